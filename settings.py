@@ -1,0 +1,114 @@
+"""Every setting of the system: its name, type, default and meaning, in one place.
+
+A setting is read from the environment when a program needs it:
+
+    port = settings.GATEWAY_PORT.read()
+
+A secret may also come from a file, named by `<NAME>_FILE`; its value is never shown. A value that
+does not fit stops the program with one line. `.env.example` lists the same settings, by test.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class SettingError(SystemExit):
+    """A setting that is missing or does not fit; ends the program with its message and status 1."""
+
+
+@dataclass(frozen=True)
+class Setting(Generic[T]):
+    """One setting: `kind` turns the text into the value, or raises ValueError."""
+
+    name: str
+    kind: Callable[[str], T]
+    default: T | None
+    meaning: str
+    secret: bool = False
+
+    def read(self, environ: Mapping[str, str] = os.environ) -> T:
+        """The value in force. Raises SettingError, which names the setting, its value and its type."""
+        text = environ.get(self.name)
+        if self.secret and text is None and (file := environ.get(f"{self.name}_FILE")):
+            try:
+                text = Path(file).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise SettingError(
+                    f"Setting '{self.name}_FILE' has value '{file}'. Not a readable file: {error.strerror}."
+                ) from None
+        if text is None or text == "":
+            if self.default is None:
+                raise SettingError(f"Setting '{self.name}' is missing: {self.meaning}")
+            return self.default
+        try:
+            return self.kind(text)
+        except ValueError:
+            shown = "(hidden)" if self.secret else text
+            raise SettingError(
+                f"Setting '{self.name}' has value '{shown}'. Not a valid {self.kind.__name__}."
+            ) from None
+
+
+def port(text: str) -> int:
+    """A TCP port, 1 to 65535."""
+    number = int(text)
+    if not 1 <= number <= 65535:
+        raise ValueError(text)
+    return number
+
+
+def http_url(text: str) -> str:
+    """An http or https address without a trailing slash."""
+    if not text.startswith(("http://", "https://")):
+        raise ValueError(text)
+    return text.rstrip("/")
+
+
+def postgresql_url(text: str) -> str:
+    """A PostgreSQL address, without a password: that is a secret of its own."""
+    if not text.startswith(("postgresql://", "postgres://")):
+        raise ValueError(text)
+    return text
+
+
+GATEWAY_HOST = Setting(
+    "GATEWAY_HOST", str, "127.0.0.1", "The address that the gateway's public listener binds to."
+)
+GATEWAY_PORT = Setting(
+    "GATEWAY_PORT",
+    port,
+    8000,
+    "The public port. The other parts of a native system take the six ports above it.",
+)
+MODEL_URL = Setting(
+    "MODEL_URL",
+    http_url,
+    "http://127.0.0.1:8001",
+    "The gateway's inner listener, where the page sends drawings.",
+)
+DATABASE_URL = Setting(
+    "DATABASE_URL",
+    postgresql_url,
+    "postgresql://page@127.0.0.1:8006/mnist",
+    "The database that keeps the drawings, without the password.",
+)
+DATABASE_PASSWORD = Setting(
+    "DATABASE_PASSWORD",
+    str,
+    None,
+    "The password of the role in DATABASE_URL; `make secrets` writes one, DATABASE_PASSWORD_FILE names it.",
+    secret=True,
+)
+OUTBOX_PATH = Setting(
+    "OUTBOX_PATH",
+    Path,
+    Path("var/outbox/outbox.sqlite3"),
+    "The SQLite file in which answers and labels wait for the database.",
+)
+
+ALL: tuple[Setting, ...] = tuple(value for value in globals().values() if isinstance(value, Setting))
