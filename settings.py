@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -85,6 +85,18 @@ GATEWAY_PORT = Setting(
     8000,
     "The public port. The other parts of a native system take the six ports above it.",
 )
+STATE_DIR = Setting(
+    "STATE_DIR",
+    Path,
+    Path("var"),
+    "The folder of a native system's state: database, outbox, logs, secrets; relative to the checkout.",
+)
+MODEL_STORE = Setting(
+    "MODEL_STORE",
+    Path,
+    Path("model_store"),
+    "The folder of the .mar archives that TorchServe serves; relative to the checkout.",
+)
 MODEL_URL = Setting(
     "MODEL_URL",
     http_url,
@@ -111,4 +123,4 @@ OUTBOX_PATH = Setting(
     "The SQLite file in which answers and labels wait for the database.",
 )
 
-ALL: tuple[Setting, ...] = tuple(value for value in globals().values() if isinstance(value, Setting))
+ALL: tuple[Setting[Any], ...] = tuple(value for value in globals().values() if isinstance(value, Setting))

@@ -1,0 +1,109 @@
+# MNIST Digit Classifier. `make` lists what it can do.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# A Python of the versions that TorchServe's and torch's wheels are made for; PYTHON= names another.
+SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c '$(SUITABLE)' >/dev/null 2>&1 && echo $$python && break; done)
+# An extra package index that holds CPU builds of torch, where the usual one only has the larger CUDA builds.
+TORCH_INDEX ?=
+
+OPS := .venv/ops/bin/python -m ops
+
+.PHONY: help
+help: ## list the targets
+	@echo "usage: make TARGET"
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | sort | \
+		while IFS=$$'\t' read -r target what; do printf '  %-10s %s\n' "$$target" "$$what"; done
+
+# The running system
+
+.PHONY: up
+up: environments ## start everything, install what is missing first, print the address
+	@$(OPS) up
+
+.PHONY: down
+down: .venv/ops/installed ## stop everything, keep the data
+	@$(OPS) down
+
+.PHONY: status
+status: .venv/ops/installed ## what runs, and whether it answers
+	@$(OPS) status
+
+.PHONY: logs
+logs: .venv/ops/installed ## follow the logs of all parts; Ctrl-C ends it
+	@$(OPS) logs
+
+# The model
+
+.PHONY: data
+data: .venv/train/installed ## fetch MNIST into data/ and verify it
+	@.venv/train/bin/python -m training.data
+
+.PHONY: train
+train: data ## train a model; ARGS="--epochs 3" changes a setting
+	@.venv/train/bin/python -m training.train $(ARGS)
+
+.PHONY: evaluate
+evaluate: data ## measure the released checkpoint, or CHECKPOINT=
+	@.venv/train/bin/python -m training.evaluate $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT)) $(ARGS)
+
+.PHONY: archive
+archive: .venv/serve/installed ## pack a checkpoint as model_store/mnist-VERSION.mar; VERSION=, CHECKPOINT=
+	@test -n "$(VERSION)" || { echo "VERSION is missing, for example: make archive VERSION=1.1" >&2; exit 2; }
+	@.venv/serve/bin/python -m training.archive --version "$(VERSION)" $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT))
+
+# The code
+
+.PHONY: test
+test: test-environments lint ## every test, each part in its own environment, then the running system
+	@.venv/serve/bin/python -m pytest tests/handler tests/training/test_archive.py tests/training/test_behaviour.py
+	@.venv/train/bin/python -m pytest tests/training
+	@.venv/page/bin/python -m pytest tests/ui
+	@.venv/test/bin/python -m pytest tests/test_*.py tests/ops tests/gateway tests/sql tests/system
+
+.PHONY: lint
+lint: .venv/lint/installed ## ruff and mypy
+	@.venv/lint/bin/ruff check .
+	@.venv/lint/bin/ruff format --check .
+	@.venv/lint/bin/mypy
+
+# The environments: one a part, as there is one container a part. A half-made one is made anew.
+
+ENVIRONMENTS := ops serve page
+TESTED := serve train page
+
+.PHONY: environments test-environments
+environments:
+	@$(MAKE) -j$(words $(ENVIRONMENTS)) $(ENVIRONMENTS:%=.venv/%/installed)
+test-environments:
+	@$(MAKE) -j3 $(ENVIRONMENTS:%=.venv/%/installed) $(TESTED:%=.venv/%/tested) .venv/test/installed .venv/lint/installed
+
+.venv/ops/installed: ops/requirements.txt
+.venv/serve/installed: handler/requirements.txt
+.venv/page/installed: ui/requirements.txt
+.venv/train/installed: training/requirements.txt
+.venv/test/installed: ops/requirements.txt tests/requirements.txt
+.venv/lint/installed: tests/requirements-lint.txt
+
+PIP = .venv/$*/bin/python -m pip install --disable-pip-version-check --progress-bar off \
+	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+# What pip says goes to a log; of it, each download and its size is shown.
+SHOW = 2>&1 | tee .venv/$*.log | sed -un 's/^ *Downloading \(.*[0-9] [MG]B)\).*/  \1/p' || \
+	{ echo "Installing .venv/$* failed:" >&2; tail -n 5 .venv/$*.log >&2; exit 1; }
+
+.venv/%/installed:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 to 3.13 with venv is needed and was not found; install it" \
+		"(Debian: apt-get install python3-venv), or name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@echo "installing .venv/$* from $^ ..."
+	@rm -rf .venv/$* && $(PYTHON) -m venv .venv/$*
+	@$(PIP) $(^:%=-r %) $(SHOW)
+	@touch $@
+
+.venv/%/tested: .venv/%/installed tests/requirements-unit.txt
+	@$(PIP) -r tests/requirements-unit.txt $(SHOW)
+	@touch $@

@@ -1,0 +1,25 @@
+"""Stop the system, leave no process, keep its data."""
+
+import shutil
+import time
+
+from ops import leftovers, supervisor
+from ops.errors import OpsError
+from ops.system import System
+
+STOP_TIMEOUT_S = 90.0
+POLL_INTERVAL_S = 0.1
+
+
+def down(system: System) -> None:
+    """Stop every part and the supervisor, and what a killed supervisor left. Raises OpsError if one stays."""
+    if supervisor.shut_down(system):
+        print("stopping ...", flush=True)
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while supervisor.processes(system) is not None and time.monotonic() < deadline:
+            time.sleep(POLL_INTERVAL_S)
+    leftovers.end(leftovers.find(system))
+    if remaining := leftovers.find(system):
+        raise OpsError(f"Processes {', '.join(str(p.pid) for p in remaining)} do not end.")
+    shutil.rmtree(system.sockets, ignore_errors=True)
+    print(f"Stopped. The drawings stay in {system.state.name}/.")

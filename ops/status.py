@@ -1,0 +1,44 @@
+"""Say what runs and what answers."""
+
+import os
+import time
+
+from ops import supervisor
+from ops.parts import PARTS
+from ops.system import System
+
+
+def status(system: System) -> bool:
+    """Print a line for each part, and whether it answers what it is there for; True when all do."""
+    running = supervisor.processes(system)
+    if running is None:
+        print("Nothing runs. Start it with: make up")
+        return False
+    healthy = True
+    print(f"{'part':<12} {'state':<10} {'pid':>8} {'up':>10}  answers")
+    for part in PARTS:
+        info = running[part.name]
+        answers = part.answers(system)
+        healthy = healthy and answers
+        up_for = _duration(info["now"] - info["start"]) if info["pid"] else "-"
+        print(
+            f"{part.name:<12} {info['statename'].lower():<10} {info['pid'] or '-':>8} {up_for:>10}  "
+            f"{'yes' if answers else 'no'}"
+        )
+    print(f"\n{system.address}" if healthy else f"\nWhat is wrong stands in: {system.logs}, or: make logs")
+    return healthy
+
+
+def follow_logs(system: System) -> None:
+    """Become `tail -F` over the logs of all parts."""
+    logs = sorted(str(path) for path in system.logs.glob("*.log"))
+    if not logs:
+        print("There are no logs yet. Start it with: make up")
+        return
+    os.execvp("tail", ["tail", "-n", "20", "-F", *logs])
+
+
+def _duration(seconds: float) -> str:
+    return (
+        time.strftime("%H:%M:%S", time.gmtime(seconds)) if seconds < 24 * 3600 else f"{seconds / 86400:.1f} d"
+    )

@@ -1,0 +1,102 @@
+"""The supervisor: supervisord, which starts the parts, restarts what dies and keeps their output."""
+
+import subprocess
+import sys
+import xmlrpc.client
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from supervisor.xmlrpc import SupervisorTransport
+
+from ops import leftovers
+from ops.errors import OpsError
+from ops.parts import Part
+from ops.system import ROOT, System
+
+# A part that dies at once is tried again after 1 s, then 2 s, 3 s ..., and never given up.
+START_RETRIES = 2**31 - 1
+STOP_TIMEOUT_S = 30
+LOG_BYTES = 5_000_000
+LOG_BACKUPS = 2
+
+
+def write_configuration(system: System, parts: Iterable[Part]) -> None:
+    """Render supervisord's configuration. It holds no secret: the parts read theirs from files."""
+    sections = [
+        f"""[supervisord]
+directory={ROOT}
+pidfile={system.run / "supervisord.pid"}
+logfile={system.logs / "supervisor.log"}
+logfile_maxbytes={LOG_BYTES}
+logfile_backups={LOG_BACKUPS}
+
+[unix_http_server]
+file={_socket(system)}
+chmod=0600
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+"""
+    ]
+    sections += [
+        f"""[program:{part.name}]
+command={system.python("ops")} -m ops.parts {part.name}
+autorestart=true
+startretries={START_RETRIES}
+stopsignal={part.stop_signal}
+stopwaitsecs={STOP_TIMEOUT_S}
+stopasgroup=true
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={system.logs / part.name}.log
+stdout_logfile_maxbytes={LOG_BYTES}
+stdout_logfile_backups={LOG_BACKUPS}
+"""
+        for part in parts
+    ]
+    # supervisord expands %(...)s: a percent sign in a path is doubled.
+    _configuration(system).write_text("\n".join(sections).replace("%", "%%"), encoding="utf-8")
+
+
+def start(system: System, environment: dict[str, str]) -> None:
+    """Start supervisord in the background, and by it every part."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("supervisord"), "--configuration", _configuration(system)],
+        env={**environment, **leftovers.marks(system)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise OpsError(f"The supervisor did not start:\n{done.stdout.strip()}")
+
+
+def processes(system: System) -> dict[str, dict[str, Any]] | None:
+    """What supervisord says of each part by name (statename, pid, start, now); None when it does not run."""
+    try:
+        return {info["name"]: info for info in _rpc(system).getAllProcessInfo()}
+    except (OSError, xmlrpc.client.Error):
+        return None
+
+
+def shut_down(system: System) -> bool:
+    """Ask supervisord to stop every part and itself; False when it does not run."""
+    try:
+        return bool(_rpc(system).shutdown())
+    except (OSError, xmlrpc.client.Error):
+        return False
+
+
+def _rpc(system: System) -> Any:
+    transport = SupervisorTransport(None, None, f"unix://{_socket(system)}")
+    return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+
+
+def _configuration(system: System) -> Path:
+    return system.run / "supervisord.conf"
+
+
+def _socket(system: System) -> Path:
+    return system.sockets / "supervisor.sock"

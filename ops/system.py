@@ -1,0 +1,159 @@
+"""One native system: where its files lie, which ports it takes, which environments run it.
+
+Two systems on one machine differ in `STATE_DIR` (each checkout has its own `var/`) and in
+`GATEWAY_PORT`; everything else follows from these two.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Marks every process of a system in its environment, so that what a killed supervisor left behind is found.
+MARK = "MNIST_SYSTEM"
+
+
+@dataclass(frozen=True)
+class System:
+    """A native system. All paths are absolute."""
+
+    state: Path
+    model_store: Path
+    gateway_host: str
+    gateway_port: int
+
+    @classmethod
+    def from_settings(cls) -> "System":
+        """The system that the environment's settings describe."""
+        return cls(
+            state=(ROOT / settings.STATE_DIR.read()).resolve(),
+            model_store=(ROOT / settings.MODEL_STORE.read()).resolve(),
+            gateway_host=settings.GATEWAY_HOST.read(),
+            gateway_port=settings.GATEWAY_PORT.read(),
+        )
+
+    @classmethod
+    def running_or_configured(cls) -> "System":
+        """The system as `up` last started it, else as the settings describe it.
+
+        `make up GATEWAY_PORT=9000` is answered by a plain `make status`: the ports in force are recorded.
+        """
+        configured = cls.from_settings()
+        try:
+            record = json.loads(configured._record.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return configured
+        return cls(
+            state=configured.state,
+            model_store=Path(record["model_store"]),
+            gateway_host=record["gateway_host"],
+            gateway_port=record["gateway_port"],
+        )
+
+    def record(self) -> None:
+        """Write down what `running_or_configured` reads."""
+        text = json.dumps({name: str(v) if isinstance(v, Path) else v for name, v in asdict(self).items()})
+        self._record.write_text(text + "\n", encoding="utf-8")
+
+    def make_folders(self) -> None:
+        """Create the folders of this system; secrets and run-time files are the owner's alone."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        for folder in (self.logs, self.outbox.parent, self.run):
+            folder.mkdir(exist_ok=True)
+        for folder in (self.secrets, self.sockets):
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+    @property
+    def _record(self) -> Path:
+        return self.run / "system.json"
+
+    # Ports: the public one is chosen, the rest follow it, so that one number moves a whole system.
+
+    @property
+    def inner_port(self) -> int:
+        return self.gateway_port + 1
+
+    @property
+    def inference_port(self) -> int:
+        return self.gateway_port + 2
+
+    @property
+    def management_port(self) -> int:
+        return self.gateway_port + 3
+
+    @property
+    def metrics_port(self) -> int:
+        return self.gateway_port + 4
+
+    @property
+    def page_port(self) -> int:
+        return self.gateway_port + 5
+
+    @property
+    def database_port(self) -> int:
+        return self.gateway_port + 6
+
+    @property
+    def address(self) -> str:
+        """Where a browser on this machine finds the page."""
+        host = "localhost" if self.gateway_host in ("127.0.0.1", "0.0.0.0", "::") else self.gateway_host  # noqa: S104
+        return f"http://{host}:{self.gateway_port}"
+
+    # Files
+
+    @property
+    def secrets(self) -> Path:
+        return self.state / "secrets"
+
+    @property
+    def logs(self) -> Path:
+        return self.state / "log"
+
+    @property
+    def run(self) -> Path:
+        """Rendered configuration and what lives as long as a run."""
+        return self.state / "run"
+
+    @property
+    def outbox(self) -> Path:
+        return self.state / "outbox" / "outbox.sqlite3"
+
+    @property
+    def database(self) -> Path:
+        """PostgreSQL's data directory."""
+        return self.state / "postgres"
+
+    @property
+    def versions(self) -> Path:
+        """The file that states which model versions should be served."""
+        return self.state / "versions.json"
+
+    @property
+    def sockets(self) -> Path:
+        """A short path for UNIX sockets, whose names may have 107 bytes, however deep the checkout lies."""
+        digest = hashlib.sha256(os.fsencode(self.state)).hexdigest()[:8]
+        return Path(tempfile.gettempdir()) / f"mnist-{os.getuid()}-{digest}"
+
+    def python(self, environment: str) -> Path:
+        """The interpreter of one of the environments that `make` creates: ops, page, serve or train."""
+        return ROOT / ".venv" / environment / "bin" / "python"
+
+
+def ports(system: System) -> Iterable[tuple[str, int]]:
+    """Name and number of each port that the system listens on."""
+    return (
+        ("gateway", system.gateway_port),
+        ("gateway, inner listener", system.inner_port),
+        ("TorchServe, inference", system.inference_port),
+        ("TorchServe, management", system.management_port),
+        ("TorchServe, metrics", system.metrics_port),
+        ("page", system.page_port),
+        ("PostgreSQL", system.database_port),
+    )

@@ -1,0 +1,130 @@
+"""Bring the system up, whatever state an earlier run left it in."""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+
+import psutil
+
+from ops import gateway, leftovers, postgres, secrets, supervisor
+from ops.errors import OpsError
+from ops.parts import PARTS, Part
+from ops.system import ROOT, System, ports
+from ops.versions import Versions, archive_name
+
+READY_TIMEOUT_S = 180.0
+POLL_INTERVAL_S = 0.2
+
+
+def up(system: System) -> None:
+    """Start what does not run and wait until every part answers. Raises OpsError where one does not."""
+    system.make_folders()
+    if supervisor.processes(system) is None:
+        _prepare(system)
+        supervisor.start(system, dict(os.environ))
+        system.record()
+    else:
+        system = System.running_or_configured()
+        _say("It runs already; checking that every part answers.")
+    started = time.monotonic()
+    by_name = {part.name: part for part in PARTS}
+    _wait_for(system, by_name.pop("postgres"), started)
+    _step("migrations", lambda: postgres.migrate(system))
+    for part in by_name.values():
+        _wait_for(system, part, started)
+    _say(f"\nReady: draw a digit on {system.address}")
+
+
+def _prepare(system: System) -> None:
+    if stale := leftovers.find(system):
+        _step(f"ending {len(stale)} processes that a killed supervisor left", lambda: leftovers.end(stale))
+    _refuse_taken_ports(system)
+    for path in secrets.ensure(system):
+        _say(f"wrote {path.relative_to(system.state.parent)}")
+    if not system.database.exists():
+        _step("creating the database", lambda: postgres.initialise(system))
+    version = Versions.read(system.versions).default
+    if not (system.model_store / archive_name(version)).exists():
+        _step(f"archiving model {version}", lambda: _archive(system, version))
+    gateway.write_configuration(system)
+    supervisor.write_configuration(system, PARTS)
+
+
+def _refuse_taken_ports(system: System) -> None:
+    for name, number in ports(system):
+        host = system.gateway_host if number == system.gateway_port else "127.0.0.1"
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, number))
+            except OSError as error:
+                raise OpsError(
+                    f"Port {number} ({name}) cannot be used: {error.strerror}{_holder(number)}. "
+                    f"Choose others, for example: make up GATEWAY_PORT={_other(system.gateway_port)}"
+                ) from None
+
+
+def _holder(port: int) -> str:
+    try:
+        pid = next(
+            c.pid
+            for c in psutil.net_connections("tcp")
+            if c.laddr and c.laddr.port == port and c.status == psutil.CONN_LISTEN
+        )
+        return f" by process {pid} ({psutil.Process(pid).name()})" if pid else ""
+    except (StopIteration, psutil.Error):
+        return ""
+
+
+def _other(port: int) -> int:
+    return port + 1000 if port < 60000 else 8000
+
+
+def _archive(system: System, version: str) -> None:
+    """Make the archive of the released checkpoint in the serving environment: no training, no data."""
+    done = subprocess.run(
+        [
+            system.python("serve"),
+            "-m",
+            "training.archive",
+            "--version",
+            version,
+            "--model-store",
+            system.model_store,
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise OpsError(f"Model {version} could not be archived: {done.stdout.strip().splitlines()[-1]}")
+
+
+def _wait_for(system: System, part: Part, started: float) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while not part.answers(system):
+        if supervisor.processes(system) is None:
+            raise OpsError(f"The supervisor ended; its log is {system.logs / 'supervisor.log'}")
+        if time.monotonic() > deadline:
+            raise OpsError(
+                f"{part.name} did not answer within {READY_TIMEOUT_S:.0f} s; "
+                f"its log is {system.logs / part.name}.log, and 'make up' tries again"
+            )
+        time.sleep(POLL_INTERVAL_S)
+    _say(f"{part.name:<12} ready after {time.monotonic() - started:4.1f} s")
+
+
+def _step(title: str, work: Callable[[], None]) -> None:
+    started = time.monotonic()
+    _say(f"{title} ...")
+    work()
+    _say(f"{title}: done in {time.monotonic() - started:.1f} s")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
