@@ -103,7 +103,7 @@ def as_user() -> list[str]:
 
 
 def migrate(system: System) -> None:
-    """Create the database if it is missing, apply the migrations in sql/, set the password of the page's role."""
+    """Create the database if it is missing, apply the migrations, set the password of the page's role."""
     environment = {
         **os.environ,
         "DATABASE_URL": owner_url(system) + "?sslmode=disable",
