@@ -20,7 +20,7 @@ FLAT = 2
 # In a picture larger than this, rims fainter than RIM of the ink are left out: they are JPEG's ringing
 # or a brush's soft edge. In MNIST's own size a faint pixel is a twentieth of the digit and counts.
 SMALL_PICTURE = 40
-RIM = 0.1
+RIM = 0.2
 # A picture is judged at this many pixels a side: strokes survive, the grain of a photo averages out.
 JUDGED_SIZE = 256
 # Ink that is shorter than this when judged is looked at again, closer.
@@ -179,7 +179,7 @@ def _otsu(pixels: Grey) -> tuple[int, float]:
     # Between two peaks every threshold is as good: the middle one of the best.
     best = np.flatnonzero(between >= between.max() * (1 - 1e-9))
     variance = (counts * (np.arange(256) - mean) ** 2).sum() / total
-    return int(best[len(best) // 2]), float(between.max() / total / max(variance, 1e-9))
+    return int(best[len(best) // 2]), float(between.max() / max(float(variance), 1e-9))
 
 
 def _evened(pixels: Grey) -> Grey:
