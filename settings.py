@@ -33,15 +33,15 @@ class Setting(Generic[T]):
 
     def read(self, environ: Mapping[str, str] = os.environ) -> T:
         """The value in force. Raises SettingError, which names the setting, its value and its type."""
-        text = environ.get(self.name)
-        if self.secret and text is None and (file := environ.get(f"{self.name}_FILE")):
+        text = environ.get(self.name)  # an empty one counts as not set, as in .env.example
+        if self.secret and not text and (file := environ.get(f"{self.name}_FILE")):
             try:
                 text = Path(file).read_text(encoding="utf-8").strip()
             except OSError as error:
                 raise SettingError(
                     f"Setting '{self.name}_FILE' has value '{file}'. Not a readable file: {error.strerror}."
                 ) from None
-        if text is None or text == "":
+        if not text:
             if self.default is None:
                 raise SettingError(f"Setting '{self.name}' is missing: {self.meaning}")
             return self.default

@@ -1,0 +1,109 @@
+"""`make up`, `make down`, `make status`, and what happens when parts die."""
+
+import os
+import signal
+import socket
+import uuid
+
+import psutil
+import pytest
+
+from ops import leftovers, supervisor
+from tests.system.conftest import RunningSystem, eventually, free_ports, started
+
+INSERT = """INSERT INTO predictions (id, created_at, prediction, confidence, probabilities, is_digit, digit_score,
+    model_version, latency_ms, drawing, revision)
+    VALUES (%s, now(), 7, 0.9, array_fill(0.1::real, ARRAY[10]), true, 0.9, '1.0', 3.5, 'png', 1) RETURNING id"""
+
+
+@pytest.fixture
+def own_system(tmp_path, system, model_store):
+    """A second system beside the first, on ports and in a folder of its own, to stop and to harm."""
+    with started(tmp_path / "var", model_store) as running:
+        yield running
+
+
+def test_status_tells_that_every_part_answers(system: RunningSystem):
+    done = system.ops("status")
+    assert done.returncode == 0, done.stdout
+    lines = done.stdout.splitlines()
+    for part in ("postgres", "torchserve", "page", "deliverer", "gateway"):
+        line = next(line for line in lines if line.startswith(part))
+        assert "running" in line
+        assert line.endswith("yes")
+
+
+def test_only_the_gateway_and_loopback_listen(system: RunningSystem):
+    listening = {
+        connection.laddr
+        for process in leftovers.find(system.system)
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+    assert system.system.gateway_port in {address.port for address in listening}
+
+
+def test_down_and_up_again_keeps_every_row(own_system: RunningSystem):
+    ids = {own_system.rows(INSERT, uuid.uuid4())[0][0] for _ in range(3)}
+    down = own_system.ops("down")
+    assert down.returncode == 0, down.stderr
+    assert leftovers.find(own_system.system) == []
+    assert own_system.ops("status").stdout.startswith("Nothing runs.")
+    up = own_system.ops("up")
+    assert up.returncode == 0, up.stderr
+    assert {row[0] for row in own_system.rows("SELECT id FROM predictions")} == ids
+
+
+def test_up_on_a_running_system_says_so_and_changes_nothing(system: RunningSystem):
+    before = {p.pid for p in leftovers.find(system.system)}
+    up = system.ops("up")
+    assert up.returncode == 0, up.stderr
+    assert "It runs already" in up.stdout
+    assert f":{system.system.gateway_port}" in up.stdout
+    assert before <= {p.pid for p in leftovers.find(system.system)}
+
+
+def test_a_taken_port_is_named_with_a_way_out(system: RunningSystem, tmp_path):
+    first = free_ports()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", first + 2))
+        other.listen()
+        refused = RunningSystem(
+            system.system,
+            system.environment | {"STATE_DIR": str(tmp_path / "var"), "GATEWAY_PORT": str(first)},
+        ).ops("up")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"Port {first + 2} (TorchServe, inference) cannot be used: Address already in use")
+    assert f"by process {os.getpid()}" in refused.stderr
+    assert "make up GATEWAY_PORT=" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("part", ["postgres", "torchserve", "page", "deliverer", "gateway"])
+def test_a_part_that_is_killed_is_restarted(own_system: RunningSystem, part):
+    pid = supervisor.processes(own_system.system)[part]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: supervisor.processes(own_system.system)[part]["pid"] not in (0, pid), timeout_s=60)
+    eventually(lambda: own_system.ops("status").returncode == 0, timeout_s=90)
+
+
+def test_after_a_killed_supervisor_up_ends_what_it_left_and_starts_anew(own_system: RunningSystem):
+    own_system.rows(INSERT, uuid.uuid4())
+    os.kill(int((own_system.system.run / "supervisord.pid").read_text()), signal.SIGKILL)
+    orphans = {process.pid for process in leftovers.find(own_system.system)}
+    assert orphans
+    up = own_system.ops("up")
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert not orphans & {process.pid for process in leftovers.find(own_system.system)}
+    assert own_system.rows("SELECT count(*) FROM predictions") == [(1,)]
+
+
+def test_a_first_run_that_was_broken_off_goes_on(tmp_path, system, model_store):
+    state = tmp_path / "var"
+    # As a run leaves it that was interrupted while initdb wrote, and before the archive was complete.
+    (state / "postgres.unfinished" / "base").mkdir(parents=True)
+    (state / "secrets").mkdir()
+    (state / "secrets" / "database_owner_password.unfinished").write_text("")
+    with started(state, model_store) as running:
+        assert running.rows("SELECT count(*) FROM predictions") == [(0,)]
