@@ -110,7 +110,7 @@ def migrate(system: System) -> None:
     }
     dbmate = Path(sys.executable).with_name("dbmate")
     _run(
-        [dbmate, "--migrations-dir", ROOT / "sql" / "migrations", "--no-dump-schema", "--wait", "up"],
+        [dbmate, "--migrations-dir", ROOT / "sql" / "migrations", "--no-dump-schema", "up"],
         "The database could not be migrated",
         environment,
     )

@@ -42,6 +42,10 @@ class Management:
         self._url = f"http://127.0.0.1:{port}"
         self._session = requests.Session()
 
+    def close(self) -> None:
+        """Give back the connection."""
+        self._session.close()
+
     def registered(self) -> dict[str, dict[str, Any]]:
         """Each registered version with TorchServe's description of it. Raises requests.RequestException."""
         response = self._session.get(f"{self._url}/models/{MODEL}/all", timeout=REQUEST_TIMEOUT_S)

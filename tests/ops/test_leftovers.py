@@ -1,0 +1,60 @@
+import os
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from ops import leftovers
+
+SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
+DEAF = [
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "print('up', flush=True); time.sleep(60)",
+]
+
+
+@pytest.fixture
+def process(system):
+    """Start a process that carries the marks of a part of the system."""
+    started = []
+
+    def start(command, part):
+        environment = os.environ | leftovers.marks(system, part)
+        started.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE))
+        started[-1].stdout.readline()
+        return started[-1]
+
+    yield start
+    for child in started:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+
+
+def test_processes_are_found_by_system_and_by_part(system, process):
+    page, gateway = process(SLEEP, "page"), process(SLEEP, "gateway")
+    assert {p.pid for p in leftovers.find(system)} == {page.pid, gateway.pid}
+    assert [p.pid for p in leftovers.find(system, "page")] == [page.pid]
+
+
+def test_a_process_without_the_mark_is_never_found(system):
+    with subprocess.Popen(SLEEP, stdout=subprocess.PIPE) as stranger:
+        stranger.stdout.readline()
+        assert leftovers.find(system) == []
+        stranger.kill()
+
+
+def test_what_is_asked_to_stop_stops(system, process):
+    child = process(SLEEP, "page")
+    leftovers.end(leftovers.find(system))
+    assert not psutil.pid_exists(child.pid)
+
+
+def test_what_does_not_listen_is_killed(system, process, monkeypatch):
+    monkeypatch.setattr(leftovers, "STOP_TIMEOUT_S", 0.5)
+    child = process(DEAF, "page")
+    leftovers.end(leftovers.find(system))
+    assert not psutil.pid_exists(child.pid)
