@@ -1,0 +1,55 @@
+"""What the served model gets right over HTTP at the gateway, preprocessing included."""
+
+import base64
+import importlib.util
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+
+from tests.system.running import RunningSystem
+
+ROOT = Path(__file__).parent.parent.parent
+MNIST = ROOT / "data" / "MNIST" / "raw"
+DRAWN = ROOT.parent / "shared" / "drawn" / "drawn.py"
+INSTANCES = 64
+
+
+def _served(system: RunningSystem, images: np.ndarray) -> np.ndarray:
+    """The digits that the gateway answers for uint8 images (N, H, W)."""
+    digits = []
+    with requests.Session() as session:
+        for first in range(0, len(images), INSTANCES):
+            body = {"instances": [{"image": _png(image)} for image in images[first : first + INSTANCES]]}
+            response = session.post(f"{system.address}/predictions/mnist", json=body, timeout=60)
+            assert response.status_code == 200, response.text
+            digits += [answer["digit"] for answer in response.json()["predictions"]]
+    return np.array(digits)
+
+
+def _png(image: np.ndarray) -> str:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG", compress_level=1)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def test_mnist_test_images(system: RunningSystem):
+    if not (MNIST / "t10k-images-idx3-ubyte").exists():
+        pytest.skip("MNIST is not in data/; 'make data' fetches it")
+    images = np.fromfile(MNIST / "t10k-images-idx3-ubyte", np.uint8, offset=16).reshape(-1, 28, 28)
+    labels = np.fromfile(MNIST / "t10k-labels-idx1-ubyte", np.uint8, offset=8)
+    assert len(images) == len(labels) == 10_000
+    assert (_served(system, images) == labels).mean() >= 0.994
+
+
+def test_real_drawings(system: RunningSystem):
+    if not DRAWN.exists():
+        pytest.skip("the drawings to measure on (../shared/drawn) are not on this machine")
+    spec = importlib.util.spec_from_file_location("drawn", DRAWN)
+    drawn = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(drawn)
+    images, labels = drawn.pendigits(limit=2000)
+    assert (_served(system, np.stack(images)) == np.array(labels)).mean() >= 0.94
