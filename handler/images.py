@@ -1,0 +1,100 @@
+"""Image bytes from a stranger, opened without trusting them.
+
+    image = open_image(data)      # header read and size checked, nothing decoded yet
+    image = decoded(image)        # pixels there, or a ClientError
+
+The size is refused from the header, so that a small file never unfolds into gigabytes.
+"""
+
+import io
+import warnings
+
+from PIL import Image
+
+from handler.errors import ClientError
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+ACCEPTED = "PNG, JPEG, WebP, GIF and BMP"
+MAXIMUM_SIDE = 4096
+# All images of a request together: one of the largest, 64 of 512x512.
+MAXIMUM_PIXELS = MAXIMUM_SIDE * MAXIMUM_SIDE
+
+# Pillow warns from 89 million pixels on. Here 4096 a side are refused, so its warning has no reader.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+def looks_like_image(data: bytes) -> bool:
+    """Whether the bytes begin as an accepted format does, whatever a Content-Type says of them."""
+    return data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM")) or (
+        data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+    )
+
+
+def open_image(data: bytes, pixels_before: int = 0) -> Image.Image:
+    """The image in the bytes, of an animation the first frame, not decoded yet.
+
+    `pixels_before` is what the request's images before this one have. Raises ClientError 400 for what
+    is no image and 413 for a side or a sum of pixels that is too large.
+    """
+    if not data:
+        raise ClientError(400, "EmptyImage", f"The image is empty (0 bytes). Accepted are {ACCEPTED}.")
+    if not looks_like_image(data):
+        raise ClientError(
+            400, "NotAnImage", f"{_begins(data)}, which no accepted image does. Accepted are {ACCEPTED}."
+        )
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _too_large("The image has more than 89 million pixels") from None
+    except Exception as error:  # decoders raise whatever a broken header leads them to
+        raise _unreadable(data) from error
+    width, height = image.size
+    if max(width, height) > MAXIMUM_SIDE:
+        raise _too_large(f"The image has {width}x{height} pixels")
+    if min(width, height) < 1:
+        raise _unreadable(data)
+    if pixels_before + width * height > MAXIMUM_PIXELS:
+        raise _too_large(f"The images have {pixels_before + width * height:,} pixels together")
+    return image
+
+
+def decoded(image: Image.Image) -> Image.Image:
+    """The same image with its pixels. Raises ClientError 400 if they are truncated or broken."""
+    size, kind = image.size, image.format
+    try:
+        image.load()
+    except Exception as error:  # decoders raise whatever broken pixels lead them to
+        raise _undecodable(size, kind) from error
+    if max(image.size) > MAXIMUM_SIDE:
+        raise _too_large(f"The first frame has {image.size[0]}x{image.size[1]} pixels")
+    return image
+
+
+def _begins(data: bytes) -> str:
+    return f"The body has {len(data):,} bytes and begins with {data[:8]!r}"
+
+
+def _too_large(what: str) -> ClientError:
+    return ClientError(
+        413,
+        "ImageTooLarge",
+        f"{what}. Accepted are 1 to {MAXIMUM_SIDE} pixels a side and {MAXIMUM_PIXELS:,} in all images "
+        "of a request together.",
+    )
+
+
+def _unreadable(data: bytes) -> ClientError:
+    return ClientError(
+        400,
+        "NotAnImage",
+        f"{_begins(data)}, but its header cannot be read. Accepted are whole {ACCEPTED} files.",
+    )
+
+
+def _undecodable(size: tuple[int, int], kind: str | None) -> ClientError:
+    return ClientError(
+        400,
+        "BrokenImage",
+        f"The {kind} image says {size[0]}x{size[1]} pixels, but they are truncated or broken. Accepted are "
+        f"whole {ACCEPTED} files.",
+    )

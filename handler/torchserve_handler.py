@@ -1,0 +1,130 @@
+"""The adapter between TorchServe and the predictor: the only file of the archive that knows TorchServe.
+
+TorchServe calls `initialize(context)` once a worker and `handle(rows, context)` once a batch. Every row of a batch
+gets an answer and a status of its own; a bad one never touches its neighbours.
+"""
+
+import json
+import logging
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+# TorchServe wants exactly one class defined in this file; what is imported does not count.
+from handler.bodies import read_submission
+from handler.errors import ClientError
+from handler.explanation import explain_inputs
+from handler.images import decoded
+from handler.predictor import Predictor
+from handler.preprocessing import preprocess
+
+Inputs = list[NDArray[np.uint8]]
+Answer = dict[str, Any]
+Prepared = tuple[int, Inputs, bool]
+
+logger = logging.getLogger(__name__)
+
+# More than batchSize in model-config.yaml: the shapes of real batches were all seen once.
+WARM_UP_BATCHES = (1, 2, 4, 8, 16)
+
+
+class DigitHandler:
+    """One worker's model, from the archive it was started with."""
+
+    predictor: Predictor
+
+    def initialize(self, context: Any) -> None:
+        """Loads and warms up; TorchServe reports the worker ready when this returns."""
+        # A worker sees every core, and two workers with a pool each would fight for them.
+        torch.set_num_threads(1)
+        folder = Path(context.system_properties["model_dir"])
+        model = context.manifest["model"]
+        self.predictor = Predictor.load(folder / model["serializedFile"], version=model["modelVersion"])
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """The first call of everything is the slow one (26 ms instead of 1): nobody should wait for it."""
+        drawing = Image.new("L", (280, 280))
+        ImageDraw.Draw(drawing).line([(80, 60), (200, 60), (120, 230)], fill=255, width=18)
+        inputs = preprocess(drawing)
+        for size in WARM_UP_BATCHES:
+            self.predictor.predict_inputs([inputs] * size)
+        explain_inputs(self.predictor, [inputs])
+
+    def handle(self, rows: Sequence[Mapping[str, Any]], context: Any) -> list[bytes]:
+        """One JSON answer a row, as bytes: TorchServe would indent a dict."""
+        answers: dict[int, Answer] = {}
+        to_predict: list[Prepared] = []
+        to_explain: list[Prepared] = []
+        for index, row in enumerate(rows):
+            headers = context.get_all_request_header(index)
+            try:
+                inputs, many = _prepared(row, headers)
+            except Exception as error:  # this row's alone, whatever it is
+                answers[index] = _error_answer(error)
+            else:
+                (to_explain if _header(headers, "explain") else to_predict).append((index, inputs, many))
+        answers |= _answered(self._predict, to_predict) | _answered(self._explain, to_explain)
+        return [_response(answers[index], context, index) for index in range(len(rows))]
+
+    def _predict(self, inputs: Inputs) -> list[Answer]:
+        return [prediction.as_dict() for prediction in self.predictor.predict_inputs(inputs)]
+
+    def _explain(self, inputs: Inputs) -> list[Answer]:
+        return [explanation.as_dict() for explanation in explain_inputs(self.predictor, inputs)]
+
+
+def _prepared(row: Mapping[str, Any], headers: Mapping[str, Any]) -> tuple[Inputs, bool]:
+    """What the model shall see of a request, and whether it asked for many. Raises ClientError."""
+    # The gateway gives TorchServe a media type that it does not act on, and the client's own in this header.
+    declared = _header(headers, "x-content-type") or _header(headers, "content-type")
+    submission = read_submission(row, declared)
+    # One after the other: of 64 decoded images only one is in memory at a time.
+    return [preprocess(decoded(image)) for image in submission.images], submission.many
+
+
+def _header(headers: Mapping[str, Any], name: str) -> str:
+    """A header by its name in lower case, "" if it is not there: TorchServe keeps the client's spelling."""
+    for key, value in headers.items():
+        if key.lower() == name and isinstance(value, str):
+            return value
+    return ""
+
+
+def _answered(model: Callable[[Inputs], list[Answer]], requests: Sequence[Prepared]) -> dict[int, Answer]:
+    """The answers by row: all images of these requests in one call, each request given its part."""
+    try:
+        answers = iter(model([pixels for _, inputs, _ in requests for pixels in inputs]))
+    except Exception as error:  # the model failed, and for all of them
+        return {index: _error_answer(error) for index, _, _ in requests}
+    return {
+        index: {"predictions": [next(answers) for _ in inputs]} if many else next(answers)
+        for index, inputs, many in requests
+    }
+
+
+def _error_answer(error: Exception) -> Answer:
+    if isinstance(error, ClientError):
+        return error.as_dict()
+    # Where it happened, but not its message: that may quote what the client sent.
+    where = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("%s while answering a request:\n%s", type(error).__name__, where)
+    return {
+        "code": 500,
+        "type": "InternalError",
+        "message": "The model failed on this request; the reason is in its log. The same request may work later.",
+    }
+
+
+def _response(answer: Answer, context: Any, index: int) -> bytes:
+    status = HTTPStatus(answer.get("code", HTTPStatus.OK))
+    context.set_response_status(code=status.value, phrase=status.phrase, idx=index)
+    context.set_response_content_type(index, "application/json")
+    return json.dumps(answer, separators=(",", ":")).encode("ascii")
