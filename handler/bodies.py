@@ -60,7 +60,8 @@ def read_submission(row: Mapping[str, Any], content_type: str) -> Submission:
         raise ClientError(
             415,
             "UnsupportedMediaType",
-            f"The Content-Type '{media_type[:100]}' is not accepted and the body is no image. Accepted: {BODIES}.",
+            f"The Content-Type '{media_type[:100]}' is not accepted, and the body is no image. "
+            f"Accepted: {BODIES}.",
         )
     return Submission([open_image(data)], many=False)
 
@@ -70,7 +71,8 @@ def _form_image(row: Mapping[str, Any]) -> bytes:
         raise ClientError(
             400,
             "BrokenForm",
-            f"The multipart form is empty or truncated. Accepted: a form with the image in the field '{FORM_FIELD}'.",
+            "The multipart form is empty or truncated. Accepted: a whole form with the image in the field "
+            f"'{FORM_FIELD}'.",
         )
     if FORM_FIELD not in row:
         names = ", ".join(f"'{str(name)[:40]}'" for name in list(row)[:5])
@@ -172,17 +174,15 @@ def _bad_document(what: str) -> ClientError:
 def _image_at(place: str, text: object, pixels_before: int) -> Image.Image:
     """The image in a value of the document; an error says where it is."""
     try:
-        if not isinstance(text, str):
-            raise ClientError(
-                400, "InvalidRequest", f"The value is {_kind(text)}. Accepted: a text in base64."
-            )
         return open_image(_from_base64(text), pixels_before)
     except ClientError as error:
         raise error.within(place) from error
 
 
-def _from_base64(text: str) -> bytes:
+def _from_base64(text: object) -> bytes:
     """The bytes of base64 or of a data URI; white space and line ends in it are left out."""
+    if not isinstance(text, str):
+        raise ClientError(400, "InvalidRequest", f"The value is {_kind(text)}. Accepted: a text in base64.")
     encoded = text
     if text[:5].lower() == "data:":
         header, comma, encoded = text.partition(",")
@@ -198,14 +198,14 @@ def _from_base64(text: str) -> bytes:
         raise ClientError(
             400,
             "InvalidBase64",
-            f"The text of {len(text):,} characters, which begins with {_shown(text)}, is not base64. Accepted: "
-            "base64 (A-Z, a-z, 0-9, + and /, padded with =), alone or as a data URI.",
+            f"The text of {len(text):,} characters, which begins with {_shown(text)}, is not base64. "
+            "Accepted: base64 (A-Z, a-z, 0-9, + and /, padded with =), alone or as a data URI.",
         ) from None
 
 
 def _shown(text: str) -> str:
     """The beginning of a client's text, safe to show: a message must not carry a whole drawing."""
-    return ascii(text if len(text) <= 24 else text[:24] + "...")  # noqa: PLR2004
+    return ascii(text if len(text) <= 24 else text[:24] + "...")
 
 
 def _kind(value: object) -> str:

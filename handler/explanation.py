@@ -87,13 +87,15 @@ def attributions(predictor: Predictor, pixels: NDArray[np.uint8], questions: Ten
         return (predictor.model(drawing) * weights).sum(dim=1)
 
     drawings = as_tensor(pixels[np.newaxis]).repeat(len(questions), 1, 1, 1)
-    shares = IntegratedGradients(answer, multiply_by_inputs=True).attribute(
+    shares: Tensor = IntegratedGradients(answer, multiply_by_inputs=True).attribute(
         drawings, baselines=0.0, additional_forward_args=(questions,), n_steps=STEPS
     )
-    return shares.detach().squeeze(1)
+    by_pixel: Tensor = shares.detach().squeeze(1)
+    return by_pixel
 
 
 def _scaled(shares: Tensor) -> list[list[float]]:
     largest = float(shares.abs().max())
     # Three decimals are finer than a screen's colours and make the answer a third as long.
-    return np.round((shares / largest if largest > 0 else shares).double().numpy(), 3).tolist()
+    scaled: list[list[float]] = np.round((shares / (largest or 1)).double().numpy(), 3).tolist()
+    return scaled

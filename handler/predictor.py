@@ -71,7 +71,7 @@ class Predictor:
             logits = self.model(as_tensor(pixels))
             # In double precision the ten of them sum to 1 in every digit that JSON shows.
             probabilities = torch.softmax(logits.double() / self.temperature, dim=1).numpy()
-        inked = pixels.any(axis=(1, 2))
+        inked = pixels.reshape(len(pixels), -1).max(axis=1) > 0
         probabilities[~inked] = 1 / DIGITS
         scores = self._digit_scores(probabilities, inked)
         return [self._prediction(*row) for row in zip(pixels, probabilities, scores, strict=True)]

@@ -44,7 +44,7 @@ def _scaled(ink: Image.Image, box: tuple[int, int, int, int]) -> NDArray[np.uint
     method = Image.Resampling.BOX if longer >= DIGIT_SIZE else Image.Resampling.BICUBIC
     digit = np.asarray(ink.resize(size, method, box=box))
     darkest = int(digit.max())
-    if 0 < darkest < 255:  # noqa: PLR2004
+    if 0 < darkest < 255:
         # A line thinner than a pixel of the frame comes out grey: MNIST's pen always leaves black.
         digit = (digit * np.float32(255 / darkest)).round().astype(np.uint8)
     return digit

@@ -1,7 +1,7 @@
 """The adapter between TorchServe and the predictor: the only file of the archive that knows TorchServe.
 
-TorchServe calls `initialize(context)` once a worker and `handle(rows, context)` once a batch. Every row of a batch
-gets an answer and a status of its own; a bad one never touches its neighbours.
+TorchServe calls `initialize(context)` once a worker and `handle(rows, context)` once a batch. Every
+row of a batch gets an answer and a status of its own; a bad one never touches its neighbours.
 """
 
 import json
@@ -119,7 +119,7 @@ def _error_answer(error: Exception) -> Answer:
     return {
         "code": 500,
         "type": "InternalError",
-        "message": "The model failed on this request; the reason is in its log. The same request may work later.",
+        "message": "The model failed on this request; its log says where. The same request may work later.",
     }
 
 
