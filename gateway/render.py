@@ -1,0 +1,43 @@
+"""The nginx configuration with its placeholders filled in, as envsubst does it where there is no container.
+
+    text = render(template, {"GATEWAY_HOST": "127.0.0.1", ...})
+"""
+
+import re
+from collections.abc import Mapping
+
+PLACEHOLDERS = (
+    "GATEWAY_HOST",
+    "GATEWAY_PORT",
+    "INNER_HOST",
+    "INNER_PORT",
+    "INFERENCE_ADDRESS",
+    "PAGE_ADDRESS",
+    "GATEWAY_RUN",
+    "GATEWAY_ETC",
+)
+# nginx writes its own variables in lower case, so these are never one of them.
+_PLACEHOLDER = re.compile(r"\$\{([A-Z_]+)\}")
+# Each of these would end or open something in an nginx string, whatever it stands between.
+_BREAKS_NGINX = re.compile(r'["\'\\$;{}\x00-\x1f]')
+
+
+def render(template_text: str, values: Mapping[str, str]) -> str:
+    """The template with each `${NAME}` replaced by its value; everything else stays as it is.
+
+    Raises ValueError, which names the placeholder: when a value is missing, when a value or the template
+    names one that is not in PLACEHOLDERS, or when a value cannot stand in an nginx configuration.
+    """
+    used = set(_PLACEHOLDER.findall(template_text))
+    accepted = f"Accepted are {', '.join(PLACEHOLDERS)}."
+    if unknown := sorted((used | values.keys()) - set(PLACEHOLDERS)):
+        raise ValueError(f"Unknown placeholder '{unknown[0]}' in the gateway's configuration. {accepted}")
+    if missing := sorted(used - values.keys()):
+        raise ValueError(f"No value for the placeholder '{missing[0]}' of the gateway's configuration.")
+    for name, value in values.items():
+        if not value or _BREAKS_NGINX.search(value):
+            raise ValueError(
+                f"Placeholder '{name}' has value {value!r}. Not usable in an nginx configuration: it is empty "
+                "or has a quote, a backslash, a dollar sign, a semicolon, a brace or a control character."
+            )
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], template_text)
