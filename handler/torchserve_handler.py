@@ -70,7 +70,9 @@ class DigitHandler:
             except Exception as error:  # this row's alone, whatever it is
                 answers[index] = _error_answer(error)
             else:
-                (to_explain if _header(headers, "explain") else to_predict).append((index, inputs, many))
+                # TorchServe puts this header into every request, with "False" for a prediction.
+                explain = _header(headers, "explain").lower() == "true"
+                (to_explain if explain else to_predict).append((index, inputs, many))
         answers |= _answered(self._predict, to_predict) | _answered(self._explain, to_explain)
         return [_response(answers[index], context, index) for index in range(len(rows))]
 
