@@ -1,0 +1,125 @@
+"""Pack a checkpoint and the handler as an archive that TorchServe serves.
+
+    python -m training.archive --version 1.1 --checkpoint runs/latest.pt
+
+makes model_store/mnist-1.1.mar. The archive gets its name only after it was loaded as TorchServe loads it and
+has read the known digits. Runs in the serving environment: nothing here needs torchvision or data.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from training import known_digits
+
+ROOT = Path(__file__).resolve().parent.parent
+HANDLER = ROOT / "handler"
+ADAPTER = "torchserve_handler.py"
+RELEASED_CHECKPOINT = ROOT / "training" / "release" / "mnist-1.0.pt"
+MODEL = "mnist"
+# Two to four numbers, and what may follow them in a version: 1.0, 2.3.1, 1.1-rc2.
+VERSION_FORM = re.compile(r"\d+(\.\d+){1,3}([-.][A-Za-z0-9]+)?")
+
+
+class ArchiveError(Exception):
+    """The archive was not made; the message is one line that says why."""
+
+
+def archive(version: str, checkpoint: Path, model_store: Path) -> Path:
+    """Make and check model_store/mnist-<version>.mar; gives back its path. Raises ArchiveError."""
+    if not VERSION_FORM.fullmatch(version):
+        raise ArchiveError(f"VERSION '{version}' is not a version, for example: make archive VERSION=1.1")
+    if not checkpoint.is_file():
+        raise ArchiveError(f"CHECKPOINT '{checkpoint}' is not a file; 'make train' writes runs/latest.pt")
+    archived = model_store / f"{MODEL}-{version}.mar"
+    if archived.exists():
+        raise ArchiveError(f"{archived} exists, and a version is never overwritten: choose another VERSION")
+    model_store.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        packed = _pack(version, checkpoint, Path(temporary))
+        check(packed, Path(temporary) / "unpacked")
+        # Complete under another name first: the store may lie on another disk than the temporary folder.
+        unfinished = archived.with_suffix(".unfinished")
+        shutil.copyfile(packed, unfinished)
+        unfinished.rename(archived)
+    return archived
+
+
+def check(packed: Path, folder: Path) -> None:
+    """Unpack an archive and let it read the known digits in a process of its own. Raises ArchiveError.
+
+    The process sees the archive's folder and not the checkout, so a file that was not packed is missed here.
+    """
+    with zipfile.ZipFile(packed) as contents:
+        contents.extractall(folder)
+    pictures = [str(known_digits.FOLDER / f"{digit}.png") for digit in range(10)]
+    done = subprocess.run(
+        [sys.executable, "-P", ROOT / "training" / "load_as_torchserve.py", folder, *pictures],
+        cwd=folder,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        last = done.stderr.strip().splitlines()[-1:] or ["it ended without a word"]
+        raise ArchiveError(f"the archive does not load: {last[0]}")
+    answers = [int(word) for word in done.stdout.split()]
+    if answers != list(range(10)):
+        raise ArchiveError(f"the archive reads the known digits 0 to 9 as {answers}, so it is not kept")
+
+
+def _pack(version: str, checkpoint: Path, temporary: Path) -> Path:
+    # The archiver flattens the files that it is given and keeps folders of a folder: so `handler` stays a package.
+    staged = temporary / "staged" / HANDLER.name
+    shutil.copytree(HANDLER, staged, ignore=lambda _, names: {n for n in names if not _belongs(n)})
+    weights = shutil.copyfile(checkpoint, temporary / "weights.pt")
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("torch-model-archiver"),
+            "--model-name", MODEL,
+            "--version", version,
+            "--handler", HANDLER / ADAPTER,
+            "--serialized-file", weights,
+            "--extra-files", staged.parent,
+            "--config-file", HANDLER / "model-config.yaml",
+            "--export-path", temporary,
+        ],
+        env={**os.environ, "TMPDIR": str(temporary)},  # it works in a folder of a fixed name there
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise ArchiveError(f"torch-model-archiver failed: {done.stderr.strip().splitlines()[-1]}")
+    return temporary / f"{MODEL}.mar"
+
+
+def _belongs(name: str) -> bool:
+    """Whether a file of handler/ goes into the archive's package; the adapter lies at the archive's top."""
+    return name.endswith(".py") and name != ADAPTER
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description="Pack a checkpoint as an archive for TorchServe.")
+    parser.add_argument("--version", required=True, help="for example 1.1")
+    parser.add_argument("--checkpoint", type=Path, default=RELEASED_CHECKPOINT)
+    parser.add_argument("--model-store", type=Path, default=ROOT / "model_store")
+    options = parser.parse_args(arguments)
+    try:
+        archived = archive(options.version, options.checkpoint, options.model_store)
+    except ArchiveError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{archived}: loads, and reads the ten known digits")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

