@@ -81,10 +81,11 @@ def attributions(predictor: Predictor, pixels: NDArray[np.uint8], questions: Ten
     pixels: uint8 (28, 28); questions: float32 (N, 10), a weight for each logit. Float32 (N, 28, 28).
     """
     # captum brings matplotlib, 0.8 s and 34 MB: the worker pays for it in its warm-up, training never.
-    from captum.attr import IntegratedGradients  # noqa: PLC0415
+    from captum.attr import IntegratedGradients
 
     def answer(drawing: Tensor, weights: Tensor) -> Tensor:
-        return (predictor.model(drawing) * weights).sum(dim=1)
+        logits: Tensor = predictor.model(drawing)
+        return (logits * weights).sum(dim=1)
 
     drawings = as_tensor(pixels[np.newaxis]).repeat(len(questions), 1, 1, 1)
     shares: Tensor = IntegratedGradients(answer, multiply_by_inputs=True).attribute(

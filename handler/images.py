@@ -19,9 +19,6 @@ MAXIMUM_SIDE = 4096
 # All images of a request together: one of the largest, 64 of 512x512.
 MAXIMUM_PIXELS = MAXIMUM_SIDE * MAXIMUM_SIDE
 
-# Pillow warns from 89 million pixels on. Here 4096 a side are refused, so its warning has no reader.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-
 
 def looks_like_image(data: bytes) -> bool:
     """Whether the bytes begin as an accepted format does, whatever a Content-Type says of them."""
@@ -43,9 +40,11 @@ def open_image(data: bytes, pixels_before: int = 0) -> Image.Image:
             400, "NotAnImage", f"{_begins(data)}, which no accepted image does. Accepted are {ACCEPTED}."
         )
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_large("The image has more than 89 million pixels") from None
+        # Pillow warns of broken notes and of 89 million pixels: the first do no harm, the second are refused below.
+        with warnings.catch_warnings(action="ignore"):
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError:
+        raise _too_large("The image has more than 178 million pixels") from None
     except Exception as error:  # decoders raise whatever a broken header leads them to
         raise _unreadable(data) from error
     width, height = image.size
@@ -62,7 +61,8 @@ def decoded(image: Image.Image) -> Image.Image:
     """The same image with its pixels. Raises ClientError 400 if they are truncated or broken."""
     size, kind = image.size, image.format
     try:
-        image.load()
+        with warnings.catch_warnings(action="ignore"):
+            image.load()
     except Exception as error:  # decoders raise whatever broken pixels lead them to
         raise _undecodable(size, kind) from error
     if max(image.size) > MAXIMUM_SIDE:

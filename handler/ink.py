@@ -6,6 +6,7 @@ A drawing program gives flat paper: its edge has one value and the rest follows 
 Anything else (a photo, noise, ink over the edge) is judged by what two levels explain: handler/photo.py.
 """
 
+import warnings
 from typing import cast
 
 import numpy as np
@@ -30,11 +31,21 @@ def find_ink(image: Image.Image) -> Image.Image | None:
 
     It may be smaller than the image, never distorted. None for a blank: no ink, or one colour only.
     """
-    if "exif" in image.info or "xmp" in image.info:
-        image = ImageOps.exif_transpose(image)
+    image = _upright(image)
     if image.has_transparency_data:
         return _ink_of_transparent(image.convert("RGBA"))
     return _ink_of_opaque(image)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """As a camera noted that it was held; a broken note is no reason to refuse the picture."""
+    if not image.info.keys() & {"exif", "xmp", "Raw profile type exif"}:
+        return image
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return ImageOps.exif_transpose(image)
+    except Exception:  # whatever the note's bytes lead Pillow to
+        return image
 
 
 def _ink_of_transparent(image: Image.Image) -> Image.Image | None:

@@ -1,0 +1,213 @@
+"""Every body that the README names, and a plain sentence for every other."""
+
+import base64
+import json
+
+import pytest
+
+from handler.bodies import read_submission
+from handler.errors import ClientError
+from tests.handler.drawings import drawing, encoded
+
+PNG = encoded(drawing())
+TEXT = base64.b64encode(PNG).decode()
+JSON = "application/json"
+
+
+def sizes(row: dict, content_type: str = "") -> list[tuple[int, int]]:
+    return [image.size for image in read_submission(row, content_type).images]
+
+
+def refusal(row: dict, content_type: str = "") -> ClientError:
+    with pytest.raises(ClientError) as caught:
+        read_submission(row, content_type)
+    return caught.value
+
+
+def document(content: object) -> dict:
+    return {"body": bytearray(json.dumps(content).encode())}
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["", "image/png", "image/gif", "application/octet-stream", "application/x-www-form-urlencoded", "text/plain",
+     JSON, "application/pdf", "nonsense"],
+)  # fmt: skip
+def test_image_bytes_are_read_whatever_the_content_type_says(content_type):
+    submission = read_submission({"body": bytearray(PNG)}, content_type)
+    assert [image.size for image in submission.images] == [(280, 280)]
+    assert submission.many is False
+
+
+def test_a_multipart_field_is_read():
+    row = {"data": bytearray(PNG), "comment": bytearray(b"a seven")}
+    assert sizes(row, "multipart/form-data; boundary=x") == [(280, 280)]
+
+
+@pytest.mark.parametrize("content_type", [JSON, "application/json; charset=utf-8", "application/vnd.api+json", "",
+                                          "application/x-www-form-urlencoded", "text/plain"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [TEXT, f"data:image/png;base64,{TEXT}", f"data:;base64,{TEXT}", f"DATA:image/png;charset=x;BASE64,{TEXT}",
+     "\n".join(TEXT[index : index + 76] for index in range(0, len(TEXT), 76))],
+    ids=["base64", "data URI", "short data URI", "capital data URI", "wrapped lines"],
+)  # fmt: skip
+def test_json_with_an_image_is_read(text, content_type):
+    submission = read_submission(document({"image": text}), content_type)
+    assert [image.size for image in submission.images] == [(280, 280)]
+    assert submission.many is False
+
+
+def test_json_that_was_parsed_already_is_read():
+    assert sizes({"body": {"image": TEXT}}, JSON) == [(280, 280)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 64])
+def test_instances_are_read_in_their_order(count):
+    pictures = [encoded(drawing(size=100 + index)) for index in range(count)]
+    instances = [{"image": base64.b64encode(picture).decode(), "id": 7} for picture in pictures]
+    submission = read_submission(document({"instances": instances}), JSON)
+    assert [image.size[0] for image in submission.images] == list(range(100, 100 + count))
+    assert submission.many is True
+
+
+@pytest.mark.parametrize("row", [{}, {"body": bytearray()}, {"body": b""}, {"body": None}])
+def test_an_empty_body_is_refused(row):
+    error = refusal(row, "image/png")
+    assert (error.code, error.kind) == (400, "EmptyBody")
+    assert "multipart form" in error.message
+
+
+def test_an_empty_or_truncated_form_is_refused():
+    error = refusal({}, "multipart/form-data; boundary=x")
+    assert (error.code, error.kind) == (400, "BrokenForm")
+    assert "'data'" in error.message
+
+
+def test_a_form_with_another_field_is_told_the_right_one():
+    error = refusal({"file": bytearray(PNG)}, "multipart/form-data; boundary=x")
+    assert (error.code, error.kind) == (400, "MissingField")
+    assert "'file'" in error.message
+    assert "'data'" in error.message
+
+
+@pytest.mark.parametrize("value", [bytearray(b""), bytearray(b"7"), "7"])
+def test_a_form_field_that_is_no_image_is_refused(value):
+    assert refusal({"data": value}, "multipart/form-data").code == 400
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "text/html; charset=utf-8", "application/pdf", "video/mp4"]
+)
+def test_a_media_type_that_is_not_accepted_and_holds_no_image(content_type):
+    error = refusal({"body": b"hello"}, content_type)
+    assert (error.code, error.kind) == (415, "UnsupportedMediaType")
+    assert content_type.split(";")[0] in error.message
+    assert "image bytes" in error.message
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["", "image/png", "image/svg+xml", "application/octet-stream", "application/x-www-form-urlencoded"],
+)
+def test_something_else_in_a_media_type_that_is_accepted(content_type):
+    error = refusal({"body": b"hello"}, content_type)
+    assert (error.code, error.kind) == (400, "NotAnImage")
+    assert "hello" in error.message
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b'{"image": ', "line 1, column"),
+        (b"hello", "line 1, column 1"),
+        (b'{"image": NaN}', "NaN is not a JSON value"),
+        (b'{"image": -Infinity}', "-Infinity is not"),
+        (b'{"image": "a", "image": "b"}', "'image' is there more than once"),
+        (b'{"image": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
+        (b'{"image": ' + b"9" * 5000 + b"}", "a number is too long"),
+        (b'{"image": "\xff\xfe"}', "not UTF-8"),
+    ],
+    ids=["cut off", "text", "NaN", "infinity", "same key twice", "deep", "long number", "not UTF-8"],
+)
+def test_json_that_is_not_json(body, says):
+    error = refusal({"body": body}, JSON)
+    assert (error.code, error.kind) == (400, "InvalidJson")
+    assert says in error.message
+    assert len(error.message) < 600
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ([], "a list"),
+        ("text", "a text"),
+        (7, "a number"),
+        (None, "null"),
+        ({}, "its keys are none"),
+        ({"images": TEXT}, "'images'"),
+        ({"image": TEXT, "instances": []}, "one of the keys"),
+        ({"instances": {"image": TEXT}}, "'instances' is an object"),
+        ({"instances": []}, "'instances' is empty"),
+        ({"instances": [TEXT]}, "'instances[0]' is a text"),
+        ({"instances": [{"image": TEXT}, {"picture": TEXT}]}, "'instances[1]' is an object without 'image'"),
+        ({"image": 7}, "image: The value is a number"),
+        ({"image": None}, "image: The value is null"),
+        ({"image": {"b64": TEXT}}, "image: The value is an object"),
+        ({"image": True}, "image: The value is a boolean"),
+    ],
+)
+def test_json_of_another_shape(content, says):
+    error = refusal(document(content), JSON)
+    assert (error.code, error.kind) == (400, "InvalidRequest")
+    assert says in error.message
+    assert TEXT not in error.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "***",
+        "aGVsbG8",
+        TEXT[:-1] + "é",
+        TEXT[:-2],
+        "\ud800",
+        "data:image/png,abc",
+        "data:image/png;base64",
+        "http://x/7.png",
+    ],
+)
+def test_text_that_is_not_base64(text):
+    error = refusal(document({"image": text}), JSON)
+    assert (error.code, error.kind) == (400, "InvalidBase64")
+    assert error.message.startswith("image: ")
+    assert "base64" in error.message
+    assert len(error.message) < 300
+
+
+@pytest.mark.parametrize("text", ["", "data:image/png;base64,", base64.b64encode(b"hello").decode()])
+def test_base64_of_no_image(text):
+    error = refusal(document({"image": text}), JSON)
+    assert error.code == 400
+    assert error.kind in {"EmptyImage", "NotAnImage"}
+
+
+def test_the_one_bad_instance_is_named():
+    bad = base64.b64encode(b"hello").decode()
+    error = refusal(document({"instances": [{"image": TEXT}] * 5 + [{"image": bad}]}), JSON)
+    assert error.message.startswith("instances[5].image: ")
+
+
+def test_more_than_64_instances_are_refused():
+    error = refusal(document({"instances": [{"image": TEXT}] * 65}), JSON)
+    assert (error.code, error.kind) == (413, "TooManyInstances")
+    assert "65" in error.message
+    assert "64" in error.message
+
+
+def test_the_pixels_of_all_instances_count_together():
+    large = base64.b64encode(encoded(drawing().resize((2400, 2400)))).decode()
+    assert sizes(document({"instances": [{"image": large}] * 2}), JSON) == [(2400, 2400)] * 2
+    error = refusal(document({"instances": [{"image": large}] * 3}), JSON)
+    assert error.code == 413
+    assert error.message.startswith("instances[2].image: ")

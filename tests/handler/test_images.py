@@ -1,0 +1,128 @@
+"""Image bytes from a stranger: read if they are good, refused by a plain sentence if not."""
+
+import contextlib
+import io
+import random
+import resource
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from handler.errors import ClientError
+from handler.images import decoded, looks_like_image, open_image
+from handler.preprocessing import preprocess
+from tests.handler.drawings import drawing, encoded
+
+FORMATS = ["PNG", "JPEG", "WEBP", "GIF", "BMP"]
+
+
+def refusal(data: bytes, pixels_before: int = 0) -> ClientError:
+    with pytest.raises(ClientError) as caught:
+        decoded(open_image(data, pixels_before))
+    return caught.value
+
+
+def png_of_size(width: int, height: int) -> bytes:
+    """A PNG that says this size and has hardly any pixels."""
+    chunks = b""
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    for kind, content in ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")):
+        checksum = struct.pack(">I", zlib.crc32(kind + content))
+        chunks += struct.pack(">I", len(content)) + kind + content + checksum
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+@pytest.mark.parametrize("picture_format", FORMATS)
+def test_every_format_is_read(picture_format):
+    data = encoded(drawing(), picture_format)
+    assert looks_like_image(data)
+    image = decoded(open_image(data))
+    assert image.size == (280, 280)
+    assert preprocess(image).any()
+
+
+def test_other_formats_are_not_even_tried():
+    for picture_format in ("TIFF", "PPM", "ICO", "TGA"):
+        error = refusal(encoded(drawing().convert("RGB"), picture_format))
+        assert (error.code, error.kind) == (400, "NotAnImage")
+        assert "PNG, JPEG, WebP, GIF and BMP" in error.message
+
+
+@pytest.mark.parametrize("picture_format", ["GIF", "WEBP"])
+def test_of_an_animation_the_first_frame_counts(picture_format):
+    first, second = drawing(7), drawing(2)
+    data = encoded(first, picture_format, save_all=True, append_images=[second], duration=100, lossless=True)
+    assert np.array_equal(preprocess(decoded(open_image(data))), preprocess(first))
+
+
+@pytest.mark.parametrize("picture_format", FORMATS)
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_truncated_image_is_refused(picture_format, share):
+    data = encoded(drawing(), picture_format)
+    error = refusal(data[: int(len(data) * share)])
+    assert error.code == 400
+    assert error.kind in {"NotAnImage", "BrokenImage"}
+    assert "whole PNG, JPEG, WebP, GIF and BMP files" in error.message
+
+
+@pytest.mark.parametrize("picture_format", FORMATS)
+def test_a_damaged_image_is_read_or_refused_and_nothing_else(picture_format):
+    random_numbers = random.Random(0)
+    good = encoded(drawing(brush=12).resize((70, 70)), picture_format)
+    for _ in range(300):
+        data = bytearray(good)
+        for _ in range(random_numbers.choice([1, 3, 20])):
+            data[random_numbers.randrange(len(data))] = random_numbers.randrange(256)
+        with contextlib.suppress(ClientError):
+            assert preprocess(decoded(open_image(bytes(data)))).shape == (28, 28)
+
+
+def test_nothing_and_something_else_is_refused():
+    assert refusal(b"").kind == "EmptyImage"
+    error = refusal(b"hello, is it me?")
+    assert (error.code, error.kind) == (400, "NotAnImage")
+    assert "16 bytes" in error.message
+    assert "b'hello, i'" in error.message
+
+
+@pytest.mark.parametrize("size", [(4097, 1), (1, 4097), (4097, 4097), (10_000, 10_000), (60_000, 60_000)])
+def test_too_many_pixels_a_side_are_refused_from_the_header(size):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    error = refusal(png_of_size(*size))
+    assert error.code == 413
+    assert error.kind == "ImageTooLarge"
+    assert "4096" in error.message
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10_000  # kB: nothing was unfolded
+
+
+@pytest.mark.parametrize("size", [(4096, 4096), (1, 4096), (1, 1)])
+def test_the_largest_and_the_smallest_are_read(size):
+    image = decoded(open_image(encoded(Image.new("1", size))))
+    assert image.size == size
+
+
+def test_the_pixels_of_a_request_are_counted_together():
+    data = encoded(Image.new("1", (4096, 4000)))
+    assert open_image(data, 4096 * 96).size == (4096, 4000)
+    error = refusal(data, 4096 * 96 + 1)
+    assert error.code == 413
+    assert "16,777,217 pixels together" in error.message
+    assert "16,777,216" in error.message
+
+
+def test_a_webp_header_alone_takes_no_memory():
+    """The decoder would reserve room for 16383x16383 pixels as soon as it has read the header."""
+    header = b"VP8X" + struct.pack("<I", 10) + bytes([0, 0, 0, 0]) + (16382).to_bytes(3, "little") * 2
+    body = b"WEBP" + header + b"VP8L" + struct.pack("<I", 10) + b"\x2f" + bytes(9)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert refusal(b"RIFF" + struct.pack("<I", len(body)) + body).code in {400, 413}
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10_000
+
+
+def test_a_jpeg_of_a_phone_with_a_second_picture_inside_is_read():
+    data = io.BytesIO()
+    drawing().convert("RGB").save(data, "MPO", save_all=True, append_images=[drawing(2).convert("RGB")])
+    assert preprocess(decoded(open_image(data.getvalue()))).any()

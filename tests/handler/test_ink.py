@@ -1,0 +1,227 @@
+"""Which of the colours is ink is found out; a person never has to say."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageOps
+
+from handler.ink import find_ink
+from handler.preprocessing import preprocess
+from tests.handler.drawings import difference, drawing, on_nothing, on_paper, photo, reopened
+
+MASK = drawing(7)
+EXPECTED = preprocess(MASK)
+INVERTED = ImageOps.invert(MASK)
+
+
+def test_the_expected_drawing_is_there_at_all():
+    """The other tests compare with it."""
+    assert EXPECTED[8:10, 8:19].min() > 180  # the roof of the 7
+    assert EXPECTED[15:, 20:].max() == EXPECTED[12:, :10].max() == 0
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV"])
+@pytest.mark.parametrize("image", [MASK, INVERTED], ids=["white on black", "black on white"])
+def test_every_mode_in_both_polarities(image, mode):
+    if mode == "PA":
+        image = image.convert("P").convert("PA")
+    else:
+        image = (
+            image.convert("RGB").convert(mode) if mode in {"CMYK", "YCbCr", "HSV"} else image.convert(mode)
+        )
+    assert difference(preprocess(image), EXPECTED) < 1.0
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I", "F"])
+def test_sixteen_and_thirty_two_bits(mode, inverted):
+    values = np.asarray(INVERTED if inverted else MASK).astype(np.uint16)
+    if mode == "F":
+        image = Image.fromarray((values / 255).astype(np.float32))
+    elif mode == "I":
+        image = Image.fromarray(values.astype(np.int32) * 257)
+    else:
+        image = Image.fromarray(values * 257)
+        if mode == "I;16B":
+            image = Image.frombytes("I;16B", image.size, (values * 257).astype(">u2").tobytes())
+    assert difference(preprocess(image), EXPECTED) < 1.0
+
+
+@pytest.mark.parametrize(
+    ("ink", "paper"),
+    [
+        ("black", "white"),
+        ("white", "black"),
+        ("red", "black"),
+        ("blue", "black"),
+        ("blue", "white"),
+        ("yellow", "white"),
+        ("red", (0, 130, 0)),  # as bright as each other
+        ((90, 90, 90), (130, 130, 130)),
+        ((235, 235, 235), (200, 200, 200)),
+    ],
+)
+def test_opaque_strokes_of_any_colour(ink, paper):
+    assert difference(preprocess(on_paper(MASK, ink, paper)), EXPECTED) < 1.0
+
+
+@pytest.mark.parametrize("ink", [(0, 0, 0), (255, 255, 255), (200, 10, 10), (0, 0, 255), (128, 128, 128)])
+def test_transparent_strokes_of_any_colour(ink):
+    image = on_nothing(MASK, ink)
+    assert difference(preprocess(image), EXPECTED) < 1.0
+    assert difference(preprocess(reopened(image, "PNG")), EXPECTED) < 1.0
+    assert difference(preprocess(reopened(image, "WEBP", lossless=True)), EXPECTED) < 1.0
+
+
+def test_transparent_strokes_of_several_colours():
+    image = on_nothing(MASK, (255, 255, 255))
+    image.paste((0, 0, 0), (0, 0, 280, 140))
+    image.putalpha(MASK)
+    assert difference(preprocess(image), EXPECTED) < 1.0
+
+
+def test_a_palette_with_a_transparent_colour():
+    image = MASK.point(lambda value: value > 127).convert("P")
+    image.putpalette([0, 0, 0, 0, 0, 0])
+    assert difference(preprocess(reopened(image, "PNG", transparency=0)), EXPECTED) < 2.0
+    assert difference(preprocess(reopened(image, "GIF", transparency=0)), EXPECTED) < 2.0
+
+
+def test_an_opaque_picture_with_an_alpha_channel():
+    image = on_paper(MASK, "black", "white")
+    image.putalpha(255)
+    assert difference(preprocess(image), EXPECTED) < 1.0
+
+
+def test_a_sheet_with_a_transparent_margin():
+    image = Image.new("RGBA", (400, 420))
+    image.paste(on_paper(MASK, "black", "white"), (60, 80))
+    assert difference(preprocess(image), EXPECTED) < 1.0
+
+
+def test_a_sheet_on_something_darker():
+    image = ImageOps.expand(INVERTED, 90, fill=60)
+    assert difference(preprocess(image), EXPECTED) < 1.0
+
+
+def test_a_frame_around_the_picture_is_not_ink():
+    image = ImageOps.expand(INVERTED, 1, fill=0)
+    assert difference(preprocess(image), EXPECTED) < 1.0
+
+
+@pytest.mark.parametrize("quality", [20, 60, 90])
+@pytest.mark.parametrize("image", [MASK, INVERTED], ids=["white on black", "black on white"])
+def test_jpeg_noise_does_not_widen_the_drawing(image, quality):
+    assert difference(preprocess(reopened(image, "JPEG", quality=quality)), EXPECTED) < 2.0
+
+
+@pytest.mark.parametrize("orientation", [1, 2, 3, 4, 5, 6, 7, 8])
+def test_the_orientation_that_a_camera_notes_is_respected(orientation):
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # what turns an upright picture into what is stored
+    stored = MASK if orientation == 1 else MASK.transpose(Image.Transpose(undo[orientation]))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for picture_format in ("JPEG", "PNG", "WEBP"):
+        image = reopened(stored, picture_format, exif=exif)
+        assert difference(preprocess(image), EXPECTED) < 2.0, picture_format
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_a_broken_orientation_is_no_reason_to_fail():
+    file = io.BytesIO()
+    INVERTED.save(file, "JPEG", exif=b"Exif\x00\x00MM\x00\x2a\x00\x00\xff\xff\xff\xff")
+    assert difference(preprocess(Image.open(file)), EXPECTED) < 2.0
+
+
+@pytest.mark.parametrize("light", ["even", "from the left", "from a corner", "vignette"])
+@pytest.mark.parametrize(
+    ("paper", "ink"), [(220, 40), (120, 40), (220, 170), (60, 210)], ids=["pen", "grey", "pencil", "chalk"]
+)
+def test_photos(paper, ink, light):
+    image = photo(MASK, paper=paper, ink=ink, light=light)
+    assert difference(preprocess(image), EXPECTED) < 6.0
+
+
+@pytest.mark.parametrize("size", [(1600, 1200), (4096, 3000)])
+def test_a_small_drawing_in_a_large_photo(size):
+    small = MASK.resize((112, 112))
+    assert difference(preprocess(photo(small, size=size, light="from a corner")), EXPECTED) < 8.0
+
+
+BLANKS = {
+    "black": Image.new("L", (280, 280)),
+    "white": Image.new("L", (280, 280), 255),
+    "grey": Image.new("RGB", (50, 70), (127, 127, 127)),
+    "transparent": Image.new("RGBA", (280, 280)),
+    "transparent white": Image.new("RGBA", (280, 280), (255, 255, 255, 0)),
+    "opaque with alpha": Image.new("RGBA", (280, 280), (10, 200, 30, 255)),
+    "one pixel": Image.new("L", (1, 1), 255),
+    "one long row": Image.new("1", (4096, 1), 1),
+    "16 bit": Image.fromarray(np.full((40, 40), 40000, np.uint16)),
+    "JPEG noise": reopened(
+        Image.fromarray(np.random.default_rng(1).normal(250, 4, (280, 280)).clip(0, 255).astype(np.uint8)),
+        "JPEG",
+        quality=30,
+    ),
+    "sensor noise": Image.fromarray(
+        np.random.default_rng(1).normal(120, 12, (480, 640)).clip(0, 255).astype(np.uint8)
+    ),
+    "ramp of light": Image.fromarray(np.tile(np.linspace(60, 220, 640), (480, 1)).astype(np.uint8)),
+    "empty sheet in a vignette": photo(Image.new("L", (280, 280)), light="vignette"),
+    "empty sheet lit from a corner": photo(Image.new("L", (280, 280)), light="from a corner"),
+}
+
+
+@pytest.mark.parametrize("name", BLANKS)
+def test_a_blank_has_no_ink(name):
+    assert find_ink(BLANKS[name]) is None
+    assert not preprocess(BLANKS[name]).any()
+
+
+@pytest.mark.parametrize("ink", [0, 255])
+def test_strokes_over_the_edge_of_the_canvas(ink):
+    mask = drawing(7, left=-5, top=-5, width=315, height=290, brush=30)
+    assert mask.getbbox() == (0, 0, 280, 280)
+    image = mask if ink else ImageOps.invert(mask)
+    seen = preprocess(image)
+    assert seen[8:10, 5:20].min() > 150  # the roof
+    assert seen[15:, :9].max() == seen[20:, 20:].max() == 0
+
+
+@pytest.mark.parametrize("image", [MASK, INVERTED], ids=["white on black", "black on white"])
+def test_a_picture_cut_to_its_ink(image):
+    assert difference(preprocess(image.crop(MASK.getbbox())), EXPECTED) < 1.0
+
+
+def test_thick_strokes_that_fill_most_of_the_picture():
+    mask = drawing(7, left=50, top=45, width=170, height=190, brush=85)
+    cut = mask.crop(mask.getbbox())
+    assert np.asarray(cut).mean() > 0.5 * 255
+    assert difference(preprocess(ImageOps.invert(mask)), preprocess(mask)) < 1.0
+    assert preprocess(cut)[8, 10] == 255
+    assert preprocess(cut)[25, 22] == 0
+
+
+def test_a_line_of_one_pixel():
+    image = Image.new("L", (280, 280), 255)
+    ImageDraw.Draw(image).line([(60, 40), (200, 40), (120, 240)], fill=0, width=1)
+    seen = preprocess(image)
+    assert seen.max() == 255
+    assert (seen > 100).sum() >= 25  # the roof's 14 pixels and most of the stem's 20
+    assert not seen[12:, :7].any()
+
+
+@pytest.mark.parametrize("ends", [[(140, 30), (140, 250)], [(30, 140), (250, 140)]])
+@pytest.mark.parametrize("width", [1, 20])
+def test_a_bar_as_straight_as_a_ruler_is_ink_and_not_a_sheet(ends, width):
+    image = Image.new("L", (280, 280), 255)
+    ImageDraw.Draw(image).line(ends, fill=0, width=width)
+    seen = preprocess(image)
+    assert sorted({int(seen.any(axis=0).sum()), int(seen.any(axis=1).sum())}) == [max(1, width // 10), 20]
+
+
+def test_a_single_dot_is_ink():
+    image = Image.new("L", (280, 280))
+    image.putpixel((9, 9), 255)
+    assert preprocess(image).any()

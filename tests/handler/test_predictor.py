@@ -1,0 +1,139 @@
+"""Answers in plain Python, one batch for all images."""
+
+import base64
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from handler.model import DigitClassifier
+from handler.predictor import Predictor, as_tensor
+from handler.preprocessing import preprocess
+from tests.handler.conftest import QuadrantModel
+from tests.handler.drawings import drawing
+
+BLANK = Image.new("L", (280, 280), 255)
+
+
+def quadrants(*ink: int) -> np.ndarray:
+    """A prepared image whose quarters have this much ink each."""
+    return np.kron(np.array(ink, np.uint8).reshape(2, 2), np.ones((14, 14), np.uint8))
+
+
+def test_an_answer_has_the_fields_of_the_api(predictor):
+    answer = predictor.predict([drawing()])[0].as_dict()
+    assert list(answer) == [
+        "digit", "confidence", "probabilities", "is_digit", "digit_score", "model_version", "input",
+    ]  # fmt: skip
+    assert answer["model_version"] == "7.3"
+    assert len(answer["probabilities"]) == 10
+    assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-12)
+    assert answer["confidence"] == max(answer["probabilities"]) == answer["probabilities"][answer["digit"]]
+    assert [type(answer[name]) for name in ("digit", "confidence", "is_digit", "digit_score")] == [
+        int, float, bool, float,
+    ]  # fmt: skip
+
+
+def test_the_input_is_what_the_model_saw(predictor):
+    answer = predictor.predict([drawing()])[0]
+    seen = np.frombuffer(base64.b64decode(answer.input), np.uint8).reshape(28, 28)
+    assert np.array_equal(seen, preprocess(drawing()))
+
+
+def test_the_temperature_calibrates(predictor):
+    pixels = quadrants(255, 51, 0, 0)
+    logits = torch.tensor([40.0, 8.0] + [0.0] * 8, dtype=torch.float64)
+    probabilities = predictor.predict_inputs([pixels])[0].probabilities
+    assert probabilities == pytest.approx(torch.softmax(logits / 2, dim=0).tolist(), rel=1e-4)
+    hotter = Predictor(QuadrantModel(), temperature=20.0, digit_threshold=0.5, version="1")
+    assert hotter.predict_inputs([pixels])[0].probabilities == pytest.approx(
+        torch.softmax(logits / 20, dim=0).tolist(), rel=1e-4
+    )
+
+
+def test_one_batch_and_the_order_is_kept(predictor, monkeypatch):
+    calls = []
+    forward = QuadrantModel.forward
+    monkeypatch.setattr(QuadrantModel, "forward", lambda self, x: calls.append(len(x)) or forward(self, x))
+    inputs = [quadrants(*np.roll([255, 0, 0, 0], digit)) for digit in (2, 0, 3, 1, 0)]
+    answers = predictor.predict_inputs(inputs)
+    assert [answer.digit for answer in answers] == [2, 0, 3, 1, 0]
+    assert calls == [5]
+
+
+def test_no_images_no_answers(predictor):
+    assert predictor.predict([]) == []
+
+
+def test_a_blank_is_no_digit_and_any_digit_is_as_likely(predictor):
+    answer = predictor.predict([BLANK])[0]
+    assert answer.is_digit is False
+    assert answer.digit_score == 0
+    assert answer.probabilities == [0.1] * 10
+    assert answer.confidence == 0.1
+    assert base64.b64decode(answer.input) == bytes(784)
+
+
+def test_a_blank_does_not_change_its_neighbours(predictor):
+    alone = predictor.predict([drawing(7)])[0]
+    assert predictor.predict([BLANK, drawing(7), BLANK])[1] == alone
+
+
+@pytest.mark.parametrize(("threshold", "is_digit"), [(0.0, True), (0.3, True), (0.9, False)])
+def test_is_digit_is_the_score_against_one_threshold(threshold, is_digit):
+    predictor = Predictor(QuadrantModel(), temperature=1.0, digit_threshold=threshold, version="1")
+    answer = predictor.predict_inputs([quadrants(20, 20, 0, 0)])[0]
+    assert 0.3 < answer.digit_score == answer.confidence < 0.9
+    assert answer.is_digit is is_digit
+
+
+def test_even_a_threshold_of_zero_lets_no_blank_through():
+    predictor = Predictor(QuadrantModel(), temperature=1.0, digit_threshold=0.0, version="1")
+    assert predictor.predict([BLANK])[0].is_digit is False
+
+
+def test_a_model_takes_ink_one_on_paper_zero():
+    tensor = as_tensor(np.stack([quadrants(255, 0, 0, 51)] * 3))
+    assert tensor.shape == (3, 1, 28, 28)
+    assert tensor.dtype == torch.float32
+    assert tensor[0, 0, 0, 0] == 1
+    assert tensor[0, 0, 27, 27] == pytest.approx(0.2)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    torch.manual_seed(0)
+    content = {
+        "state_dict": DigitClassifier().state_dict(),
+        "temperature": 1.5,
+        "digit_threshold": 0.25,
+        "settings": {"epochs": 1},
+    }
+    torch.save(content, tmp_path / "model.pt")
+    return tmp_path / "model.pt"
+
+
+def test_a_checkpoint_of_training_is_loaded(checkpoint):
+    predictor = Predictor.load(checkpoint, version="2.0")
+    assert (predictor.temperature, predictor.digit_threshold, predictor.version) == (1.5, 0.25, "2.0")
+    torch.manual_seed(0)
+    expected = DigitClassifier().state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in predictor.model.state_dict().items())
+    assert not predictor.model.training
+    assert predictor.predict([drawing()])[0].model_version == "2.0"
+
+
+def test_the_same_image_has_the_same_answer_in_any_batch(checkpoint):
+    predictor = Predictor.load(checkpoint, version="1")
+    alone = predictor.predict([drawing(7)])[0]
+    batch = predictor.predict([drawing(2), drawing(7), BLANK, drawing(4)])[1]
+    assert batch.digit == alone.digit
+    assert batch.probabilities == pytest.approx(alone.probabilities, abs=1e-5)
+
+
+def test_a_checkpoint_that_carries_code_is_not_run(tmp_path):
+    torch.save({"state_dict": nn.Linear(1, 1)}, tmp_path / "model.pt")
+    with pytest.raises(Exception, match=r"(?i)weights.only"):
+        Predictor.load(tmp_path / "model.pt", version="1")

@@ -1,0 +1,242 @@
+"""The adapter in TorchServe's place: every request of a batch has an answer and a status of its own."""
+
+import base64
+import json
+import logging
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from handler import torchserve_handler
+from handler.model import DigitClassifier
+from handler.torchserve_handler import DigitHandler
+from tests.handler.drawings import drawing, encoded
+
+PNG = encoded(drawing())
+PREDICTION = {"digit", "confidence", "probabilities", "is_digit", "digit_score", "model_version", "input"}
+EXPLANATION = PREDICTION | {"heatmap", "runner_up", "contrast"}
+# As TorchServe 0.12 sends them: the flag with every request, and a form field's own headers among the others.
+PREDICT = {"Content-Type": "image/png", "explain": "False", "body": {"content-type": "image/png"}}
+EXPLAIN = {**PREDICT, "explain": "True"}
+
+
+class Context:
+    """What the adapter uses of ts.context.Context."""
+
+    def __init__(self, headers: list[Mapping], folder=None, version="1.2") -> None:
+        self.headers = headers
+        self.statuses: dict[int, tuple[int, str]] = {}
+        self.content_types: dict[int, str] = {}
+        self.system_properties = {"model_dir": str(folder)}
+        self.manifest = {"model": {"serializedFile": "model.pt", "modelVersion": version}}
+
+    def get_all_request_header(self, index):
+        return self.headers[index]
+
+    def set_response_status(self, code, phrase, idx):
+        self.statuses[idx] = (code, phrase)
+
+    def set_response_content_type(self, index, value):
+        self.content_types[index] = value
+
+
+@pytest.fixture(scope="module")
+def handler(tmp_path_factory) -> DigitHandler:
+    folder = tmp_path_factory.mktemp("archive")
+    torch.manual_seed(0)
+    content = {"state_dict": DigitClassifier().state_dict(), "temperature": 1.0, "digit_threshold": 0.05}
+    torch.save(content, folder / "model.pt")
+    threads = torch.get_num_threads()
+    handler = DigitHandler()
+    handler.initialize(Context([], folder))
+    assert torch.get_num_threads() == 1
+    torch.set_num_threads(threads)
+    return handler
+
+
+def answered(handler: DigitHandler, *requests: tuple[Mapping, Mapping]) -> list[tuple[int, dict]]:
+    """Status and answer of each request (row, headers) of a batch."""
+    context = Context([headers for _, headers in requests])
+    answers = handler.handle([row for row, _ in requests], context)
+    assert len(answers) == len(requests)
+    assert set(context.content_types.values()) <= {"application/json"}
+    assert sorted(context.content_types) == sorted(context.statuses) == list(range(len(requests)))
+    return [(context.statuses[index][0], json.loads(answer)) for index, answer in enumerate(answers)]
+
+
+def image(data: bytes = PNG) -> dict:
+    return {"body": bytearray(data)}
+
+
+def test_a_prediction(handler):
+    [(status, answer)] = answered(handler, (image(), PREDICT))
+    assert status == 200
+    assert answer.keys() == PREDICTION
+    assert answer["model_version"] == "1.2"
+    assert answer["is_digit"] is True
+
+
+def test_an_explanation(handler):
+    [(status, answer)] = answered(handler, (image(), EXPLAIN))
+    assert status == 200
+    assert answer.keys() == EXPLANATION
+
+
+def test_answers_are_compact_json_in_bytes(handler):
+    context = Context([PREDICT])
+    [answer] = handler.handle([image()], context)
+    assert type(answer) is bytes
+    assert answer == json.dumps(json.loads(answer), separators=(",", ":")).encode()
+    assert context.statuses == {0: (200, "OK")}
+
+
+def test_a_batch_mixes_everything_and_each_has_its_own_answer(handler):
+    other = encoded(drawing(2))
+    instances = b'{"instances": [{"image": "%s"}, {"image": "%s"}]}' % (_base64(PNG), _base64(other))
+    batch = [
+        (image(PNG), PREDICT),
+        (image(b"no image"), PREDICT),
+        (image(PNG), EXPLAIN),
+        (image(PNG[:200]), EXPLAIN),
+        (image(instances), {**PREDICT, "Content-Type": "application/json"}),
+        ({}, {**PREDICT, "Content-Type": "multipart/form-data; boundary=x"}),
+        (image(other), PREDICT),
+        (image(instances), {**EXPLAIN, "Content-Type": "application/json"}),
+        ({"data": bytearray(PNG)}, {**PREDICT, "Content-Type": "multipart/form-data; boundary=x"}),
+    ]
+    together = answered(handler, *batch)
+    assert [status for status, _ in together] == [200, 400, 200, 400, 200, 400, 200, 200, 200]
+    seven, two = together[0][1], together[6][1]
+    assert seven["input"] != two["input"]
+    assert [answer["input"] for answer in together[4][1]["predictions"]] == [seven["input"], two["input"]]
+    assert [answer.keys() for answer in together[7][1]["predictions"]] == [EXPLANATION] * 2
+    assert together[8][1]["input"] == seven["input"]
+    for request, (status, answer) in zip(batch, together, strict=True):
+        [(status_alone, alone)] = answered(handler, request)
+        assert status == status_alone
+        _assert_same(answer, alone)
+
+
+@pytest.mark.parametrize(
+    "bad", [b"", b"hello", PNG[:100], b'{"image": 1}'], ids=["empty", "text", "cut", "json"]
+)
+def test_a_bad_request_never_changes_its_neighbours(handler, bad):
+    [good, refused, also_good] = answered(
+        handler, (image(), PREDICT), (image(bad), PREDICT), (image(), EXPLAIN)
+    )
+    assert refused[0] == 400
+    assert refused[1].keys() == {"code", "type", "message"}
+    _assert_same(good[1], answered(handler, (image(), PREDICT))[0][1])
+    _assert_same(also_good[1], answered(handler, (image(), EXPLAIN))[0][1])
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Type": "application/octet-stream", "X-Content-Type": "text/plain"}, 415),
+        ({"content-type": "application/octet-stream", "x-content-type": "text/plain"}, 415),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "text/plain", "X-Content-Type": "application/octet-stream"}, 400),
+        ({}, 400),
+    ],
+)
+def test_the_client_s_own_media_type_decides(handler, headers, status):
+    [(code, answer)] = answered(handler, (image(b"hello"), headers))
+    assert code == answer["code"] == status
+
+
+def test_too_large_an_image_is_refused_with_413(handler):
+    [(status, answer)] = answered(handler, (image(encoded(Image.new("1", (4097, 1)))), PREDICT))
+    assert status == answer["code"] == 413
+
+
+@pytest.mark.parametrize("headers", [{**PREDICT, "explain": value} for value in ("False", "false", "", "no")])
+def test_only_true_is_an_explanation(handler, headers):
+    assert answered(handler, (image(), headers))[0][1].keys() == PREDICTION
+
+
+def test_an_unexpected_error_is_this_row_s_alone_and_quotes_no_client(handler, monkeypatch, caplog):
+    read = torchserve_handler.read_submission
+
+    def fails_for_some(row, content_type):
+        if row["body"].startswith(b"trap"):
+            raise RuntimeError(f"cannot read {row['body']!r}")
+        return read(row, content_type)
+
+    monkeypatch.setattr(torchserve_handler, "read_submission", fails_for_some)
+    with caplog.at_level(logging.ERROR):
+        good, failed = answered(handler, (image(), PREDICT), (image(b"trap: my secret"), PREDICT))
+    assert good[0] == 200
+    assert failed[0] == failed[1]["code"] == 500
+    assert failed[1].keys() == {"code", "type", "message"}
+    assert "Traceback" not in json.dumps(failed[1])
+    assert "RuntimeError" in caplog.text
+    assert "fails_for_some" in caplog.text
+    assert "secret" not in caplog.text + json.dumps(failed[1])
+
+
+def test_when_explaining_fails_predictions_are_still_answered(handler, monkeypatch, caplog):
+    def fails(*_):
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(torchserve_handler, "explain_inputs", fails)
+    with caplog.at_level(logging.ERROR):
+        statuses = [
+            s for s, _ in answered(handler, (image(), PREDICT), (image(), EXPLAIN), (image(b"x"), EXPLAIN))
+        ]
+    assert statuses == [200, 500, 400]
+
+
+def test_it_is_warm_before_it_is_ready(tmp_path, monkeypatch):
+    """Both endpoints were called once when `initialize` returns: captum alone takes most of a second."""
+    seen = {"predict": 0, "explain": 0}
+    predict, explain = torchserve_handler.Predictor.predict_inputs, torchserve_handler.explain_inputs
+
+    def count(name, call):
+        def counted(*arguments):
+            seen[name] += 1
+            return call(*arguments)
+
+        return counted
+
+    monkeypatch.setattr(torchserve_handler.Predictor, "predict_inputs", count("predict", predict))
+    monkeypatch.setattr(torchserve_handler, "explain_inputs", count("explain", explain))
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    content = {"state_dict": DigitClassifier().state_dict(), "temperature": 1.0, "digit_threshold": 0.5}
+    torch.save(content, tmp_path / "model.pt")
+    DigitHandler().initialize(Context([], tmp_path))
+    assert seen["predict"] > 0
+    assert seen["explain"] > 0
+
+
+def test_torchserve_finds_one_class_in_the_file():
+    classes = [
+        value
+        for value in vars(torchserve_handler).values()
+        if isinstance(value, type) and value.__module__ == torchserve_handler.__name__
+    ]
+    assert classes == [DigitHandler]
+
+
+def _base64(data: bytes) -> bytes:
+    return base64.b64encode(data)
+
+
+def _assert_same(one: object, other: object) -> None:
+    """The same answer, but for the last digits that another batch size gives a float."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            _assert_same(one[key], other[key])
+    elif isinstance(one, list) and one and not isinstance(one[0], dict):
+        assert np.array(one) == pytest.approx(np.array(other), abs=2e-3)
+    elif isinstance(one, float):
+        assert one == pytest.approx(other, abs=1e-5)
+    elif isinstance(one, list):
+        for left, right in zip(one, other, strict=True):
+            _assert_same(left, right)
+    else:
+        assert one == other
