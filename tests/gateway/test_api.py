@@ -167,7 +167,8 @@ def test_ping_lets_the_model_read_a_digit(url, model: Server):
      "/predictions/mnist/", "/predictions/mnist/1.0", "/explanations/other", "/predict/x", "/workflows/x",
      "/wfpredict/x", "/invocations", "/v1/models/mnist:predict", "/v2/models/mnist/infer", "/ping/x",
      "/predictions/../models", "/predictions/%2e%2e/models", "/predictions/mnist%2f1.0",
-     "/predictions//mnist", "/_gateway/known_digit", "/_gateway/error", "/_gateway/page_away.html", "/page_away.html/../models"],
+     "/predictions//mnist", "/_gateway/known_digit", "/_gateway/error", "/_gateway/page_away.html",
+     "/page_away.html/../models"],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
 def test_nothing_else_of_torchserve_is_reachable(url, model: Server, method, path):
