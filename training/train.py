@@ -191,8 +191,8 @@ def _checkpoint(
         "git_revision": _git_revision(),
         "libraries": {
             "python": platform.python_version(),
-            "torch": torch.__version__,
-            "torchvision": torchvision.__version__,
+            "torch": str(torch.__version__),  # a class of its own, which weights_only refuses
+            "torchvision": str(torchvision.__version__),
             "numpy": np.__version__,
         },
         "data_checksums": dict(data.CHECKSUMS),
