@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _Model(_Handler):
-    """Answers what it received. A body `STATUS 413` is answered with that status, `SILENCE` not at all."""
+    """Answers what it received. A body `STATUS 413` is answered with that status, `SLOW` in 12 s."""
 
     def answer(self) -> None:
         request = self.received()
@@ -79,9 +79,9 @@ class _Model(_Handler):
             status = int(body.split()[1])
             error = {"code": status, "type": "FromTheModel", "message": "What the model says."}
             self.send(status, json.dumps(error).encode())
-        elif body == b"SILENCE":
-            self.server.released.wait(60)
-            self.close_connection = True
+        elif body == b"SLOW":
+            self.server.released.wait(12)
+            self.send(200, json.dumps(request).encode())
         elif body == b"HANG UP":
             self.close_connection = True
         else:
