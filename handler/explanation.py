@@ -20,7 +20,9 @@ from torch import Tensor
 from handler.predictor import DIGITS, Prediction, Predictor, as_tensor
 from handler.preprocessing import SIZE, preprocess
 
-# Points on the way from blank to drawing, by Gauss-Legendre.
+# Points on the way from blank to drawing, by Gauss-Legendre. Measured on ten pen drawings and a trained net:
+# with 24 the shares miss the sum by 3 % in the mean (8: 22 %, 50: 1.2 %) in 57 ms. DeepLift takes a fifth of
+# the time and misses by 4 %, but hangs on how the net is written: a reused or functional ReLU breaks it.
 STEPS = 24
 
 
@@ -80,7 +82,8 @@ def attributions(predictor: Predictor, pixels: NDArray[np.uint8], questions: Ten
 
     pixels: uint8 (28, 28); questions: float32 (N, 10), a weight for each logit. Float32 (N, 28, 28).
     """
-    # captum brings matplotlib, 0.8 s and 34 MB: the worker pays for it in its warm-up, training never.
+    # captum brings matplotlib, 0.8 s and 34 MB. A worker pays for both in its warm-up rather than stop for
+    # whoever asks first and for all in that batch; who only predicts, as training does, never pays.
     from captum.attr import IntegratedGradients
 
     def answer(drawing: Tensor, weights: Tensor) -> Tensor:

@@ -51,6 +51,7 @@ def photo(mask: Image.Image, *, paper=200, ink=50, light="even", noise=5.0, size
         "even": np.ones_like(x),
         "from the left": 1 - 0.5 * x,
         "from a corner": 1 - 0.3 * x - 0.3 * y,
+        "behind a shadow": np.where(x < 0.55, 1, 0.55),
         "vignette": 1 - ((2 * x - 1) ** 2 + (2 * y - 1) ** 2) / 4,
     }
     grain = np.random.default_rng(0).normal(0, noise, inked.shape)

@@ -143,6 +143,12 @@ def test_photos(paper, ink, light):
     assert difference(preprocess(image), EXPECTED) < 6.0
 
 
+@pytest.mark.parametrize(("paper", "ink"), [(220, 40), (120, 40)], ids=["pen", "grey"])
+def test_a_photo_with_half_of_it_in_a_hard_shadow(paper, ink):
+    image = photo(MASK, paper=paper, ink=ink, light="behind a shadow")
+    assert difference(preprocess(image), EXPECTED) < 6.0
+
+
 @pytest.mark.parametrize("size", [(1600, 1200), (4096, 3000)])
 def test_a_small_drawing_in_a_large_photo(size):
     small = MASK.resize((112, 112))
@@ -169,6 +175,7 @@ BLANKS = {
     ),
     "ramp of light": Image.fromarray(np.tile(np.linspace(60, 220, 640), (480, 1)).astype(np.uint8)),
     "empty sheet in a vignette": photo(Image.new("L", (280, 280)), light="vignette"),
+    "empty sheet behind a shadow": photo(Image.new("L", (280, 280)), light="behind a shadow"),
     "empty sheet lit from a corner": photo(Image.new("L", (280, 280)), light="from a corner"),
 }
 
