@@ -1,0 +1,80 @@
+"""A model that answers over real HTTP, and an outbox on a real disk."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from ui.model_client import ModelClient
+from ui.outbox import Outbox
+
+ANSWER = {
+    "digit": 7,
+    "confidence": 0.91,
+    "probabilities": [0.01] * 7 + [0.91] + [0.01] * 2,
+    "is_digit": True,
+    "digit_score": 0.9,
+    "model_version": "1.0",
+    "input": "",
+}
+
+
+class FakeModel:
+    """Answers every request with `status` and `content`, and remembers what it was asked."""
+
+    def __init__(self):
+        self.status = 200
+        self.content = ANSWER
+        self.requests = []
+        model = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                model.requests.append((self.path, dict(self.headers), body))
+                answer = (
+                    model.content if isinstance(model.content, bytes) else json.dumps(model.content).encode()
+                )
+                self.send_response(model.status)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def stop(self):
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+            self._server.server_close()
+
+
+@pytest.fixture
+def fake_model():
+    model = FakeModel()
+    yield model
+    model.stop()
+
+
+@pytest.fixture
+def client(fake_model):
+    client = ModelClient(fake_model.url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def outbox(tmp_path):
+    outbox = Outbox(tmp_path / "outbox" / "outbox.sqlite3")
+    yield outbox
+    outbox.close()

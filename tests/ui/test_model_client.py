@@ -1,0 +1,85 @@
+import uuid
+
+import pytest
+
+from tests.ui.conftest import ANSWER
+from ui import model_client
+from ui.model_client import AWAY, ModelClient, ModelError
+
+ID = uuid.UUID(int=7)
+
+
+def test_a_drawing_is_posted_with_its_id_and_answered(client, fake_model):
+    answer = client.predict(b"png", ID)
+    [(path, headers, body)] = fake_model.requests
+    assert path == "/predictions/mnist"
+    assert headers["X-Drawing-Id"] == str(ID)
+    assert body == b"png"
+    assert answer.digit == ANSWER["digit"]
+    assert answer.probabilities == ANSWER["probabilities"]
+    assert answer.latency_ms > 0
+
+
+def test_fields_that_a_later_model_adds_do_no_harm(client, fake_model):
+    fake_model.content = ANSWER | {"mood": "fine"}
+    assert client.predict(b"png", ID).digit == 7
+
+
+def test_an_explanation_is_asked_for_at_its_own_path(client, fake_model):
+    fake_model.content = ANSWER | {"heatmap": [[0.5]], "runner_up": 1, "contrast": [[-0.5]]}
+    explanation = client.explain(b"png", ID)
+    assert fake_model.requests[0][0] == "/explanations/mnist"
+    assert explanation.runner_up == 1
+    assert explanation.contrast == [[-0.5]]
+
+
+@pytest.mark.parametrize(
+    ("status", "content"),
+    [
+        (503, {"code": 503, "type": "ModelUnavailable", "message": "..."}),
+        (500, b"<html>oops</html>"),
+        (200, b"not JSON"),
+        (200, []),
+        (404, b""),
+    ],
+)
+def test_a_model_that_is_away_is_a_sentence(client, fake_model, status, content):
+    fake_model.status, fake_model.content = status, content
+    with pytest.raises(ModelError) as raised:
+        client.predict(b"png", ID)
+    assert str(raised.value) == AWAY
+
+
+def test_nobody_listening_is_a_sentence(fake_model):
+    fake_model.stop()
+    client = ModelClient(fake_model.url)
+    with pytest.raises(ModelError, match="not answering"):
+        client.predict(b"png", ID)
+    client.close()
+
+
+def test_a_model_that_never_answers_is_given_up(monkeypatch, client, fake_model):
+    monkeypatch.setattr(model_client, "READ_TIMEOUT_S", 0.2)
+    stuck = ModelClient(fake_model.url)
+    fake_model.content = b"x"
+    monkeypatch.setattr("http.server.BaseHTTPRequestHandler.end_headers", lambda self: None)
+    with pytest.raises(ModelError, match="not answering"):
+        stuck.predict(b"png", ID)
+    stuck.close()
+
+
+def test_a_picture_that_is_refused_is_told_why(client, fake_model):
+    fake_model.status = 413
+    fake_model.content = {
+        "code": 413,
+        "type": "TooManyPixels",
+        "message": "4097 pixels wide, 4096 are accepted",
+    }
+    with pytest.raises(ModelError, match="4097 pixels wide"):
+        client.predict(b"png", ID)
+
+
+def test_an_answer_without_a_field_names_the_field(client, fake_model):
+    fake_model.content = {name: value for name, value in ANSWER.items() if name != "digit_score"}
+    with pytest.raises(ModelError, match="digit_score"):
+        client.predict(b"png", ID)

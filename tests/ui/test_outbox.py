@@ -1,0 +1,132 @@
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ui.outbox import Outbox
+from ui.record import Record
+
+ROOT = Path(__file__).parent.parent.parent
+RECORD = Record(
+    id=uuid.UUID(int=1),
+    created_at=datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
+    prediction=7,
+    confidence=0.9,
+    probabilities=[0.1] * 10,
+    is_digit=True,
+    digit_score=0.8,
+    model_version="1.0",
+    latency_ms=12.5,
+    true_label=None,
+    labelled_at=None,
+    drawing=b"\x89PNG\x00",
+    revision=1,
+)
+LABELLED = replace(RECORD, true_label=1, labelled_at=datetime(2026, 1, 2, tzinfo=UTC), revision=2)
+
+WRITE_FOR_EVER = """
+import sys, uuid
+from dataclasses import replace
+from pathlib import Path
+from tests.ui.test_outbox import RECORD
+from ui.outbox import Outbox
+outbox = Outbox(Path(sys.argv[1]))
+while True:
+    record = replace(RECORD, id=uuid.uuid4())
+    outbox.put(record)
+    print(record.id, flush=True)
+"""
+
+
+@pytest.mark.parametrize("record", [RECORD, LABELLED])
+def test_what_is_put_is_there_to_the_last_byte(outbox, record):
+    outbox.put(record)
+    assert outbox.oldest(10) == [record]
+
+
+def test_of_one_drawing_the_newest_revision_stays(outbox):
+    outbox.put(RECORD)
+    outbox.put(LABELLED)
+    outbox.put(replace(RECORD, prediction=3))  # late, and older
+    assert outbox.oldest(10) == [LABELLED]
+
+
+def test_the_longest_waiting_come_first(outbox):
+    ids = [uuid.uuid4() for _ in range(5)]
+    for drawing_id in ids:
+        outbox.put(replace(RECORD, id=drawing_id))
+    outbox.put(replace(RECORD, id=ids[0], revision=2))  # more strokes do not lose its place
+    assert [record.id for record in outbox.oldest(3)] == ids[:3]
+
+
+def test_what_is_delivered_is_gone_unless_a_newer_revision_came_meanwhile(outbox):
+    other = replace(RECORD, id=uuid.UUID(int=2))
+    outbox.put(RECORD)
+    outbox.put(other)
+    taken = outbox.oldest(10)
+    outbox.put(LABELLED)
+    outbox.delivered(taken)
+    assert outbox.oldest(10) == [LABELLED]
+
+
+def test_a_rejected_record_is_kept_aside_with_its_reason(outbox, tmp_path):
+    outbox.put(RECORD)
+    outbox.reject(RECORD, "violates a constraint")
+    assert outbox.oldest(10) == []
+    with sqlite3.connect(tmp_path / "outbox" / "outbox.sqlite3") as connection:
+        [(drawing, reason)] = connection.execute("SELECT drawing, reason FROM rejected")
+    connection.close()
+    assert drawing == RECORD.drawing
+    assert reason == "violates a constraint"
+
+
+def test_waiting_seconds_tell_of_the_oldest(outbox):
+    assert outbox.waiting_seconds() == 0
+    outbox.put(RECORD)
+    assert 0 <= outbox.waiting_seconds() < 60
+
+
+def test_two_processes_share_it(outbox, tmp_path):
+    other = Outbox(tmp_path / "outbox" / "outbox.sqlite3")
+    outbox.put(RECORD)
+    assert other.oldest(10) == [RECORD]
+    other.delivered([RECORD])
+    assert outbox.oldest(10) == []
+    other.close()
+
+
+def test_threads_may_put_at_once(outbox):
+    records = [replace(RECORD, id=uuid.uuid4()) for _ in range(40)]
+    threads = [threading.Thread(target=outbox.put, args=(record,)) for record in records]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {record.id for record in outbox.oldest(100)} == {record.id for record in records}
+
+
+def test_a_writer_that_is_killed_loses_nothing_it_had_put(tmp_path):
+    path = tmp_path / "outbox.sqlite3"
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITE_FOR_EVER, path], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as writer:
+        put = [uuid.UUID(writer.stdout.readline().strip()) for _ in range(50)]
+        os.kill(writer.pid, signal.SIGKILL)
+    outbox = Outbox(path)
+    kept = {record.id for record in outbox.oldest(10_000)}
+    outbox.close()
+    assert set(put) <= kept
+
+
+def test_a_place_that_cannot_be_written_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError):  # noqa: PT011
+        Outbox(tmp_path / "file" / "outbox.sqlite3")

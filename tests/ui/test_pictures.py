@@ -1,0 +1,71 @@
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ui import pictures
+
+INK = np.zeros((28, 28), np.uint8)
+INK[10:18, 14] = 255
+ENCODED = base64.b64encode(INK.tobytes()).decode()
+
+
+def _pixels(data_uri):
+    prefix, encoded = data_uri.split(",")
+    assert prefix == "data:image/png;base64"
+    return np.array(Image.open(io.BytesIO(base64.b64decode(encoded)))).astype(int)
+
+
+def _file(picture, picture_format="PNG"):
+    file = io.BytesIO()
+    picture.save(file, picture_format)
+    return file.getvalue()
+
+
+def test_what_the_model_saw_is_dark_on_light_or_light_on_dark():
+    light, dark = (_pixels(pictures.seen_by_model(ENCODED, theme)) for theme in ("light", "dark"))
+    assert light.shape == dark.shape == (28, 28)
+    assert light[12, 14] < light[0, 0]
+    assert dark[12, 14] > dark[0, 0]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_what_speaks_for_the_digit_is_blue_and_what_speaks_against_it_orange(theme):
+    weights = np.zeros((28, 28))
+    weights[12, 14], weights[13, 14] = 1, -1
+    picture = _pixels(pictures.heat_map(ENCODED, weights.tolist(), theme))
+    red, _, blue = picture[12, 14]
+    assert blue > red + 100
+    red, _, blue = picture[13, 14]
+    assert red > blue + 100
+    assert len(set(picture[0, 0])) == 1  # no weight, no colour
+
+
+@pytest.mark.parametrize("picture_format", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
+def test_a_large_picture_is_scaled_down_and_keeps_its_shape(picture_format):
+    scaled = Image.open(
+        io.BytesIO(pictures.scaled_down(_file(Image.new("RGB", (3000, 1500)), picture_format)))
+    )
+    assert scaled.format == "PNG"
+    assert scaled.size == (1024, 512)
+
+
+def test_a_small_picture_keeps_its_size_and_its_transparency():
+    scaled = Image.open(io.BytesIO(pictures.scaled_down(_file(Image.new("RGBA", (28, 28), (0, 0, 0, 0))))))
+    assert scaled.size == (28, 28)
+    assert scaled.mode == "RGBA"
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "P", "I;16", "1", "LA"])
+def test_unusual_pictures_become_usual_ones(mode):
+    picture_format = {"CMYK": "JPEG"}.get(mode, "PNG")
+    scaled = Image.open(io.BytesIO(pictures.scaled_down(_file(Image.new(mode, (40, 30)), picture_format))))
+    assert scaled.mode in ("1", "L", "LA", "RGB", "RGBA", "I;16")
+
+
+@pytest.mark.parametrize("file", [b"", b"hello", _file(Image.new("L", (40, 30)))[:-30]])
+def test_a_file_that_is_no_picture_is_a_sentence(file):
+    with pytest.raises(pictures.PictureError, match="no picture that can be read"):
+        pictures.scaled_down(file)

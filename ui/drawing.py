@@ -1,0 +1,61 @@
+"""The drawing at hand: one id, a revision for each stroke and label, an answer, perhaps a label.
+
+It becomes a row of the log by its first answer. Once it has a label it is closed: the next stroke starts another.
+"""
+
+import uuid
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from ui.model_client import Answer
+from ui.record import Record
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """`picture` is the PNG that was answered; None before the first stroke and after all are undone."""
+
+    id: uuid.UUID = field(default_factory=uuid.uuid4)
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    revision: int = 0
+    picture: bytes | None = None
+    answer: Answer | None = None
+    true_label: int | None = None
+    labelled_at: datetime | None = None
+
+    @property
+    def closed(self) -> bool:
+        """A labelled drawing takes no more strokes."""
+        return self.true_label is not None
+
+    def answered(self, picture: bytes, answer: Answer) -> "Drawing":
+        """The drawing after a stroke or an undo, with the answer to it."""
+        return replace(self, picture=picture, answer=answer, revision=self.revision + 1)
+
+    def labelled(self, digit: int) -> "Drawing":
+        """The drawing with what the person says it is; said again, the later one holds."""
+        return replace(self, true_label=digit, labelled_at=datetime.now(UTC), revision=self.revision + 1)
+
+    def emptied(self) -> "Drawing":
+        """The drawing when its last stroke is undone: nothing to answer, the same id for the next stroke."""
+        return replace(self, picture=None, answer=None)
+
+    def record(self) -> Record:
+        """What the log keeps. The drawing must have been answered."""
+        if self.answer is None or self.picture is None:
+            raise ValueError("A drawing without an answer has nothing to log.")
+        return Record(
+            id=self.id,
+            created_at=self.created_at,
+            prediction=self.answer.digit,
+            confidence=self.answer.confidence,
+            probabilities=self.answer.probabilities,
+            is_digit=self.answer.is_digit,
+            digit_score=self.answer.digit_score,
+            model_version=self.answer.model_version,
+            latency_ms=self.answer.latency_ms,
+            true_label=self.true_label,
+            labelled_at=self.labelled_at,
+            drawing=self.picture,
+            revision=self.revision,
+        )

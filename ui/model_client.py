@@ -1,0 +1,101 @@
+"""The model as the page knows it: TorchServe's REST predictions endpoint behind the gateway's inner listener."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, TypeVar
+from uuid import UUID
+
+import requests
+
+# While no worker is up TorchServe holds a request rather than refuse it; the gateway gives up after 10 s.
+CONNECT_TIMEOUT_S = 2.0
+READ_TIMEOUT_S = 12.0
+
+AWAY = (
+    "The model is not answering right now. Your drawing stays here: add a stroke, or try again in a moment."
+)
+
+
+class ModelError(Exception):
+    """The model gave no answer; the message is a sentence for the person who drew."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The fields of the REST answer, and how long it took, in milliseconds, as seen from here."""
+
+    digit: int
+    confidence: float
+    probabilities: list[float]
+    is_digit: bool
+    digit_score: float
+    model_version: str
+    input: str
+    latency_ms: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What spoke for and against the digit, and rather for it than for the runner-up: 28 rows of 28, -1 to 1."""
+
+    digit: int
+    heatmap: list[list[float]]
+    runner_up: int
+    contrast: list[list[float]]
+
+
+T = TypeVar("T", Answer, Explanation)
+
+
+class ModelClient:
+    """Asks the model at `url`, the gateway's inner listener. May be shared between threads."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._session = requests.Session()
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._session.close()
+
+    def predict(self, drawing: bytes, drawing_id: UUID) -> Answer:
+        """What the model reads in a picture. Raises ModelError."""
+        started = time.perf_counter()
+        content = self._ask("predictions", drawing, drawing_id)
+        latency_ms = (time.perf_counter() - started) * 1000
+        return _from(Answer, {**content, "latency_ms": latency_ms})
+
+    def explain(self, drawing: bytes, drawing_id: UUID) -> Explanation:
+        """Why the model reads it so. Raises ModelError."""
+        return _from(Explanation, self._ask("explanations", drawing, drawing_id))
+
+    def _ask(self, what: str, drawing: bytes, drawing_id: UUID) -> dict[str, Any]:
+        try:
+            response = self._session.post(
+                f"{self._url}/{what}/mnist",
+                data=drawing,
+                headers={"Content-Type": "image/png", "X-Drawing-Id": str(drawing_id)},
+                timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+            )
+            content = response.json()
+        except requests.RequestException:
+            raise ModelError(AWAY) from None
+        if response.ok and isinstance(content, dict):
+            return content
+        if response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR and isinstance(content, dict):
+            raise ModelError(
+                f"The model cannot read this picture: {content.get('message', 'no reason given')}"
+            )
+        raise ModelError(AWAY)
+
+
+def _from(kind: type[T], content: Mapping[str, Any]) -> T:
+    names = kind.__dataclass_fields__
+    try:
+        return kind(**{name: content[name] for name in names})
+    except KeyError as missing:
+        raise ModelError(
+            f"The model's answer has no field {missing}; the page and the model do not fit."
+        ) from None

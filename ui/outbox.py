@@ -1,0 +1,107 @@
+"""The outbox: answers and labels on local disk, until the database has them.
+
+What is shown was written here before. SQLite in WAL mode with full synchronisation: neither a killed process nor a
+power cut loses a record, and the page never waits for the database.
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ui.record import Record
+
+BUSY_TIMEOUT_S = 5.0
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS waiting (
+    id        TEXT PRIMARY KEY,
+    revision  INTEGER NOT NULL,
+    record    TEXT NOT NULL,
+    drawing   BLOB NOT NULL,
+    since     REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS rejected (
+    id        TEXT NOT NULL,
+    revision  INTEGER NOT NULL,
+    record    TEXT NOT NULL,
+    drawing   BLOB NOT NULL,
+    reason    TEXT NOT NULL,
+    PRIMARY KEY (id, revision)
+);
+"""
+
+
+class Outbox:
+    """One file, shared by the page's threads and the deliverer. Raises sqlite3.Error where it cannot write."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._connection = sqlite3.connect(
+            path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.executescript(SCHEMA)
+
+    def put(self, record: Record) -> None:
+        """Keep a record; of two of one drawing the newer revision stays. On disk when this returns."""
+        with self._transaction() as connection:
+            connection.execute(
+                """
+                INSERT INTO waiting (id, revision, record, drawing, since) VALUES (?, ?, ?, ?, ?)
+                ON CONFLICT (id) DO UPDATE
+                SET revision = excluded.revision, record = excluded.record, drawing = excluded.drawing
+                WHERE excluded.revision > waiting.revision
+                """,
+                (str(record.id), record.revision, record.to_json(), record.drawing, time.time()),
+            )
+
+    def oldest(self, limit: int) -> list[Record]:
+        """Up to `limit` records, the longest waiting first."""
+        with self._transaction() as connection:
+            rows = connection.execute("SELECT record, drawing FROM waiting ORDER BY since LIMIT ?", (limit,))
+            return [Record.from_json(text, drawing) for text, drawing in rows]
+
+    def delivered(self, records: Sequence[Record]) -> None:
+        """Forget records that the database has, unless a newer revision came meanwhile."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "DELETE FROM waiting WHERE id = ? AND revision = ?",
+                [(str(record.id), record.revision) for record in records],
+            )
+
+    def reject(self, record: Record, reason: str) -> None:
+        """Set aside a record that the database will never take, so that the others go on; it is not lost."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO rejected VALUES (?, ?, ?, ?, ?)",
+                (str(record.id), record.revision, record.to_json(), record.drawing, reason),
+            )
+            connection.execute(
+                "DELETE FROM waiting WHERE id = ? AND revision = ?", (str(record.id), record.revision)
+            )
+
+    def waiting_seconds(self) -> float:
+        """How long the oldest record has been waiting; 0 when none is."""
+        with self._transaction() as connection:
+            [(since,)] = connection.execute("SELECT min(since) FROM waiting")
+            return 0.0 if since is None else max(0.0, time.time() - since)
+
+    def close(self) -> None:
+        """Give back the file."""
+        self._connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")

@@ -1,0 +1,43 @@
+"""One drawing as it is remembered: a row of the table `predictions`."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class Record:
+    """A drawing with its answer and, once told, its label. A later `revision` replaces an earlier one."""
+
+    id: UUID
+    created_at: datetime
+    prediction: int
+    confidence: float
+    probabilities: list[float]
+    is_digit: bool
+    digit_score: float
+    model_version: str
+    latency_ms: float
+    true_label: int | None
+    labelled_at: datetime | None
+    drawing: bytes
+    revision: int
+
+    def to_json(self) -> str:
+        """Everything but the drawing, which is bytes and kept beside."""
+        content = asdict(self)
+        del content["drawing"]
+        return json.dumps(content, default=str)
+
+    @classmethod
+    def from_json(cls, text: str, drawing: bytes) -> "Record":
+        """What `to_json` wrote, with its drawing."""
+        content = json.loads(text)
+        for name in ("created_at", "labelled_at"):
+            if content[name] is not None:
+                content[name] = datetime.fromisoformat(content[name])
+        return cls(**content | {"id": UUID(content["id"]), "drawing": drawing})
+
+
+COLUMNS = tuple(field.name for field in fields(Record))
