@@ -83,7 +83,7 @@ GATEWAY_PORT = Setting(
     "GATEWAY_PORT",
     port,
     8000,
-    "The public port. The other parts of a native system take the six ports above it.",
+    "The public port. The other parts of a native system take the eight ports above it.",
 )
 STATE_DIR = Setting(
     "STATE_DIR",

@@ -6,6 +6,7 @@ becomes that part. It is what the supervisor runs.
 """
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,7 +39,6 @@ def _page_command(system: System) -> list[str]:
     options = {
         "server.port": system.page_port,
         "server.address": "127.0.0.1",
-        "server.headless": "true",
     }
     command = [str(system.python("page").with_name("streamlit")), "run", str(ROOT / "ui" / "app.py")]
     return command + [f"--{name}={value}" for name, value in options.items()]
@@ -64,6 +64,13 @@ def _deliverer_environment(system: System) -> dict[str, str]:
     }
 
 
+def _delivers(system: System) -> bool:
+    """Whether the deliverer leaves nothing waiting in the outbox."""
+    command = [*_deliverer_command(system), "--check"]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **_deliverer_environment(system)}, check=False)
+    return done.returncode == 0
+
+
 def _says_ok(url: str) -> bool:
     try:
         return requests.get(url, timeout=PROBE_TIMEOUT_S).ok
@@ -86,7 +93,7 @@ PARTS = (
         lambda system: _says_ok(f"http://127.0.0.1:{system.page_port}/_stcore/health"),
         _page_environment,
     ),
-    Part("deliverer", _deliverer_command, lambda system: True, _deliverer_environment),
+    Part("deliverer", _deliverer_command, _delivers, _deliverer_environment),
     Part(
         "gateway",
         gateway.command,

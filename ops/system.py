@@ -101,6 +101,14 @@ class System:
         return self.gateway_port + 6
 
     @property
+    def grpc_inference_port(self) -> int:
+        return self.gateway_port + 7
+
+    @property
+    def grpc_management_port(self) -> int:
+        return self.gateway_port + 8
+
+    @property
     def address(self) -> str:
         """Where a browser on this machine finds the page."""
         host = "localhost" if self.gateway_host in ("127.0.0.1", "0.0.0.0", "::") else self.gateway_host  # noqa: S104
@@ -156,4 +164,6 @@ def ports(system: System) -> Iterable[tuple[str, int]]:
         ("TorchServe, metrics", system.metrics_port),
         ("page", system.page_port),
         ("PostgreSQL", system.database_port),
+        ("TorchServe, inference by gRPC", system.grpc_inference_port),
+        ("TorchServe, management by gRPC", system.grpc_management_port),
     )

@@ -108,6 +108,8 @@ def start(system: System) -> subprocess.Popen[bytes]:
         "TS_INFERENCE_ADDRESS": f"http://127.0.0.1:{system.inference_port}",
         "TS_MANAGEMENT_ADDRESS": f"http://127.0.0.1:{system.management_port}",
         "TS_METRICS_ADDRESS": f"http://127.0.0.1:{system.metrics_port}",
+        "TS_GRPC_INFERENCE_PORT": str(system.grpc_inference_port),
+        "TS_GRPC_MANAGEMENT_PORT": str(system.grpc_management_port),
         # The handler parses bodies itself, so that a bad one gets an answer of its own.
         "TS_DECODE_INPUT_REQUEST": "false",
         # A worker sees every core and would start a thread on each, for a net that is faster on one.

@@ -6,7 +6,7 @@ from ops.system import System, ports
 
 def test_every_port_follows_the_public_one(system):
     numbers = [number for _, number in ports(system)]
-    assert numbers == list(range(system.gateway_port, system.gateway_port + 7))
+    assert numbers == list(range(system.gateway_port, system.gateway_port + 9))
 
 
 def test_the_system_as_it_was_started_is_found_again(system, monkeypatch):

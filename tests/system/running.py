@@ -87,7 +87,7 @@ def logs(system: System) -> str:
     return "".join(f"\n--- {name}\n{end}" for name, end in ends.items())
 
 
-def free_ports(count: int = 7) -> int:
+def free_ports(count: int = 9) -> int:
     """The first of `count` free ports in a row, below those that the kernel gives to clients."""
     while True:
         first = random.randrange(10_000, 30_000)
