@@ -65,7 +65,7 @@ def load(*, train: bool, root: Path = ROOT) -> Digits:
     dataset = MNIST(root, train=train, download=False)
     images = [
         preprocess(Image.fromarray(image))
-        for image in tqdm(dataset.data.numpy(), desc="preparing", unit="image", leave=False)
+        for image in tqdm(dataset.data.numpy(), desc="preparing", unit="image", leave=False, disable=None)
     ]
     return Digits(np.stack(images), dataset.targets.numpy().astype(np.int64))
 
@@ -120,7 +120,9 @@ def _download(url: str, partial: Path) -> None:
         total = done + int(response.headers.get("Content-Length", 0))
         with (
             partial.open("ab" if resumed else "wb") as file,
-            tqdm(desc=partial.name, initial=done, total=total, unit="B", unit_scale=True) as progress,
+            tqdm(
+                desc=partial.name, initial=done, total=total, unit="B", unit_scale=True, disable=None
+            ) as progress,
         ):
             while block := response.read(BLOCK_BYTES):
                 file.write(block)

@@ -144,7 +144,7 @@ def _train_epoch(run: Run, digits: Digits, title: str, curve: list[dict[str, flo
     validation = f"{curve[-1]['validation_accuracy']:.2%}" if curve else "none yet"
     run.network.train()
     total = 0.0
-    with tqdm(batches, desc=title, unit="batch", leave=False) as progress:
+    with tqdm(batches, desc=title, unit="batch", leave=False, disable=None) as progress:
         for count, batch in enumerate(progress, 1):
             inputs = augment(images[batch].float().div(255), run.recipe, run.generator)
             logits = run.network(inputs.contiguous(memory_format=torch.channels_last))

@@ -56,7 +56,7 @@ class _ManagementApi(BaseHTTPRequestHandler):
 def api():
     handler = type("Api", (_ManagementApi,), {"versions": [], "default": None, "broken": set(), "calls": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     handler.management = Management(server.server_port)
     yield handler
