@@ -30,7 +30,7 @@ TWO_LEVELS = 0.88
 # If the edge of a photo shows this much of both levels, one of them is a shadow and not ink.
 SHADOW_ON_EDGE = 0.2
 # A stroke is narrower than this share of the picture, a shadow is wider.
-STROKE_WIDTH = 0.2
+STROKE_WIDTH = 0.12
 
 Grey = NDArray[np.uint8]
 Real = NDArray[np.float32]
@@ -39,15 +39,15 @@ Real = NDArray[np.float32]
 def ink_of_photo(grey: Image.Image) -> Image.Image | None:
     """The ink of an "L" image as one, perhaps smaller but not distorted; None for a blank."""
     factor = math.ceil(max(grey.size) / JUDGED_SIZE)
-    pixels = np.asarray(grey.reduce(factor) if factor > 1 else grey)
+    pixels = taken = np.asarray(grey.reduce(factor) if factor > 1 else grey)
     threshold, explained = _otsu(pixels)
     if explained < TWO_LEVELS:
-        pixels = _evened(pixels)
+        pixels = _evened(taken)
         threshold, explained = _otsu(pixels)
     dark = pixels <= threshold
     on_edge = float(edge(dark).mean())
-    if SHADOW_ON_EDGE < on_edge < 1 - SHADOW_ON_EDGE and _has_grain(pixels):
-        pixels = _without_shadow(pixels)
+    if SHADOW_ON_EDGE < on_edge < 1 - SHADOW_ON_EDGE and _has_grain(taken):
+        pixels = _without_shadow(taken)
         threshold, _ = _otsu(pixels)
         dark = pixels <= threshold
         on_edge = float(edge(dark).mean())
@@ -132,10 +132,10 @@ def _without_shadow(pixels: Grey) -> Grey:
     window = round(STROKE_WIDTH * max(pixels.shape))
     closed = _extreme(_extreme(pixels, window, np.maximum), window, np.minimum)
     opened = _extreme(_extreme(pixels, window, np.minimum), window, np.maximum)
-    if (closed - pixels).sum(dtype=np.int64) >= (pixels - opened).sum(dtype=np.int64):
-        # Ink in a shadow is darker and differs less: its share of the light is the same.
-        return (pixels * (np.float32(255) / np.maximum(closed, 1))).clip(0, 255).astype(np.uint8)
-    return pixels - opened
+    # Ink in a shadow is darker and differs less from its paper: its share of the light is the same.
+    dark_ink = (pixels * (np.float32(255) / np.maximum(closed, 1))).clip(0, 255).astype(np.uint8)
+    light_ink = pixels - opened
+    return max(dark_ink, light_ink, key=lambda candidate: _otsu(candidate)[1])
 
 
 def _extreme(pixels: Grey, window: int, pick: np.ufunc) -> Grey:
