@@ -46,8 +46,12 @@ def archive(version: str, checkpoint: Path, model_store: Path) -> Path:
         check(packed, Path(temporary) / "unpacked")
         # Complete under another name first: the store may lie on another disk than the temporary folder.
         unfinished = archived.with_suffix(".unfinished")
-        shutil.copyfile(packed, unfinished)
-        unfinished.rename(archived)
+        try:
+            shutil.copyfile(packed, unfinished)
+            unfinished.rename(archived)
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            raise ArchiveError(f"{archived} cannot be written: {error.strerror}") from None
     return archived
 
 
@@ -69,7 +73,7 @@ def check(packed: Path, folder: Path) -> None:
     )
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()[-1:] or ["it ended without a word"]
-        raise ArchiveError(f"the archive does not load: {last[0]}")
+        raise ArchiveError(f"the archive does not load, so it is not kept: {last[0]}")
     answers = [int(word) for word in done.stdout.split()]
     if answers != list(range(10)):
         raise ArchiveError(f"the archive reads the known digits 0 to 9 as {answers}, so it is not kept")
@@ -80,9 +84,14 @@ def _pack(version: str, checkpoint: Path, temporary: Path) -> Path:
     staged = temporary / "staged" / HANDLER.name
     shutil.copytree(HANDLER, staged, ignore=lambda _, names: {n for n in names if not _belongs(n)})
     weights = shutil.copyfile(checkpoint, temporary / "weights.pt")
+    archiver = Path(sys.executable).with_name("torch-model-archiver")
+    if not archiver.exists():
+        raise ArchiveError(
+            f"{archiver} is missing: archives are made in the serving environment, by 'make archive'"
+        )
     done = subprocess.run(
         [
-            Path(sys.executable).with_name("torch-model-archiver"),
+            archiver,
             "--model-name", MODEL,
             "--version", version,
             "--handler", HANDLER / ADAPTER,
