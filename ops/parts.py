@@ -67,7 +67,9 @@ def _deliverer_environment(system: System) -> dict[str, str]:
 def _delivers(system: System) -> bool:
     """Whether the deliverer leaves nothing waiting in the outbox."""
     command = [*_deliverer_command(system), "--check"]
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **_deliverer_environment(system)}, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **_deliverer_environment(system)}, check=False
+    )
     return done.returncode == 0
 
 

@@ -3,7 +3,8 @@
 import subprocess
 import sys
 import xmlrpc.client
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def start(system: System, environment: dict[str, str]) -> None:
 def processes(system: System) -> dict[str, dict[str, Any]] | None:
     """What supervisord says of each part by name (statename, pid, start, now); None when it does not run."""
     try:
-        return {info["name"]: info for info in _rpc(system).getAllProcessInfo()}
+        with remote(system) as interface:
+            return {info["name"]: info for info in interface.getAllProcessInfo()}
     except (OSError, xmlrpc.client.Error):
         return None
 
@@ -84,14 +86,20 @@ def processes(system: System) -> dict[str, dict[str, Any]] | None:
 def shut_down(system: System) -> bool:
     """Ask supervisord to stop every part and itself; False when it does not run."""
     try:
-        return bool(_rpc(system).shutdown())
+        with remote(system) as interface:
+            return bool(interface.shutdown())
     except (OSError, xmlrpc.client.Error):
         return False
 
 
-def _rpc(system: System) -> Any:
+@contextmanager
+def remote(system: System) -> Iterator[Any]:
+    """supervisord's own interface; a call raises OSError when it does not run."""
     transport = SupervisorTransport(None, None, f"unix://{_socket(system)}")
-    return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+    try:
+        yield xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+    finally:
+        transport.close()
 
 
 def _configuration(system: System) -> Path:

@@ -1,10 +1,13 @@
-"""The system under test: started once for all tests in this folder."""
+"""The system under test and a browser: started once for all tests in this folder."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.system.browser import ARGUMENTS, chromium
 from tests.system.running import RunningSystem, started
 
 
@@ -18,3 +21,36 @@ def model_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def system(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Iterator[RunningSystem]:
     with started(tmp_path_factory.mktemp("system") / "var", model_store) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open a page in a browser session of its own: new_page(width=1280, height=900, color_scheme="dark")."""
+    contexts = []
+
+    def open_one(width: int, height: int, **options: Any) -> Page:
+        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
+        return contexts[-1].new_page()
+
+    yield open_one
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def desktop(new_page: Callable[..., Page]) -> Page:
+    return new_page(width=1280, height=900)
+
+
+@pytest.fixture
+def phone(new_page: Callable[..., Page]) -> Page:
+    return new_page(width=390, height=844, has_touch=True, is_mobile=True)

@@ -28,6 +28,7 @@ class RunningSystem:
 
     system: System
     environment: dict[str, str]
+    checkout: Path = ROOT
 
     @property
     def address(self) -> str:

@@ -1,0 +1,112 @@
+"""Drawing on the page as a person does: with a real mouse or finger, stroke by stroke."""
+
+from collections.abc import Sequence
+
+from playwright.sync_api import Page, expect
+
+Stroke = Sequence[tuple[float, float]]
+
+CANVAS = ".st-key-canvas canvas.upper-canvas"
+NONE_YET = "\N{EN DASH}"
+ANSWER_TIMEOUT_MS = 20_000
+
+# Points on a canvas of 100 x 100. Drawn for these tests: with corners, as a mouse draws.
+DIGITS: dict[int, list[Stroke]] = {
+    0: [[(50, 15), (35, 22), (28, 45), (32, 70), (48, 84), (64, 76), (71, 52), (66, 28), (51, 15)]],
+    1: [[(52, 14), (51, 40), (50, 86)]],
+    2: [[(30, 34), (37, 20), (52, 16), (66, 25), (65, 42), (48, 62), (30, 82), (50, 82), (72, 81)]],
+    3: [[(32, 22), (48, 15), (64, 24), (62, 40), (46, 48), (63, 55), (69, 68), (58, 82), (42, 85), (30, 77)]],
+    4: [[(40, 15), (35, 38), (31, 56), (52, 55), (74, 54)], [(62, 30), (60, 58), (58, 88)]],
+    5: [[(38, 18), (36, 34), (34, 48), (50, 44), (66, 52), (68, 67), (58, 81), (42, 84), (30, 77)],
+        [(38, 18), (52, 17), (68, 16)]],
+    6: [[(62, 14), (46, 28), (35, 50), (33, 68), (42, 82), (58, 82), (67, 69), (60, 55), (46, 54), (35, 65)]],
+    7: [[(30, 20), (50, 19), (71, 18), (62, 42), (52, 65), (44, 86)]],
+    8: [[(64, 26), (50, 16), (36, 25), (40, 40), (52, 49), (64, 60), (66, 74), (52, 85), (37, 76), (37, 62),
+         (50, 50), (62, 40), (65, 27)]],
+    9: [[(66, 32), (55, 17), (40, 20), (34, 35), (42, 48), (57, 47), (66, 33), (64, 58), (58, 86)]],
+}  # fmt: skip
+
+
+def open_page(page: Page, address: str) -> None:
+    """Open the page and wait until one can draw on it."""
+    page.goto(address)
+    page.locator(CANVAS).wait_for(timeout=ANSWER_TIMEOUT_MS)
+    expect(page.locator(".st-key-answer")).to_have_text(NONE_YET)
+
+
+def draw_with_mouse(page: Page, strokes: Sequence[Stroke]) -> None:
+    """Draw strokes by pressing, moving and letting go of the mouse."""
+    show_canvas(page)
+    for stroke in strokes:
+        first, *rest = (_on_screen(page, point) for point in stroke)
+        page.mouse.move(*first)
+        page.mouse.down()
+        for point in rest:
+            page.mouse.move(*point, steps=4)
+        page.mouse.up()
+
+
+def draw_with_finger(page: Page, strokes: Sequence[Stroke]) -> None:
+    """Draw strokes with one finger on a touch screen."""
+    show_canvas(page)
+    devtools = page.context.new_cdp_session(page)
+
+    def touch(kind: str, points: list[tuple[float, float]]) -> None:
+        touched = [{"x": x, "y": y} for x, y in points]
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touched})
+
+    for stroke in strokes:
+        first, *rest = (_on_screen(page, point) for point in stroke)
+        touch("touchStart", [first])
+        for point in rest:
+            touch("touchMove", [point])
+        touch("touchEnd", [])
+
+
+def expect_answer(page: Page, digit: int) -> None:
+    """Wait until the page shows this digit with a confidence."""
+    expect(page.locator(".st-key-answer")).to_have_text(str(digit), timeout=ANSWER_TIMEOUT_MS)
+    percentage = page.locator(".st-key-confidence").inner_text().strip()
+    assert percentage.endswith("%")
+    assert 0 < float(percentage.removesuffix("%")) <= 100
+
+
+def clear(page: Page) -> None:
+    """Press Clear and wait until the page is as at first."""
+    page.locator(".st-key-clear button").click()
+    expect(page.locator(".st-key-answer")).to_have_text(NONE_YET, timeout=ANSWER_TIMEOUT_MS)
+
+
+def ink(page: Page) -> int:
+    """How many pixels of the canvas have the ink's colour rather than the paper's."""
+    return int(
+        page.evaluate(
+            """() => {
+                const host = document.querySelector('.st-key-canvas')
+                const canvas = [...(function* walk(root) {
+                    for (const element of root.querySelectorAll('*')) {
+                        if (element.matches('canvas.lower-canvas')) yield element
+                        if (element.shadowRoot) yield* walk(element.shadowRoot)
+                    }
+                })(host)].at(-1)
+                const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
+                const paper = data.slice(0, 3)
+                let count = 0
+                for (let i = 0; i < data.length; i += 4) {
+                    count += Math.abs(data[i] - paper[0]) > 100
+                }
+                return count
+            }"""
+        )
+    )
+
+
+def show_canvas(page: Page) -> None:
+    """Scroll to where one can draw."""
+    page.locator(".st-key-heading").scroll_into_view_if_needed()
+
+
+def _on_screen(page: Page, point: tuple[float, float]) -> tuple[float, float]:
+    box = page.locator(CANVAS).bounding_box()
+    assert box is not None
+    return box["x"] + point[0] * box["width"] / 100, box["y"] + point[1] * box["height"] / 100

@@ -1,0 +1,198 @@
+"""The page in a real browser: draw with mouse and finger, read the answer, find the row, say what it was."""
+
+import io
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from ops import supervisor
+from tests.system.drawing import (
+    DIGITS,
+    NONE_YET,
+    clear,
+    draw_with_finger,
+    draw_with_mouse,
+    expect_answer,
+    ink,
+    open_page,
+    show_canvas,
+)
+from tests.system.running import RunningSystem, eventually
+
+NEWEST = (
+    "SELECT prediction, true_label, revision, drawing, id FROM predictions ORDER BY created_at DESC LIMIT 1"
+)
+
+# Streamlit scrolls this element and not the document.
+SCROLLED = "document.querySelector('.stMain').scrollTop"
+
+
+def _count(system: RunningSystem) -> int:
+    return system.rows("SELECT count(*) FROM predictions")[0][0]
+
+
+def test_each_digit_is_drawn_read_kept_and_labelled(system: RunningSystem, desktop: Page):
+    open_page(desktop, system.address)
+    for digit, strokes in DIGITS.items():
+        before = _count(system)
+        draw_with_mouse(desktop, strokes)
+        expect_answer(desktop, digit)
+        eventually(lambda before=before: _count(system) == before + 1)
+        eventually(lambda digit=digit: system.rows(NEWEST)[0][:2] == (digit, None))
+        [(_, _, _, drawing, drawing_id)] = system.rows(NEWEST)
+        assert Image.open(io.BytesIO(drawing)).size == (320, 320)
+
+        desktop.locator(f".st-key-label-{digit} button").click()
+        eventually(
+            lambda digit=digit, drawing_id=drawing_id: (
+                system.rows(
+                    "SELECT true_label FROM predictions WHERE id = %s AND labelled_at IS NOT NULL", drawing_id
+                )
+                == [(digit,)]
+            )
+        )
+        expect(desktop.locator(".st-key-question")).to_contain_text(f"Noted: a {digit}")
+        clear(desktop)
+
+
+def test_by_finger_on_a_phone(system: RunningSystem, phone: Page):
+    open_page(phone, system.address)
+    for digit in (3, 7):
+        show_canvas(phone)
+        before, scrolled = _count(system), phone.evaluate(SCROLLED)
+        draw_with_finger(phone, DIGITS[digit])
+        expect_answer(phone, digit)
+        assert phone.evaluate(SCROLLED) == scrolled  # the finger draws and does not scroll
+        eventually(lambda before=before: _count(system) == before + 1)
+        phone.locator(".st-key-yes button").click()
+        eventually(lambda digit=digit: system.rows(NEWEST)[0][:2] == (digit, digit))
+        clear(phone)
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_strokes_of_one_drawing_are_one_row_and_a_label_closes_it(system: RunningSystem, desktop: Page):
+    open_page(desktop, system.address)
+    before = _count(system)
+    first, second = DIGITS[4]
+    draw_with_mouse(desktop, [first])
+    expect(desktop.locator(".st-key-answer")).not_to_have_text(NONE_YET, timeout=20_000)
+    draw_with_mouse(desktop, [second])
+    expect_answer(desktop, 4)
+    eventually(lambda: system.rows(NEWEST)[0][2] == 2)
+    assert _count(system) == before + 1
+
+    desktop.locator(".st-key-label-9 button").click()
+    eventually(lambda: system.rows(NEWEST)[0][1] == 9)
+    eventually(lambda: ink(desktop) == 0)
+    desktop.locator(".st-key-label-4 button").click()  # a slip, put right
+    eventually(lambda: system.rows(NEWEST)[0][1] == 4)
+
+    draw_with_mouse(desktop, DIGITS[1])
+    expect_answer(desktop, 1)
+    eventually(lambda: system.rows(NEWEST)[0][:3] == (1, None, 1))
+    assert _count(system) == before + 2
+
+
+def test_undo_takes_back_one_stroke_and_clear_all(system: RunningSystem, desktop: Page):
+    open_page(desktop, system.address)
+    draw_with_mouse(desktop, DIGITS[1])
+    expect_answer(desktop, 1)
+    one = ink(desktop)
+    draw_with_mouse(desktop, [[(20, 90), (80, 90)]])
+    eventually(lambda: system.rows(NEWEST)[0][2] == 2)
+    assert ink(desktop) > one
+    desktop.locator(".st-key-undo button").click()
+    eventually(lambda: ink(desktop) == one)
+    eventually(lambda: system.rows(NEWEST)[0][:3] == (1, None, 3))
+    expect_answer(desktop, 1)
+    desktop.locator(".st-key-undo button").click()
+    expect(desktop.locator(".st-key-answer")).to_have_text(NONE_YET)
+    assert ink(desktop) == 0
+    draw_with_mouse(desktop, DIGITS[7])
+    expect_answer(desktop, 7)
+    clear(desktop)
+    assert ink(desktop) == 0
+
+
+def test_an_answer_moves_nothing(system: RunningSystem, desktop: Page):
+    open_page(desktop, system.address)
+    places = [".st-key-canvas", ".st-key-answer", ".st-key-notice", ".st-key-bars", ".st-key-label-0"]
+    before = {place: desktop.locator(place).bounding_box() for place in places}
+    draw_with_mouse(desktop, DIGITS[7])
+    expect_answer(desktop, 7)
+    assert {place: desktop.locator(place).bounding_box() for place in places} == before
+
+
+def test_what_is_no_digit_is_said_kindly(system: RunningSystem, desktop: Page, tmp_path):
+    Image.new("L", (200, 200), 255).save(tmp_path / "blank.png")
+    open_page(desktop, system.address)
+    desktop.locator(".st-key-choose button").click()
+    desktop.locator(".st-key-upload input[type=file]").set_input_files(tmp_path / "blank.png")
+    expect(desktop.locator(".st-key-notice")).to_contain_text("does not look like a digit", timeout=20_000)
+    expect(desktop.locator(".st-key-answer")).not_to_have_text(NONE_YET)
+
+
+def test_why_shows_a_heat_map(system: RunningSystem, desktop: Page):
+    open_page(desktop, system.address)
+    draw_with_mouse(desktop, DIGITS[7])
+    expect_answer(desktop, 7)
+    desktop.locator(".st-key-why label").first.click()
+    expect(desktop.locator(".st-key-explanation img")).to_have_count(2, timeout=20_000)
+    expect(desktop.locator(".st-key-explanation")).to_contain_text("Blue speaks for a 7")
+
+
+def test_a_picture_is_chosen_instead_of_drawn(system: RunningSystem, desktop: Page, tmp_path):
+    open_page(desktop, system.address)
+    known = Image.open(f"{system.checkout}/training/known_digits/5.png").convert("RGB")
+    known.resize((1800, 1800)).save(tmp_path / "five.bmp")  # 9.3 MiB, more than the model accepts
+    (tmp_path / "no.png").write_bytes(b"not a picture")
+    desktop.locator(".st-key-choose button").click()
+    desktop.locator(".st-key-upload input[type=file]").set_input_files(tmp_path / "five.bmp")
+    expect_answer(desktop, 5)
+    desktop.locator(".st-key-upload input[type=file]").set_input_files(tmp_path / "no.png")
+    expect(desktop.locator(".st-key-notice")).to_contain_text("no picture that can be read", timeout=20_000)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_both_themes_draw_and_read(system: RunningSystem, new_page, theme):
+    page = new_page(width=1280, height=900, color_scheme=theme)
+    open_page(page, system.address)
+    draw_with_mouse(page, DIGITS[2])
+    expect_answer(page, 2)
+
+
+def test_two_visitors_do_not_see_each_other(system: RunningSystem, new_page):
+    one, other = new_page(width=1280, height=900), new_page(width=1280, height=900)
+    open_page(one, system.address)
+    open_page(other, system.address)
+    draw_with_mouse(one, DIGITS[3])
+    expect_answer(one, 3)
+    draw_with_mouse(other, DIGITS[7])
+    expect_answer(other, 7)
+    expect_answer(one, 3)
+
+
+def test_with_the_database_away_answers_go_on_and_come_later(system: RunningSystem, desktop: Page):
+    open_page(desktop, system.address)
+    before = _count(system)
+    with supervisor.remote(system.system) as remote:
+        remote.stopProcess("postgres")
+    draw_with_mouse(desktop, DIGITS[6])
+    expect_answer(desktop, 6)
+    desktop.locator(".st-key-yes button").click()
+    expect(desktop.locator(".st-key-question")).to_contain_text("Noted: a 6")
+    with supervisor.remote(system.system) as remote:
+        remote.startProcess("postgres")
+    eventually(lambda: _count(system) == before + 1)
+    eventually(lambda: system.rows(NEWEST)[0][:2] == (6, 6))
+
+
+def test_nothing_is_asked_of_anyone_else(system: RunningSystem, new_page):
+    page = new_page(width=1280, height=900)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    open_page(page, system.address)
+    draw_with_mouse(page, DIGITS[0])
+    expect_answer(page, 0)
+    assert [url for url in asked if not url.startswith((system.address, "data:", "blob:"))] == []
