@@ -6,34 +6,44 @@ its JVM. Each carries the system's mark in its environment, and is ended by that
 
 import contextlib
 import os
+import time
 from collections.abc import Iterable
 
 import psutil
 
+from ops import gateway
 from ops.system import MARK, System
 
 PART_MARK = "MNIST_PART"
-STOP_TIMEOUT_S = 20.0
+# A part whose supervisor is gone may hang at its next word, for nobody reads what it says.
+STOP_TIMEOUT_S = 8.0
+POLL_INTERVAL_S = 0.1
 
 
 def find(system: System, part: str | None = None) -> list[psutil.Process]:
     """Living processes of the system, or of one part of it; never the caller or those that started it."""
     this = psutil.Process()
     own = {this.pid, *(parent.pid for parent in this.parents())}
-    return [p for p in psutil.process_iter() if p.pid not in own and _belongs(p, system, part)]
+    return [
+        process
+        for process in psutil.process_iter()
+        if process.pid not in own
+        and (
+            _is_marked(process, system, part) or (part in (None, "gateway") and _is_gateway(process, system))
+        )
+    ]
 
 
 def end(processes: Iterable[psutil.Process]) -> None:
     """Ask the processes to stop, and kill those that do not within STOP_TIMEOUT_S."""
-    processes = list(processes)
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.terminate()
-    _, alive = psutil.wait_procs(processes, timeout=STOP_TIMEOUT_S)
-    for process in alive:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(alive, timeout=STOP_TIMEOUT_S)
+    alive = list(processes)
+    for send in (psutil.Process.terminate, psutil.Process.kill):
+        for process in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                send(process)
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while (alive := [p for p in alive if _lives(p)]) and time.monotonic() < deadline:
+            time.sleep(POLL_INTERVAL_S)
 
 
 def marks(system: System, part: str | None = None) -> dict[str, str]:
@@ -41,10 +51,29 @@ def marks(system: System, part: str | None = None) -> dict[str, str]:
     return {MARK: os.fspath(system.state)} | ({PART_MARK: part} if part else {})
 
 
-def _belongs(process: psutil.Process, system: System, part: str | None) -> bool:
+def _is_marked(process: psutil.Process, system: System, part: str | None) -> bool:
     try:
         environment = process.environ()
-        zombie = process.status() == psutil.STATUS_ZOMBIE
     except (psutil.Error, OSError):
         return False
-    return not zombie and all(environment.get(name) == value for name, value in marks(system, part).items())
+    marked = all(environment.get(name) == value for name, value in marks(system, part).items())
+    return marked and _lives(process)
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Whether a process still does anything: a zombie only waits for its parent, which may never look."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _is_gateway(process: psutil.Process, system: System) -> bool:
+    """nginx writes its title over its environment: it is known by its port."""
+    try:
+        return process.exe() == str(gateway.binary()) and any(
+            connection.status == psutil.CONN_LISTEN and connection.laddr.port == system.gateway_port
+            for connection in process.net_connections("tcp")
+        )
+    except (psutil.Error, OSError):
+        return False
