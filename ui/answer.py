@@ -10,29 +10,40 @@ import streamlit as st
 from ui import pictures
 from ui.canvas import theme
 from ui.drawing import Drawing
+from ui.model_client import Explanation, ModelError
 from ui.session import Session
 
 NONE_YET = "\N{EN DASH}"
 DIGITS = range(10)
-# A grey square, where a picture of the model's input will be.
+# An empty square, where a picture of the model's input will be.
 NO_PICTURE = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 28 28'/%3E"
+# What is shown at most: no answer is ever certain, and "100.0%" would say so.
+MOST_CONFIDENT = 0.999
 
 
 def answer(session: Session) -> None:
-    """Show the answer to the drawing at hand."""
+    """Show the answer to the drawing at hand, and the sentence when something is away or it is no digit."""
     drawing = session.drawing
-    with st.container(key="verdict", horizontal=True, vertical_alignment="center"):
-        with st.container(key="answer", width="content"):
-            st.html(f'<div role="status" aria-label="The digit">{_digit(drawing)}</div>')
-        with st.container(key="certainty", width="content"):
+    with st.container(key="verdict"):
+        with st.container(key="answer"):
+            st.html(_digit(drawing))
+        with st.container(key="certainty"):
             with st.container(key="confidence"):
                 st.html(_confidence(drawing))
             st.html(f'<div class="small">{_small_print(drawing)}</div>')
-        with st.container(key="saw", width="content"):
+        with st.container(key="saw"):
             st.html(_figure(_saw(drawing), "What the model saw"))
-    _notice(session)
+        with st.container(key="remark", horizontal=True, vertical_alignment="center"):
+            with st.container(key="notice"):
+                st.html(f"<div>{html.escape(session.notice)}</div>")
+            if session.can_retry:
+                st.button("Try again", key="retry", on_click=session.retry, width="content")
+
+
+def bars(session: Session) -> None:
+    """How probable each digit is."""
     with st.container(key="bars"):
-        st.html(_bars(drawing))
+        st.html(_bars(session.drawing))
 
 
 def label(session: Session) -> None:
@@ -55,7 +66,6 @@ def label(session: Session) -> None:
                 st.button(
                     str(digit),
                     key=f"label-{digit}",
-                    help=None,
                     type="primary" if drawing.true_label == digit else "secondary",
                     disabled=unanswered,
                     on_click=session.label,
@@ -63,53 +73,35 @@ def label(session: Session) -> None:
                 )
 
 
-def _notice(session: Session) -> None:
-    """The sentence when something is away or the drawing is no digit; its room is kept when there is none."""
-    with st.container(key="remark", horizontal=True, vertical_alignment="center"):
-        with st.container(key="notice"):
-            st.html(f'<div role="status">{html.escape(session.notice)}</div>')
-        if session.can_retry:
-            st.button("Try again", key="retry", on_click=session.retry, width="content")
-
-
 def why(session: Session) -> None:
     """On demand: what spoke for and against the digit, and what tells it from the runner-up."""
     if not st.toggle("Why?", key="why"):
+        session.forget_explanation()
         return
     with st.container(key="explanation"):
-        explanation = session.explain()
-        answered = session.drawing.answer
-        if explanation is None or answered is None:
-            st.html('<div class="small">Draw a digit first.</div>')
-            return
-        st.html(
-            '<div class="pictures">'
-            + _figure(
-                pictures.heat_map(answered.input, explanation.heatmap, theme()), f"For a {explanation.digit}"
-            )
-            + _figure(
-                pictures.heat_map(answered.input, explanation.contrast, theme()),
-                f"{explanation.digit} rather than {explanation.runner_up}",
-            )
-            + "</div>"
-            f'<div class="small"><span class="for">Blue</span> speaks for a {explanation.digit}, '
-            f'<span class="against">orange</span> against it. The second guess is {explanation.runner_up}.</div>'
-        )
+        try:
+            st.html(_explanation(session.drawing, session.explain()))
+        except ModelError as error:
+            st.html(f"<div>{html.escape(str(error))}</div>")
 
 
 def _digit(drawing: Drawing) -> str:
-    return NONE_YET if drawing.answer is None else str(drawing.answer.digit)
+    return _none_yet() if drawing.answer is None else f"<div>{drawing.answer.digit}</div>"
 
 
 def _confidence(drawing: Drawing) -> str:
-    return NONE_YET if drawing.answer is None else f"{drawing.answer.confidence:.1%}"
+    return _none_yet() if drawing.answer is None else f"<div>{_percentage(drawing.answer.confidence)}</div>"
+
+
+def _none_yet() -> str:
+    return f'<div class="none">{NONE_YET}</div>'
 
 
 def _small_print(drawing: Drawing) -> str:
     if drawing.answer is None:
-        return "Draw a digit"
+        return "Draw one digit,<br>large, in the middle."
     version = html.escape(drawing.answer.model_version)
-    return f"sure<br>model {version}<br>{drawing.answer.latency_ms:.0f} ms"
+    return f"sure<br>model {version}, {drawing.answer.latency_ms:.0f} ms"
 
 
 def _question(drawing: Drawing) -> str:
@@ -126,13 +118,39 @@ def _bars(drawing: Drawing) -> str:
     probabilities = [0.0] * 10 if drawing.answer is None else drawing.answer.probabilities
     first = None if drawing.answer is None else drawing.answer.digit
     rows = "".join(
-        f'<div class="bar{" first" * (digit == first)}"><span class="name">{digit}</span>'
+        f'<div role="listitem" class="bar{" first" * (digit == first)}"><span class="name">{digit}</span>'
         f'<span class="track"><span class="fill" style="width: {probability:.1%}"></span></span>'
-        f'<span class="value">{probability:.1%}</span></div>'
+        f'<span class="value">{NONE_YET if first is None else _percentage(probability)}</span></div>'
         for digit, probability in zip(DIGITS, probabilities, strict=True)
     )
-    return f'<div class="bars" aria-label="Probability of each digit">{rows}</div>'
+    return f'<div class="bars" role="list" aria-label="Probability of each digit">{rows}</div>'
+
+
+def _explanation(drawing: Drawing, explanation: Explanation | None) -> str:
+    if explanation is None or drawing.answer is None:
+        return "<div>Draw a digit first.</div>"
+    digit, runner_up = explanation.digit, explanation.runner_up
+    seen = drawing.answer.input
+    return (
+        '<div class="pictures">'
+        + _figure(pictures.heat_map(seen, explanation.heatmap, theme()), f"For a {digit}")
+        + _figure(
+            pictures.heat_map(seen, explanation.contrast, theme()), f"For a {digit} rather than a {runner_up}"
+        )
+        + "</div>"
+        f'<div class="small"><span class="for">Blue</span> speaks for a {digit}, '
+        f'<span class="against">orange</span> against it; '
+        f"on the right, compared with a {runner_up}, its second guess.</div>"
+    )
 
 
 def _figure(source: str, caption: str) -> str:
-    return f'<figure><img src="{source}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'
+    # Decoded at once: otherwise the place is empty for a moment when one picture follows another.
+    return (
+        f'<figure><img src="{source}" alt="{caption}" decoding="sync">'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def _percentage(probability: float) -> str:
+    return f"{min(probability, MOST_CONFIDENT):.1%}"

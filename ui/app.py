@@ -8,13 +8,11 @@ from pathlib import Path
 import streamlit as st
 
 import settings
-from ui import answer, pictures
+from ui import answer, upload
 from ui.canvas import canvas
 from ui.model_client import ModelClient
 from ui.outbox import Outbox
 from ui.session import Session
-
-UPLOAD_TYPES = ["png", "jpg", "jpeg", "webp", "gif", "bmp"]
 
 
 @st.cache_resource
@@ -38,31 +36,16 @@ def _session() -> Session:
 def _drawing_board(session: Session) -> None:
     with st.container(key="heading", horizontal=True, vertical_alignment="center"):
         st.html('<h1 class="title">Draw a digit</h1>')
-        with st.popover("or choose a picture", key="choose", width="content"):
-            st.file_uploader(
-                "A picture of one digit",
-                type=UPLOAD_TYPES,
-                key="upload",
-                on_change=_look_at_upload,
-                args=(session,),
-            )
-    left, right = st.columns([320, 460], gap="large")
-    with left:
-        canvas(session)
-    with right:
-        answer.answer(session)
-        answer.label(session)
-        answer.why(session)
-
-
-def _look_at_upload(session: Session) -> None:
-    file = st.session_state.upload
-    if file is None:
-        return
-    try:
-        session.look_at_upload(pictures.scaled_down(file.getvalue()))
-    except pictures.PictureError as error:
-        session.refuse_upload(str(error))
+        upload.choose_picture(session)
+    with st.container(key="board"):
+        with st.container(key="paper"):
+            canvas(session)
+        with st.container(key="panel"):
+            answer.answer(session)
+            answer.label(session)
+            answer.bars(session)
+            answer.why(session)
+    st.html('<div class="small footer">What you draw here is kept, to learn from.</div>')
 
 
 def main() -> None:

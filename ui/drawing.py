@@ -1,6 +1,7 @@
 """The drawing at hand: one id, a revision for each stroke and label, an answer, perhaps a label.
 
 It becomes a row of the log by its first answer. Once it has a label it is closed: the next stroke starts another.
+So it does after a picture that came as a file, which is a whole drawing by itself.
 """
 
 import uuid
@@ -16,7 +17,8 @@ class Drawing:
     """`picture` is the PNG that was answered; None before the first stroke and after all are undone."""
 
     id: uuid.UUID = field(default_factory=uuid.uuid4)
-    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    from_file: bool = False
+    created_at: datetime | None = None
     revision: int = 0
     picture: bytes | None = None
     answer: Answer | None = None
@@ -25,12 +27,23 @@ class Drawing:
 
     @property
     def closed(self) -> bool:
-        """A labelled drawing takes no more strokes."""
+        """A labelled drawing is not changed any more, but for its label."""
         return self.true_label is not None
+
+    @property
+    def takes_strokes(self) -> bool:
+        """Whether the next stroke on the canvas belongs to this drawing."""
+        return not self.closed and not self.from_file
 
     def answered(self, picture: bytes, answer: Answer) -> "Drawing":
         """The drawing after a stroke or an undo, with the answer to it."""
-        return replace(self, picture=picture, answer=answer, revision=self.revision + 1)
+        return replace(
+            self,
+            created_at=self.created_at or datetime.now(UTC),
+            picture=picture,
+            answer=answer,
+            revision=self.revision + 1,
+        )
 
     def labelled(self, digit: int) -> "Drawing":
         """The drawing with what the person says it is; said again, the later one holds."""
@@ -42,7 +55,7 @@ class Drawing:
 
     def record(self) -> Record:
         """What the log keeps. The drawing must have been answered."""
-        if self.answer is None or self.picture is None:
+        if self.answer is None or self.picture is None or self.created_at is None:
             raise ValueError("A drawing without an answer has nothing to log.")
         return Record(
             id=self.id,

@@ -9,13 +9,13 @@ from uuid import UUID
 
 import requests
 
-# While no worker is up TorchServe holds a request rather than refuse it; the gateway gives up after 10 s.
+# While no worker is up TorchServe holds a request rather than refuse it. The gateway gives up after 10 s, for an
+# explanation after 30 s; these are for a gateway that is stuck itself.
 CONNECT_TIMEOUT_S = 2.0
-READ_TIMEOUT_S = 12.0
+READ_TIMEOUT_S = {"predictions": 12.0, "explanations": 32.0}
 
-AWAY = (
-    "The model is not answering right now. Your drawing stays here: add a stroke, or try again in a moment."
-)
+# Two lines on a phone, beside a button: the room that the page keeps for it.
+AWAY = "The model is not answering. Your drawing stays here; try again soon."
 
 
 class ModelError(Exception):
@@ -55,6 +55,8 @@ class ModelClient:
     def __init__(self, url: str) -> None:
         self._url = url
         self._session = requests.Session()
+        # The model is near: a proxy or password that the environment names for other places is not for it.
+        self._session.trust_env = False
 
     def close(self) -> None:
         """Give back the connections."""
@@ -77,7 +79,7 @@ class ModelClient:
                 f"{self._url}/{what}/mnist",
                 data=drawing,
                 headers={"Content-Type": "image/png", "X-Drawing-Id": str(drawing_id)},
-                timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+                timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S[what]),
             )
             content = response.json()
         except requests.RequestException:

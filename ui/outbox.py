@@ -34,22 +34,23 @@ CREATE TABLE IF NOT EXISTS rejected (
 """
 
 
+class NotKept(Exception):  # noqa: N818  it reads as what happened
+    """The outbox's file cannot be written or read: a full disk, a folder that is read-only or gone."""
+
+
 class Outbox:
-    """One file, shared by the page's threads and the deliverer. Raises sqlite3.Error where it cannot write."""
+    """One file, shared by the page's threads and the deliverer. Every method raises NotKept."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._lock = threading.Lock()
-        self._connection = sqlite3.connect(
-            path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        self._connection: sqlite3.Connection | None = (
+            None  # opened by the first use, and again after a failure
         )
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.executescript(SCHEMA)
 
     def put(self, record: Record) -> None:
         """Keep a record; of two of one drawing the newer revision stays. On disk when this returns."""
-        with self._transaction() as connection:
+        with self._transaction("IMMEDIATE") as connection:
             connection.execute(
                 """
                 INSERT INTO waiting (id, revision, record, drawing, since) VALUES (?, ?, ?, ?, ?)
@@ -62,13 +63,13 @@ class Outbox:
 
     def oldest(self, limit: int) -> list[Record]:
         """Up to `limit` records, the longest waiting first."""
-        with self._transaction() as connection:
+        with self._transaction("DEFERRED") as connection:
             rows = connection.execute("SELECT record, drawing FROM waiting ORDER BY since LIMIT ?", (limit,))
             return [Record.from_json(text, drawing) for text, drawing in rows]
 
     def delivered(self, records: Sequence[Record]) -> None:
         """Forget records that the database has, unless a newer revision came meanwhile."""
-        with self._transaction() as connection:
+        with self._transaction("IMMEDIATE") as connection:
             connection.executemany(
                 "DELETE FROM waiting WHERE id = ? AND revision = ?",
                 [(str(record.id), record.revision) for record in records],
@@ -76,7 +77,7 @@ class Outbox:
 
     def reject(self, record: Record, reason: str) -> None:
         """Set aside a record that the database will never take, so that the others go on; it is not lost."""
-        with self._transaction() as connection:
+        with self._transaction("IMMEDIATE") as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO rejected VALUES (?, ?, ?, ?, ?)",
                 (str(record.id), record.revision, record.to_json(), record.drawing, reason),
@@ -87,21 +88,41 @@ class Outbox:
 
     def waiting_seconds(self) -> float:
         """How long the oldest record has been waiting; 0 when none is."""
-        with self._transaction() as connection:
+        with self._transaction("DEFERRED") as connection:
             [(since,)] = connection.execute("SELECT min(since) FROM waiting")
             return 0.0 if since is None else max(0.0, time.time() - since)
 
     def close(self) -> None:
-        """Give back the file."""
-        self._connection.close()
+        """Give back the file; a later use opens it again."""
+        with self._lock:
+            self._close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, kind: str) -> Iterator[sqlite3.Connection]:
         with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
             try:
+                if self._connection is None:
+                    self._connection = self._open()
+                self._connection.execute(f"BEGIN {kind}")
                 yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
+                self._connection.execute("COMMIT")
+            except BaseException as error:
+                self._close()  # which rolls back
+                if isinstance(error, (sqlite3.Error, OSError)):
+                    raise NotKept(f"The outbox '{self._path}' cannot be used: {error}.") from error
                 raise
-            self._connection.execute("COMMIT")
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.executescript(SCHEMA)
+        return connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

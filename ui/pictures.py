@@ -2,22 +2,30 @@
 
 import base64
 import io
+import threading
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 SIDE = 28
 UPLOAD_SIDE = 1024  # pixels; what the model sees of a picture is 28x28
 # Paper and ink of a theme, grey levels; under a heat map the ink is paler, so that the colours count.
-SHADES = {"light": (255.0, 0.0), "dark": (27.0, 245.0)}
+SHADES = {"light": (255.0, 0.0), "dark": (20.0, 245.0)}
 PALE = 0.25
-# For the digit and against it: told apart by people who do not see red and green alike.
-FOR = np.array([29.0, 95.0, 214.0])
-AGAINST = np.array([222.0, 108.0, 18.0])
+# Decoded, a picture takes 4 bytes a pixel; at 40 million, 160 MB for a moment. One at a time, or a few visitors
+# with large pictures fill a small server's memory. A JPEG of any camera stays far below, being decoded small.
+MOST_PIXELS = 40_000_000
+TOO_LARGE = "This picture has too many pixels. Choose one of at most 40 megapixels."
+NO_PICTURE = "This file is no picture that can be read. Choose a PNG, JPEG, WebP, GIF or BMP."
+# For the digit and against it, by theme: told apart by people who do not see red and green alike.
+FOR = {"light": np.array([29.0, 95.0, 214.0]), "dark": np.array([88.0, 150.0, 255.0])}
+AGAINST = {"light": np.array([222.0, 108.0, 18.0]), "dark": np.array([255.0, 140.0, 52.0])}
+
+_one_at_a_time = threading.Lock()
 
 
-class PictureError(ValueError):
+class PictureError(Exception):
     """A file that is no picture; the message is a sentence for the person who chose it."""
 
 
@@ -33,28 +41,46 @@ def heat_map(encoded: str, weights: list[list[float]], theme: str) -> str:
     picture = (paper + (ink - paper) * PALE * _ink(encoded))[..., None]
     weight = np.array(weights)[..., None]
     strength = np.sqrt(np.abs(weight))  # the weak ones show too
-    picture = picture * (1 - strength) + np.where(weight > 0, FOR, AGAINST) * strength
+    picture = picture * (1 - strength) + np.where(weight > 0, FOR[theme], AGAINST[theme]) * strength
     return _data_uri(Image.fromarray(picture.round().astype(np.uint8)))
 
 
 def scaled_down(file: bytes) -> bytes:
-    """A picture of any size as a PNG that the model accepts. Raises PictureError."""
+    """A picture of any size, upright, as a PNG that the model accepts. Raises PictureError."""
     try:
-        with Image.open(io.BytesIO(file)) as opened:
+        with _one_at_a_time, Image.open(io.BytesIO(file)) as opened:
             opened.draft("RGB", (UPLOAD_SIDE, UPLOAD_SIDE))  # a JPEG is decoded small at once
-            picture = ImageOps.exif_transpose(opened)
+            _check_size(opened)
+            ImageOps.exif_transpose(opened, in_place=True)
+            picture = _plain(opened)
             picture.thumbnail((UPLOAD_SIDE, UPLOAD_SIDE))
-            if picture.mode not in ("1", "L", "LA", "RGB", "RGBA", "I;16"):
-                picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
             return _png(picture)
-    except Image.DecompressionBombError:
-        raise PictureError(
-            "This picture has too many pixels. Choose one of at most 100 megapixels."
-        ) from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
-        raise PictureError(
-            "This file is no picture that can be read. Choose a PNG, JPEG, WebP, GIF or BMP."
-        ) from None
+    except PictureError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise PictureError(TOO_LARGE) from None
+    except (
+        Exception
+    ):  # a broken file ends in almost any error: OSError, SyntaxError, struct.error, EOFError ...
+        raise PictureError(NO_PICTURE) from None
+
+
+def _check_size(picture: Image.Image) -> None:
+    if picture.width * picture.height > MOST_PIXELS:
+        raise PictureError(TOO_LARGE)
+
+
+def _plain(picture: Image.Image) -> Image.Image:
+    # A palette or a bitmap cannot be scaled smoothly: thin strokes would break.
+    if picture.mode.startswith(
+        ("I", "F")
+    ):  # 16 bits and more: stretched to what it holds, not cut off at 255
+        levels = np.asarray(picture, dtype=np.float32)
+        levels = (levels - levels.min()) * (255.0 / max(float(np.ptp(levels)), 1e-6))
+        return Image.fromarray(levels.astype(np.uint8))
+    if picture.has_transparency_data:
+        return picture.convert("RGBA")
+    return picture if picture.mode in ("L", "RGB") else picture.convert("RGB")
 
 
 def _ink(encoded: str) -> NDArray[np.float64]:

@@ -3,51 +3,65 @@
 Order matters: a thing is written to the outbox before it is shown.
 """
 
-import sqlite3
+import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
 from ui.drawing import Drawing
 from ui.model_client import Explanation, ModelClient, ModelError
-from ui.outbox import Outbox
+from ui.outbox import NotKept, Outbox
 
 NOT_A_DIGIT = "That does not look like a digit to me. Draw one digit, large, in the middle."
-NOT_KEPT = "Your drawing cannot be written down right now, so it is not shown as read. Try again in a moment."
-LABEL_NOT_KEPT = "That could not be written down right now. Press it again in a moment."
+NOT_KEPT = "The drawing cannot be saved just now, so its answer is not shown."
+LABEL_NOT_KEPT = "That could not be saved. Press it again in a moment."
 
-Canvas = dict[str, Any]  # the canvas's own JSON: {"objects": [a stroke each], ...}
+Stroke = dict[str, Any]  # a path, in the canvas's own terms
+
+
+@dataclass(frozen=True)
+class CanvasStart:
+    """What the canvas is told to show; a new one redraws it.
+
+    What the canvas sends carries the `number` of the start that it grew from. So a picture from before a redraw, still
+    on its way or sent again by a browser that finds a restarted page, is never taken for what is on the canvas now.
+    """
+
+    strokes: tuple[Stroke, ...] = ()
+    number: int = field(default_factory=lambda: secrets.randbits(31))
 
 
 @dataclass
 class Session:
-    """One visitor's page. `canvas_start` is what the canvas is told to show; a new value redraws it."""
+    """One visitor's page."""
 
     model: ModelClient
     outbox: Outbox
     drawing: Drawing = field(default_factory=Drawing)
     notice: str = ""
-    canvas_start: Canvas = field(default_factory=lambda: {"objects": []})
-    _strokes: list[Any] = field(default_factory=list)
+    canvas_start: CanvasStart = field(default_factory=CanvasStart)
+    _strokes: tuple[Stroke, ...] = ()
     _seen: bytes | None = None
     _unread: bytes | None = None
-    _resets: int = 0
+    _explained: tuple[bytes, Explanation | ModelError] | None = None
 
-    def look_at_canvas(self, strokes: list[Any], picture: bytes | None) -> None:
-        """Answer what the canvas shows; the same picture again (a rerun of the page) changes nothing."""
-        if picture is None or picture == self._seen:
+    def look_at_canvas(self, start: int | None, strokes: list[Stroke], picture: bytes | None) -> None:
+        """Answer what the canvas shows, which grew from the start of that number.
+
+        The same picture again (a rerun of the page) changes nothing, and neither does one from an earlier start.
+        """
+        if picture is None or start != self.canvas_start.number or picture == self._seen:
             return
         self._seen = picture
-        self._strokes = strokes
+        self._strokes = tuple(strokes)
         if strokes:
-            self._read(picture)
-        elif not self.drawing.closed:
+            self._read(picture, self.drawing if self.drawing.takes_strokes else Drawing())
+        elif self.drawing.takes_strokes:
             self.drawing, self.notice, self._unread = self.drawing.emptied(), "", None
 
     def look_at_upload(self, picture: bytes) -> None:
         """Answer a picture that came as a file: a drawing of its own."""
-        self._reset_canvas()
-        self.drawing = Drawing()
-        self._read(picture)
+        self._redraw(())
+        self._read(picture, Drawing(from_file=True))
 
     @property
     def can_retry(self) -> bool:
@@ -57,7 +71,7 @@ class Session:
     def retry(self) -> None:
         """Read the picture that waits."""
         if self._unread is not None:
-            self._read(self._unread)
+            self._read(self._unread, self.drawing)
 
     def refuse_upload(self, reason: str) -> None:
         """Say why a file was not read."""
@@ -70,7 +84,7 @@ class Session:
 
     def clear(self) -> None:
         """Start anew; what was answered stays in the log."""
-        self._reset_canvas()
+        self._redraw(())
         self.drawing, self.notice, self._unread = Drawing(), "", None
 
     def label(self, digit: int) -> None:
@@ -80,42 +94,47 @@ class Session:
         labelled = self.drawing.labelled(digit)
         try:
             self.outbox.put(labelled.record())
-        except sqlite3.Error:
+        except NotKept:
             self.notice = LABEL_NOT_KEPT
             return
         self.drawing, self.notice = labelled, ""
-        self._reset_canvas()
+        self._redraw(())
 
     def explain(self) -> Explanation | None:
-        """Why the drawing was read as it was; None when there is none or the model is away."""
-        if self.drawing.picture is None:
+        """Why the drawing was read as it was; None without an answer. Raises ModelError. Asked once a picture."""
+        picture = self.drawing.picture
+        if picture is None:
             return None
-        try:
-            return self.model.explain(self.drawing.picture, self.drawing.id)
-        except ModelError as error:
-            self.notice = str(error)
-            return None
+        if self._explained is None or self._explained[0] != picture:
+            self._explained = (picture, self._ask_why(picture))
+        explanation = self._explained[1]
+        if isinstance(explanation, ModelError):
+            raise explanation
+        return explanation
 
-    def _read(self, picture: bytes) -> None:
-        drawing = Drawing() if self.drawing.closed else self.drawing
+    def forget_explanation(self) -> None:
+        """Ask anew the next time, as after a failure."""
+        self._explained = None
+
+    def _ask_why(self, picture: bytes) -> Explanation | ModelError:
+        try:
+            return self.model.explain(picture, self.drawing.id)
+        except ModelError as error:
+            return error
+
+    def _read(self, picture: bytes, drawing: Drawing) -> None:
         try:
             answered = drawing.answered(picture, self.model.predict(picture, drawing.id))
             self.outbox.put(answered.record())
         except ModelError as error:
             self.drawing, self.notice, self._unread = drawing.emptied(), str(error), picture
-        except sqlite3.Error:
+        except NotKept:
             self.drawing, self.notice, self._unread = drawing.emptied(), NOT_KEPT, picture
         else:
             self.drawing, self.notice, self._unread = answered, "", None
             if answered.answer is not None and not answered.answer.is_digit:
                 self.notice = NOT_A_DIGIT
 
-    def _reset_canvas(self) -> None:
-        if self._strokes:
-            self._redraw([])
-            self._strokes = []
-
-    def _redraw(self, strokes: list[Any]) -> None:
-        # The canvas redraws itself when it is told a new start; the count makes the same one new.
-        self._resets += 1
-        self.canvas_start = {"objects": strokes, "reset": self._resets}
+    def _redraw(self, strokes: tuple[Stroke, ...]) -> None:
+        self.canvas_start = CanvasStart(strokes)
+        self._strokes, self._seen = strokes, None

@@ -1,7 +1,9 @@
 """A model that answers over real HTTP, and an outbox on a real disk."""
 
+import base64
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -16,7 +18,7 @@ ANSWER = {
     "is_digit": True,
     "digit_score": 0.9,
     "model_version": "1.0",
-    "input": "",
+    "input": base64.b64encode(bytes(28 * 28)).decode(),
 }
 
 
@@ -27,6 +29,11 @@ class FakeModel:
         self.status = 200
         self.content = ANSWER
         self.requests = []
+        self.delay_s = 0.0
+        self.answering = (
+            threading.Event()
+        )  # while it is not set, requests are held as TorchServe does without a worker
+        self.answering.set()
         model = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -35,6 +42,8 @@ class FakeModel:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 model.requests.append((self.path, dict(self.headers), body))
+                time.sleep(model.delay_s)
+                model.answering.wait()
                 answer = (
                     model.content if isinstance(model.content, bytes) else json.dumps(model.content).encode()
                 )
@@ -53,6 +62,7 @@ class FakeModel:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def stop(self):
+        self.answering.set()
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()

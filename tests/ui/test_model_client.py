@@ -1,3 +1,4 @@
+import time
 import uuid
 
 import pytest
@@ -58,14 +59,26 @@ def test_nobody_listening_is_a_sentence(fake_model):
     client.close()
 
 
-def test_a_model_that_never_answers_is_given_up(monkeypatch, client, fake_model):
-    monkeypatch.setattr(model_client, "READ_TIMEOUT_S", 0.2)
-    stuck = ModelClient(fake_model.url)
-    fake_model.content = b"x"
-    monkeypatch.setattr("http.server.BaseHTTPRequestHandler.end_headers", lambda self: None)
+def test_a_model_that_holds_the_request_is_given_up(monkeypatch, client, fake_model):
+    monkeypatch.setitem(model_client.READ_TIMEOUT_S, "predictions", 0.2)
+    fake_model.answering.clear()
+    started = time.monotonic()
     with pytest.raises(ModelError, match="not answering"):
-        stuck.predict(b"png", ID)
-    stuck.close()
+        client.predict(b"png", ID)
+    assert time.monotonic() - started < 5
+
+
+def test_a_proxy_in_the_environment_is_not_for_the_model(monkeypatch, client):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert client.predict(b"png", ID).digit == 7
+
+
+def test_the_time_is_what_the_page_waited(client, fake_model):
+    fake_model.delay_s = 0.15
+    assert 150 <= client.predict(b"png", ID).latency_ms < 5000
 
 
 def test_a_picture_that_is_refused_is_told_why(client, fake_model):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ui.outbox import Outbox
+from ui.outbox import NotKept, Outbox
 from ui.record import Record
 
 ROOT = Path(__file__).parent.parent.parent
@@ -43,6 +43,23 @@ while True:
     record = replace(RECORD, id=uuid.uuid4())
     outbox.put(record)
     print(record.id, flush=True)
+"""
+
+
+PUT_WITHOUT_ROOM = """
+import resource, signal, sys
+from dataclasses import replace
+from pathlib import Path
+from tests.ui.test_outbox import RECORD
+from ui.outbox import NotKept, Outbox
+outbox = Outbox(Path(sys.argv[1]))
+outbox.oldest(1)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+try:
+    outbox.put(replace(RECORD, drawing=bytes(100_000), revision=2))
+except NotKept:
+    print("not kept")
 """
 
 
@@ -126,7 +143,34 @@ def test_a_writer_that_is_killed_loses_nothing_it_had_put(tmp_path):
     assert set(put) <= kept
 
 
-def test_a_place_that_cannot_be_written_is_an_error(tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OSError):  # noqa: PT011
-        Outbox(tmp_path / "file" / "outbox.sqlite3")
+def test_a_place_that_cannot_be_written_is_said_and_used_when_it_can_be(tmp_path):
+    in_the_way = tmp_path / "folder"
+    in_the_way.write_text("a file where the folder should be")
+    outbox = Outbox(in_the_way / "outbox.sqlite3")
+    with pytest.raises(NotKept, match="folder"):
+        outbox.put(RECORD)
+    in_the_way.unlink()
+    outbox.put(RECORD)
+    assert outbox.oldest(10) == [RECORD]
+    outbox.close()
+
+
+def test_a_full_disk_is_said_and_what_was_kept_stays(outbox, tmp_path):
+    outbox.put(RECORD)
+    outbox.close()
+    # A file that may not grow is a full disk, as far as SQLite can tell.
+    full = subprocess.run(
+        [sys.executable, "-c", PUT_WITHOUT_ROOM, tmp_path / "outbox" / "outbox.sqlite3"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert full.stdout == "not kept\n", full.stderr
+    assert outbox.oldest(10) == [RECORD]
+
+
+def test_a_file_that_is_no_outbox_is_said(tmp_path):
+    (tmp_path / "outbox.sqlite3").write_bytes(b"something else " * 1000)
+    with pytest.raises(NotKept):
+        Outbox(tmp_path / "outbox.sqlite3").put(RECORD)

@@ -58,11 +58,41 @@ def test_a_small_picture_keeps_its_size_and_its_transparency():
     assert scaled.mode == "RGBA"
 
 
-@pytest.mark.parametrize("mode", ["CMYK", "P", "I;16", "1", "LA"])
+@pytest.mark.parametrize("mode", ["CMYK", "P", "I;16", "1", "LA", "F"])
 def test_unusual_pictures_become_usual_ones(mode):
-    picture_format = {"CMYK": "JPEG"}.get(mode, "PNG")
+    picture_format = {"CMYK": "JPEG", "F": "TIFF"}.get(mode, "PNG")
     scaled = Image.open(io.BytesIO(pictures.scaled_down(_file(Image.new(mode, (40, 30)), picture_format))))
-    assert scaled.mode in ("1", "L", "LA", "RGB", "RGBA", "I;16")
+    assert scaled.mode in ("L", "RGB", "RGBA")
+
+
+def test_a_picture_of_16_bits_keeps_its_light_and_dark():
+    levels = np.full((40, 30), 50_000, np.uint16)
+    levels[10:20] = 10_000
+    scaled = np.array(Image.open(io.BytesIO(pictures.scaled_down(_file(Image.fromarray(levels))))))
+    assert scaled[15, 15] == 0
+    assert scaled[0, 0] == 255
+
+
+def test_a_thin_line_of_two_colours_is_not_broken_by_scaling():
+    bitmap = Image.new("1", (4000, 4000), 1)
+    bitmap.paste(0, (2001, 0, 2004, 4000))
+    scaled = np.array(Image.open(io.BytesIO(pictures.scaled_down(_file(bitmap)))).convert("L"))
+    assert (scaled.min(axis=1) < 200).all()
+
+
+def test_a_photo_taken_sideways_is_turned_upright():
+    photo, exif = Image.new("RGB", (40, 20)), Image.Exif()
+    exif[0x0112] = 6  # turn by a quarter
+    file = io.BytesIO()
+    photo.save(file, "JPEG", exif=exif)
+    assert Image.open(io.BytesIO(pictures.scaled_down(file.getvalue()))).size == (20, 40)
+
+
+def test_more_pixels_than_memory_is_for_are_refused_before_they_are_decoded():
+    with pytest.raises(pictures.PictureError, match="40 megapixels"):
+        pictures.scaled_down(_file(Image.new("1", (8000, 6000))))
+    large = Image.new("L", (8000, 6000))  # a JPEG of that size is decoded small
+    assert Image.open(io.BytesIO(pictures.scaled_down(_file(large, "JPEG")))).size == (1024, 768)
 
 
 @pytest.mark.parametrize("file", [b"", b"hello", _file(Image.new("L", (40, 30)))[:-30]])

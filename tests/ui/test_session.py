@@ -1,11 +1,13 @@
 """What happens on the page: strokes, undo, clear, labels, uploads, and the order in which things are kept."""
 
-import sqlite3
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.ui.conftest import ANSWER
-from ui.model_client import AWAY
+from ui.model_client import AWAY, ModelError
+from ui.outbox import NotKept
 from ui.session import LABEL_NOT_KEPT, NOT_A_DIGIT, NOT_KEPT, Session
 
 ONE, TWO, EMPTY = b"one stroke", b"two strokes", b"no stroke"
@@ -20,53 +22,82 @@ def _kept(session):
     return session.outbox.oldest(100)
 
 
+def _show(session, strokes, picture):
+    """What the canvas sends: strokes on what it was last told to show."""
+    session.look_at_canvas(session.canvas_start.number, strokes, picture)
+
+
 def test_a_stroke_is_answered_and_kept(session):
-    session.look_at_canvas(["a"], ONE)
+    _show(session, ["a"], ONE)
     assert session.drawing.answer.digit == 7
     [record] = _kept(session)
     assert (record.drawing, record.revision, record.true_label) == (ONE, 1, None)
 
 
+def test_the_drawing_s_id_is_what_the_model_is_told(session, fake_model):
+    _show(session, ["a"], ONE)
+    [(_, headers, _)] = fake_model.requests
+    assert headers["X-Drawing-Id"] == str(session.drawing.id) == str(_kept(session)[0].id)
+
+
 def test_a_rerun_with_the_same_picture_asks_and_keeps_nothing_new(session, fake_model):
     for _ in range(3):
-        session.look_at_canvas(["a"], ONE)
+        _show(session, ["a"], ONE)
     assert len(fake_model.requests) == 1
     assert session.drawing.revision == 1
 
 
 def test_an_untouched_canvas_is_no_drawing(session, fake_model):
-    session.look_at_canvas([], None)
-    session.look_at_canvas([], EMPTY)
+    _show(session, [], None)
+    _show(session, [], EMPTY)
     assert fake_model.requests == []
     assert session.drawing.answer is None
 
 
+def test_a_drawing_is_as_old_as_its_first_answer_not_as_the_page(session):
+    opened = datetime.now(UTC)
+    time.sleep(0.05)
+    _show(session, ["a"], ONE)
+    first = _kept(session)[0].created_at
+    assert first - opened >= timedelta(seconds=0.05)
+    _show(session, ["a", "b"], TWO)
+    assert _kept(session)[0].created_at == first
+
+
 def test_further_strokes_update_the_same_row(session):
-    session.look_at_canvas(["a"], ONE)
-    session.look_at_canvas(["a", "b"], TWO)
+    _show(session, ["a"], ONE)
+    _show(session, ["a", "b"], TWO)
     [record] = _kept(session)
     assert (record.drawing, record.revision) == (TWO, 2)
 
 
 def test_undo_shows_the_strokes_before_and_answers_them_anew(session):
-    session.look_at_canvas(["a"], ONE)
-    session.look_at_canvas(["a", "b"], TWO)
+    before = session.canvas_start
+    _show(session, ["a"], ONE)
+    _show(session, ["a", "b"], TWO)
     session.undo()
-    assert session.canvas_start["objects"] == ["a"]
-    session.look_at_canvas(["a", "b"], TWO)  # the canvas has not redrawn itself yet
+    assert session.canvas_start.strokes == ("a",)
+    session.look_at_canvas(before.number, ["a", "b"], TWO)  # the canvas has not redrawn itself yet
     assert session.drawing.revision == 2
-    session.look_at_canvas(["a"], ONE)
+    _show(session, ["a"], ONE)
     [record] = _kept(session)
     assert (record.drawing, record.revision) == (ONE, 3)
 
 
+def test_undo_twice_in_a_hurry_takes_two_strokes(session):
+    _show(session, ["a", "b", "c"], TWO)
+    session.undo()
+    session.undo()  # before the canvas has shown the first
+    assert session.canvas_start.strokes == ("a",)
+
+
 def test_undoing_the_last_stroke_leaves_no_answer_and_the_same_drawing(session):
-    session.look_at_canvas(["a"], ONE)
+    _show(session, ["a"], ONE)
     drawing_id = session.drawing.id
     session.undo()
-    session.look_at_canvas([], EMPTY)
+    _show(session, [], EMPTY)
     assert session.drawing.answer is None
-    session.look_at_canvas(["b"], TWO)
+    _show(session, ["b"], TWO)
     assert session.drawing.id == drawing_id
     assert session.drawing.revision == 2
 
@@ -78,44 +109,46 @@ def test_undo_on_an_empty_canvas_changes_nothing(session):
 
 
 def test_clear_starts_anew_and_keeps_the_row(session):
-    session.look_at_canvas(["a"], ONE)
+    before = session.canvas_start
+    _show(session, ["a"], ONE)
     first = session.drawing.id
     session.clear()
-    session.look_at_canvas(["a"], ONE)  # the canvas has not redrawn itself yet
+    session.look_at_canvas(before.number, ["a"], ONE)  # the canvas has not redrawn itself yet
+    session.look_at_canvas(before.number, ["a", "b"], TWO)  # and this stroke was on its way
     assert session.drawing.answer is None
-    session.look_at_canvas([], EMPTY)
-    session.look_at_canvas(["b"], TWO)
+    _show(session, [], EMPTY)
+    _show(session, ["a"], ONE)  # the very same strokes again
     assert session.drawing.id != first
     assert {record.id for record in _kept(session)} == {first, session.drawing.id}
 
 
 def test_two_clears_in_a_row_both_redraw_the_canvas(session):
-    session.look_at_canvas(["a"], ONE)
+    _show(session, ["a"], ONE)
     session.clear()
     first = session.canvas_start
-    session.look_at_canvas([], EMPTY)
-    session.look_at_canvas(["a"], ONE)
+    _show(session, [], EMPTY)
+    _show(session, ["a"], ONE)
     session.clear()
     assert session.canvas_start != first
 
 
 def test_a_label_is_kept_and_closes_the_drawing(session):
-    session.look_at_canvas(["a"], ONE)
+    _show(session, ["a"], ONE)
     session.label(1)
     [record] = _kept(session)
     assert (record.true_label, record.revision) == (1, 2)
     assert record.labelled_at is not None
-    assert session.canvas_start["objects"] == []
-    session.look_at_canvas([], EMPTY)
+    assert session.canvas_start.strokes == ()
+    _show(session, [], EMPTY)
     assert session.drawing.answer.digit == 7  # still to be seen
 
 
 def test_another_stroke_after_a_label_is_another_drawing(session):
-    session.look_at_canvas(["a"], ONE)
+    _show(session, ["a"], ONE)
     session.label(1)
     labelled = session.drawing.id
-    session.look_at_canvas([], EMPTY)
-    session.look_at_canvas(["b"], TWO)
+    _show(session, [], EMPTY)
+    _show(session, ["b"], TWO)
     assert session.drawing.id != labelled
     assert session.drawing.true_label is None
     labels = {record.id: record.true_label for record in _kept(session)}
@@ -123,7 +156,7 @@ def test_another_stroke_after_a_label_is_another_drawing(session):
 
 
 def test_a_label_can_be_corrected_at_once(session):
-    session.look_at_canvas(["a"], ONE)
+    _show(session, ["a"], ONE)
     session.label(1)
     session.label(2)
     [record] = _kept(session)
@@ -136,10 +169,41 @@ def test_a_label_without_an_answer_is_ignored(session):
 
 
 def test_an_upload_is_a_drawing_of_its_own(session):
-    session.look_at_canvas(["a"], ONE)
+    _show(session, ["a"], ONE)
     session.look_at_upload(b"a file")
     assert [record.drawing for record in _kept(session)] == [ONE, b"a file"]
-    assert session.canvas_start["objects"] == []
+    assert session.canvas_start.strokes == ()
+    _show(session, [], EMPTY)  # the canvas has emptied itself
+    assert session.drawing.answer.digit == 7
+    _show(session, ["b"], TWO)
+    assert [record.drawing for record in _kept(session)] == [ONE, b"a file", TWO]
+
+
+def test_an_upload_is_labelled_like_a_drawing(session):
+    session.look_at_upload(b"a file")
+    session.label(3)
+    [record] = _kept(session)
+    assert (record.true_label, record.drawing) == (3, b"a file")
+
+
+def test_an_upload_that_could_not_be_read_is_read_later(session, fake_model):
+    fake_model.status = 503
+    session.look_at_upload(b"a file")
+    assert session.notice == AWAY
+    fake_model.status = 200
+    session.retry()
+    _show(session, ["a"], ONE)
+    assert [record.drawing for record in _kept(session)] == [b"a file", ONE]
+
+
+def test_a_page_that_was_restarted_takes_no_old_picture_for_a_new_drawing(
+    session, client, outbox, fake_model
+):
+    _show(session, ["a"], ONE)
+    restarted = Session(client, outbox)
+    restarted.look_at_canvas(session.canvas_start.number, ["a"], ONE)  # the browser still shows it
+    assert len(fake_model.requests) == 1
+    assert restarted.drawing.answer is None
 
 
 def test_a_file_that_is_no_picture_is_told_so(session):
@@ -149,17 +213,17 @@ def test_a_file_that_is_no_picture_is_told_so(session):
 
 def test_what_is_no_digit_is_said_and_still_guessed(session, fake_model):
     fake_model.content = ANSWER | {"is_digit": False, "digit_score": 0.1}
-    session.look_at_canvas(["a"], ONE)
+    _show(session, ["a"], ONE)
     assert session.notice == NOT_A_DIGIT
     assert session.drawing.answer.digit == 7
     fake_model.content = ANSWER
-    session.look_at_canvas(["a", "b"], TWO)
+    _show(session, ["a", "b"], TWO)
     assert session.notice == ""
 
 
 def test_with_the_model_away_the_drawing_waits_and_is_read_later(session, fake_model):
     fake_model.status = 503
-    session.look_at_canvas(["a"], ONE)
+    _show(session, ["a"], ONE)
     assert session.notice == AWAY
     assert session.drawing.answer is None
     assert session.can_retry
@@ -173,30 +237,52 @@ def test_with_the_model_away_the_drawing_waits_and_is_read_later(session, fake_m
 
 class _FullDisk:
     def put(self, record):
-        raise sqlite3.OperationalError("database or disk is full")
+        raise NotKept
 
 
-def test_an_answer_that_cannot_be_kept_is_not_shown(client):
+def test_an_answer_that_cannot_be_kept_is_not_shown(client, outbox):
     session = Session(client, _FullDisk())
-    session.look_at_canvas(["a"], ONE)
+    _show(session, ["a"], ONE)
     assert session.drawing.answer is None
     assert session.notice == NOT_KEPT
-    assert session.can_retry
+    session.outbox = outbox  # there is room again
+    session.retry()
+    assert session.drawing.answer.digit == 7
+    assert session.notice == ""
 
 
 def test_a_label_that_cannot_be_kept_is_not_shown(session, outbox):
-    session.look_at_canvas(["a"], ONE)
+    _show(session, ["a"], ONE)
     session.outbox = _FullDisk()
     session.label(1)
     assert session.drawing.true_label is None
     assert session.notice == LABEL_NOT_KEPT
 
 
-def test_an_explanation_needs_a_drawing_and_a_model(session, fake_model):
+EXPLANATION = ANSWER | {"heatmap": [[0.5]], "runner_up": 1, "contrast": [[0.1]]}
+
+
+def test_an_explanation_is_asked_for_once_a_picture(session, fake_model):
     assert session.explain() is None
-    session.look_at_canvas(["a"], ONE)
-    fake_model.content = ANSWER | {"heatmap": [[0.5]], "runner_up": 1, "contrast": [[0.1]]}
+    _show(session, ["a"], ONE)
+    fake_model.content = EXPLANATION
     assert session.explain().runner_up == 1
+    session.label(1)
+    assert session.explain().runner_up == 1  # of the labelled drawing, still
+    assert [path for path, *_ in fake_model.requests].count("/explanations/mnist") == 1
+    _show(session, [], EMPTY)
+    _show(session, ["b"], TWO)
+    session.explain()
+    assert [path for path, *_ in fake_model.requests].count("/explanations/mnist") == 2
+
+
+def test_an_explanation_that_fails_is_said_and_not_asked_for_at_every_turn(session, fake_model):
+    _show(session, ["a"], ONE)
     fake_model.status = 503
-    assert session.explain() is None
-    assert session.notice == AWAY
+    for _ in range(3):
+        with pytest.raises(ModelError, match="not answering"):
+            session.explain()
+    assert len(fake_model.requests) == 2
+    fake_model.status, fake_model.content = 200, EXPLANATION
+    session.forget_explanation()  # switched off and on again
+    assert session.explain().runner_up == 1
