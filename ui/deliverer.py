@@ -15,10 +15,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 import psycopg
+import psycopg.errors
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 import settings
-from ui.outbox import Outbox
+from ui.outbox import NotKept, Outbox
 from ui.record import COLUMNS, Record
 
 BATCH = 50
@@ -39,41 +40,44 @@ WHERE predictions.revision < excluded.revision
     changes=", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in ("id", "created_at")),
 )
 
+# What the database says of one record, whatever the others are. Anything else is about the database, and may pass.
+REFUSALS = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
+
 log = logging.getLogger("ui.deliverer")
 
 
 def run(outbox: Outbox, pool: ConnectionPool, stop: threading.Event) -> None:
     """Deliver until `stop` is set."""
-    away = False
+    stuck = False
     while not stop.is_set():
-        records = outbox.oldest(BATCH)
+        try:
+            records = outbox.oldest(BATCH)
+            if records:
+                deliver(outbox, pool, records)
+        except (psycopg.Error, PoolTimeout, NotKept) as error:
+            if not stuck:  # said once, and not at every attempt
+                log.warning("cannot deliver, the records wait in the outbox: %s", _first_line(error))
+            stuck = True
+            stop.wait(RETRY_INTERVAL_S)
+            continue
+        if stuck and records:
+            log.warning("delivering again")
+            stuck = False
         if not records:
             stop.wait(POLL_INTERVAL_S)
-            continue
-        try:
-            deliver(outbox, pool, records)
-        except (psycopg.Error, PoolTimeout) as error:
-            if not away:
-                log.warning("the database is away (%s); records wait in the outbox", type(error).__name__)
-            away = True
-            stop.wait(RETRY_INTERVAL_S)
-        else:
-            if away:
-                log.warning("the database is back")
-            away = False
 
 
 def deliver(outbox: Outbox, pool: ConnectionPool, records: Sequence[Record]) -> None:
     """Carry records over in one transaction; where one is refused, each alone. Raises when the database is away."""
     try:
         _upsert(pool, records)
-    except (psycopg.DataError, psycopg.IntegrityError) as error:
+    except REFUSALS as error:
         if len(records) > 1:
             for record in records:
                 deliver(outbox, pool, [record])
             return
-        log.error("drawing %s is refused and set aside: %s", records[0].id, error.diag.message_primary)  # noqa: TRY400
-        outbox.reject(records[0], str(error.diag.message_primary))
+        log.error("drawing %s is refused and set aside: %s", records[0].id, _first_line(error))  # noqa: TRY400
+        outbox.reject(records[0], _first_line(error))
     else:
         outbox.delivered(records)
 
@@ -97,12 +101,16 @@ def _upsert(pool: ConnectionPool, records: Sequence[Record]) -> None:
         cursor.executemany(UPSERT, [asdict(record) for record in records])
 
 
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
 def main(arguments: list[str]) -> int:
     outbox = Outbox(settings.OUTBOX_PATH.read())
-    if arguments == ["--check"]:
-        return 0 if outbox.waiting_seconds() < LATE_AFTER_S else 1
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # it warns at every attempt to connect
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # its pool warns at every attempt to connect
+    if arguments == ["--check"]:
+        return _check(outbox)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _signal, _frame: stop.set())
@@ -110,6 +118,18 @@ def main(arguments: list[str]) -> int:
         log.info("delivering")
         run(outbox, pool, stop)
     outbox.close()
+    return 0
+
+
+def _check(outbox: Outbox) -> int:
+    try:
+        waiting_s = outbox.waiting_seconds()
+    except NotKept as error:
+        log.error("%s", error)  # noqa: TRY400
+        return 1
+    if waiting_s >= LATE_AFTER_S:
+        log.error("a record has been waiting for %.0f s", waiting_s)
+        return 1
     return 0
 
 

@@ -1,0 +1,169 @@
+"""The deliverer's decisions, against a pool that answers as psycopg does; tests/system has the real database."""
+
+import logging
+import threading
+import time
+import uuid
+from contextlib import contextmanager
+from dataclasses import replace
+
+import psycopg
+import pytest
+from psycopg_pool import PoolTimeout
+
+from tests.ui.test_outbox import LABELLED, RECORD
+from ui import deliverer
+
+
+class Database:
+    """Stands in for the pool, its connection and its cursor: a dict of rows, all or nothing, as a transaction is."""
+
+    def __init__(self):
+        self.rows = {}
+        self.failure = None
+        self.attempts = 0
+        self.while_committing = lambda: None
+
+    @contextmanager
+    def connection(self):
+        self.attempts += 1
+        if self.failure:
+            raise self.failure
+        before = dict(self.rows)
+        try:
+            yield self
+            self.while_committing()
+        except BaseException:
+            self.rows = before
+            raise
+
+    @contextmanager
+    def cursor(self):
+        yield self
+
+    def executemany(self, statement, rows):
+        assert statement == deliverer.UPSERT
+        for row in rows:
+            if row["prediction"] > 9:
+                raise psycopg.errors.CheckViolation("violates a check constraint\nDETAIL: the whole row")
+            self.rows[row["id"]] = row
+
+
+@pytest.fixture
+def database():
+    return Database()
+
+
+def _records(count, **changes):
+    return [replace(RECORD, id=uuid.uuid4(), **changes) for _ in range(count)]
+
+
+@contextmanager
+def _running(outbox, database):
+    stop = threading.Event()
+    thread = threading.Thread(target=deliverer.run, args=(outbox, database, stop))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=5)
+    assert not thread.is_alive()
+
+
+def _eventually(condition, timeout_s=5.0):
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_what_waits_is_delivered_and_then_no_longer_waits(outbox, database):
+    records = _records(deliverer.BATCH + 5)
+    for record in records:
+        outbox.put(record)
+    with _running(outbox, database):
+        _eventually(lambda: outbox.oldest(1) == [])
+    assert database.rows.keys() == {record.id for record in records}
+
+
+def test_a_record_is_on_its_way_within_a_fifth_of_a_second(outbox, database):
+    with _running(outbox, database):
+        time.sleep(0.3)
+        outbox.put(RECORD)
+        _eventually(lambda: database.rows, timeout_s=0.2)
+
+
+def test_a_newer_revision_that_comes_meanwhile_stays_to_be_delivered(outbox, database):
+    outbox.put(RECORD)
+    database.while_committing = lambda: outbox.put(LABELLED)
+    deliverer.deliver(outbox, database, outbox.oldest(10))
+    assert outbox.oldest(10) == [LABELLED]
+
+
+def test_a_refused_record_is_set_aside_and_the_others_go_on(outbox, database, caplog):
+    good, bad = _records(5), replace(RECORD, prediction=11)
+    for record in (*good[:2], bad, *good[2:]):
+        outbox.put(record)
+    with _running(outbox, database):
+        _eventually(lambda: outbox.oldest(1) == [])
+    assert database.rows.keys() == {record.id for record in good}
+    [message] = [record.message for record in caplog.records if "refused" in record.message]
+    assert message == f"drawing {bad.id} is refused and set aside: violates a check constraint"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        PoolTimeout("couldn't get a connection after 5.00 sec"),
+        psycopg.OperationalError("server closed the connection unexpectedly"),
+        psycopg.errors.UndefinedTable("relation does not exist"),
+        psycopg.errors.InsufficientPrivilege("permission denied"),
+    ],
+)
+def test_with_the_database_away_records_wait_and_it_is_said_once(
+    outbox, database, caplog, monkeypatch, failure
+):
+    monkeypatch.setattr(deliverer, "RETRY_INTERVAL_S", 0.01)
+    caplog.set_level(logging.INFO)
+    database.failure = failure
+    outbox.put(RECORD)
+    with _running(outbox, database):
+        _eventually(lambda: database.attempts > 5)
+        assert outbox.oldest(10) == [RECORD]
+        database.failure = None
+        _eventually(lambda: outbox.oldest(10) == [])
+    assert [record.message for record in caplog.records] == [
+        f"cannot deliver, the records wait in the outbox: {failure}",
+        "delivering again",
+    ]
+
+
+def test_an_outbox_that_cannot_be_read_is_tried_again(tmp_path, outbox, database, caplog, monkeypatch):
+    monkeypatch.setattr(deliverer, "RETRY_INTERVAL_S", 0.01)
+    folder = tmp_path / "outbox"
+    folder.write_text("a file where the folder should be")
+    with _running(outbox, database):
+        _eventually(lambda: "cannot deliver" in caplog.text)
+        folder.unlink()
+        outbox.put(RECORD)
+        _eventually(lambda: database.rows)
+
+
+@pytest.fixture
+def outbox_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("OUTBOX_PATH", str(tmp_path / "outbox" / "outbox.sqlite3"))
+
+
+def test_check_says_whether_something_has_been_waiting_for_long(outbox_path, outbox, monkeypatch):
+    assert deliverer.main(["--check"]) == 0
+    outbox.put(RECORD)
+    assert deliverer.main(["--check"]) == 0
+    monkeypatch.setattr(deliverer, "LATE_AFTER_S", 0.0)
+    assert deliverer.main(["--check"]) == 1
+
+
+def test_check_says_when_the_outbox_cannot_be_read(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("OUTBOX_PATH", str(tmp_path / "file" / "outbox.sqlite3"))
+    assert deliverer.main(["--check"]) == 1
