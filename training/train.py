@@ -115,8 +115,9 @@ def _start(recipe: Recipe, steps: int) -> Run:
         network,
         AveragedModel(network, avg_fn=_moving_average(recipe.average_steps), use_buffers=True),
         optimizer,
+        # Ten steps at least, or its first phase would have none.
         torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, recipe.learning_rate, total_steps=max(steps, 2), pct_start=0.2
+            optimizer, recipe.learning_rate, total_steps=max(steps, 10), pct_start=0.2
         ),
         torch.Generator().manual_seed(recipe.seed),
         _git_revision(),

@@ -1,0 +1,33 @@
+"""Digits to train on in seconds, made from the project's own strokes: no test here needs MNIST."""
+
+import numpy as np
+import torch
+
+from handler.preprocessing import preprocess
+from training import known_digits
+from training.augmentation import augment
+from training.data import Digits
+from training.recipe import Recipe
+
+
+def digits(count: int, seed: int = 0) -> Digits:
+    """`count` prepared digits, 0 to 9 in turn, each drawn a little differently."""
+    plain = np.stack([preprocess(known_digits.draw(digit)) for digit in range(10)])
+    labels = np.arange(count) % 10
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.from_numpy(plain[labels]).unsqueeze(1).float().div(255)
+    changed = augment(images, Recipe(rotation_degrees=5, shear=0.1, stroke_share=0.2), generator)
+    return Digits(changed.squeeze(1).mul(255).round().byte().numpy(), labels.astype(np.int64))
+
+
+def quick(**settings) -> Recipe:
+    """A recipe that reads these digits after a hundred small steps: bent less, for they are few."""
+    size = {
+        "epochs": 5,
+        "batch_size": 10,
+        "learning_rate": 6e-3,
+        "average_steps": 20,
+        "validation_images": 100,
+    }
+    augmentation = {"shear": 0.1, "rotation_degrees": 5.0, "elastic_pixels": 0.3, "stroke_share": 0.0}
+    return Recipe(**(size | augmentation | settings))

@@ -1,0 +1,139 @@
+"""An archive is kept when it loads as TorchServe loads it and reads the known digits, and otherwise not.
+
+Archives are made in the serving environment: run there, all of this runs.
+"""
+
+import importlib.util
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from handler.model import DigitClassifier
+from training import archive
+from training.archive import RELEASED_CHECKPOINT, ArchiveError
+
+ROOT = Path(__file__).parent.parent.parent
+
+serving_environment = pytest.mark.skipif(
+    importlib.util.find_spec("model_archiver") is None,
+    reason="torch-model-archiver is not in this environment; the serving environment runs this",
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    return archive.archive("7.3", RELEASED_CHECKPOINT, tmp_path_factory.mktemp("store") / "new")
+
+
+def _broken(made: Path, folder: Path, *, without: str = "", replaced: dict[str, bytes] | None = None) -> Path:
+    """A copy of an archive that lacks a member or has other content in some."""
+    copy = folder / "broken.mar"
+    with zipfile.ZipFile(made) as source, zipfile.ZipFile(copy, "w") as target:
+        for name in source.namelist():
+            if name != without:
+                target.writestr(name, (replaced or {}).get(name, source.read(name)))
+    return copy
+
+
+@serving_environment
+def test_the_archive_holds_the_handler_as_a_package_and_its_manifest_the_version(made):
+    assert made.name == "mnist-7.3.mar"
+    with zipfile.ZipFile(made) as contents:
+        names = set(contents.namelist())
+        manifest = json.loads(contents.read("MAR-INF/MANIFEST.json"))
+        assert contents.read("handler/predictor.py") == (ROOT / "handler" / "predictor.py").read_bytes()
+    assert {
+        "torchserve_handler.py",
+        "handler/model.py",
+        "handler/preprocessing.py",
+        "model-config.yaml",
+    } <= names
+    assert not any("training" in name or "__pycache__" in name for name in names)
+    assert manifest["model"]["modelName"] == "mnist"
+    assert manifest["model"]["modelVersion"] == "7.3"
+
+
+@serving_environment
+def test_nothing_but_the_archive_is_left_in_the_store(made):
+    assert [path.name for path in made.parent.iterdir()] == ["mnist-7.3.mar"]
+
+
+@serving_environment
+def test_a_version_is_never_overwritten(made):
+    before = made.read_bytes()
+    with pytest.raises(ArchiveError, match="exists, and a version is never overwritten"):
+        archive.archive("7.3", RELEASED_CHECKPOINT, made.parent)
+    assert made.read_bytes() == before
+
+
+@serving_environment
+def test_a_model_that_does_not_read_the_known_digits_is_not_kept(tmp_path):
+    released = torch.load(RELEASED_CHECKPOINT, weights_only=True)
+    torch.manual_seed(0)
+    untrained = tmp_path / "untrained.pt"
+    torch.save(released | {"state_dict": DigitClassifier().state_dict()}, untrained)
+    with pytest.raises(ArchiveError, match="reads the known digits 0 to 9 as"):
+        archive.archive("1.0", untrained, tmp_path / "store")
+    assert list((tmp_path / "store").iterdir()) == []
+
+
+@serving_environment
+def test_a_checkpoint_that_does_not_load_is_not_kept(tmp_path):
+    garbage = tmp_path / "garbage.pt"
+    garbage.write_bytes(b"no checkpoint")
+    with pytest.raises(ArchiveError, match="does not load") as raised:
+        archive.archive("1.0", garbage, tmp_path / "store")
+    assert len(str(raised.value).splitlines()) == 1
+    assert list((tmp_path / "store").iterdir()) == []
+
+
+@serving_environment
+def test_a_file_that_was_not_packed_is_missed_although_the_checkout_has_it(made, tmp_path):
+    with pytest.raises(ArchiveError, match="does not load"):
+        archive.check(_broken(made, tmp_path, without="handler/preprocessing.py"), tmp_path / "unpacked")
+
+
+@serving_environment
+def test_it_is_the_archives_handler_that_answers_and_not_the_checkouts(made, tmp_path):
+    source = (ROOT / "handler" / "predictor.py").read_bytes()
+    other = source.replace(b"int(probabilities.argmax())", b"9 - int(probabilities.argmax())")
+    assert other != source
+    with pytest.raises(ArchiveError, match=r"\[9, 8, 7, 6, 5, 4, 3, 2, 1, 0\]"):
+        archive.check(
+            _broken(made, tmp_path, replaced={"handler/predictor.py": other}), tmp_path / "unpacked"
+        )
+
+
+@serving_environment
+def test_it_runs_where_torchvision_is_not(tmp_path):
+    program = "import sys, training.archive; assert not {'torchvision', 'tqdm'} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("version", ["", "1", "v1.0", "1.0.", "one", "1.0/../x", "1.0 beta"])
+def test_a_version_of_another_form_gets_one_line_with_an_example(version, tmp_path, capsys):
+    status = archive.main(["--version", version, "--model-store", str(tmp_path)])
+    [line] = capsys.readouterr().err.splitlines()
+    assert status == 1
+    assert f"VERSION '{version}'" in line
+    assert "make archive VERSION=1.1" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.3.1", "1.1-rc2", "10.20"])
+def test_versions_of_the_accepted_form(version):
+    assert archive.VERSION_FORM.fullmatch(version)
+
+
+def test_a_missing_checkpoint_is_named(tmp_path, capsys):
+    status = archive.main(
+        ["--version", "1.1", "--checkpoint", "runs/none.pt", "--model-store", str(tmp_path)]
+    )
+    [line] = capsys.readouterr().err.splitlines()
+    assert status == 1
+    assert "CHECKPOINT 'runs/none.pt' is not a file" in line

@@ -1,0 +1,37 @@
+"""Every setting of a run is on the command line, and one that does not fit stops it by name."""
+
+from dataclasses import fields
+
+import pytest
+
+from training.recipe import Recipe, parse
+
+
+@pytest.mark.parametrize("field", fields(Recipe), ids=lambda field: field.name)
+def test_every_setting_is_an_option(field):
+    kind = type(field.default)
+    text = "elsewhere.pt" if kind is str else "0.25" if kind is float else "7"
+    recipe = parse([f"--{field.name.replace('_', '-')}", text])
+    assert getattr(recipe, field.name) == kind(text)
+
+
+def test_without_options_it_is_the_released_recipe():
+    assert parse([]) == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["--epoch", "3"], "--epoch"),  # no abbreviations: a typing error would be one
+        (["--dropout", "0.5"], "--dropout"),
+        (["--epochs", "many"], "--epochs: invalid int value: 'many'"),
+        (["--epochs", "0"], "Setting 'epochs' has value '0'. It must be more than 0."),
+        (["--learning-rate", "nan"], "Setting 'learning_rate' has value 'nan'"),
+        (["--stroke-share", "2"], "Setting 'stroke_share' has value '2.0'. It must be from 0 to 1."),
+    ],
+)
+def test_a_setting_that_is_unknown_or_does_not_fit_stops_by_name(arguments, names, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        parse(arguments)
+    assert stopped.value.code == 2
+    assert names in capsys.readouterr().err.splitlines()[-1]

@@ -1,0 +1,245 @@
+"""A real training run of seconds, on digits drawn by code."""
+
+import functools
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from handler.model import DigitClassifier
+from handler.predictor import Predictor
+from tests.training import synthetic
+from training import data, train
+from training.calibration import confidences
+from training.recipe import Recipe
+
+ROOT = Path(__file__).parent.parent.parent
+COUNT = 300
+DEADLINE_S = 120
+
+
+@pytest.fixture(scope="module")
+def digits() -> data.Digits:
+    return synthetic.digits(COUNT)
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory) -> Recipe:
+    return synthetic.quick(output=str(tmp_path_factory.mktemp("runs") / "new" / "model.pt"))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(recipe, digits):
+    return train.train(recipe, digits)
+
+
+@pytest.fixture(scope="module")
+def saved(recipe, checkpoint):
+    """The checkpoint as the server reads it: nothing but plain types and tensors."""
+    return torch.load(recipe.output, weights_only=True)
+
+
+def _same(one, other) -> bool:
+    return all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+def test_the_model_has_at_most_half_a_million_parameters():
+    assert sum(parameter.numel() for parameter in DigitClassifier().parameters()) <= 500_000
+
+
+def test_it_learns(saved):
+    assert saved["metrics"]["validation_accuracy"] > 0.9
+
+
+def test_what_was_saved_is_what_was_trained_and_serves(recipe, saved, checkpoint, digits):
+    assert _same(saved["state_dict"], checkpoint["state_dict"])
+    predictor = Predictor.load(Path(recipe.output), version="test")
+    answers = predictor.predict_inputs(list(digits.images[:50]))
+    assert (
+        np.mean([answer.digit == label for answer, label in zip(answers, digits.labels[:50], strict=True)])
+        > 0.9
+    )
+
+
+def test_the_checkpoint_carries_what_repeats_and_judges_it(recipe, saved):
+    assert saved["settings"] == asdict(recipe)
+    assert saved["data_checksums"] == data.CHECKSUMS
+    assert saved["libraries"].keys() == {"python", "torch", "torchvision", "numpy"}
+    assert saved["libraries"]["torch"] == str(torch.__version__)
+    assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?|unknown", saved["git_revision"])
+
+
+def test_the_best_epoch_by_validation_is_kept(saved):
+    metrics = saved["metrics"]
+    accuracies = [epoch["validation_accuracy"] for epoch in metrics["curve"]]
+    assert metrics["validation_accuracy"] == max(accuracies)
+    assert len(accuracies) == metrics["epochs"]
+
+
+def test_a_worse_epoch_does_not_replace_a_better_one(tmp_path, monkeypatch):
+    digits = synthetic.digits(140)
+    logits = iter([3, 1, 2])  # so many of the validation digits are right
+
+    def predict(_network, images):
+        right = next(logits)
+        scores = torch.zeros(len(images), 10)
+        labels = torch.from_numpy(train.split(digits, recipe)[1].labels)
+        scores[torch.arange(len(images)), (labels + 1) % 10] = 1
+        scores[:right] = torch.nn.functional.one_hot(labels[:right], 10).float()
+        return scores
+
+    recipe = synthetic.quick(epochs=3, output=str(tmp_path / "model.pt"))
+    monkeypatch.setattr(train, "predict", predict)
+    train.train(recipe, digits)
+    assert torch.load(recipe.output, weights_only=True)["metrics"]["epochs"] == 1
+
+
+def test_the_threshold_lets_so_many_validation_digits_through(recipe, saved, digits):
+    network = DigitClassifier()
+    network.load_state_dict(saved["state_dict"])
+    _, validation = train.split(digits, recipe)
+    confidence = confidences(train.predict(network, validation.images), saved["temperature"])
+    assert (confidence < saved["digit_threshold"]).mean() <= recipe.rejected_share + 1 / len(validation)
+
+
+def test_the_split_is_the_seeds_and_shares_nothing(recipe, digits):
+    training, validation = train.split(digits, recipe)
+    assert (len(training), len(validation)) == (COUNT - 100, 100)
+    order = np.random.default_rng(recipe.seed).permutation(COUNT)
+    assert np.array_equal(validation.images, digits.images[order[:100]])
+    other = train.split(digits, synthetic.quick(seed=1))[1]
+    assert not np.array_equal(validation.images, other.images)
+
+
+def test_the_same_seed_gives_the_same_model_and_another_another(tmp_path):
+    digits = synthetic.digits(160)
+
+    def weights(seed: int):
+        settings = synthetic.quick(seed=seed, epochs=1, output=str(tmp_path / "model.pt"))
+        return train.train(settings, digits)["state_dict"]
+
+    first = weights(3)
+    assert _same(first, weights(3))
+    assert not _same(first, weights(4))
+
+
+def test_too_large_a_validation_split_is_named(digits):
+    with pytest.raises(ValueError, match="Setting 'validation_images' has value '295'"):
+        train.train(synthetic.quick(validation_images=295), digits)
+
+
+def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "model.pt"
+    train.save({"epoch": 1}, path)
+    with pytest.raises((AttributeError, TypeError)):
+        train.save({"epoch": 2, "what cannot be written": (step for step in ())}, path)
+    assert torch.load(path, weights_only=True) == {"epoch": 1}
+
+
+def _main(monkeypatch, tmp_path, *, labels_of_test, **settings) -> int:
+    def load(*, train: bool) -> data.Digits:
+        digits = synthetic.digits(200 if train else 50, seed=int(train))
+        return digits if train else data.Digits(digits.images, labels_of_test(digits.labels))
+
+    monkeypatch.setattr(data, "load", load)
+    arguments = asdict(synthetic.quick(output=str(tmp_path / "model.pt"), **settings))
+    return train.main([f"--{name.replace('_', '-')}={value}" for name, value in arguments.items()])
+
+
+def test_a_full_run_that_misses_its_target_fails(monkeypatch, tmp_path, capsys):
+    status = _main(
+        monkeypatch,
+        tmp_path,
+        labels_of_test=lambda labels: (labels + 1) % 10,
+        epochs=Recipe().epochs,
+        batch_size=50,
+    )
+    assert status == 1
+    assert "The target, 99.50%, is missed." in capsys.readouterr().err
+
+
+def test_a_full_run_that_meets_its_target_succeeds_and_records_the_test(monkeypatch, tmp_path):
+    status = _main(
+        monkeypatch,
+        tmp_path,
+        labels_of_test=lambda labels: labels,
+        epochs=Recipe().epochs,
+        target_accuracy=0.9,
+    )
+    assert status == 0
+    metrics = torch.load(tmp_path / "model.pt", weights_only=True)["metrics"]
+    assert metrics["test_accuracy"] >= 0.9
+    assert metrics["minutes"] > 0
+
+
+def test_a_short_run_is_a_trial_and_meets_no_target(monkeypatch, tmp_path):
+    assert _main(monkeypatch, tmp_path, labels_of_test=lambda labels: (labels + 1) % 10, epochs=1) == 0
+
+
+def test_without_data_one_line_says_how_to_fetch_it(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(data, "load", functools.partial(data.load, root=tmp_path))
+    assert train.main(["--output", str(tmp_path / "model.pt")]) == 1
+    assert "make data" in capsys.readouterr().err
+
+
+# A run that a person started: a process of its own that gets SIGINT, as Ctrl-C sends it.
+PROGRAM = """
+import signal
+import sys
+from tests.training import synthetic
+from training import data, train
+
+# A test run in the background ignores SIGINT and passes that on.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+data.load = lambda *, train: synthetic.digits(200)
+sys.exit(train.main(sys.argv[1:]))
+"""
+
+
+def _start(output: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-u", "-c", PROGRAM, "--output", output, "--epochs=10000", "--validation-images=100",
+         "--batch-size=10"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def test_ctrl_c_leaves_the_best_so_far_and_says_where(tmp_path):
+    output = tmp_path / "model.pt"
+    process = _start(output)
+    lines = []
+    while not any(line.startswith("epoch  2") for line in lines):
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        lines.append(line)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 130
+    assert f"Interrupted: the best so far is {output}" in said.splitlines()[-1]
+    assert torch.load(output, weights_only=True)["metrics"]["epochs"] >= 1
+    Predictor.load(output, version="test")
+
+
+def test_ctrl_c_before_there_is_a_checkpoint_says_that_too(tmp_path, monkeypatch, capsys):
+    def interrupted(_recipe, _digits):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(data, "load", lambda *, train: synthetic.digits(10))
+    monkeypatch.setattr(train, "train", interrupted)
+    output = tmp_path / "model.pt"
+    output.write_bytes(b"of an earlier run")
+    os.utime(output, (0, 0))
+    assert train.main(["--output", str(output)]) == 130
+    assert "nothing was written" in capsys.readouterr().err
+    assert output.read_bytes() == b"of an earlier run"
