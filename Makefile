@@ -79,9 +79,9 @@ TESTED := serve train page
 
 .PHONY: environments test-environments
 environments:
-	@$(MAKE) -j$(words $(ENVIRONMENTS)) $(ENVIRONMENTS:%=.venv/%/installed)
+	@$(MAKE) -s -j$(words $(ENVIRONMENTS)) $(ENVIRONMENTS:%=.venv/%/installed)
 test-environments:
-	@$(MAKE) -j3 $(ENVIRONMENTS:%=.venv/%/installed) $(TESTED:%=.venv/%/tested) .venv/test/installed .venv/lint/installed
+	@$(MAKE) -s -j3 $(ENVIRONMENTS:%=.venv/%/installed) $(TESTED:%=.venv/%/tested) .venv/test/installed .venv/lint/installed
 
 .venv/ops/installed: ops/requirements.txt
 .venv/serve/installed: handler/requirements.txt

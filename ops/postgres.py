@@ -98,7 +98,13 @@ def as_user() -> list[str]:
     ]
     for name, number in CAPABILITIES.items():
         if _may_give_away(number):
-            return [*command, f"--inh-caps=+{name}", f"--ambient-caps=+{name}"]
+            # Without the securebit access(2), by which initdb looks for its programs, would not count it.
+            return [
+                *command,
+                "--securebits=+no_setuid_fixup",
+                f"--inh-caps=+{name}",
+                f"--ambient-caps=+{name}",
+            ]
     return command
 
 

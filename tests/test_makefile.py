@@ -1,0 +1,56 @@
+"""What `make` says when something is missing or wrong: one line with the way out."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def _make(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", *words], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def bare_checkout(tmp_path):
+    """A checkout in which nothing is installed."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "ops").mkdir()
+    (tmp_path / "ops" / "requirements.txt").write_text("=broken=\n")
+    return tmp_path
+
+
+def test_make_alone_is_help():
+    assert _make().stdout == _make("help").stdout
+    assert "  up " in _make().stdout
+
+
+def test_archive_without_a_version_gives_an_example():
+    done = _make("archive")
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[0] == "VERSION is missing, for example: make archive VERSION=1.1"
+
+
+@pytest.mark.parametrize("version", ["latest", "1", "../1.0", "1.0; id"])
+def test_archive_with_a_wrong_version_names_it(version):
+    done = _make("archive", f"VERSION={version}")
+    assert done.returncode != 0
+    assert done.stderr.startswith(f"VERSION '{version}' is not a version, for example: make archive VERSION=1.1\n")
+
+
+def test_without_a_suitable_python_it_says_which_are(bare_checkout):
+    done = _make("PYTHON=", ".venv/ops/installed", folder=bare_checkout)
+    assert done.returncode != 0
+    assert "Python 3.11 to 3.13 with venv is needed" in done.stderr
+    assert "make PYTHON=" in done.stderr
+
+
+def test_an_install_that_fails_says_why_and_is_tried_again(bare_checkout):
+    for _ in range(2):
+        done = _make(".venv/ops/installed", folder=bare_checkout)
+        assert done.returncode != 0
+        assert "Installing .venv/ops failed:" in done.stderr
+        assert "=broken=" in done.stderr
+        assert not (bare_checkout / ".venv" / "ops" / "installed").exists()
