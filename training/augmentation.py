@@ -8,15 +8,11 @@ from torch import Tensor
 
 from training.recipe import Recipe
 
-# Points a side of the coarse grid whose random shifts bend a digit; between them the bending is smooth.
-ELASTIC_GRID = 5
-
 
 def augment(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
     """Each image of a float32 batch (N, 1, 28, 28) changed by its own random amounts; ink stays in 0 to 1."""
     images = _stroke_width(images, recipe, generator)
-    where = _affine(images, recipe, generator) + _bending(images, recipe, generator)
-    return F.grid_sample(images, where, align_corners=False)
+    return F.grid_sample(images, _affine(images, recipe, generator), align_corners=False)
 
 
 def _stroke_width(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
@@ -37,28 +33,12 @@ def _affine(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tenso
     shear = _uniform(count, recipe.shear, generator)
     scale = 1 + _uniform(count, recipe.scale, generator)
     wide = scale * (1 + _uniform(count, recipe.aspect, generator))
-    shift = recipe.shift_pixels / _half(images)
+    shift = recipe.shift_pixels / (images.shape[-1] / 2)  # grid_sample's unit is half a picture
     rows = [
         torch.stack([wide * angle.cos(), shear - scale * angle.sin(), _uniform(count, shift, generator)], 1),
         torch.stack([wide * angle.sin(), scale * angle.cos(), _uniform(count, shift, generator)], 1),
     ]
     return F.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
-
-
-def _bending(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """Smooth random shifts of each pixel, (N, 28, 28, 2) in grid_sample's units.
-
-    P. Simard, D. Steinkraus, J. Platt, "Best Practices for Convolutional Neural Networks", 2003; here by
-    interpolation, which costs a tenth of their blur.
-    """
-    coarse = torch.randn(len(images), 2, ELASTIC_GRID, ELASTIC_GRID, generator=generator)
-    shifts = F.interpolate(coarse, size=images.shape[-2:], mode="bicubic", align_corners=True)
-    return (shifts * (recipe.elastic_pixels / _half(images))).permute(0, 2, 3, 1)
-
-
-def _half(images: Tensor) -> float:
-    """Half a picture in pixels: grid_sample's unit."""
-    return images.shape[-1] / 2
 
 
 def _uniform(count: int, limit: float, generator: torch.Generator) -> Tensor:

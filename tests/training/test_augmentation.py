@@ -10,7 +10,7 @@ from tests.training import synthetic
 from training.augmentation import augment
 from training.recipe import Recipe
 
-AMOUNTS = ("rotation_degrees", "shear", "scale", "aspect", "shift_pixels", "elastic_pixels", "stroke_share")
+AMOUNTS = ("rotation_degrees", "shear", "scale", "aspect", "shift_pixels", "stroke_share")
 NONE = replace(Recipe(), **dict.fromkeys(AMOUNTS, 0.0))
 
 
