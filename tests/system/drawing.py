@@ -1,5 +1,6 @@
 """Drawing on the page as a person does: with a real mouse or finger, stroke by stroke."""
 
+import re
 from collections.abc import Sequence
 
 from playwright.sync_api import Page, expect
@@ -66,9 +67,9 @@ def draw_with_finger(page: Page, strokes: Sequence[Stroke]) -> None:
 def expect_answer(page: Page, digit: int) -> None:
     """Wait until the page shows this digit with a confidence."""
     expect(page.locator(".st-key-answer")).to_have_text(str(digit), timeout=ANSWER_TIMEOUT_MS)
-    percentage = page.locator(".st-key-confidence").inner_text().strip()
-    assert percentage.endswith("%")
-    assert 0 < float(percentage.removesuffix("%")) <= 100
+    confidence = page.locator(".st-key-confidence")
+    expect(confidence).to_have_text(re.compile(r"^\s*\d+\.\d%\s*$"))  # it comes an instant later
+    assert 0 < float(confidence.inner_text().strip().removesuffix("%")) <= 100
 
 
 def clear(page: Page) -> None:

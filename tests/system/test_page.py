@@ -152,6 +152,7 @@ def test_a_picture_is_chosen_instead_of_drawn(system: RunningSystem, desktop: Pa
     expect_answer(desktop, 5)
     expect(desktop.locator(".st-key-upload")).to_have_count(0)  # closed: the answer is what counts now
     desktop.locator(".st-key-choose button").click()
+    expect(desktop.locator(".st-key-upload input[type=file]")).to_have_count(1)
     desktop.locator(".st-key-upload input[type=file]").set_input_files(tmp_path / "no.png")
     expect(desktop.locator(".st-key-notice")).to_contain_text("no picture that can be read", timeout=20_000)
 

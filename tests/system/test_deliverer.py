@@ -1,0 +1,86 @@
+"""From the outbox to PostgreSQL: what is put into the running system's outbox arrives, in the newest revision."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.system.running import RunningSystem, eventually
+from ui.outbox import Outbox
+from ui.record import Record
+
+RECORD = Record(
+    id=uuid.UUID(int=0),
+    created_at=datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
+    prediction=7,
+    confidence=0.75,
+    probabilities=[0.0, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0, 0.75, 0.0, 0.0],
+    is_digit=True,
+    digit_score=0.5,
+    model_version="1.0",
+    latency_ms=12.5,
+    true_label=None,
+    labelled_at=None,
+    drawing=b"\x89PNG\x00",
+    revision=1,
+)
+
+
+@pytest.fixture
+def outbox(system: RunningSystem) -> Iterator[Outbox]:
+    """The running page's own outbox, opened a second time."""
+    outbox = Outbox(system.system.outbox)
+    yield outbox
+    outbox.close()
+
+
+def _new(**changes) -> Record:
+    return replace(RECORD, id=uuid.uuid4(), **changes)
+
+
+def _revision(system: RunningSystem, record: Record) -> int:
+    return system.rows("SELECT max(revision) FROM predictions WHERE id = %s", record.id)[0][0]
+
+
+def test_a_record_arrives_whole(system: RunningSystem, outbox: Outbox):
+    record = _new(true_label=1, labelled_at=datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC), revision=2)
+    outbox.put(record)
+    [row] = eventually(lambda: system.rows("SELECT * FROM predictions WHERE id = %s", record.id), timeout_s=5)
+    assert row == tuple(record.__dict__.values())
+
+
+def test_an_older_revision_never_overwrites_a_newer_one(system: RunningSystem, outbox: Outbox):
+    newer = _new(prediction=4, revision=3)
+    outbox.put(newer)
+    eventually(lambda: _revision(system, newer) == 3)
+    outbox.put(replace(newer, prediction=1, revision=2))  # late
+    eventually(lambda: outbox.waiting_seconds() == 0)
+    assert system.rows("SELECT prediction, revision FROM predictions WHERE id = %s", newer.id) == [(4, 3)]
+    outbox.put(replace(newer, prediction=9, revision=4))
+    eventually(lambda: _revision(system, newer) == 4)
+
+
+def test_the_first_time_stays_when_more_strokes_come(system: RunningSystem, outbox: Outbox):
+    record = _new()
+    outbox.put(record)
+    eventually(lambda: _revision(system, record) == 1)
+    outbox.put(replace(record, created_at=datetime(2027, 1, 1, tzinfo=UTC), revision=2))
+    eventually(lambda: _revision(system, record) == 2)
+    assert system.rows("SELECT created_at FROM predictions WHERE id = %s", record.id) == [
+        (record.created_at,)
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"prediction": 10}, {"confidence": float("nan")}, {"model_version": "1\x000"}, {"drawing": b""}],
+)
+def test_a_record_that_the_schema_refuses_holds_up_nobody(system: RunningSystem, outbox: Outbox, changes):
+    refused, good = _new(**changes), _new()
+    outbox.put(refused)
+    outbox.put(good)
+    eventually(lambda: _revision(system, good) == 1)
+    eventually(lambda: outbox.waiting_seconds() == 0)
+    assert _revision(system, refused) is None
