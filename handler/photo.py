@@ -7,7 +7,7 @@ the picture well; paper is what its edge shows more of.
 """
 
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +32,8 @@ SHADOW_ON_EDGE = 0.2
 # A stroke is narrower than this share of the picture, a shadow is wider.
 STROKE_WIDTH = 0.12
 
-Grey = NDArray[np.uint8]
-Real = NDArray[np.float32]
+Grey: TypeAlias = NDArray[np.uint8]
+Real: TypeAlias = NDArray[np.float32]
 
 
 def ink_of_photo(grey: Image.Image) -> Image.Image | None:
