@@ -10,7 +10,9 @@ ROOT = Path(__file__).parent.parent
 
 
 def _make(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["make", *words], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        ["make", *words], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 @pytest.fixture
@@ -37,7 +39,9 @@ def test_archive_without_a_version_gives_an_example():
 def test_archive_with_a_wrong_version_names_it(version):
     done = _make("archive", f"VERSION={version}")
     assert done.returncode != 0
-    assert done.stderr.startswith(f"VERSION '{version}' is not a version, for example: make archive VERSION=1.1\n")
+    assert done.stderr.startswith(
+        f"VERSION '{version}' is not a version, for example: make archive VERSION=1.1\n"
+    )
 
 
 def test_without_a_suitable_python_it_says_which_are(bare_checkout):
