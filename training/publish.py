@@ -1,9 +1,10 @@
 """Publish a checkpoint: put it into git's folder with its numbers and its model card.
 
-    python -m training.publish --checkpoint runs/latest.pt --version 1.0
+    python -m training.publish --checkpoint runs/latest.pt --version 1.0 --history "the only run"
 
 writes training/release/mnist-1.0.pt, mnist-1.0.json and training/MODEL_CARD.md. Every number in them was measured
-here or in the run; none is typed.
+here or in the run. Typed is the history alone: how many runs were made and what was known of them when this one was
+chosen, which no file can tell and without which a test accuracy cannot be judged.
 """
 
 import argparse
@@ -26,7 +27,7 @@ FOLDER = Path(__file__).resolve().parent
 MAXIMUM_BYTES = 2_500_000  # git keeps every version for ever
 
 
-def publish(checkpoint: Path, version: str, folder: Path = FOLDER) -> Path:
+def publish(checkpoint: Path, version: str, history: str, folder: Path = FOLDER) -> Path:
     """Measure a checkpoint, write its files under `folder`; gives back the model card's path.
 
     Raises DataError where MNIST is missing, ValueError for a checkpoint that is too large for git.
@@ -38,6 +39,7 @@ def publish(checkpoint: Path, version: str, folder: Path = FOLDER) -> Path:
     test, drawn = data.load(train=False), drawings()
     measured = {
         "version": version,
+        "history": history,
         "parameters": sum(parameter.numel() for parameter in DigitClassifier().parameters()),
         "bytes": checkpoint.stat().st_size,
         "mnist_test": _numbers(evaluate(predictor, test)),
@@ -94,14 +96,14 @@ A convolutional network that names one handwritten digit. [handler/model.py](../
 - Input: 28x28 pixels, ink on paper 0, prepared by [handler/preprocessing.py](../handler/preprocessing.py).
 - Output: probabilities of 0 to 9. {measured["parameters"]:,} parameters.
 - Temperature {measured["temperature"]:.3f}, fitted on the validation split, makes confidence mean what it says.
-- `is_digit`: confidence of {measured["digit_threshold"]:.3f} or more. So many of the validation digits lie under it:
-  {settings["rejected_share"]:.1%}.
+- `is_digit`: confidence of {measured["digit_threshold"]:.3f} or more; {settings["rejected_share"]:.1%} of the validation digits lie under it.
 
 ## Numbers
 
-Measured through preprocessing and predictor, as served. MNIST's test set and the drawings took no part in any choice;
-epoch, temperature and threshold were chosen on {settings["validation_images"]:,} images held out of the training set
-({metrics["validation_accuracy"]:.2%} right).
+Measured through preprocessing and predictor, as served. Epoch, temperature and threshold were chosen on
+{settings["validation_images"]:,} images held out of the training set ({metrics["validation_accuracy"]:.2%} right).
+
+How this run came to be chosen: {measured["history"]}
 
 | | digits | accuracy | calibration error (15 bins) | called no digit |
 |---|---|---|---|---|
@@ -123,8 +125,8 @@ pendigits (E. Alpaydin, F. Alimoglu; UCI Machine Learning Repository 81; CC BY 4
 
 - One digit a picture. Two of them, or a word, get an answer as if they were one.
 - What is no digit is recognised by low confidence alone: a blank always, a scribble or a letter often not.
-- MNIST's writers are American, of the 1990s.{_weakest(measured["pendigits"])} Ones with a long flag and a foot, barred
-  sevens and slashed zeros are rare in what it learned from.
+- Ones with a long flag and a foot, barred sevens and slashed zeros are rare in what it learned from.
+ {_weakest(measured["pendigits"])}
 - Every digit it knows is upright: training turns them by {settings["rotation_degrees"]:.0f} degrees at most.
 
 ## Reproduce
@@ -145,13 +147,14 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Publish a checkpoint with its numbers and its model card.")
     parser.add_argument("--checkpoint", type=Path, default=Path("runs/latest.pt"))
     parser.add_argument("--version", required=True, help="for example 1.1")
+    parser.add_argument("--history", required=True, help="the runs made, and what was known of them")
     options = parser.parse_args(arguments)
     if not VERSION_FORM.fullmatch(options.version):
         parser.error(f"VERSION '{options.version}' is not a version, for example: --version 1.1")
     if not options.checkpoint.is_file():
         parser.error(f"CHECKPOINT '{options.checkpoint}' is not a file; 'make train' writes runs/latest.pt")
     try:
-        written = publish(options.checkpoint, options.version)
+        written = publish(options.checkpoint, options.version, options.history)
     except (DataError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
