@@ -1,7 +1,10 @@
 """Say what runs and what answers."""
 
+import contextlib
 import os
 import time
+
+import psutil
 
 from ops import supervisor
 from ops.parts import PARTS
@@ -15,18 +18,31 @@ def status(system: System) -> bool:
         print("Nothing runs. Start it with: make up")
         return False
     healthy = True
-    print(f"{'part':<12} {'state':<10} {'pid':>8} {'up':>10}  answers")
+    print(f"{'part':<12} {'state':<10} {'pid':>8} {'up':>10} {'memory':>8}  answers")
     for part in PARTS:
         info = running[part.name]
         answers = part.answers(system)
         healthy = healthy and answers
         up_for = _duration(info["now"] - info["start"]) if info["pid"] else "-"
         print(
-            f"{part.name:<12} {info['statename'].lower():<10} {info['pid'] or '-':>8} {up_for:>10}  "
-            f"{'yes' if answers else 'no'}"
+            f"{part.name:<12} {info['statename'].lower():<10} {info['pid'] or '-':>8} {up_for:>10} "
+            f"{memory_mib(info['pid']):>4.0f} MiB  {'yes' if answers else 'no'}"
         )
     print(f"\n{system.address}" if healthy else f"\nWhat is wrong stands in: {system.logs}, or: make logs")
     return healthy
+
+
+def memory_mib(pid: int) -> float:
+    """What a process and its children have resident, in MiB; what several share counts in parts (PSS)."""
+    if not pid:
+        return 0.0
+    total = 0.0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(pid)
+        for process in (parent, *parent.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                total += process.memory_full_info().pss / 2**20
+    return total
 
 
 def follow_logs(system: System) -> None:
