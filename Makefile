@@ -62,8 +62,9 @@ archive: .venv/serve/installed ## pack a checkpoint as model_store/mnist-VERSION
 .PHONY: test
 test: test-environments lint ## every test, each part in its own environment, then the running system
 	@.venv/train/bin/python -m training.data || echo "Without MNIST the tests that need it are skipped."
-	@.venv/serve/bin/python -m pytest tests/handler tests/training/test_archive.py tests/training/test_behaviour.py
-	@.venv/train/bin/python -m pytest tests/training
+	@# A thread each: what these compute is small, and more would wait for each other.
+	@OMP_NUM_THREADS=1 .venv/serve/bin/python -m pytest tests/handler tests/training/test_archive.py tests/training/test_behaviour.py
+	@OMP_NUM_THREADS=1 .venv/train/bin/python -m pytest tests/training
 	@.venv/page/bin/python -m pytest tests/ui
 	@.venv/test/bin/python -m pytest tests/test_*.py tests/ops tests/gateway tests/sql tests/system
 
