@@ -96,7 +96,8 @@ A convolutional network that names one handwritten digit. [handler/model.py](../
 - Input: 28x28 pixels, ink on paper 0, prepared by [handler/preprocessing.py](../handler/preprocessing.py).
 - Output: probabilities of 0 to 9. {measured["parameters"]:,} parameters.
 - Temperature {measured["temperature"]:.3f}, fitted on the validation split, makes confidence mean what it says.
-- `is_digit`: confidence of {measured["digit_threshold"]:.3f} or more; {settings["rejected_share"]:.1%} of the validation digits lie under it.
+- `is_digit`: confidence of {measured["digit_threshold"]:.3f} or more;
+  {settings["rejected_share"]:.1%} of the validation digits lie under it.
 
 ## Numbers
 

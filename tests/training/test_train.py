@@ -179,8 +179,12 @@ def test_a_full_run_that_meets_its_target_succeeds_and_records_the_test(monkeypa
     assert metrics["minutes"] > 0
 
 
-def test_a_short_run_is_a_trial_and_meets_no_target(monkeypatch, tmp_path):
-    assert _main(monkeypatch, tmp_path, labels_of_test=lambda labels: (labels + 1) % 10, epochs=1) == 0
+def test_a_short_run_is_a_trial_that_reads_no_test_set(monkeypatch, tmp_path):
+    def read(_labels):
+        raise AssertionError("the test set was read")
+
+    assert _main(monkeypatch, tmp_path, labels_of_test=read, epochs=1) == 0
+    assert "test_accuracy" not in torch.load(tmp_path / "model.pt", weights_only=True)["metrics"]
 
 
 def test_without_data_one_line_says_how_to_fetch_it(monkeypatch, tmp_path, capsys):
@@ -211,7 +215,7 @@ def _start(output: Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 
 
