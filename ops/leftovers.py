@@ -8,11 +8,11 @@ import contextlib
 import os
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 import psutil
 
-from ops import gateway
-from ops.system import MARK, System
+from ops.system import MARK, ROOT, System
 
 PART_MARK = "MNIST_PART"
 # A part whose supervisor is gone may hang at its next word, for nobody reads what it says.
@@ -69,11 +69,17 @@ def _lives(process: psutil.Process) -> bool:
 
 
 def _is_gateway(process: psutil.Process, system: System) -> bool:
-    """nginx writes its title over its environment: it is known by its port."""
+    """nginx writes its title over its environment: it is known by its port, and as this checkout's own."""
     try:
-        return process.exe() == str(gateway.binary()) and any(
-            connection.status == psutil.CONN_LISTEN and connection.laddr.port == system.gateway_port
-            for connection in process.net_connections("tcp")
+        program = Path(process.exe())
+        environments = [environment.resolve() for environment in (ROOT / ".venv").iterdir()]
+        return (
+            program.name == "nginx"
+            and any(program.is_relative_to(environment) for environment in environments)
+            and any(
+                connection.status == psutil.CONN_LISTEN and connection.laddr.port == system.gateway_port
+                for connection in process.net_connections("tcp")
+            )
         )
     except (psutil.Error, OSError):
         return False

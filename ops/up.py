@@ -16,6 +16,7 @@ from ops.versions import Versions, archive_name
 
 READY_TIMEOUT_S = 180.0
 POLL_INTERVAL_S = 0.2
+PORT_RELEASE_S = 2.0
 
 
 def up(system: System) -> None:
@@ -53,18 +54,28 @@ def _prepare(system: System) -> None:
 
 
 def _refuse_taken_ports(system: System) -> None:
+    # A process that was just ended lets go of its port a moment after it is gone.
+    deadline = time.monotonic() + PORT_RELEASE_S
     for name, number in ports(system):
         host = system.gateway_host if number == system.gateway_port else "127.0.0.1"
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, number))
-            except OSError as error:
-                raise OpsError(
-                    f"Port {number} ({name}) cannot be used: {error.strerror}{_holder(number)}. "
-                    f"Choose others, for example: make up GATEWAY_PORT={_other(system.gateway_port)}"
-                ) from None
+        while (taken := _why_not_bound(host, number)) and time.monotonic() < deadline:
+            time.sleep(POLL_INTERVAL_S)
+        if taken:
+            raise OpsError(
+                f"Port {number} ({name}) cannot be used: {taken}{_holder(number)}. "
+                f"Choose others, for example: make up GATEWAY_PORT={_other(system.gateway_port)}"
+            )
+
+
+def _why_not_bound(host: str, port: int) -> str | None:
+    """The system's reason why nothing can listen there; None when it can."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.strerror
+    return None
 
 
 def _holder(port: int) -> str:
