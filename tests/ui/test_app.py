@@ -1,0 +1,252 @@
+"""The page as Streamlit runs it, with a stand-in for the canvas, which exists only in a browser: what is shown when.
+
+tests/system draws on the real canvas.
+"""
+
+import io
+import re
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from tests.ui.conftest import ANSWER
+from ui.model_client import AWAY
+from ui.outbox import Outbox
+from ui.session import NOT_A_DIGIT, NOT_KEPT
+
+SCRIPT = Path(__file__).parent.parent.parent / "ui" / "app.py"
+# The page's modules that import the canvas, anew for each test.
+IMPORTED = ("ui.canvas", "ui.answer")
+NONE_YET = "\N{EN DASH}"
+
+
+class Canvas(ModuleType):
+    """Takes the place of the package streamlit_drawable_canvas, and shows the strokes that it is given."""
+
+    def __init__(self):
+        super().__init__("streamlit_drawable_canvas")
+        self.strokes = []
+        self.told = {}
+
+    def st_canvas(self, **options):
+        if self.told.get("initial_drawing") != options["initial_drawing"]:
+            self.strokes = options["initial_drawing"]["objects"]
+        self.told = options
+        content = {**options["initial_drawing"], "objects": self.strokes}
+        return SimpleNamespace(json_data=content, image_bytes=repr(self.strokes).encode())
+
+
+class Page:
+    """The running script, and what a person sees of it."""
+
+    def __init__(self, canvas, outbox_path):
+        self.canvas = canvas
+        self.outbox_path = outbox_path
+        self.app = AppTest.from_file(str(SCRIPT), default_timeout=20).run()
+
+    def draw(self, *strokes):
+        self.canvas.strokes = [*self.canvas.strokes, *strokes]
+        self.app.run()
+
+    def press(self, key):
+        self.app.button(key=key).click().run()
+
+    def choose(self, name, content):
+        [uploader] = self.app.file_uploader
+        uploader.upload(name, content).run()
+
+    def disabled(self, key):
+        return self.app.button(key=key).disabled
+
+    def text(self, key):
+        """The text in the container of a key, which is what its CSS class `.st-key-<key>` finds."""
+        return re.sub(r"<[^>]*>", "", self.html(key).replace("</", " </")).strip()
+
+    def html(self, key):
+        assert not self.app.exception
+        return "".join(_html(self.app.main, key, inside=False))
+
+    def rows(self):
+        outbox = Outbox(self.outbox_path)
+        try:
+            return outbox.oldest(100)
+        finally:
+            outbox.close()
+
+
+def _html(block, key, inside):
+    for child in block.children.values():
+        if hasattr(child, "children"):
+            yield from _html(child, key, inside or child.key == key)
+        elif inside and child.type == "html":
+            yield child.proto.body
+
+
+def picture(picture_format):
+    file = io.BytesIO()
+    Image.new("L", (60, 60)).save(file, picture_format)
+    return file.getvalue()
+
+
+@pytest.fixture
+def page(monkeypatch, tmp_path, fake_model):
+    canvas = Canvas()
+    monkeypatch.setitem(sys.modules, "streamlit_drawable_canvas", canvas)
+    for name in IMPORTED:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setenv("MODEL_URL", fake_model.url)
+    monkeypatch.setenv("OUTBOX_PATH", str(tmp_path / "outbox" / "outbox.sqlite3"))
+    import streamlit as st
+
+    st.cache_resource.clear()
+    page = Page(canvas, tmp_path / "outbox" / "outbox.sqlite3")
+    yield page
+    page.app.session_state["session"].model.close()
+    page.app.session_state["session"].outbox.close()
+    for name in IMPORTED:
+        sys.modules.pop(name, None)
+
+
+def test_before_a_stroke_there_is_a_dash_and_nothing_to_correct(page):
+    assert page.text("answer") == NONE_YET
+    assert page.text("confidence") == NONE_YET
+    assert page.text("notice") == ""
+    assert all(page.disabled(key) for key in ("yes", *(f"label-{digit}" for digit in range(10))))
+    assert page.rows() == []
+
+
+def test_a_stroke_is_answered_without_a_button(page):
+    page.draw("stroke")
+    assert page.text("answer") == "7"
+    assert page.text("confidence") == "91.0%"
+    assert "model 1.0" in page.text("certainty")
+    assert re.search(r"\d+ ms", page.text("certainty"))
+    assert page.text("bars").split() == [
+        word for digit in range(10) for word in (str(digit), "91.0%" if digit == 7 else "1.0%")
+    ]
+    assert 'alt="What the model saw"' in page.html("saw")
+    assert "data:image/png" in page.html("saw")
+    [row] = page.rows()
+    assert row.prediction == 7
+
+
+def test_no_answer_claims_to_be_certain(page, fake_model):
+    fake_model.content = ANSWER | {"confidence": 0.99999, "probabilities": [0.0] * 7 + [0.99999, 0.0, 0.0]}
+    page.draw("stroke")
+    assert page.text("confidence") == "99.9%"
+    assert "100.0%" not in page.text("bars")
+
+
+def test_a_rerun_asks_and_keeps_nothing_new(page, fake_model):
+    page.draw("stroke")
+    page.app.button_group(key="brush").set_value("Bold").run()
+    assert page.canvas.told["stroke_width"] > 20
+    assert len(fake_model.requests) == 1
+    assert page.text("answer") == "7"
+
+
+def test_one_click_says_what_it_was_and_frees_the_canvas(page):
+    page.draw("stroke")
+    page.press("label-1")
+    assert "Noted: a 1" in page.text("question")
+    assert page.text("answer") == "7"  # still to be seen, and to be corrected
+    assert page.disabled("yes")
+    assert page.canvas.strokes == []
+    page.press("label-4")
+    [row] = page.rows()
+    assert (row.prediction, row.true_label) == (7, 4)
+
+
+def test_yes_says_that_the_answer_is_right(page):
+    page.draw("stroke")
+    page.press("yes")
+    assert [row.true_label for row in page.rows()] == [7]
+    page.draw("another")
+    assert [row.true_label for row in page.rows()] == [7, None]
+
+
+def test_undo_and_clear(page):
+    page.draw("one", "two")
+    page.press("undo")
+    assert page.canvas.strokes == ["one"]
+    assert page.text("answer") == "7"
+    page.press("clear")
+    assert page.canvas.strokes == []
+    assert page.text("answer") == NONE_YET
+    assert len(page.rows()) == 1
+
+
+def test_what_is_no_digit_is_said_and_still_guessed(page, fake_model):
+    fake_model.content = ANSWER | {"is_digit": False}
+    page.draw("stroke")
+    assert page.text("notice") == NOT_A_DIGIT
+    assert page.text("answer") == "7"
+
+
+def test_with_the_model_away_there_is_a_sentence_and_a_second_try(page, fake_model):
+    fake_model.status = 503
+    page.draw("stroke")
+    assert page.text("notice") == AWAY
+    assert page.text("answer") == NONE_YET
+    fake_model.status = 200
+    page.press("retry")
+    assert page.text("notice") == ""
+    assert page.text("answer") == "7"
+    assert "retry" not in [button.key for button in page.app.button]
+
+
+def test_what_a_model_says_is_shown_as_text(page, fake_model):
+    fake_model.status = 413
+    fake_model.content = {"code": 413, "type": "TooLarge", "message": "<b>5000</b> pixels"}
+    page.draw("stroke")
+    assert "&lt;b&gt;5000&lt;/b&gt; pixels" in page.html("notice")
+
+
+def test_why_shows_two_heat_maps_in_words_and_pictures(page, fake_model):
+    page.app.toggle(key="why").set_value(True).run()
+    assert page.text("explanation") == "Draw a digit first."
+    page.draw("stroke")
+    nothing = [[0.0] * 28] * 28
+    fake_model.content = ANSWER | {"heatmap": nothing, "runner_up": 1, "contrast": nothing}
+    page.app.toggle(key="why").set_value(False).run()
+    page.app.toggle(key="why").set_value(True).run()
+    assert page.html("explanation").count("<img") == 2
+    words = " ".join(page.text("explanation").split())
+    assert "Blue speaks for a 7, orange against it" in words
+    assert "compared with a 1, its second guess" in words
+
+
+def test_a_picture_is_chosen_instead_of_drawn(page):
+    page.draw("stroke")
+    page.choose("seven.bmp", picture("BMP"))
+    assert page.text("answer") == "7"
+    assert page.canvas.strokes == []
+    assert [Image.open(io.BytesIO(row.drawing)).format for row in page.rows()[1:]] == ["PNG"]
+    [uploader] = page.app.file_uploader
+    assert uploader.value is None  # the server has let go of the file
+
+
+def test_a_file_that_is_no_picture_gets_a_sentence(page, fake_model):
+    page.choose("seven.png", b"not a picture")
+    assert "no picture that can be read" in page.text("notice")
+    assert fake_model.requests == []
+    page.choose("seven.png", picture("PNG"))  # the next one is read
+    assert page.text("notice") == ""
+    assert page.text("answer") == "7"
+
+
+def test_a_disk_that_is_full_is_said_and_nothing_is_shown_that_is_not_kept(page):
+    page.outbox_path.parent.mkdir(exist_ok=True)
+    in_the_way = page.outbox_path
+    in_the_way.mkdir()  # an outbox that cannot be opened
+    page.draw("stroke")
+    assert page.text("notice") == NOT_KEPT
+    assert page.text("answer") == NONE_YET
+    in_the_way.rmdir()
+    page.press("retry")
+    assert page.text("answer") == "7"
+    assert len(page.rows()) == 1
