@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.system.browser import ARGUMENTS, chromium
 from tests.system.running import RunningSystem, started
+
+# A machine that is busy with the whole system may keep an answer back for longer than the usual 5 s.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")

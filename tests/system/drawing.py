@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 from playwright.sync_api import Page, expect
 
+from tests.system.running import eventually
+
 Stroke = Sequence[tuple[float, float]]
 
 CANVAS = ".st-key-canvas canvas.upper-canvas"
 NONE_YET = "\N{EN DASH}"
-ANSWER_TIMEOUT_MS = 20_000
 
 # Points on a canvas of 100 x 100. Drawn for these tests: with corners, as a mouse draws.
 DIGITS: dict[int, list[Stroke]] = {
@@ -31,7 +32,7 @@ DIGITS: dict[int, list[Stroke]] = {
 def open_page(page: Page, address: str) -> None:
     """Open the page and wait until one can draw on it."""
     page.goto(address)
-    page.locator(CANVAS).wait_for(timeout=ANSWER_TIMEOUT_MS)
+    page.locator(CANVAS).wait_for()
     expect(page.locator(".st-key-answer")).to_have_text(NONE_YET)
 
 
@@ -66,7 +67,7 @@ def draw_with_finger(page: Page, strokes: Sequence[Stroke]) -> None:
 
 def expect_answer(page: Page, digit: int) -> None:
     """Wait until the page shows this digit with a confidence."""
-    expect(page.locator(".st-key-answer")).to_have_text(str(digit), timeout=ANSWER_TIMEOUT_MS)
+    expect(page.locator(".st-key-answer")).to_have_text(str(digit))
     confidence = page.locator(".st-key-confidence")
     expect(confidence).to_have_text(re.compile(r"^\s*\d+\.\d%\s*$"))  # it comes an instant later
     assert 0 < float(confidence.inner_text().strip().removesuffix("%")) <= 100
@@ -75,7 +76,13 @@ def expect_answer(page: Page, digit: int) -> None:
 def clear(page: Page) -> None:
     """Press Clear and wait until the page is as at first."""
     page.locator(".st-key-clear button").click()
-    expect(page.locator(".st-key-answer")).to_have_text(NONE_YET, timeout=ANSWER_TIMEOUT_MS)
+    expect_empty(page)
+
+
+def expect_empty(page: Page) -> None:
+    """Wait until there is neither an answer nor ink; the canvas follows the answer an instant later."""
+    expect(page.locator(".st-key-answer")).to_have_text(NONE_YET)
+    eventually(lambda: ink(page) == 0)
 
 
 def ink(page: Page) -> int:

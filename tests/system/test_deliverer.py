@@ -47,7 +47,7 @@ def _revision(system: RunningSystem, record: Record) -> int:
 def test_a_record_arrives_whole(system: RunningSystem, outbox: Outbox):
     record = _new(true_label=1, labelled_at=datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC), revision=2)
     outbox.put(record)
-    [row] = eventually(lambda: system.rows("SELECT * FROM predictions WHERE id = %s", record.id), timeout_s=5)
+    [row] = eventually(lambda: system.rows("SELECT * FROM predictions WHERE id = %s", record.id))
     assert row == tuple(record.__dict__.values())
 
 
