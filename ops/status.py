@@ -21,7 +21,8 @@ def status(system: System) -> bool:
     print(f"{'part':<12} {'state':<10} {'pid':>8} {'up':>10} {'memory':>8}  answers")
     for part in PARTS:
         info = running[part.name]
-        answers = part.answers(system)
+        # A stopped deliverer has nothing waiting for a while: what does not run does not answer.
+        answers = bool(info["pid"]) and part.answers(system)
         healthy = healthy and answers
         up_for = _duration(info["now"] - info["start"]) if info["pid"] else "-"
         print(

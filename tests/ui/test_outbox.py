@@ -76,6 +76,15 @@ def test_of_one_drawing_the_newest_revision_stays(outbox):
     assert outbox.oldest(10) == [LABELLED]
 
 
+def test_a_label_that_waits_is_not_taken_back(outbox):
+    outbox.put(LABELLED)
+    outbox.put(replace(RECORD, revision=9))
+    assert outbox.oldest(10) == [LABELLED]
+    corrected = replace(LABELLED, true_label=4, revision=10)
+    outbox.put(corrected)
+    assert outbox.oldest(10) == [corrected]
+
+
 def test_the_longest_waiting_come_first(outbox):
     ids = [uuid.uuid4() for _ in range(5)]
     for drawing_id in ids:
