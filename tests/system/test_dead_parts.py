@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psutil
+import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -32,6 +33,7 @@ def _of_torchserve(pattern: str) -> Callable[[RunningSystem], list[int]]:
 
 
 _JVM = _of_torchserve(r"/java ")
+_WORKERS = _of_torchserve(r"model_service_worker\.py")
 VICTIMS = {
     "postgres": _supervised("postgres"),
     "a connection of postgres": lambda system: [
@@ -39,7 +41,7 @@ VICTIMS = {
     ],
     "torchserve's keeper": _supervised("torchserve"),
     "torchserve's JVM": _JVM,
-    "both workers": _of_torchserve(r"model_service_worker\.py"),
+    "both workers": _WORKERS,
     "page": _supervised("page"),
     "deliverer": _supervised("deliverer"),
     "gateway": _supervised("gateway"),
@@ -139,3 +141,30 @@ def _scribbles_until_told(page: Page) -> bool:
     draw_with_mouse(page, DIGITS[1])
     expect_answer(page, 1)
     return page.locator(".st-key-notice").inner_text().strip() == DATABASE_AWAY
+
+
+def test_a_database_that_does_not_answer_holds_up_nobody(own_system: RunningSystem, desktop: Page):
+    open_page(desktop, own_system.address)
+    before = own_system.rows("SELECT count(*) FROM predictions")[0][0]
+    with psycopg.connect(own_system.database) as locked:
+        locked.execute("LOCK TABLE predictions IN ACCESS EXCLUSIVE MODE")
+        for digit in (7, 3):
+            draw_with_mouse(desktop, DIGITS[digit])
+            expect_answer(desktop, digit)
+            clear(desktop)
+        locked.rollback()
+    eventually(lambda: own_system.rows("SELECT count(*) FROM predictions")[0][0] == before + 2)
+
+
+def test_a_model_that_does_not_answer_is_given_up_and_asked_again(own_system: RunningSystem, desktop: Page):
+    open_page(desktop, own_system.address)
+    workers = [psutil.Process(pid) for pid in _WORKERS(own_system)]
+    for worker in workers:
+        worker.suspend()
+    try:
+        draw_with_mouse(desktop, DIGITS[7])
+        expect(desktop.locator(".st-key-notice")).to_contain_text("The model is not answering")
+    finally:
+        for worker in workers:
+            worker.resume()
+    eventually(lambda: _reads(desktop, 7), timeout_s=RECOVERY_S)
