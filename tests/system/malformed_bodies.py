@@ -42,9 +42,16 @@ def encoded(picture_format: str, image: Image.Image | None = None, **options) ->
     return file.getvalue()
 
 
-def png(width: int, height: int, *chunks: tuple[bytes, bytes], depth: int = 8, colours: int = 0) -> bytes:
+def png(
+    width: int,
+    height: int,
+    *chunks: tuple[bytes, bytes],
+    depth: int = 8,
+    colours: int = 0,
+    interlace: int = 0,
+) -> bytes:
     """A PNG that says this size and has these chunks after its header; hardly any pixels unless they are given."""
-    header = struct.pack(">IIBBBBB", width, height, depth, colours, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, depth, colours, 0, 0, interlace)
     pixels = [] if any(kind == b"IDAT" for kind, _ in chunks) else [(b"IDAT", zlib.compress(bytes(100)))]
     file = b"\x89PNG\r\n\x1a\n"
     for kind, content in [(b"IHDR", header), *chunks, *pixels, (b"IEND", b"")]:
