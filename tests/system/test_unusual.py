@@ -20,6 +20,8 @@ from tests.system.running import RunningSystem
 GREY = Image.open(io.BytesIO(SEVEN)).convert("L")
 TWO = Image.open(KNOWN_DIGITS / "2.png").convert("L")
 PNG_TEXT = base64.b64encode(SEVEN).decode()
+# First row, first column, step down and step right of each pass of an interlaced PNG.
+ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 # Another size of batch gives a float32 other last digits.
 FLOAT_NOISE = 1e-5
 
@@ -28,7 +30,7 @@ def _interlaced() -> bytes:
     """Pillow writes none: Adam7 of one bit a pixel, by hand."""
     pixels = np.asarray(GREY.resize((64, 64))) > 127
     rows = b""
-    for top, left, down, right in ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)):  # fmt: skip
+    for top, left, down, right in ADAM7:
         for row in pixels[top::down, left::right]:
             rows += b"\0" + np.packbits(row).tobytes()
     return png(64, 64, (b"IDAT", zlib.compress(rows)), depth=1, interlace=1)
@@ -41,6 +43,7 @@ def _pictures() -> dict[str, bytes]:
     sixteen = Image.fromarray(np.asarray(GREY).astype(np.uint16) * 257)
     transparent = GREY.convert("RGBA")
     transparent.putalpha(GREY)
+    palette = GREY.quantize(4)
     return {
         "animated GIF": encoded("GIF", **animation),
         "animated WebP": encoded("WEBP", **animation),
@@ -53,9 +56,9 @@ def _pictures() -> dict[str, bytes]:
         "1 bit": encoded("PNG", GREY.convert("1")),
         "grey and alpha": encoded("PNG", GREY.convert("LA")),
         "strokes on nothing": encoded("PNG", transparent),
-        "palette": encoded("PNG", GREY.quantize(4)),
-        "palette and transparency": encoded("PNG", GREY.quantize(4), transparency=0),
-        "palette GIF": encoded("GIF", GREY.quantize(4)),
+        "palette": encoded("PNG", palette),
+        "palette and transparency": encoded("PNG", palette, transparency=palette.getpixel((0, 0))),
+        "palette GIF": encoded("GIF", palette),
         "1-bit BMP": encoded("BMP", GREY.convert("1")),
         "colour BMP": encoded("BMP", GREY.convert("RGB")),
         "lossless WebP": encoded("WEBP", lossless=True),
