@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -22,7 +22,7 @@ IDLE_S = 60.0
 
 log = logging.getLogger("ui.database")
 
-Connection = psycopg.Connection[tuple[Any, ...]]
+Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
 
 class DatabaseAway(Exception):  # noqa: N818  it reads as what happened

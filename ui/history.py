@@ -5,7 +5,9 @@ or a state is filtered, the newest of each answer and version are looked up in t
 short looks, and merged: so a page takes as long when one drawing in a million fits as when all do.
 """
 
-from collections.abc import Iterator, Sequence
+# ruff: noqa: S608  every part of a statement is a constant of this file, and what a person chose is bound
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, LiteralString
@@ -27,7 +29,9 @@ _COLUMNS: LiteralString = (
 )
 _SINCE: LiteralString = "created_at >= %(since)s"
 _UNTIL: LiteralString = "created_at < %(until)s"
-_VERSIONS: LiteralString = "SELECT DISTINCT model_version FROM insights WHERE facet = 'latency' AND drawings > 0"
+_VERSIONS: LiteralString = (
+    "SELECT DISTINCT model_version FROM insights WHERE facet = 'latency' AND drawings > 0"
+)
 
 
 Labels = Literal["wrong", "unlabelled"]
@@ -142,6 +146,24 @@ def page(found: Sequence[Record], place: Place | None, limit: int = PAGE) -> Pag
     return Page(shown, has_newer=True, has_older=more)
 
 
+def merged(
+    found: Iterable[Record],
+    waiting: Iterable[Record],
+    place: Place | None,
+    fits: Callable[[Record], bool],
+    limit: int = PAGE + 1,
+) -> list[Record]:
+    """What the database found with what still waits for it: the newer revision of each, and new ones that fit."""
+    rows = {row.id: row for row in found}
+    for row in waiting:
+        if row.id in rows:
+            rows[row.id] = max(row, rows[row.id], key=lambda record: record.revision)
+        elif fits(row) and (place is None or place.before(row)):
+            rows[row.id] = row
+    newer = place is not None and place.newer
+    return sorted(rows.values(), key=lambda row: (row.created_at, row.id), reverse=not newer)[:limit]
+
+
 def page_statement(filters: Filters, place: Place | None) -> LiteralString:
     """The statement of a page: its drawings found in an index, then fetched."""
     order = _order(place)
@@ -152,7 +174,9 @@ def page_statement(filters: Filters, place: Place | None) -> LiteralString:
         )
     else:
         digits: LiteralString = (
-            "SELECT generate_series(0, 9)::smallint" if filters.digit is None else "SELECT %(digit)s::smallint"
+            "SELECT generate_series(0, 9)::smallint"
+            if filters.digit is None
+            else "SELECT %(digit)s::smallint"
         )
         version: LiteralString = _VERSIONS if filters.version is None else "SELECT %(version)s::text"
         found = (

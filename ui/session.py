@@ -4,8 +4,9 @@ Order matters: a thing is written to the outbox before it is shown.
 """
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import UUID
 
 from ui.drawing import Drawing
 from ui.model_client import Explanation, ModelClient, ModelError
@@ -14,6 +15,9 @@ from ui.outbox import NotKept, Outbox
 NOT_A_DIGIT = "That does not look like a digit to me. Draw one digit, large, in the middle."
 NOT_KEPT = "The drawing cannot be saved just now, so its answer is not shown."
 LABEL_NOT_KEPT = "That could not be saved. Press it again in a moment."
+
+# A visitor's History shows the drawings of the session, and of a very long one the newest.
+MOST_REMEMBERED = 1000
 
 Stroke = dict[str, Any]  # a path, in the canvas's own terms
 
@@ -39,6 +43,9 @@ class Session:
     drawing: Drawing = field(default_factory=Drawing)
     notice: str = ""
     canvas_start: CanvasStart = field(default_factory=CanvasStart)
+    answered: dict[UUID, None] = field(
+        default_factory=dict
+    )  # what was drawn in this session, the newest last
     _strokes: tuple[Stroke, ...] = ()
     _seen: bytes | None = None
     _unread: bytes | None = None
@@ -53,6 +60,7 @@ class Session:
             return
         self._seen = picture
         self._strokes = tuple(strokes)
+        self._catch_up()
         if strokes:
             self._read(picture, self.drawing if self.drawing.takes_strokes else Drawing())
         elif self.drawing.takes_strokes:
@@ -91,6 +99,7 @@ class Session:
         """Keep what the person says the drawing is. It is closed then, and the canvas free for the next."""
         if self.drawing.answer is None:
             return
+        self._catch_up()
         labelled = self.drawing.labelled(digit)
         try:
             self.outbox.put(labelled.record())
@@ -99,6 +108,11 @@ class Session:
             return
         self.drawing, self.notice = labelled, ""
         self._redraw(())
+
+    def show_again(self) -> None:
+        """Have the canvas show its strokes when a person comes back to it; their answer is still at hand."""
+        self.canvas_start = CanvasStart(self._strokes)
+        self._catch_up()
 
     def explain(self) -> Explanation | None:
         """Why the drawing was read as it was; None without an answer. Raises ModelError. Asked once a picture."""
@@ -132,8 +146,22 @@ class Session:
             self.drawing, self.notice, self._unread = drawing.emptied(), NOT_KEPT, picture
         else:
             self.drawing, self.notice, self._unread = answered, "", None
+            self._remember(answered.id)
             if answered.answer is not None and not answered.answer.is_digit:
                 self.notice = NOT_A_DIGIT
+
+    def _remember(self, drawing_id: UUID) -> None:
+        self.answered[drawing_id] = None
+        if len(self.answered) > MOST_REMEMBERED:
+            del self.answered[next(iter(self.answered))]
+
+    def _catch_up(self) -> None:
+        """Take over a label that the drawing at hand was given in History, here or by an operator: it is closed."""
+        row = self.outbox.relabelled(self.drawing.id)
+        if row is not None and row.revision > self.drawing.revision:
+            self.drawing = replace(
+                self.drawing, true_label=row.true_label, labelled_at=row.labelled_at, revision=row.revision
+            )
 
     def _redraw(self, strokes: tuple[Stroke, ...]) -> None:
         self.canvas_start = CanvasStart(strokes)

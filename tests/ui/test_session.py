@@ -239,6 +239,9 @@ class _FullDisk:
     def put(self, record):
         raise NotKept
 
+    def relabelled(self, drawing_id):
+        return None
+
 
 def test_an_answer_that_cannot_be_kept_is_not_shown(client, outbox):
     session = Session(client, _FullDisk())
