@@ -60,7 +60,10 @@ class History:
         view = _view()
         filters = self._filters(view.versions) if self.everyones else Filters()
         if filters != view.filters:
+            offered = view.versions
             self._load(filters, None)
+            if view.versions != offered:
+                st.rerun()
         with st.container(key="history"):
             with st.container(key="list"):
                 self._cards(view)
@@ -112,8 +115,9 @@ class History:
             st.html(f'<div class="empty">{html.escape(view.notice or empty)}</div>')
             return
         chosen = cards(view.cards, view.chosen, zone())
-        if chosen is not None:
-            view.chosen, view.notice = chosen, ""
+        if chosen is not None:  # once more closes it
+            view.chosen, view.notice = None if chosen == view.chosen else chosen, ""
+            st.rerun()
 
     def _pager(self, view: View) -> None:
         with st.container(key="pager", horizontal=True, vertical_alignment="center"):
