@@ -29,7 +29,7 @@ _COLUMNS: LiteralString = (
 )
 _SINCE: LiteralString = "created_at >= %(since)s"
 _UNTIL: LiteralString = "created_at < %(until)s"
-_VERSIONS: LiteralString = (
+VERSIONS: LiteralString = (
     "SELECT DISTINCT model_version FROM insights WHERE facet = 'latency' AND drawings > 0"
 )
 
@@ -92,20 +92,14 @@ def newest(
     connection: Connection[Any], filters: Filters, place: Place | None = None, limit: int = PAGE + 1
 ) -> list[Record]:
     """Up to `limit` drawings of a filter from `place` on, in its direction; from the newest on without one."""
-    values = {**filters.__dict__, **(place.__dict__ if place else {}), "limit": limit}
-    return _records(connection, page_statement(filters, place), values)
+    return _records(connection, page_statement(filters, place), page_values(filters, place, limit))
 
 
 def newest_of(
     connection: Connection[Any], ids: Sequence[UUID], place: Place | None = None, limit: int = PAGE + 1
 ) -> list[Record]:
     """The same among drawings that are named."""
-    values = {"ids": list(ids), **(place.__dict__ if place else {}), "limit": limit}
-    conditions = _all_of("id = ANY(%(ids)s)", *_from(place))
-    statement: LiteralString = (
-        f"SELECT {_COLUMNS} FROM predictions WHERE {conditions} ORDER BY {_order(place)} LIMIT %(limit)s"
-    )
-    return _records(connection, statement, values)
+    return _records(connection, own_statement(place), own_values(ids, place, limit))
 
 
 def record(connection: Connection[Any], drawing_id: UUID) -> Record | None:
@@ -133,7 +127,7 @@ def export(connection: Connection[Any], filters: Filters, limit: int) -> Iterato
 
 def versions(connection: Connection[Any]) -> list[str]:
     """Every model version that answered a drawing which is still there."""
-    return [version for (version,) in connection.execute(f"{_VERSIONS} ORDER BY 1")]
+    return [version for (version,) in connection.execute(f"{VERSIONS} ORDER BY 1")]
 
 
 def page(found: Sequence[Record], place: Place | None, limit: int = PAGE) -> Page:
@@ -178,7 +172,7 @@ def page_statement(filters: Filters, place: Place | None) -> LiteralString:
             if filters.digit is None
             else "SELECT %(digit)s::smallint"
         )
-        version: LiteralString = _VERSIONS if filters.version is None else "SELECT %(version)s::text"
+        version: LiteralString = VERSIONS if filters.version is None else "SELECT %(version)s::text"
         found = (
             f"SELECT run.id, run.created_at FROM ({digits}) AS d (digit), ({version}) AS v (version), LATERAL ("
             " SELECT id, created_at FROM predictions"
@@ -191,6 +185,22 @@ def page_statement(filters: Filters, place: Place | None) -> LiteralString:
         f"WITH found AS MATERIALIZED ({found}) SELECT {columns} FROM found JOIN predictions AS p USING (id)"
         f" ORDER BY {'p.created_at, p.id' if place and place.newer else 'p.created_at DESC, p.id DESC'}"
     )
+
+
+def page_values(filters: Filters, place: Place | None, limit: int) -> dict[str, Any]:
+    """What `page_statement` is to be executed with."""
+    return {**filters.__dict__, **(place.__dict__ if place else {}), "limit": limit}
+
+
+def own_statement(place: Place | None) -> LiteralString:
+    """The statement of a page of named drawings."""
+    conditions = _all_of("id = ANY(%(ids)s)", *_from(place))
+    return f"SELECT {_COLUMNS} FROM predictions WHERE {conditions} ORDER BY {_order(place)} LIMIT %(limit)s"
+
+
+def own_values(ids: Sequence[UUID], place: Place | None, limit: int) -> dict[str, Any]:
+    """What `own_statement` is to be executed with."""
+    return {**(place.__dict__ if place else {}), "ids": list(ids), "limit": limit}
 
 
 def _records(connection: Connection[Any], statement: LiteralString, values: dict[str, Any]) -> list[Record]:

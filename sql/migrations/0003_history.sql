@@ -43,7 +43,7 @@ CREATE FUNCTION insights_of(
     SELECT f.facet, ($1 AT TIME ZONE 'UTC')::date, $2, f.prediction, f.true_label, f.is_digit, f.is_right, f.bin
     FROM (VALUES
         ('answer', $3, $4, $5, NULL::boolean, NULL::smallint),
-        ('confidence', NULL, NULL, NULL, $4 = $3, least(floor($6 * 20), 19)::smallint),
+        ('confidence', NULL, NULL, NULL, $4 = $3, least(floor($6 * 20::real), 19)::smallint),
         ('latency', NULL, NULL, NULL, NULL, floor(8 * ln(least(greatest($7, 1), 1e6)) / ln(2))::smallint)
     ) AS f (facet, prediction, true_label, is_digit, is_right, bin)
 $$;
