@@ -30,7 +30,8 @@ FROM generate_series(0, 299) AS n
 FILL = """
 INSERT INTO predictions
 SELECT gen_random_uuid(), at, digit, confidence, array_fill(0.1::real, ARRAY[10]), score > 0.04, score,
-    CASE WHEN labelled.n <= 3 THEN '0.1' WHEN labelled.n < %(rows)s * 0.5 THEN '1.0' WHEN labelled.n < %(rows)s * 0.9 THEN '1.1' ELSE '1.2' END,
+    CASE WHEN labelled.n <= 3 THEN '0.1' WHEN labelled.n < %(rows)s * 0.5 THEN '1.0'
+         WHEN labelled.n < %(rows)s * 0.9 THEN '1.1' ELSE '1.2' END,
     8 + 200 * power(random(), 12),
     label, CASE WHEN label IS NOT NULL THEN at END,
     png, 1
