@@ -10,7 +10,7 @@ from uuid import UUID
 import streamlit as st
 
 from ui import pictures
-from ui.answer import MOST_CONFIDENT
+from ui.percentage import percentage
 from ui.record import Record
 
 _cards = st.components.v2.component(
@@ -46,14 +46,14 @@ def card_html(card: Card, zone: tzinfo) -> str:
     """One card: thumbnail, answer, confidence, label, version, time."""
     row = card.row
     name = (
-        f"Read as {row.prediction}, {_sure(row)} sure, {_label_in_words(row)}, "
+        f"Read as {row.prediction}, {percentage(row.confidence)} sure, {_label_in_words(row)}, "
         f"model {row.model_version}, {moment(row.created_at, zone)}"
     )
     return (
         f'<button type="button" class="card" role="option" data-id="{row.id}" tabindex="-1" '
         f'aria-label="{html.escape(name)}" title="{row.created_at.astimezone(zone):%Y-%m-%d %H:%M:%S}">'
         f"{_picture(card)}"
-        f'<span class="facts"><span><b>{row.prediction}</b> {_sure(row)}</span>{_mark(row)}'
+        f'<span class="facts"><span><b>{row.prediction}</b> {percentage(row.confidence)}</span>{_mark(row)}'
         f'<span class="when">{html.escape(row.model_version)} · {moment(row.created_at, zone)}</span></span></button>'
     )
 
@@ -64,8 +64,8 @@ def detail_html(card: Card, zone: tzinfo) -> str:
     second = max((p, digit) for digit, p in enumerate(row.probabilities) if digit != row.prediction)
     return (
         f'<div class="detail">{_picture(card)}<div><div class="read">{row.prediction}</div>'
-        f'<div class="sure">{_sure(row)}</div></div></div>'
-        f'<div class="small">Second guess {second[1]}, {second[0]:.1%}. '
+        f'<div class="sure">{percentage(row.confidence)}</div></div></div>'
+        f'<div class="small">Second guess {second[1]}, {percentage(second[0])}. '
         f"{'' if row.is_digit else 'It did not look like a digit. '}"
         f"Model {html.escape(row.model_version)}, {row.latency_ms:.0f} ms.<br>"
         f"{row.created_at.astimezone(zone):%d %b %Y, %H:%M:%S}</div>"
@@ -84,10 +84,6 @@ def _picture(card: Card) -> str:
     if card.thumbnail is None:
         return '<span class="thumbnail"></span>'
     return f'<img class="thumbnail" src="{card.thumbnail}" alt="" decoding="sync">'
-
-
-def _sure(row: Record) -> str:
-    return f"{min(row.confidence, MOST_CONFIDENT):.1%}"
 
 
 def _label_in_words(row: Record) -> str:
