@@ -48,6 +48,7 @@ def _go(page: Page, name: str) -> None:
     expect(page.locator("h1.title")).to_have_text("Draw a digit" if name == "Draw" else name)
     if name == "Draw":
         page.locator(CANVAS).wait_for()
+    _settle(page)
 
 
 def _insert(system: RunningSystem, count: int, **changes) -> list[str]:
@@ -74,8 +75,14 @@ def _ids(page: Page) -> list[str]:
     return page.locator(".card").evaluate_all("cards => cards.map(card => card.dataset.id)")
 
 
+def _settle(page: Page) -> None:
+    """Wait until Streamlit has written the page."""
+    expect(page.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
+
+
 def _pick(page: Page, key: str, option: str) -> None:
-    """Choose an option of a select box."""
+    """Choose an option of a select box; not while the page is being written, which would close it."""
+    _settle(page)
     page.locator(f".st-key-{key} input").click()
     page.get_by_role("option", name=option, exact=True).click()
 
