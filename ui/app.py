@@ -96,17 +96,18 @@ def main() -> None:
     history = st.Page(show_history, title="History", url_path="history")
     insights = st.Page(show_insights, title="Insights", url_path="insights")
     page = st.navigation([drawing, history, *([insights] if operator else [])], position="hidden")
-    _arrive(page.url_path, session)
+    _arrive(page.url_path, session, operator)
     page.run()
 
 
-def _arrive(path: str, session: Session) -> None:
-    """What has to be done when somebody comes from another page."""
-    before = st.session_state.get("at", path)
-    st.session_state.at = path
+def _arrive(path: str, session: Session, operator: bool) -> None:
+    """What has to be done when somebody comes from another page, or as somebody else by signing in or out."""
+    here = (path, operator)
+    before = st.session_state.get("at", here)
+    st.session_state.at = here
     if path and "brush" in st.session_state:
         st.session_state.brush = st.session_state.brush  # or Streamlit forgets it with the page it is on
-    if path == before:
+    if here == before:
         return
     if path == "":
         session.show_again()

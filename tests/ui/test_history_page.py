@@ -110,6 +110,18 @@ def test_a_visitor_sees_the_drawings_of_this_session_even_before_the_database_ha
     assert not {"filter-digit", "filter-version"} & _keys(page)
 
 
+def test_who_signs_in_sees_all_drawings_and_who_signs_out_none_of_them(page, log, monkeypatch):
+    log.rows = _rows(3)
+    _go(page, "history")
+    assert _shown(page) == []
+    monkeypatch.setattr("ui.sign_in.sits_here", lambda *_: True)
+    page.app.run()
+    assert len(_shown(page)) == 3
+    monkeypatch.setattr("ui.sign_in.sits_here", lambda *_: False)
+    page.app.run()
+    assert _shown(page) == []
+
+
 def test_a_visitor_who_drew_nothing_is_told_so(page, log):
     log.rows = _rows(3)
     _go(page, "history")
