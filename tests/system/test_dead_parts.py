@@ -1,9 +1,8 @@
 """What a person sees while a part is away or killed, and that nothing that was drawn is lost or doubled."""
 
 import os
-import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psutil
@@ -11,7 +10,8 @@ import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
-from ops import leftovers, supervisor
+from ops import supervisor
+from tests.system import victims
 from tests.system.drawing import DIGITS, clear, draw_with_mouse, expect_answer, ink, open_page
 from tests.system.running import RunningSystem, eventually
 from ui.session import DATABASE_AWAY
@@ -19,37 +19,7 @@ from ui.session import DATABASE_AWAY
 RECOVERY_S = 90.0
 
 
-def _supervised(part: str) -> Callable[[RunningSystem], list[int]]:
-    return lambda system: [supervisor.processes(system.system)[part]["pid"]]
-
-
-def _of_torchserve(pattern: str) -> Callable[[RunningSystem], list[int]]:
-    """Those processes of TorchServe whose command line matches."""
-    return lambda system: [
-        process.pid
-        for process in leftovers.find(system.system, "torchserve")
-        if re.search(pattern, " ".join(process.cmdline()))
-    ]
-
-
-_JVM = _of_torchserve(r"/java ")
-_WORKERS = _of_torchserve(r"model_service_worker\.py")
-VICTIMS = {
-    "postgres": _supervised("postgres"),
-    "a connection of postgres": lambda system: [
-        psutil.Process(_supervised("postgres")(system)[0]).children()[-1].pid
-    ],
-    "torchserve's keeper": _supervised("torchserve"),
-    "torchserve's JVM": _JVM,
-    "both workers": _WORKERS,
-    "page": _supervised("page"),
-    "deliverer": _supervised("deliverer"),
-    "gateway": _supervised("gateway"),
-    "gateway's worker": lambda system: [psutil.Process(_supervised("gateway")(system)[0]).children()[0].pid],
-}
-
-
-@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize("victim", victims.OF)
 def test_a_process_is_killed_in_the_middle_of_a_drawing(own_system: RunningSystem, desktop: Page, victim):
     before = own_system.rows("SELECT count(*) FROM predictions")[0][0]
     first, second = DIGITS[4]
@@ -57,8 +27,8 @@ def test_a_process_is_killed_in_the_middle_of_a_drawing(own_system: RunningSyste
     draw_with_mouse(desktop, [first])
     expect(desktop.locator(".st-key-confidence")).to_contain_text("%")
     # A keeper that is killed leaves a JVM, which goes on answering until the next keeper has ended it.
-    gone = _JVM(own_system) if victim == "torchserve's keeper" else []
-    for pid in VICTIMS[victim](own_system):
+    gone = victims.jvm(own_system.system) if victim == "torchserve's keeper" else []
+    for pid in victims.OF[victim](own_system.system):
         os.kill(pid, signal.SIGKILL)
     draw_with_mouse(desktop, [second])
     # By itself: no button is pressed.
@@ -158,7 +128,7 @@ def test_a_database_that_does_not_answer_holds_up_nobody(own_system: RunningSyst
 
 def test_a_model_that_does_not_answer_is_given_up_and_asked_again(own_system: RunningSystem, desktop: Page):
     open_page(desktop, own_system.address)
-    workers = [psutil.Process(pid) for pid in _WORKERS(own_system)]
+    workers = [psutil.Process(pid) for pid in victims.workers(own_system.system)]
     for worker in workers:
         worker.suspend()
     try:
