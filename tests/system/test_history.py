@@ -206,9 +206,8 @@ def test_what_a_client_says_of_its_address_counts_for_nothing(
 def test_an_operator_turns_pages_filters_and_takes_files_along(system: RunningSystem, desktop: Page):
     ids = _insert(system, 55)
     wrong = _insert(system, 2, true_label=1, prediction=7, is_digit=False)
-    desktop.goto(f"{system.address}/history")
     [other] = _insert(system, 1, model_version="0.6")
-    desktop.locator(".st-key-newest button").click()
+    desktop.goto(f"{system.address}/history")
     expect(desktop.locator(f'.card[data-id="{other}"]')).to_have_count(1)
     _pick(desktop, "filter-version", "0.9")
     expect(desktop.locator(f'.card[data-id="{other}"]')).to_have_count(0)
@@ -225,6 +224,7 @@ def test_an_operator_turns_pages_filters_and_takes_files_along(system: RunningSy
     desktop.locator(".st-key-filter-labels button", has_text="Wrong").click()
     expect(desktop.locator(".card")).to_have_count(2)
     assert _ids(desktop) == wrong
+    _settle(desktop)  # the buttons for the files are written last
     with desktop.expect_download() as download:
         desktop.locator(".st-key-download-table button").click()
     table = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))

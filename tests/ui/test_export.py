@@ -17,9 +17,7 @@ def _table(*records):
 
 def test_a_table_has_everything_but_the_pictures():
     [row, labelled] = _table(RECORD, LABELLED)
-    assert list(row) == [*RECORD.__dict__.keys() - {"drawing"}] or set(row) == RECORD.__dict__.keys() - {
-        "drawing"
-    }
+    assert list(row) == [name for name in RECORD.__dict__ if name != "drawing"]
     assert row["created_at"] == "2026-01-02T03:04:05.000678+00:00"
     assert (row["prediction"], row["true_label"], row["is_digit"]) == ("7", "", "True")
     assert json.loads(row["probabilities"]) == [0.1] * 10
