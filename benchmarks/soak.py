@@ -16,14 +16,14 @@ from itertools import cycle
 import psutil
 import psycopg
 import requests
-from playwright.sync_api import Error as BrowserError
-from playwright.sync_api import Page, sync_playwright
-
-from benchmarks import running
 from benchmarks.drawings import canvases
 from benchmarks.figures import shown
 from benchmarks.results import Results, Table
 from benchmarks.running import StartError, say
+from playwright.sync_api import Error as BrowserError
+from playwright.sync_api import Page, sync_playwright
+
+from benchmarks import running
 from ops import postgres
 from ops.status import memory_mib
 from ops.system import System
@@ -160,7 +160,7 @@ def _rows(system: System, expected: int) -> tuple[int, int]:
         try:
             with psycopg.connect(postgres.owner_url(system)) as connection:
                 [(rows, labelled)] = connection.execute("SELECT count(*), count(true_label) FROM predictions")
-            if rows >= expected and labelled >= expected or time.monotonic() > deadline:
+            if (rows >= expected and labelled >= expected) or time.monotonic() > deadline:
                 return rows, labelled
         except psycopg.Error:
             if time.monotonic() > deadline:
@@ -177,7 +177,9 @@ def _results(tally: Tally, rows: int, labelled: int) -> Results:
         f"with a process killed every {KILL_EVERY_S:.0f} s.",
     )
     quarter = max(1, len(tally.memory_mib) // 4)
-    early, late = (sum(part) / len(part) for part in (tally.memory_mib[:quarter], tally.memory_mib[-quarter:]))
+    early, late = (
+        sum(part) / len(part) for part in (tally.memory_mib[:quarter], tally.memory_mib[-quarter:])
+    )
     results.tables.append(
         Table(
             "What became of it",
@@ -186,18 +188,35 @@ def _results(tally: Tally, rows: int, labelled: int) -> Results:
                 ["drawings answered on the page", str(tally.drawings)],
                 ["rows of them in the database", str(rows)],
                 ["with their label", str(labelled)],
-                ["a drawing, from pen-down to labelled, median / longest", f"{shown(waited[len(waited) // 2])} / {shown(waited[-1])} s"],
-                ["posts", ", ".join(f"{count} x {status or 'refused'}" for status, count in sorted(tally.posts.items()))],
+                [
+                    "a drawing, from pen-down to labelled, median / longest",
+                    f"{shown(waited[len(waited) // 2])} / {shown(waited[-1])} s",
+                ],
+                [
+                    "posts",
+                    ", ".join(
+                        f"{count} x {status or 'refused'}" for status, count in sorted(tally.posts.items())
+                    ),
+                ],
                 ["posts answered", f"{answered:.1%}"],
-                ["processes killed", ", ".join(f"{count} x {name}" for name, count in sorted(tally.killed.items()))],
+                [
+                    "processes killed",
+                    ", ".join(f"{count} x {name}" for name, count in sorted(tally.killed.items())),
+                ],
                 ["memory, first quarter / last", f"{early:,.0f} / {late:,.0f} MiB"],
             ],
         )
     )
     results.numbers = {
-        "drawings": tally.drawings, "rows": rows, "labelled": labelled, "posts": dict(tally.posts),
-        "killed": dict(tally.killed), "memory_mib": tally.memory_mib,
+        "drawings": tally.drawings,
+        "rows": rows,
+        "labelled": labelled,
+        "posts": dict(tally.posts),
+        "killed": dict(tally.killed),
+        "memory_mib": tally.memory_mib,
     }
     if rows != tally.drawings:
-        raise StartError(f"{tally.drawings} drawings were answered, and the database has {rows}:\n{results.tables[0].as_markdown()}")
+        raise StartError(
+            f"{tally.drawings} drawings were answered, and the database has {rows}:\n{results.tables[0].as_markdown()}"
+        )
     return results

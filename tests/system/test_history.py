@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, TimeoutError, expect
 
 from ops import parts, supervisor
 from tests.system.drawing import CANVAS, DIGITS, draw_with_mouse, expect_answer, ink, open_page
@@ -81,10 +81,18 @@ def _settle(page: Page) -> None:
 
 
 def _pick(page: Page, key: str, option: str) -> None:
-    """Choose an option of a select box; not while the page is being written, which would close it."""
-    _settle(page)
-    page.locator(f".st-key-{key} input").click()
-    page.get_by_role("option", name=option, exact=True).click()
+    """Choose an option of a select box; once more when the page was written meanwhile, which closes it."""
+
+    def picked() -> bool:
+        _settle(page)
+        page.locator(f".st-key-{key} input").click()
+        try:
+            page.get_by_role("option", name=option, exact=True).click(timeout=2000)
+        except TimeoutError:
+            return False
+        return True
+
+    eventually(picked)
 
 
 @pytest.fixture
