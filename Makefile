@@ -91,6 +91,7 @@ test-environments:
 .venv/train/installed: training/requirements.txt
 .venv/test/installed: ops/requirements.txt tests/requirements.txt
 .venv/lint/installed: tests/requirements-lint.txt
+.venv/bench/installed: ops/requirements.txt handler/requirements.txt benchmarks/requirements.txt
 
 PIP = .venv/$*/bin/python -m pip install --disable-pip-version-check --progress-bar off \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
