@@ -16,7 +16,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="BENCH", help=f"of {', '.join(ALL)}; without one, all")
     names = parser.parse_args(arguments).names or ALL
     if unknown := sorted(set(names) - set(ALL)):
-        print(f"BENCH '{unknown[0]}' is none of {', '.join(ALL)}, for example: make bench BENCH=predict", file=sys.stderr)
+        print(f"BENCH '{unknown[0]}' is none of {', '.join(ALL)}: make bench BENCH=predict", file=sys.stderr)
         return 2
     for name in names:
         try:

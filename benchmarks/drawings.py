@@ -1,6 +1,6 @@
 """What the page sends: canvases of 320x320, dark ink on white, encoded as Chromium encodes them.
 
-    bodies = canvases()    # 60 PNG files, each another drawing: ten digits, three brushes, two places
+bodies = canvases()    # 60 PNG files, each another drawing: ten digits, three brushes, two places
 """
 
 import struct

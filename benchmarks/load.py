@@ -11,6 +11,7 @@ import gc
 import re
 import select
 import socket
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -81,11 +82,20 @@ class _Connection:
 
 
 def run(
-    target: Target, bodies: Sequence[bytes], clients: int, seconds: float, warm_up_s: float = 0.5
+    target: Target,
+    bodies: Sequence[bytes],
+    clients: int,
+    seconds: float,
+    warm_up_s: float = 0.5,
+    *,
+    most: int = sys.maxsize,
 ) -> Measured:
-    """Post the bodies in turn from so many clients at once; what the warm-up takes does not count."""
+    """Post the bodies in turn from so many clients at once; what the warm-up takes does not count.
+
+    Ends after `seconds`, or with `most` answers.
+    """
     requests = cycle([target.request(body) for body in bodies])
-    latencies = []
+    latencies: list[float] = []
     with _connections([target] * clients) as connections, select.epoll() as ready, _without_garbage():
         by_number = {connection.socket.fileno(): connection for connection in connections}
         for number, connection in by_number.items():
@@ -93,7 +103,7 @@ def run(
             connection.send(next(requests))
         begin = time.perf_counter() + warm_up_s
         end = begin + seconds
-        while (now := time.perf_counter()) < end:
+        while time.perf_counter() < end and len(latencies) < most:
             for number, _ in ready.poll(TIMEOUT_S) or _silent(target):
                 connection = by_number[number]
                 if connection.receive() is None:
@@ -102,7 +112,7 @@ def run(
                 if begin <= now < end:
                     latencies.append((now - connection.sent_at) * 1000)
                 connection.send(next(requests))
-    return Measured(len(latencies) / seconds, latencies)
+    return Measured(len(latencies) / (min(time.perf_counter(), end) - begin), latencies)
 
 
 def alternate(targets: Sequence[Target], bodies: Sequence[bytes], rounds: int) -> dict[str, list[float]]:

@@ -1,5 +1,6 @@
 """A handler that does nothing, packed as a model of its own: what TorchServe itself costs."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,8 @@ class NoopHandler:
     """Answers the same bytes to every request of a batch."""
 
     def initialize(self, context: Any) -> None:
-        """Nothing to load."""
+        """Nothing to load; as quiet as the model's handler."""
+        logging.getLogger().setLevel(logging.WARNING)
 
     def handle(self, rows: Sequence[Any], context: Any) -> list[bytes]:
         for index in range(len(rows)):

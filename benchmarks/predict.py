@@ -109,11 +109,12 @@ def _results(
     ]
     summary = (
         f"{len(CLIENTS)} numbers of clients, {ROUNDS} rounds of {SECONDS:g} s for each contender, one after the other "
-        f"within a round. Every client keeps its connection and posts the next of {len(canvases())} canvases of 320x320 "
-        f"(PNG, 5 to 14 KB) when it has its answer. TorchServe and FastAPI have {WORKERS} workers each, of one thread, "
-        "with the same predictor, and were seen to give the same answers; FastAPI runs under uvicorn with uvloop and "
-        "httptools, without access log, and predicts in the event loop. All share the machine's cores with the load "
-        f"generator, which reaches {shown(ceiling.per_second)} requests a second against an nginx that answers at once."
+        f"within a round. Every client keeps its connection and posts the next of {len(canvases())} canvases of "
+        f"320x320 (PNG, 5 to 14 KB) when it has its answer. TorchServe and FastAPI have {WORKERS} workers each, of one "
+        "thread, with the same predictor, and were seen to give the same answers; FastAPI runs under uvicorn with "
+        "uvloop and httptools, without access log, and predicts in the event loop. All share the machine's cores with "
+        f"the load generator, which reaches {shown(ceiling.per_second)} requests a second against an nginx that answers "
+        "at once."
     )
     return Results("predict", summary, tables, _numbers(rounds, ceiling, alone, by_stage))
 
@@ -129,8 +130,8 @@ def _clients(clients: int, by_name: dict[str, list[Measured]]) -> Table:
                 shown(median(rates)),
                 spread(rates),
                 shown(ratio(rates, rival)),
-                shown(median([percentile(one.latencies_ms, 50) for one in rounds])),
-                shown(median([percentile(one.latencies_ms, 99) for one in rounds])),
+                shown(_median_of(50, rounds)),
+                shown(_median_of(99, rounds)),
                 f"{sum(len(one.latencies_ms) for one in rounds):,}",
             ]
         )
@@ -140,14 +141,16 @@ def _clients(clients: int, by_name: dict[str, list[Measured]]) -> Table:
 
 def _bars(rounds: Rounds, alone: dict[str, list[float]]) -> Table:
     at_32 = {name: _rates(measured) for name, measured in rounds[32].items()}
-    p50 = {name: median([percentile(one.latencies_ms, 50) for one in measured]) for name, measured in rounds[1].items()}
-    gateway = median(_differences(alone[GATEWAY], alone[DIRECT]))
+    one_p50 = {name: _median_of(50, measured) for name, measured in rounds[1].items()}
+    bar = f"{shown(one_p50[RIVAL] + one_p50[NOOP_BATCHED])} (FastAPI + batched no-op)"
+    of_rival, of_noop = (shown(ratio(at_32[DIRECT], at_32[name])) for name in (RIVAL, NOOP_BATCHED))
+    gateway = shown(median(_differences(alone[GATEWAY], alone[DIRECT])))
     rows = [
-        ["TorchServe's throughput, of FastAPI's, 32 clients", shown(ratio(at_32[DIRECT], at_32[RIVAL])), "1.3", "1.5"],
-        ["TorchServe's throughput, of its batched no-op's, 32 clients", shown(ratio(at_32[DIRECT], at_32[NOOP_BATCHED])), "", "0.5"],
-        ["TorchServe's p50, 1 client, ms", shown(p50[DIRECT]), f"{shown(p50[RIVAL] + p50[NOOP_BATCHED])} (FastAPI + batched no-op)", f"{shown(p50[RIVAL])} (FastAPI)"],
-        ["what the gateway adds, 1 client, ms", shown(gateway), "0.5", ""],
-    ]  # fmt: skip
+        ["TorchServe's throughput, of FastAPI's, 32 clients", of_rival, "1.3", "1.5"],
+        ["TorchServe's throughput, of its batched no-op's, 32 clients", of_noop, "", "0.5"],
+        ["TorchServe's p50, 1 client, ms", shown(one_p50[DIRECT]), bar, f"{shown(one_p50[RIVAL])} (FastAPI)"],
+        ["what the gateway adds, 1 client, ms", gateway, "0.5", ""],
+    ]
     return Table("The bars", ["", "measured", "bar", "reach for"], rows)
 
 
@@ -171,15 +174,21 @@ def _one_request(alone: dict[str, list[float]], by_stage: dict[str, list[float]]
             _differences(alone[GATEWAY], alone[DIRECT]),
         ),
     ]
-    rows = [[name, shown(took), f"{len(times):,}"] for name, took, times in parts]
-    rows.append(["all of these", shown(sum(took for _, took, _ in parts)), ""])
-    rows.append(["seen by the client, through the gateway", shown(median(alone[GATEWAY])), f"{len(alone[GATEWAY]):,}"])
-    rows.append(["the net, each of a batch of eight", shown(p50["net, each of eight"]), f"{len(by_stage['net, each of eight']):,}"])
+    parts = [*parts, ("all of these", sum(took for _, took, _ in parts), [])]
+    parts.append(("seen by the client, through the gateway", median(alone[GATEWAY]), alone[GATEWAY]))
+    parts.append(
+        ("the net, each of a batch of eight", p50["net, each of eight"], by_stage["net, each of eight"])
+    )
+    rows = [[name, shown(took), f"{len(times):,}" if times else ""] for name, took, times in parts]
     note = (
-        "Medians. Decode to JSON were timed in a process of their own; TorchServe, its wait and nginx by one client that "
-        "posts each drawing to each contender in turn, of whose answers pairs are compared."
+        "Medians. Decode to JSON were timed in a process of their own; TorchServe, its wait and nginx by one client "
+        "that posts each drawing to each contender in turn, of whose answers pairs are compared."
     )
     return Table("Where the time of one request goes", ["", "ms", "n"], rows, note)
+
+
+def _median_of(percent: float, rounds: Sequence[Measured]) -> float:
+    return median([percentile(one.latencies_ms, percent) for one in rounds])
 
 
 def _rates(rounds: Sequence[Measured]) -> list[float]:

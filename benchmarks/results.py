@@ -1,6 +1,6 @@
 """What a benchmark found, written for people (Markdown) and for programs (JSON).
 
-    Results("predict", "what was measured", command="make bench BENCH=predict").write()
+Results("predict", "what was measured", command="make bench BENCH=predict").write()
 """
 
 import json

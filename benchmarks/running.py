@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def noop_archives(workers: int) -> Iterator[list[Path]]:
         for model, batch_size in (("noop", 1), ("noop-batched", 8)):
             config = folder / f"{model}.yaml"
             config.write_text(NOOP_CONFIG.format(workers=workers, batch_size=batch_size), encoding="ascii")
-            command = [
+            command: list[str | Path] = [
                 Path(sys.executable).with_name("torch-model-archiver"),
                 "--model-name", model,
                 "--version", "1.0",
@@ -86,12 +86,12 @@ def noop_archives(workers: int) -> Iterator[list[Path]]:
 def register(system: System, model: str) -> None:
     """Let TorchServe serve an archive of the store, and wait until its workers are up."""
     url = f"http://127.0.0.1:{system.management_port}/models?url={model}.mar&synchronous=true"
-    with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=START_TIMEOUT_S):  # noqa: S310
+    with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=START_TIMEOUT_S):
         pass
 
 
 @contextmanager
-def process(command: list[str | Path], url: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(command: Sequence[str | Path], url: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """A server in a process group of its own that answers at `url`; ended with its children on leaving."""
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(

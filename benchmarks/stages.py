@@ -1,6 +1,6 @@
 """Where the time of one request goes inside a worker: each stage alone, on the drawings that the page sends.
 
-    python -m benchmarks.stages
+python -m benchmarks.stages
 """
 
 import json
@@ -30,20 +30,16 @@ def measure(bodies: Sequence[bytes], rounds: int = ROUNDS) -> dict[str, list[flo
     answers = [prediction.as_dict() for prediction in predictor.predict_inputs(inputs)]
     eights = [inputs[start : start + 8] for start in range(0, len(inputs) - 7, 8)]
 
-    def ink_and_scale(image: Any) -> None:
-        preprocess(image)
-
-    times = {
+    return {
         "decode": _times(lambda body: decoded(open_image(body)), bodies, rounds),
         "ink": _times(find_ink, images, rounds),
-        "ink, scale and centre": _times(ink_and_scale, images, rounds),
+        "ink, scale and centre": _times(preprocess, images, rounds),
         "net, one alone": _times(lambda one: predictor.predict_inputs([one]), inputs, rounds),
-        "net, each of eight": [
-            took / 8 for took in _times(predictor.predict_inputs, eights, rounds)
-        ],
-        "JSON": _times(lambda answer: json.dumps(answer, separators=(",", ":")).encode("ascii"), answers, rounds),
+        "net, each of eight": [took / 8 for took in _times(predictor.predict_inputs, eights, rounds)],
+        "JSON": _times(
+            lambda answer: json.dumps(answer, separators=(",", ":")).encode("ascii"), answers, rounds
+        ),
     }
-    return times
 
 
 def _times(stage: Callable[[Any], object], things: Sequence[Any], rounds: int) -> list[float]:
@@ -59,7 +55,8 @@ def _times(stage: Callable[[Any], object], things: Sequence[Any], rounds: int) -
 
 def main() -> None:
     for stage, times in measure(canvases()).items():
-        print(f"{stage:<24} p50 {shown(median(times)):>6} ms   p99 {shown(percentile(times, 99)):>6}   min {shown(min(times)):>6}")
+        p99, least = shown(percentile(times, 99)), shown(min(times))
+        print(f"{stage:<24} p50 {shown(median(times)):>6} ms   p99 {p99:>6}   min {least:>6}")
 
 
 if __name__ == "__main__":

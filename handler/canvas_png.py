@@ -9,6 +9,7 @@ Of a canvas of 320x320 Pillow reads all in 0.7 ms; this takes 0.4 ms, and find_i
 
 import struct
 import zlib
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,6 @@ OPAQUE = 255
 MAXIMUM_SIDE = 1024
 # Where the part lay in the whole picture and the picture's size, (left, top, width, height), in the image's `info`.
 FRAME = "frame"
-
-Bytes = NDArray[np.uint8]
 
 
 def read_canvas(data: bytes) -> Image.Image | None:
@@ -55,7 +54,7 @@ def read_canvas(data: bytes) -> Image.Image | None:
         return None
     part = differences[top:bottom, left * 4 : right * 4].copy()
     part[0].reshape(-1, 4)[:] = paper
-    for above, row in zip(part, part[1:], strict=False):
+    for above, row in pairwise(part):
         np.add(above, row, out=row)
     pixels = part.reshape(bottom - top, right - left, 4)
     if (pixels[-1] != paper).any() or (pixels[..., 3] != OPAQUE).any():
@@ -65,7 +64,7 @@ def read_canvas(data: bytes) -> Image.Image | None:
     return drawn
 
 
-def _rows(data: bytes) -> Bytes | None:
+def _rows(data: bytes) -> NDArray[np.uint8] | None:
     """The rows of the file, uint8 (height, 1 + 4 * width): each the number of its filter and what that left."""
     if not (data.startswith(BEGIN) and data.endswith(END)):
         return None
