@@ -66,7 +66,11 @@ test: test-environments lint ## every test, each part in its own environment, th
 	@OMP_NUM_THREADS=1 .venv/serve/bin/python -m pytest tests/handler tests/training/test_archive.py tests/training/test_behaviour.py
 	@OMP_NUM_THREADS=1 .venv/train/bin/python -m pytest tests/training
 	@.venv/page/bin/python -m pytest tests/ui
-	@.venv/test/bin/python -m pytest tests/test_*.py tests/ops tests/gateway tests/sql tests/system
+	@.venv/test/bin/python -m pytest tests/test_*.py tests/ops tests/gateway tests/sql tests/benchmarks tests/system
+
+.PHONY: bench
+bench: environments .venv/bench/installed ## measure, into benchmarks/results/; BENCH=predict, page or memory, else all
+	@.venv/bench/bin/python -m benchmarks $(BENCH)
 
 .PHONY: lint
 lint: .venv/lint/installed ## ruff and mypy

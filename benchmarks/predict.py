@@ -17,9 +17,10 @@ from benchmarks.results import Results, Table
 from benchmarks.running import say
 
 CLIENTS = (1, 8, 32)
-ROUNDS = 6
+ROUNDS = 5
 SECONDS = 2.0
 ALTERNATIONS = 1500
+WARM_UP_S = 4.0  # the JVM compiles what it runs often
 WORKERS = 2  # TorchServe's for the model (handler/model-config.yaml), and so the rival's
 PATH = "/predictions/mnist"
 GATEWAY, DIRECT, RIVAL = "gateway + TorchServe", "TorchServe", "FastAPI + uvicorn"
@@ -60,6 +61,9 @@ def measure() -> Results:
             Target("nginx that answers at once", idle_port, PATH),
         )
         _expect_same_answers(contenders.targets[:3], bodies)
+        say("warming up ...")
+        for target in contenders.targets:
+            load.run(target, bodies, max(CLIENTS), WARM_UP_S)
         rounds = _rounds(contenders.targets, bodies)
         ceiling = load.run(contenders.idle, bodies, max(CLIENTS), SECONDS)
         say("one client, each asked in turn ...")
@@ -113,7 +117,7 @@ def _results(
         f"320x320 (PNG, 5 to 14 KB) when it has its answer. TorchServe and FastAPI have {WORKERS} workers each, of one "
         "thread, with the same predictor, and were seen to give the same answers; FastAPI runs under uvicorn with "
         "uvloop and httptools, without access log, and predicts in the event loop. All share the machine's cores with "
-        f"the load generator, which reaches {shown(ceiling.per_second)} requests a second against an nginx that answers "
+        f"the load generator, which reaches {shown(ceiling.per_second)} requests a second at an nginx that answers "
         "at once."
     )
     return Results("predict", summary, tables, _numbers(rounds, ceiling, alone, by_stage))
