@@ -6,7 +6,6 @@ All of them run at once and are asked in turn, round after round, so that what e
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from benchmarks import load, running, stages
 from benchmarks.drawings import canvases
@@ -27,14 +26,6 @@ GATEWAY, DIRECT, RIVAL = "gateway + TorchServe", "TorchServe", "FastAPI + uvicor
 NOOP, NOOP_BATCHED = "no-op in TorchServe, unbatched", "no-op in TorchServe, batched"
 
 
-@dataclass(frozen=True)
-class Contenders:
-    """Who is asked, and the server that does nothing, by which the load generator itself is measured."""
-
-    targets: Sequence[Target]
-    idle: Target
-
-
 Rounds = dict[int, dict[str, list[Measured]]]
 
 
@@ -50,24 +41,24 @@ def measure() -> Results:
     ):
         for model in ("noop", "noop-batched"):
             running.register(system, model)
-        contenders = Contenders(
-            [
-                Target(GATEWAY, system.gateway_port, PATH),
-                Target(DIRECT, system.inference_port, PATH),
-                Target(RIVAL, port, PATH),
-                Target(NOOP, system.inference_port, "/predictions/noop"),
-                Target(NOOP_BATCHED, system.inference_port, "/predictions/noop-batched"),
-            ],
-            Target("nginx that answers at once", idle_port, PATH),
-        )
-        _expect_same_answers(contenders.targets[:3], bodies)
+        answering = [
+            Target(GATEWAY, system.gateway_port, PATH),
+            Target(DIRECT, system.inference_port, PATH),
+            Target(RIVAL, port, PATH),
+        ]
+        targets = [
+            *answering,
+            Target(NOOP, system.inference_port, "/predictions/noop"),
+            Target(NOOP_BATCHED, system.inference_port, "/predictions/noop-batched"),
+        ]
+        _expect_same_answers(answering, bodies)
         say("warming up ...")
-        for target in contenders.targets:
+        for target in targets:
             load.run(target, bodies, max(CLIENTS), WARM_UP_S)
-        rounds = _rounds(contenders.targets, bodies)
-        ceiling = load.run(contenders.idle, bodies, max(CLIENTS), SECONDS)
+        rounds = _rounds(targets, bodies)
+        ceiling = load.run(Target("idle nginx", idle_port, PATH), bodies, max(CLIENTS), SECONDS)
         say("one client, each asked in turn ...")
-        alone = load.alternate(contenders.targets, bodies, ALTERNATIONS)
+        alone = load.alternate(targets, bodies, ALTERNATIONS)
     say("the stages within a worker ...")
     return _results(rounds, ceiling, alone, stages.measure(bodies))
 

@@ -66,23 +66,29 @@ def read_canvas(data: bytes) -> Image.Image | None:
 
 def _rows(data: bytes) -> NDArray[np.uint8] | None:
     """The rows of the file, uint8 (height, 1 + 4 * width): each the number of its filter and what that left."""
-    if not (data.startswith(BEGIN) and data.endswith(END)):
+    size = _size(data)
+    packed = _packed(data) if size else None
+    if size is None or packed is None:
         return None
-    width, height, kind, checksum = HEADER.unpack_from(data, len(BEGIN))
-    if kind != RGBA or not 0 < max(width, height) <= MAXIMUM_SIDE or zlib.crc32(data[12:29]) != checksum:
-        return None
-    packed = _packed(data)
-    if packed is None:
-        return None
-    size = height * (1 + 4 * width)
+    width, height = size
+    length = height * (1 + 4 * width)
     unpacking = zlib_ng.decompressobj()
     try:
-        rows = unpacking.decompress(packed, size + 1)
+        rows = unpacking.decompress(packed, length + 1)
     except zlib_ng.error:
         return None
-    if len(rows) != size or not unpacking.eof:
+    return (
+        np.frombuffer(rows, np.uint8).reshape(height, -1) if len(rows) == length and unpacking.eof else None
+    )
+
+
+def _size(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a PNG of the kind and of a size that is read here."""
+    if len(data) < len(BEGIN) + HEADER.size + len(END) or not (data.startswith(BEGIN) and data.endswith(END)):
         return None
-    return np.frombuffer(rows, np.uint8).reshape(height, -1)
+    width, height, kind, checksum = HEADER.unpack_from(data, len(BEGIN))
+    fits = 0 < width <= MAXIMUM_SIDE and 0 < height <= MAXIMUM_SIDE
+    return (width, height) if fits and kind == RGBA and zlib.crc32(data[12:29]) == checksum else None
 
 
 def _packed(data: bytes) -> bytes | None:

@@ -112,6 +112,17 @@ def test_a_broken_file_is_left_to_pillow_wherever_it_is_broken():
         assert read_canvas(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]) is None
 
 
+@pytest.mark.parametrize("size", [(0, 0), (0, 5), (5, 0)])
+def test_a_picture_without_pixels_is_left_to_pillow(size):
+    header = struct.pack(">4sIIBBBBB", b"IHDR", *size, 8, 6, 0, 0, 0)
+    packed = zlib.compress(bytes([2]) * size[1])
+    idat = struct.pack(">I", len(packed)) + b"IDAT" + packed + struct.pack(">I", zlib.crc32(b"IDAT" + packed))
+    begin = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0d" + header + struct.pack(">I", zlib.crc32(header))
+    end = b"\x00\x00\x00\x00IEND\xae\x42\x60\x82"
+    assert read_canvas(begin + idat + end) is None
+    assert read_canvas(begin[:16] + end) is None
+
+
 @pytest.mark.parametrize("wrong", [-1, 1, 2_000_000], ids=["short", "long", "a bomb"])
 def test_rows_that_do_not_fit_the_header_are_left_to_pillow(wrong):
     data = encoded(_sheet(drawing(), (0, 0, 0), (255, 255, 255)))
