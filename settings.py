@@ -62,6 +62,14 @@ def port(text: str) -> int:
     return number
 
 
+def requests_per_second(text: str) -> int:
+    """A whole number of requests a second; 0 is no limit."""
+    number = int(text)
+    if not 0 <= number <= 100_000:
+        raise ValueError(text)
+    return number
+
+
 def http_url(text: str) -> str:
     """An http or https address without a trailing slash."""
     if not text.startswith(("http://", "https://")):
@@ -84,6 +92,12 @@ GATEWAY_PORT = Setting(
     port,
     8000,
     "The public port. The other parts of a native system take the eight ports above it.",
+)
+RATE_LIMIT_PER_SECOND = Setting(
+    "RATE_LIMIT_PER_SECOND",
+    requests_per_second,
+    20,
+    "Requests a second that one client may make of the API on the public listener, in bursts of 40; 0 for no limit.",
 )
 STATE_DIR = Setting(
     "STATE_DIR",

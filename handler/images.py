@@ -3,7 +3,8 @@
     image = open_image(data)      # header read and size checked, nothing decoded yet
     image = decoded(image)        # pixels there, or a ClientError
 
-The size is refused from the header, so that a small file never unfolds into gigabytes.
+The size is refused from the header, so that a small file never unfolds into gigabytes, and the decoder gets only
+what the pixels need: handler/essentials.py.
 """
 
 import io
@@ -14,6 +15,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from handler.canvas_png import read_canvas
 from handler.errors import ClientError
+from handler.essentials import essentials
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 ACCEPTED = "PNG, JPEG, WebP, GIF and BMP"
@@ -41,10 +43,11 @@ def open_image(data: bytes, pixels_before: int = 0) -> Image.Image:
         raise ClientError(
             400, "NotAnImage", f"{_begins(data)}, which no accepted image does. Accepted are {ACCEPTED}."
         )
+    needed = essentials(data)
     try:
         # Pillow warns of broken notes and of 89 million pixels: the first do no harm, the second are refused below.
         with warnings.catch_warnings(action="ignore"):
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            image = Image.open(io.BytesIO(needed), formats=FORMATS)
     except Image.DecompressionBombError:
         raise _too_large("The image has more than 178 million pixels") from None
     except Exception as error:  # decoders raise whatever a broken header leads them to
@@ -54,6 +57,13 @@ def open_image(data: bytes, pixels_before: int = 0) -> Image.Image:
         raise _too_large(f"The image has {width}x{height} pixels")
     if min(width, height) < 1:
         raise _unreadable(data)
+    if any(tile[0] == "bmp_rle" for tile in image.tile):
+        # Pillow unfolds these pixel by pixel in Python: 8 KB of line ends keep it busy for seconds.
+        raise ClientError(
+            400,
+            "CostlyImage",
+            "The BMP image is run-length encoded. Accepted are BMP without compression, and PNG.",
+        )
     if pixels_before + width * height > MAXIMUM_PIXELS:
         raise _too_large(f"The images have {pixels_before + width * height:,} pixels together")
     return image

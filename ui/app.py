@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 import settings
-from ui import answer, upload
+from ui import answer, browser, upload
 from ui.canvas import canvas
 from ui.model_client import ModelClient
 from ui.outbox import Outbox
@@ -55,6 +55,7 @@ def main() -> None:
     st.set_page_config(page_title="MNIST Digit Classifier", page_icon="✏️", layout="wide")
     st.html(Path(__file__).with_name("style.css"))
     _drawing_board(_session())
+    browser.finish()
 
 
 main()

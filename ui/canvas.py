@@ -1,6 +1,5 @@
 """The canvas: streamlit-drawable-canvas, set up for drawing one digit with mouse or finger."""
 
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -13,12 +12,8 @@ BRUSHES = {"Fine": 12, "Medium": 20, "Bold": 30}
 # Dark ink on paper in the light theme, light on dark in the dark one; the model finds out which is ink.
 INK_AND_PAPER = {"light": ("#16181d", "#ffffff"), "dark": ("#f5f6f8", "#14161b")}
 # The canvas gives back the strokes it shows and, of what else it was started with, only properties that it knows.
-# This one has no meaning for a whole canvas, so it carries the start's number there and back.
-START_NUMBER = "lockScalingFlip"
-
-_finish = st.components.v2.component(
-    "finish", js=Path(__file__).with_name("canvas.js").read_text(encoding="utf-8"), isolate_styles=False
-)
+# This one has no meaning for a whole canvas, so it carries the start's mark there and back.
+START_MARK = "lockScalingFlip"
 
 
 def theme() -> str:
@@ -28,7 +23,8 @@ def theme() -> str:
 
 def canvas(session: Session) -> None:
     """Show the canvas and its tools; a finished stroke is answered before this returns."""
-    ink, paper = INK_AND_PAPER[theme()]
+    session.theme = session.theme or theme()
+    ink, paper = INK_AND_PAPER[session.theme]
     brush = st.session_state.get("brush") or "Medium"
     start = session.canvas_start
     with st.container(key="canvas"):
@@ -38,16 +34,22 @@ def canvas(session: Session) -> None:
             background_color=paper,
             width=SIDE,
             height=SIDE,
-            initial_drawing={"objects": list(start.strokes), START_NUMBER: start.number},
+            initial_drawing={"objects": list(start.strokes), START_MARK: start.mark},
             return_image_data=True,
             key="pad",
         )
-        _finish(key="finish")
+    # Before anything else is shown, which is where Streamlit may break this run off for a newer one: a start that
+    # reached the browser has been compared with what the browser had.
+    shown: dict[str, Any] = drawn.json_data or {}
+    session.look_at_canvas(shown.get(START_MARK), shown.get("objects", []), drawn.image_bytes)
+    if session.theme != theme():
+        # Only now: a stroke that came with this run is one of those that are repainted.
+        session.repaint(theme(), INK_AND_PAPER[theme()][0])
+    if session.canvas_start is not start:
+        st.rerun()  # with the canvas that it asks for
     with st.container(key="tools", horizontal=True, vertical_alignment="center"):
         st.segmented_control(
             "Brush", list(BRUSHES), default="Medium", key="brush", required=True, label_visibility="collapsed"
         )
         st.button("Undo", key="undo", on_click=session.undo)
         st.button("Clear", key="clear", on_click=session.clear)
-    shown: dict[str, Any] = drawn.json_data or {}
-    session.look_at_canvas(shown.get(START_NUMBER), shown.get("objects", []), drawn.image_bytes)

@@ -29,11 +29,13 @@ RETRY_INTERVAL_S = 1.0
 # A healthy deliverer needs a fraction of a second; this is when `--check` calls it late.
 LATE_AFTER_S = 10.0
 
-# Never an older revision over a newer one: a record may be delivered twice or late.
+# Never an older revision over a newer one: a record may be delivered twice or late. And a label closes a drawing: the
+# page of a browser that was not told of it in time cannot take it back.
 UPSERT = """
 INSERT INTO predictions ({columns}) VALUES ({values})
 ON CONFLICT (id) DO UPDATE SET {changes}
 WHERE predictions.revision < excluded.revision
+  AND (excluded.true_label IS NOT NULL OR predictions.true_label IS NULL)
 """.format(
     columns=", ".join(COLUMNS),
     values=", ".join(f"%({name})s" for name in COLUMNS),

@@ -22,6 +22,10 @@ class ModelError(Exception):
     """The model gave no answer; the message is a sentence for the person who drew."""
 
 
+class PictureRefused(ModelError):  # noqa: N818  it reads as what happened
+    """The model will not read this picture, now or later."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """The fields of the REST answer, and how long it took, in milliseconds, as seen from here."""
@@ -63,7 +67,7 @@ class ModelClient:
         self._session.close()
 
     def predict(self, drawing: bytes, drawing_id: UUID) -> Answer:
-        """What the model reads in a picture. Raises ModelError."""
+        """What the model reads in a picture. Raises ModelError, or PictureRefused where trying again is of no use."""
         started = time.perf_counter()
         content = self._ask("predictions", drawing, drawing_id)
         latency_ms = (time.perf_counter() - started) * 1000
@@ -87,7 +91,7 @@ class ModelClient:
         if response.ok and isinstance(content, dict):
             return content
         if response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR and isinstance(content, dict):
-            raise ModelError(
+            raise PictureRefused(
                 f"The model cannot read this picture: {content.get('message', 'no reason given')}"
             )
         raise ModelError(AWAY)

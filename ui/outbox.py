@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS waiting (
     drawing   BLOB NOT NULL,
     since     REAL NOT NULL
 );
+CREATE INDEX IF NOT EXISTS waiting_since ON waiting (since);
 CREATE TABLE IF NOT EXISTS rejected (
     id        TEXT NOT NULL,
     revision  INTEGER NOT NULL,
@@ -49,14 +50,20 @@ class Outbox:
         )
 
     def put(self, record: Record) -> None:
-        """Keep a record; of two of one drawing the newer revision stays. On disk when this returns."""
+        """Keep a record; of two of one drawing the newer revision stays, and a label is never taken back.
+
+        On disk when this returns.
+        """
         with self._transaction("IMMEDIATE") as connection:
             connection.execute(
                 """
                 INSERT INTO waiting (id, revision, record, drawing, since) VALUES (?, ?, ?, ?, ?)
                 ON CONFLICT (id) DO UPDATE
                 SET revision = excluded.revision, record = excluded.record, drawing = excluded.drawing
-                WHERE excluded.revision > waiting.revision
+                WHERE excluded.revision > waiting.revision AND (
+                    json_extract(excluded.record, '$.true_label') IS NOT NULL
+                    OR json_extract(waiting.record, '$.true_label') IS NULL
+                )
                 """,
                 (str(record.id), record.revision, record.to_json(), record.drawing, time.time()),
             )

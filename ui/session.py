@@ -3,17 +3,25 @@
 Order matters: a thing is written to the outbox before it is shown.
 """
 
+import contextlib
 import secrets
+import time
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from ui.drawing import Drawing
-from ui.model_client import Explanation, ModelClient, ModelError
+from ui.model_client import Explanation, ModelClient, ModelError, PictureRefused
 from ui.outbox import NotKept, Outbox
 
 NOT_A_DIGIT = "That does not look like a digit to me. Draw one digit, large, in the middle."
 NOT_KEPT = "The drawing cannot be saved just now, so its answer is not shown."
 LABEL_NOT_KEPT = "That could not be saved. Press it again in a moment."
+DATABASE_AWAY = "The database is away. Your drawings are kept here and get there when it is back."
+# With the database at hand a record waits a tenth of a second.
+LATE_AFTER_S = 3.0
+# A picture that could not be read is not tried again sooner.
+RETRY_PAUSE_S = 1.0
 
 Stroke = dict[str, Any]  # a path, in the canvas's own terms
 
@@ -22,12 +30,20 @@ Stroke = dict[str, Any]  # a path, in the canvas's own terms
 class CanvasStart:
     """What the canvas is told to show; a new one redraws it.
 
-    What the canvas sends carries the `number` of the start that it grew from. So a picture from before a redraw, still
-    on its way or sent again by a browser that finds a restarted page, is never taken for what is on the canvas now.
+    What the canvas sends carries the `mark` of the start that it grew from. So a picture from before a redraw, still
+    on its way, is never taken for what is on the canvas now. It also tells which drawing the strokes belong to: a
+    browser that finds a restarted page sends what it shows, and the drawing goes on.
     """
 
+    drawing_id: UUID
+    revision: int = 0
     strokes: tuple[Stroke, ...] = ()
     number: int = field(default_factory=lambda: secrets.randbits(31))
+
+    @property
+    def mark(self) -> str:
+        """The drawing's id, its revision, how many strokes it had at the start, and the start's own number."""
+        return f"{self.drawing_id}/{self.revision}/{len(self.strokes)}/{self.number}"
 
 
 @dataclass
@@ -38,29 +54,43 @@ class Session:
     outbox: Outbox
     drawing: Drawing = field(default_factory=Drawing)
     notice: str = ""
-    canvas_start: CanvasStart = field(default_factory=CanvasStart)
+    canvas_start: CanvasStart = field(init=False)
+    theme: str | None = None  # that the strokes are drawn in
+    _new: bool = True
     _strokes: tuple[Stroke, ...] = ()
     _seen: bytes | None = None
     _unread: bytes | None = None
+    _tried_at: float = 0.0
     _explained: tuple[bytes, Explanation | ModelError] | None = None
 
-    def look_at_canvas(self, start: int | None, strokes: list[Stroke], picture: bytes | None) -> None:
-        """Answer what the canvas shows, which grew from the start of that number.
+    def __post_init__(self) -> None:
+        self.canvas_start = CanvasStart(self.drawing.id)
+
+    def look_at_canvas(self, mark: str | None, strokes: list[Stroke], picture: bytes | None) -> None:
+        """Answer what the canvas shows, which grew from the start of that mark.
 
         The same picture again (a rerun of the page) changes nothing, and neither does one from an earlier start.
         """
-        if picture is None or start != self.canvas_start.number or picture == self._seen:
+        was_new, self._new = self._new, False
+        if was_new and strokes and mark and mark != self.canvas_start.mark:
+            self._go_on_with(mark, tuple(strokes))
+        if picture is None or picture == self._seen or mark != self.canvas_start.mark:
             return
         self._seen = picture
         self._strokes = tuple(strokes)
         if strokes:
-            self._read(picture, self.drawing if self.drawing.takes_strokes else Drawing())
+            self._read(picture, self._at_hand)
         elif self.drawing.takes_strokes:
             self.drawing, self.notice, self._unread = self.drawing.emptied(), "", None
 
+    def repaint(self, theme: str, ink: str) -> None:
+        """Redraw the strokes in the ink of another theme; the canvas by itself would drop them."""
+        self.theme = theme
+        self._redraw(self._at_hand, tuple({**stroke, "stroke": ink} for stroke in self._strokes))
+
     def look_at_upload(self, picture: bytes) -> None:
         """Answer a picture that came as a file: a drawing of its own."""
-        self._redraw(())
+        self._redraw(Drawing())
         self._read(picture, Drawing(from_file=True))
 
     @property
@@ -68,10 +98,23 @@ class Session:
         """Whether a picture waits that could not be read or kept."""
         return self._unread is not None
 
+    @property
+    def database_is_away(self) -> bool:
+        """Whether something in the outbox has been waiting for long."""
+        try:
+            return self.outbox.waiting_seconds() > LATE_AFTER_S
+        except NotKept:
+            return False  # a sentence of its own says so, once there is something to keep
+
     def retry(self) -> None:
         """Read the picture that waits."""
         if self._unread is not None:
             self._read(self._unread, self.drawing)
+
+    def retry_when_due(self) -> None:
+        """Read the picture that waits, unless that was tried a moment ago."""
+        if time.monotonic() - self._tried_at >= RETRY_PAUSE_S:
+            self.retry()
 
     def refuse_upload(self, reason: str) -> None:
         """Say why a file was not read."""
@@ -80,12 +123,12 @@ class Session:
     def undo(self) -> None:
         """Take the last stroke off the canvas; the canvas then shows the rest, which is answered anew."""
         if self._strokes:
-            self._redraw(self._strokes[:-1])
+            self._redraw(self._at_hand, self._strokes[:-1])
 
     def clear(self) -> None:
         """Start anew; what was answered stays in the log."""
-        self._redraw(())
         self.drawing, self.notice, self._unread = Drawing(), "", None
+        self._redraw(self.drawing)
 
     def label(self, digit: int) -> None:
         """Keep what the person says the drawing is. It is closed then, and the canvas free for the next."""
@@ -98,7 +141,7 @@ class Session:
             self.notice = LABEL_NOT_KEPT
             return
         self.drawing, self.notice = labelled, ""
-        self._redraw(())
+        self._redraw(Drawing())
 
     def explain(self) -> Explanation | None:
         """Why the drawing was read as it was; None without an answer. Raises ModelError. Asked once a picture."""
@@ -116,6 +159,11 @@ class Session:
         """Ask anew the next time, as after a failure."""
         self._explained = None
 
+    @property
+    def _at_hand(self) -> Drawing:
+        """The drawing that the strokes on the canvas, and the next one, belong to."""
+        return self.drawing if self.drawing.takes_strokes else Drawing(self.canvas_start.drawing_id)
+
     def _ask_why(self, picture: bytes) -> Explanation | ModelError:
         try:
             return self.model.explain(picture, self.drawing.id)
@@ -126,6 +174,8 @@ class Session:
         try:
             answered = drawing.answered(picture, self.model.predict(picture, drawing.id))
             self.outbox.put(answered.record())
+        except PictureRefused as error:
+            self.drawing, self.notice, self._unread = drawing.emptied(), str(error), None
         except ModelError as error:
             self.drawing, self.notice, self._unread = drawing.emptied(), str(error), picture
         except NotKept:
@@ -134,7 +184,18 @@ class Session:
             self.drawing, self.notice, self._unread = answered, "", None
             if answered.answer is not None and not answered.answer.is_digit:
                 self.notice = NOT_A_DIGIT
+        self._tried_at = time.monotonic()
 
-    def _redraw(self, strokes: tuple[Stroke, ...]) -> None:
-        self.canvas_start = CanvasStart(strokes)
+    def _go_on_with(self, mark: str, strokes: tuple[Stroke, ...]) -> None:
+        """Take up the drawing of a browser whose page was restarted, under its id and a revision that is not older."""
+        with contextlib.suppress(ValueError):  # a mark that is not ours
+            drawing_id, revision, strokes_then, _ = str(mark).split("/")
+            # A revision counts what was answered: at most the start, if it showed anything, and each stroke since.
+            answered = int(revision) + (int(strokes_then) > 0) + max(0, len(strokes) - int(strokes_then))
+            self.drawing = Drawing(UUID(drawing_id), revision=answered)
+            self._redraw(self.drawing, strokes)
+
+    def _redraw(self, drawing: Drawing, strokes: tuple[Stroke, ...] = ()) -> None:
+        """Let the canvas show these strokes of a drawing, which the next stroke belongs to."""
+        self.canvas_start = CanvasStart(drawing.id, drawing.revision, strokes)
         self._strokes, self._seen = strokes, None

@@ -46,7 +46,7 @@ class Gateway:
 
 
 @contextmanager
-def started(folder: Path, inference: str, page: str) -> Iterator[Gateway]:
+def started(folder: Path, inference: str, page: str, rate_limit: int = 0) -> Iterator[Gateway]:
     """A gateway in front of these addresses; on leaving, its processes have ended."""
     public, inner = free_port(), free_port()
     values = {
@@ -56,6 +56,8 @@ def started(folder: Path, inference: str, page: str) -> Iterator[Gateway]:
         "INNER_PORT": str(inner),
         "INFERENCE_ADDRESS": inference,
         "PAGE_ADDRESS": page,
+        "RATE_LIMIT_PER_SECOND": str(rate_limit),
+        "RATE_LIMIT_ZONE": str(rate_limit or 1),
         "GATEWAY_RUN": str(folder),
         "GATEWAY_ETC": str(ROOT / "gateway"),
     }

@@ -60,11 +60,11 @@ def test_the_model_gets_bytes_whatever_their_type_and_is_told_it(url, content_ty
     assert headers["x-content-type"] == content_type
 
 
-def test_a_form_stays_a_form(url):
+def test_a_form_is_bytes_to_the_model_too_and_it_is_told_the_boundary(url):
     response = requests.post(f"{url}/predict", files={"data": b"a picture"}, timeout=30)
     received = response.json()
-    assert received["headers"]["content-type"].startswith("multipart/form-data; boundary=")
-    assert received["headers"]["x-content-type"] == received["headers"]["content-type"]
+    assert received["headers"]["content-type"] == "application/octet-stream"
+    assert received["headers"]["x-content-type"].startswith("multipart/form-data; boundary=")
     assert b"a picture" in base64.b64decode(received["body"])
 
 

@@ -20,6 +20,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, handler: type[BaseHTTPRequestHandler], port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), handler)
         self.connections = 0
+        self.given_up = 0
         self.requests: list[dict] = []
         self.released = threading.Event()
 
@@ -82,6 +83,10 @@ class _Model(_Handler):
         elif body == b"SLOW":
             self.server.released.wait(12)
             self.send(200, json.dumps(request).encode())
+        elif body == b"UNTIL GIVEN UP":
+            self.connection.settimeout(12)
+            self.server.given_up += self.connection.recv(1) == b""
+            self.close_connection = True
         elif body == b"HANG UP":
             self.close_connection = True
         else:

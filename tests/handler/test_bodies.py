@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 
 import pytest
 
@@ -84,6 +85,75 @@ def test_an_empty_or_truncated_form_is_refused():
     assert "'data'" in error.message
 
 
+FORM = "multipart/form-data; boundary=x"
+
+
+def form(*parts: bytes, end: bytes = b"--x--\r\n") -> dict:
+    """A form as the gateway hands it on: mere bytes."""
+    return {"body": bytearray(b"".join(b"--x\r\n" + part + b"\r\n" for part in parts) + end)}
+
+
+def field(name: str, content: bytes = PNG) -> bytes:
+    return f'Content-Disposition: form-data; name="{name}"; filename="7.png"\r\n\r\n'.encode() + content
+
+
+@pytest.mark.parametrize("content_type", [FORM, 'multipart/form-data; charset=utf-8; BOUNDARY="x"; a=b'])
+def test_a_form_is_read_from_its_bytes(content_type):
+    assert sizes(form(field("comment", b"a seven"), field("data")), content_type) == [(280, 280)]
+    assert sizes(form(b"content-disposition: form-data; name=data\r\n\r\n" + PNG), content_type) == [
+        (280, 280)
+    ]
+
+
+def test_image_bytes_that_are_called_a_form_are_read():
+    assert sizes({"body": bytearray(PNG)}, FORM) == [(280, 280)]
+
+
+@pytest.mark.parametrize(
+    ("row", "content_type", "says"),
+    [
+        (form(field("data")), "multipart/form-data", "has no boundary"),
+        (form(field("data")), "multipart/form-data; boundary=y", "'--y' is nowhere"),
+        (form(field("data"), end=b""), FORM, "truncated"),
+        (form(field("data"), field("data")), FORM, "'data' is there more than once"),
+        (form(*[field(f"field {index}") for index in range(1001)]), FORM, "more than 1000 fields"),
+        (form(PNG), FORM, "no header 'Content-Disposition"),
+        (form(b"Content-Disposition: form-data\r\n\r\n" + PNG), FORM, "no header 'Content-Disposition"),
+        (form(b'Content-Disposition: form-data; name="data"'), FORM, "no header 'Content-Disposition"),
+    ],
+    ids=["no boundary", "other boundary", "cut", "twice", "many", "no header", "no name", "no content"],
+)
+def test_a_broken_form_is_told_what_is_broken(row, content_type, says):
+    error = refusal(row, content_type)
+    assert (error.code, error.kind) == (400, "BrokenForm")
+    assert says in error.message
+    assert "'data'" in error.message
+
+
+@pytest.mark.parametrize("name", ["", "file", "\x01\N{SNOWMAN}"])
+def test_a_form_s_field_of_any_other_name_is_told_the_right_one(name):
+    error = refusal(form(field(name)), FORM)
+    assert (error.code, error.kind) == (400, "MissingField")
+    assert ascii(name) in error.message
+
+
+def test_finding_a_repeated_key_takes_no_time():
+    """It was found by counting every key before it: 293 s for 1.4 MB."""
+    keys = b",".join(b'"%d":1' % number for number in range(99_000))
+    started = time.perf_counter()
+    error = refusal({"body": b"{" + keys + b',"98999":1}'}, JSON)
+    assert time.perf_counter() - started < 5
+    assert "'98999' is there more than once" in error.message
+
+
+@pytest.mark.parametrize("value", [b"[]", b"{}", b"0"])
+def test_json_of_a_million_values_is_refused_unread(value, monkeypatch):
+    monkeypatch.setattr("handler.bodies.json.loads", lambda *_, **__: pytest.fail("it was read"))
+    error = refusal({"body": b'{"image": [' + b",".join([value] * 1_000_000) + b"]}"}, JSON)
+    assert (error.code, error.kind) == (413, "TooManyValues")
+    assert "100,000" in error.message
+
+
 def test_a_form_with_another_field_is_told_the_right_one():
     error = refusal({"file": bytearray(PNG)}, "multipart/form-data; boundary=x")
     assert (error.code, error.kind) == (400, "MissingField")
@@ -124,7 +194,7 @@ def test_something_else_in_a_media_type_that_is_accepted(content_type):
         (b'{"image": NaN}', "NaN is not a JSON value"),
         (b'{"image": -Infinity}', "-Infinity is not"),
         (b'{"image": "a", "image": "b"}', "'image' is there more than once"),
-        (b'{"image": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
+        (b'{"image": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", "nested too deeply"),
         (b'{"image": ' + b"9" * 5000 + b"}", "a number is too long"),
         (b'{"image": "\xff\xfe"}', "not UTF-8"),
     ],

@@ -120,8 +120,32 @@ def test_a_batch_mixes_everything_and_each_has_its_own_answer(handler):
         _assert_same(answer, alone)
 
 
+FORM = {
+    **PREDICT,
+    "Content-Type": "application/octet-stream",
+    "X-Content-Type": "multipart/form-data; boundary=x",
+}
+
+
+def test_a_form_s_bytes_are_read_by_the_type_that_its_client_declared(handler):
+    whole = b'--x\r\nContent-Disposition: form-data; name="data"\r\n\r\n' + PNG + b"\r\n--x--\r\n"
+    good, cut = answered(handler, (image(whole), FORM), (image(whole[:-10]), FORM))
+    assert good[1]["input"] == answered(handler, (image(), PREDICT))[0][1]["input"]
+    assert (cut[0], cut[1]["type"]) == (400, "BrokenForm")
+
+
 @pytest.mark.parametrize(
-    "bad", [b"", b"hello", PNG[:100], b'{"image": 1}'], ids=["empty", "text", "cut", "json"]
+    "bad",
+    [
+        b"",
+        b"hello",
+        PNG[:100],
+        b'{"image": 1}',
+        b'{"a":' * 9999,
+        b"BM" + bytes(999),
+        PNG[:60] + b"\0" + PNG[61:],
+    ],
+    ids=["empty", "text", "cut", "json", "deep", "bitmap", "damaged"],
 )
 def test_a_bad_request_never_changes_its_neighbours(handler, bad):
     [good, refused, also_good] = answered(

@@ -27,6 +27,15 @@ def system(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Itera
 
 
 @pytest.fixture(scope="session")
+def own_system(
+    tmp_path_factory: pytest.TempPathFactory, system: RunningSystem, model_store: Path
+) -> Iterator[RunningSystem]:
+    """A second system beside the first, on ports and in a folder of its own, to stop and to harm."""
+    with started(tmp_path_factory.mktemp("own") / "var", model_store) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     path = chromium()
     with sync_playwright() as playwright:

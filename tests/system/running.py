@@ -68,6 +68,7 @@ def started(state: Path, model_store: Path) -> Iterator[RunningSystem]:
         "STATE_DIR": str(state),
         "MODEL_STORE": str(model_store),
         "GATEWAY_PORT": str(free_ports()),
+        "RATE_LIMIT_PER_SECOND": "0",
     }
     system = System(state, model_store, "127.0.0.1", int(environment["GATEWAY_PORT"]))
     running = RunningSystem(system, environment)

@@ -62,6 +62,17 @@ def test_an_older_revision_never_overwrites_a_newer_one(system: RunningSystem, o
     eventually(lambda: _revision(system, newer) == 4)
 
 
+def test_a_label_closes_a_drawing(system: RunningSystem, outbox: Outbox):
+    labelled = _new(true_label=1, labelled_at=datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC), revision=2)
+    outbox.put(labelled)
+    eventually(lambda: _revision(system, labelled) == 2)
+    outbox.put(replace(labelled, true_label=None, labelled_at=None, revision=3))
+    eventually(lambda: outbox.waiting_seconds() == 0)
+    assert system.rows("SELECT true_label, revision FROM predictions WHERE id = %s", labelled.id) == [(1, 2)]
+    outbox.put(replace(labelled, true_label=4, revision=4))
+    eventually(lambda: _revision(system, labelled) == 4)
+
+
 def test_the_first_time_stays_when_more_strokes_come(system: RunningSystem, outbox: Outbox):
     record = _new()
     outbox.put(record)

@@ -6,10 +6,9 @@ import socket
 import uuid
 
 import psutil
-import pytest
 
-from ops import leftovers, supervisor
-from tests.system.running import RunningSystem, eventually, free_ports, started
+from ops import leftovers
+from tests.system.running import RunningSystem, free_ports, started
 
 INSERT = """
     INSERT INTO predictions (id, created_at, prediction, confidence, probabilities, is_digit, digit_score,
@@ -17,13 +16,6 @@ INSERT = """
     VALUES (%s, now(), 7, 0.9, array_fill(0.1::real, ARRAY[10]), true, 0.9, '1.0', 3.5, 'png', 1)
     RETURNING id
 """
-
-
-@pytest.fixture(scope="module")
-def own_system(tmp_path_factory, system, model_store):
-    """A second system beside the first, on ports and in a folder of its own, to stop and to harm."""
-    with started(tmp_path_factory.mktemp("own") / "var", model_store) as running:
-        yield running
 
 
 def test_status_tells_that_every_part_answers(system: RunningSystem):
@@ -82,14 +74,6 @@ def test_a_taken_port_is_named_with_a_way_out(system: RunningSystem, tmp_path):
     assert f"by process {os.getpid()}" in refused.stderr
     assert "make up GATEWAY_PORT=" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
-
-
-@pytest.mark.parametrize("part", ["postgres", "torchserve", "page", "deliverer", "gateway"])
-def test_a_part_that_is_killed_is_restarted(own_system: RunningSystem, part):
-    pid = supervisor.processes(own_system.system)[part]["pid"]
-    os.kill(pid, signal.SIGKILL)
-    eventually(lambda: supervisor.processes(own_system.system)[part]["pid"] not in (0, pid), timeout_s=60)
-    eventually(lambda: own_system.ops("status").returncode == 0, timeout_s=90)
 
 
 def test_after_a_killed_supervisor_up_ends_what_it_left_and_starts_anew(own_system: RunningSystem):

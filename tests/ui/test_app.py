@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from tests.ui.conftest import ANSWER
 from ui.model_client import AWAY
 from ui.outbox import Outbox
-from ui.session import NOT_A_DIGIT, NOT_KEPT
+from ui.session import DATABASE_AWAY, NOT_A_DIGIT, NOT_KEPT
 
 SCRIPT = Path(__file__).parent.parent.parent / "ui" / "app.py"
 # The page's modules that import the canvas, anew for each test.
@@ -197,6 +197,13 @@ def test_with_the_model_away_there_is_a_sentence_and_a_second_try(page, fake_mod
     assert page.text("notice") == ""
     assert page.text("answer") == "7"
     assert "retry" not in [button.key for button in page.app.button]
+
+
+def test_with_the_database_away_the_answer_is_shown_and_a_sentence(page, monkeypatch):
+    monkeypatch.setattr("ui.session.LATE_AFTER_S", 0.0)
+    page.draw("stroke")
+    assert page.text("answer") == "7"
+    assert page.text("notice") == DATABASE_AWAY
 
 
 def test_what_a_model_says_is_shown_as_text(page, fake_model):

@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -74,6 +75,27 @@ def test_of_one_drawing_the_newest_revision_stays(outbox):
     outbox.put(LABELLED)
     outbox.put(replace(RECORD, prediction=3))  # late, and older
     assert outbox.oldest(10) == [LABELLED]
+
+
+@pytest.mark.parametrize("jump_s", [-86_400, 86_400])
+def test_a_clock_that_jumps_loses_and_reorders_no_revision(outbox, monkeypatch, jump_s):
+    outbox.put(RECORD)
+    now = time.time()
+    monkeypatch.setattr("ui.outbox.time.time", lambda: now + jump_s)
+    outbox.put(LABELLED)
+    other = replace(RECORD, id=uuid.uuid4())
+    outbox.put(other)
+    assert outbox.waiting_seconds() >= 0
+    assert {record.id: record.revision for record in outbox.oldest(10)} == {RECORD.id: 2, other.id: 1}
+
+
+def test_a_label_that_waits_is_not_taken_back(outbox):
+    outbox.put(LABELLED)
+    outbox.put(replace(RECORD, revision=9))
+    assert outbox.oldest(10) == [LABELLED]
+    corrected = replace(LABELLED, true_label=4, revision=10)
+    outbox.put(corrected)
+    assert outbox.oldest(10) == [corrected]
 
 
 def test_the_longest_waiting_come_first(outbox):

@@ -24,7 +24,7 @@ def _kept(session):
 
 def _show(session, strokes, picture):
     """What the canvas sends: strokes on what it was last told to show."""
-    session.look_at_canvas(session.canvas_start.number, strokes, picture)
+    session.look_at_canvas(session.canvas_start.mark, strokes, picture)
 
 
 def test_a_stroke_is_answered_and_kept(session):
@@ -77,7 +77,7 @@ def test_undo_shows_the_strokes_before_and_answers_them_anew(session):
     _show(session, ["a", "b"], TWO)
     session.undo()
     assert session.canvas_start.strokes == ("a",)
-    session.look_at_canvas(before.number, ["a", "b"], TWO)  # the canvas has not redrawn itself yet
+    session.look_at_canvas(before.mark, ["a", "b"], TWO)  # the canvas has not redrawn itself yet
     assert session.drawing.revision == 2
     _show(session, ["a"], ONE)
     [record] = _kept(session)
@@ -113,8 +113,8 @@ def test_clear_starts_anew_and_keeps_the_row(session):
     _show(session, ["a"], ONE)
     first = session.drawing.id
     session.clear()
-    session.look_at_canvas(before.number, ["a"], ONE)  # the canvas has not redrawn itself yet
-    session.look_at_canvas(before.number, ["a", "b"], TWO)  # and this stroke was on its way
+    session.look_at_canvas(before.mark, ["a"], ONE)  # the canvas has not redrawn itself yet
+    session.look_at_canvas(before.mark, ["a", "b"], TWO)  # and this stroke was on its way
     assert session.drawing.answer is None
     _show(session, [], EMPTY)
     _show(session, ["a"], ONE)  # the very same strokes again
@@ -196,14 +196,71 @@ def test_an_upload_that_could_not_be_read_is_read_later(session, fake_model):
     assert [record.drawing for record in _kept(session)] == [b"a file", ONE]
 
 
-def test_a_page_that_was_restarted_takes_no_old_picture_for_a_new_drawing(
-    session, client, outbox, fake_model
-):
+def _restarted(session, strokes):
+    """The session that a restarted page makes, after the browser has sent what it shows."""
+    restarted = Session(session.model, session.outbox)
+    restarted.look_at_canvas(session.canvas_start.mark, strokes, TWO)
+    return restarted
+
+
+def test_a_restarted_page_goes_on_with_the_drawing_that_the_browser_shows(session):
     _show(session, ["a"], ONE)
-    restarted = Session(client, outbox)
-    restarted.look_at_canvas(session.canvas_start.number, ["a"], ONE)  # the browser still shows it
-    assert len(fake_model.requests) == 1
-    assert restarted.drawing.answer is None
+    restarted = _restarted(session, ["a", "b"])  # the second stroke was drawn while the page was away
+    assert restarted.canvas_start.strokes == ("a", "b")
+    _show(restarted, ["a", "b"], TWO)
+    [record] = _kept(session)
+    assert record.id == session.drawing.id
+    assert (record.drawing, record.revision) == (TWO, 3)
+
+
+def test_a_restarted_page_knows_the_revision_after_undo_and_more_strokes(session):
+    for count, picture in enumerate((ONE, TWO, b"three"), 1):
+        _show(session, ["a", "b", "c"][:count], picture)
+    session.undo()
+    _show(session, ["a", "b"], TWO)
+    _show(session, ["a", "b", "d"], b"another third")
+    restarted = _restarted(session, ["a", "b", "d"])
+    _show(restarted, ["a", "b", "d"], b"as the browser paints it")
+    [record] = _kept(session)
+    assert record.drawing == b"as the browser paints it"
+    assert record.revision > session.drawing.revision
+
+
+def test_a_restarted_page_does_not_undo_a_label(session):
+    _show(session, ["a", "b"], TWO)
+    mark = session.canvas_start.mark
+    session.label(1)
+    restarted = Session(session.model, session.outbox)
+    restarted.look_at_canvas(mark, ["a", "b"], TWO)  # the browser had not emptied its canvas yet
+    _show(restarted, ["a", "b"], TWO)
+    [record] = _kept(session)
+    assert record.true_label == 1
+
+
+@pytest.mark.parametrize("mark", [None, "", "x", "1/2/3/4", 17, "a/b/c/d/e"])
+def test_a_mark_that_is_not_ours_is_no_drawing(session, mark):
+    session.look_at_canvas(mark, ["a"], ONE)
+    assert session.drawing.answer is None
+    _show(session, ["a"], ONE)
+    assert session.drawing.answer.digit == 7
+
+
+def test_another_theme_repaints_the_strokes_and_the_drawing_goes_on(session):
+    _show(session, [{"stroke": "black", "path": "a"}], ONE)
+    drawing_id = session.drawing.id
+    session.repaint("dark", "white")
+    assert session.canvas_start.strokes == ({"stroke": "white", "path": "a"},)
+    _show(session, list(session.canvas_start.strokes), TWO)
+    [record] = _kept(session)
+    assert (record.id, record.drawing, record.revision) == (drawing_id, TWO, 2)
+
+
+def test_another_theme_leaves_a_labelled_drawing_alone(session):
+    _show(session, [{"stroke": "black"}], ONE)
+    session.label(3)
+    session.repaint("dark", "white")
+    _show(session, [], EMPTY)
+    assert session.drawing.true_label == 3
 
 
 def test_a_file_that_is_no_picture_is_told_so(session):
@@ -233,6 +290,36 @@ def test_with_the_model_away_the_drawing_waits_and_is_read_later(session, fake_m
     assert session.notice == ""
     assert not session.can_retry
     assert [record.drawing for record in _kept(session)] == [ONE]
+
+
+def test_a_drawing_that_waits_is_tried_again_by_itself_after_a_pause(session, fake_model, monkeypatch):
+    fake_model.status = 503
+    _show(session, ["a"], ONE)
+    fake_model.status = 200
+    session.retry_when_due()
+    assert len(fake_model.requests) == 1
+    monkeypatch.setattr("ui.session.RETRY_PAUSE_S", 0.0)
+    session.retry_when_due()
+    assert session.drawing.answer.digit == 7
+    session.retry_when_due()
+    assert len(fake_model.requests) == 2
+
+
+def test_a_picture_that_the_model_refuses_is_not_tried_again(session, fake_model):
+    fake_model.status, fake_model.content = 400, {"code": 400, "type": "BrokenImage", "message": "broken"}
+    _show(session, ["a"], ONE)
+    assert "broken" in session.notice
+    assert not session.can_retry
+
+
+def test_the_database_is_away_when_a_record_has_been_waiting_for_long(session, monkeypatch):
+    assert not session.database_is_away
+    _show(session, ["a"], ONE)
+    assert not session.database_is_away
+    monkeypatch.setattr("ui.session.LATE_AFTER_S", 0.0)
+    assert session.database_is_away
+    session.outbox.delivered(_kept(session))
+    assert not session.database_is_away
 
 
 class _FullDisk:

@@ -1,0 +1,152 @@
+"""What one client may ask for, and the headers that go with every answer."""
+
+import contextlib
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from tests.gateway.running import Gateway, started
+from tests.gateway.upstreams import Server
+
+BURST = 40
+AT_THE_SAME_TIME = 100
+API = ["/predictions/mnist", "/predict", "/explanations/mnist"]
+SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+@pytest.fixture
+def limited(tmp_path, model: Server, page: Server) -> Iterator[Gateway]:
+    """A gateway that accepts one request a second, so that a slow test does not let more pass."""
+    with started(tmp_path, model.address, page.address, rate_limit=1) as gateway:
+        yield gateway
+
+
+def _statuses(url: str, count: int, method: str = "POST") -> Counter[int]:
+    with requests.Session() as session:
+        return Counter(
+            session.request(method, url, data=b"x" * (method == "POST")).status_code for _ in range(count)
+        )
+
+
+@pytest.mark.parametrize(("path", "method"), [*((path, "POST") for path in API), ("/ping", "GET")])
+def test_a_burst_is_answered_and_then_it_is_too_fast(limited: Gateway, path, method):
+    statuses = _statuses(limited.url + path, BURST + 40, method)
+    assert statuses.keys() == {200, 429}
+    assert BURST < statuses[200] < BURST + 20
+
+
+def test_too_fast_says_what_is_accepted_and_when_to_come_back(limited: Gateway):
+    _statuses(f"{limited.url}/predict", BURST + 10)
+    response = requests.post(f"{limited.url}/predict", data=b"x", timeout=30)
+    assert response.status_code == 429
+    assert response.headers["Retry-After"] == "1"
+    assert response.json()["code"] == 429
+    assert response.json()["type"] == "TooManyRequests"
+    assert "Accepted are 1 a second, in bursts of 40," in response.json()["message"]
+    time.sleep(int(response.headers["Retry-After"]) + 0.1)
+    assert requests.post(f"{limited.url}/predict", data=b"x", timeout=30).status_code == 200
+
+
+def test_the_three_paths_of_the_api_are_counted_together(limited: Gateway):
+    _statuses(limited.url + API[0], BURST + 10)
+    assert 429 in _statuses(limited.url + API[2], 5)
+
+
+def test_the_page_is_not_counted(limited: Gateway):
+    assert _statuses(f"{limited.url}/static/js/index.js", BURST + 60, "GET") == {200: BURST + 60}
+
+
+def test_the_inner_listener_is_not_limited(limited: Gateway):
+    assert _statuses(f"{limited.inner_url}/predictions/mnist", BURST + 60) == {200: BURST + 60}
+
+
+def test_a_limit_of_0_is_none(gateway: Gateway):
+    assert _statuses(f"{gateway.url}/predict", BURST + 60) == {200: BURST + 60}
+
+
+def _begun(gateway: Gateway) -> socket.socket:
+    """A request whose body does not come."""
+    connection = socket.create_connection(("127.0.0.1", gateway.public), timeout=30)
+    connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n1")
+    return connection
+
+
+def _status(gateway: Gateway) -> int:
+    return requests.post(f"{gateway.url}/predict", data=b"x", timeout=30).status_code
+
+
+def test_a_client_has_a_hundred_requests_at_a_time_and_a_cancelled_one_frees_its_place(gateway: Gateway):
+    with contextlib.ExitStack() as open_ones:
+        begun = [open_ones.enter_context(_begun(gateway)) for _ in range(AT_THE_SAME_TIME)]
+        _eventually(lambda: _status(gateway) == 429)
+        assert requests.get(f"{gateway.url}/", timeout=30).status_code == 200  # the page is not the API
+        begun[0].close()
+        _eventually(lambda: _status(gateway) == 200)
+
+
+def test_a_client_that_gives_up_lets_go_of_the_model(gateway: Gateway, model: Server):
+    before = model.given_up
+    with pytest.raises(requests.ReadTimeout):
+        requests.post(f"{gateway.url}/predict", data=b"UNTIL GIVEN UP", timeout=0.2)
+    _eventually(lambda: model.given_up == before + 1)
+
+
+def _eventually(look, timeout_s: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not look():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_headers_that_come_a_byte_a_second_are_cut_off(gateway: Gateway):
+    with socket.create_connection(("127.0.0.1", gateway.public), timeout=1) as connection:
+        connection.sendall(b"POST /predict HTTP/1.1\r\nX-Slow: ")
+        with pytest.raises(ConnectionResetError):
+            _drip(connection, seconds=30)
+
+
+def _drip(connection: socket.socket, seconds: int) -> None:
+    for _ in range(seconds):
+        with contextlib.suppress(TimeoutError):
+            connection.recv(1)
+        connection.sendall(b"x")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/predict", 200),
+        ("GET", "/predict", 405),
+        ("GET", "/ping", 200),
+        ("GET", "/openapi.json", 200),
+        ("GET", "/models", 404),
+        ("GET", "/", 200),
+        ("GET", "/static/media/font.woff2", 200),
+    ],
+)
+def test_every_answer_has_the_security_headers_once(gateway: Gateway, method, path, status):
+    response = requests.request(method, gateway.url + path, data=b"x" * (method == "POST"), timeout=30)
+    assert response.status_code == status
+    for name, value in SECURITY.items():
+        assert response.headers[name] == value
+    assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
+    assert not {"X-Request-Id", "X-Powered-By", "Via"} & response.headers.keys()
+    assert response.headers["Server"] == "nginx"
+
+
+@pytest.mark.parametrize("path", ["/predict", "/explanations/mnist"])
+def test_an_apology_has_them_once_too(lonely_gateway: Gateway, path):
+    response = requests.post(lonely_gateway.url + path, data=b"x", timeout=30)
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "5"
+    assert response.headers["Cache-Control"] == "no-store"
+    for name, value in SECURITY.items():
+        assert response.headers[name] == value

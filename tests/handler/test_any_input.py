@@ -1,0 +1,196 @@
+"""Whatever arrives, preprocessing gives what the model takes, or a ClientError: found by hypothesis."""
+
+import contextlib
+import json
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from handler.bodies import read_submission
+from handler.errors import ClientError
+from handler.essentials import essentials
+from handler.forms import form_fields
+from handler.images import decoded, open_image
+from handler.preprocessing import preprocess
+from tests.handler.drawings import difference_of_shape, drawing, encoded
+
+# No accepted format gives Pillow's other modes (LAB, La).
+# The same examples in every run, and as many as take a few seconds on a slow core.
+bounded = settings(derandomize=True, max_examples=150, deadline=None, database=None)
+few = settings(bounded, max_examples=30)
+
+MODES = [
+    "1",
+    "L",
+    "LA",
+    "P",
+    "RGB",
+    "RGBA",
+    "CMYK",
+    "YCbCr",
+    "HSV",
+    "I",
+    "F",
+    "I;16",
+    "I;16B",
+    "RGBa",
+]
+BEGINNINGS = {
+    name: encoded(drawing().resize((40, 40)), name) for name in ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+}
+BEGINNINGS["progressive"] = encoded(drawing().resize((40, 40)), "JPEG", progressive=True)
+SIDES = st.one_of(st.integers(1, 64), st.sampled_from([255, 257, 1000]))
+TEXTS = [
+    "",
+    "image/png",
+    "application/json",
+    "text/plain",
+    "multipart/form-data; boundary=x",
+    "multipart/form-data",
+    "\x00",
+]
+
+
+@st.composite
+def pictures(draw: Any) -> Image.Image:
+    """A picture of any mode and size: noise, stripes, two levels, or one colour."""
+    mode, width, height = draw(st.sampled_from(MODES)), draw(SIDES), draw(SIDES)
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    kind = draw(st.sampled_from(["noise", "levels", "stripes", "one colour", "a box"]))
+    layer = random.integers(0, 256, (height, width, 4), dtype=np.uint8)
+    if kind == "levels":
+        layer = random.choice(random.integers(0, 256, 2, dtype=np.uint8), (height, width, 4))
+    elif kind == "stripes":
+        layer[:] = layer[:, :1]
+    elif kind in {"one colour", "a box"}:
+        layer[:] = layer[0, 0]
+    if kind == "a box":
+        layer[height // 4 : height // 2, width // 4 : width // 2] = random.integers(0, 256, 4)
+    if mode == "F":
+        values = layer[..., 0].astype(np.float32) * draw(st.sampled_from([1 / 255, 1.0, 257.0, -1.0, 1e30]))
+        values[0, 0] = draw(st.sampled_from([values[0, 0], np.nan, np.inf, -np.inf]))
+        return Image.fromarray(values)
+    if mode in {"I", "I;16", "I;16B"}:
+        image = Image.fromarray(layer[..., 0].astype(np.int32) * draw(st.sampled_from([1, 257])))
+        return (
+            image
+            if mode == "I"
+            else image.convert("I;16").convert(mode)
+            if mode == "I;16"
+            else image.convert(mode)
+        )
+    if mode in {"RGBA", "RGBa", "LA"}:
+        image = Image.fromarray(layer)
+        return image.convert(mode)
+    rgb = Image.fromarray(layer[..., :3].copy())
+    return (
+        rgb.convert("L")
+        if mode == "L"
+        else ImageOps.grayscale(rgb).convert("1")
+        if mode == "1"
+        else rgb.convert(mode)
+    )
+
+
+@bounded
+@given(pictures())
+def test_any_picture_gives_what_the_model_takes(image):
+    before = image.tobytes()
+    pixels = preprocess(image)
+    assert (pixels.shape, pixels.dtype) == ((28, 28), np.uint8)
+    assert pixels.max() in (0, 255)
+    assert image.tobytes() == before
+
+
+@few
+@given(st.sampled_from([2, 4, 7]), st.integers(6, 30), st.integers(0, 40), st.integers(0, 40))
+def test_a_clear_drawing_is_read_alike_inverted_padded_and_enlarged(digit, brush, left, top):
+    image = drawing(digit, left=30 + left, top=30 + top, brush=brush)
+    pixels = preprocess(image)
+    assert pixels.max() == 255
+    assert np.array_equal(preprocess(ImageOps.invert(image)), pixels)
+    padded = ImageOps.expand(image, (left, top, 7, 13), fill=0)
+    assert difference_of_shape(preprocess(padded), pixels) < 3.0
+    enlarged = image.resize((280 * 3, 280 * 3), Image.Resampling.NEAREST)
+    assert difference_of_shape(preprocess(enlarged), pixels) < 3.0
+
+
+@bounded
+@given(st.one_of(st.binary(max_size=300), st.sampled_from(sorted(BEGINNINGS))), st.data())
+def test_any_bytes_are_an_image_or_refused(data, more):
+    if isinstance(data, str):
+        data = _damaged(BEGINNINGS[data], more)
+    with contextlib.suppress(ClientError):
+        assert preprocess(decoded(open_image(data))).shape == (28, 28)
+
+
+@bounded
+@given(st.sampled_from(["PNG", "JPEG", "progressive"]), st.data())
+def test_what_pixels_need_needs_nothing_more(name, more):
+    """Taken twice it is the same: nothing that was left out comes to light."""
+    with contextlib.suppress(ClientError):
+        kept = essentials(_damaged(BEGINNINGS[name], more))
+        assert essentials(kept) == kept
+
+
+LEAVES = st.none() | st.booleans() | st.floats() | st.text(max_size=9)
+KEYS = st.sampled_from(["image", "instances", "data", ""])
+DOCUMENTS = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@bounded
+@given(st.binary(max_size=200) | DOCUMENTS, st.sampled_from(TEXTS))
+def test_any_body_is_read_or_refused(body, content_type):
+    data = body if isinstance(body, bytes) else _as_json(body)
+    for row in ({"body": bytearray(data)}, {"data": data}, {"body": body} if isinstance(body, dict) else {}):
+        with contextlib.suppress(ClientError):
+            assert read_submission(row, content_type).images
+
+
+@bounded
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                b"--x",
+                b"--",
+                b"\r\n",
+                b"\r\n\r\n",
+                b"Content-Disposition: form-data; name=",
+                b'"data"',
+                b'"',
+                b"\n",
+                b"\xff",
+            ]
+        ),
+        max_size=30,
+    )
+)
+def test_any_form_has_fields_or_is_refused(pieces):
+    with contextlib.suppress(ClientError):
+        fields = form_fields(b"".join(pieces), "multipart/form-data; boundary=x")
+        assert all(isinstance(name, str) and isinstance(content, bytes) for name, content in fields.items())
+
+
+def _damaged(data: bytes, more: Any) -> bytes:
+    """Cut, with a piece replaced, taken out, or there twice."""
+    start = more.draw(st.integers(0, len(data)))
+    end = more.draw(st.integers(start, min(len(data), start + 40)))
+    piece = more.draw(
+        st.one_of(
+            st.binary(max_size=12),
+            st.sampled_from([b"", b"\xff\xd8", b"\xff\xda\0\2", b"\xff\x01", data[start:end] * 2]),
+        )
+    )
+    return data[:start] + piece + data[end:]
+
+
+def _as_json(value: object) -> bytes:
+    return json.dumps(value).encode()

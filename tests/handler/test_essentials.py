@@ -1,0 +1,155 @@
+"""Small files that would keep a decoder busy for seconds or hours, and the pictures beside which they lie."""
+
+import contextlib
+import io
+import itertools
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from handler.errors import ClientError
+from handler.essentials import MAXIMUM_PARTS, MAXIMUM_SCANS, essentials
+from handler.images import decoded, open_image
+from handler.preprocessing import preprocess
+from tests.handler.drawings import drawing, encoded
+
+PNG = encoded(drawing())
+JPEG = encoded(drawing(), "JPEG")
+PROGRESSIVE = encoded(drawing(), "JPEG", progressive=True)
+HEADER_ENDS = 33  # of a PNG: its signature and IHDR
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+def with_chunks(*chunks: bytes) -> bytes:
+    return PNG[:HEADER_ENDS] + b"".join(chunks) + PNG[HEADER_ENDS:]
+
+
+def with_scans(count: int) -> bytes:
+    """The progressive JPEG with its last scan again and again, and nothing in it."""
+    start = PROGRESSIVE.rfind(b"\xff\xda")
+    (length,) = struct.unpack(">H", PROGRESSIVE[start + 2 : start + 4])
+    have = PROGRESSIVE.count(b"\xff\xda")
+    return PROGRESSIVE[:-2] + PROGRESSIVE[start : start + 2 + length] * (count - have) + b"\xff\xd9"
+
+
+def refusal(data: bytes) -> ClientError:
+    with pytest.raises(ClientError) as caught:
+        open_image(data)
+    return caught.value
+
+
+@pytest.mark.parametrize("data", [PNG, JPEG, PROGRESSIVE], ids=["PNG", "JPEG", "progressive JPEG"])
+def test_a_plain_file_comes_back_as_it_is(data):
+    assert essentials(data) == data
+
+
+@pytest.mark.parametrize("picture_format", ["GIF", "WEBP", "BMP"])
+def test_other_formats_come_back_as_they_are(picture_format):
+    data = encoded(drawing(), picture_format)
+    assert essentials(data) is data
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(1 << 20))), chunk(b"iCCP", b"k\0\0" + zlib.compress(bytes(1 << 20))),
+     chunk(b"iTXt", b"k\0\1\0\0\0" + zlib.compress(bytes(1 << 20))), chunk(b"eXIf", bytes(70_000))],
+    ids=["zTXt", "iCCP", "iTXt", "eXIf"],
+)  # fmt: skip
+def test_what_unfolds_in_a_png_s_notes_is_never_seen(bomb):
+    assert essentials(with_chunks(*[bomb] * 50)) == PNG
+    assert open_image(with_chunks(*[bomb] * 50)).info == {}
+
+
+def test_a_palette_and_its_transparency_stay():
+    image = drawing().quantize(8)
+    data = encoded(image, transparency=0)
+    assert np.array_equal(preprocess(open_image(data)), preprocess(Image.open(io.BytesIO(data))))
+    assert "transparency" in open_image(data).info
+
+
+@pytest.mark.parametrize("kind", [b"IDAT", b"abCd"])
+def test_a_png_of_too_many_chunks_is_refused(kind):
+    error = refusal(with_chunks(*[chunk(kind, b"")] * MAXIMUM_PARTS))
+    assert (error.code, error.kind) == (400, "CostlyImage")
+    assert f"{MAXIMUM_PARTS:,} chunks" in error.message
+
+
+def test_a_jpeg_of_too_many_scans_is_refused():
+    decoded(open_image(with_scans(MAXIMUM_SCANS)))
+    error = refusal(with_scans(MAXIMUM_SCANS + 1))
+    assert (error.code, error.kind) == (400, "CostlyImage")
+    assert "40 scans" in error.message
+
+
+def test_previews_profiles_and_remarks_of_a_jpeg_are_left_out():
+    notes = [segment(0xE2, b"ICC_PROFILE\0" + bytes(100)), segment(0xFE, b"a remark"), segment(0xE1, b"http://xmp\0"),
+             segment(0xED, b"\xff\xda" * 100)]  # fmt: skip
+    assert essentials(JPEG[:2] + b"".join(notes) + JPEG[2:]) == JPEG
+
+
+def test_a_jpeg_of_too_many_segments_is_refused():
+    assert "segments" in refusal(JPEG[:2] + segment(0xFE, b"") * MAXIMUM_PARTS + JPEG[2:]).message
+
+
+def test_what_follows_a_jpeg_is_no_part_of_it():
+    """A phone's moving picture: a film stands behind the picture."""
+    assert essentials(JPEG + b"\xff\xda\0\2film" * 1000) == JPEG
+
+
+@pytest.mark.parametrize(
+    "hidden", [b"\xff\xdb\0\0", b"\xff\x01", b"\xff\xd8"], ids=["no length", "TEM", "start"]
+)
+def test_no_scan_is_hidden_behind_a_segment_that_is_read_in_two_ways(hidden):
+    scans = with_scans(MAXIMUM_SCANS + 100)
+    start = scans.find(b"\xff\xda")
+    for data in (scans[:start] + hidden + scans[start:], scans[:2] + hidden + scans[2:]):
+        kept = b""
+        with contextlib.suppress(ClientError):
+            kept = essentials(data)
+        assert kept.count(b"\xff\xda") <= MAXIMUM_SCANS
+
+
+def test_cmyk_keeps_its_note_on_colours():
+    data = encoded(Image.merge("CMYK", [drawing()] * 4), "JPEG")
+    assert essentials(data) == data
+    assert open_image(data).info["adobe"]
+
+
+@pytest.mark.parametrize("place", [20, 31, 100, 500, len(PNG) - 14])
+def test_a_flipped_bit_in_a_png_is_noticed(place):
+    """A picture of a 7 with one was a 1 with a confidence of 0.998."""
+    data = bytearray(PNG)
+    data[place] ^= 16
+    error = refusal(bytes(data))
+    assert (error.code, error.kind) == (400, "BrokenImage")
+    assert "checksum" in error.message
+
+
+@pytest.mark.parametrize("data", [PNG, JPEG, PROGRESSIVE], ids=["PNG", "JPEG", "progressive JPEG"])
+def test_a_cut_file_stays_cut(data):
+    for share, junk in itertools.product((0.01, 0.1, 0.3, 0.6, 0.9), (b"", b"\xff", b"\xff\xff\xda")):
+        cut = data[: max(4, int(len(data) * share))] + junk
+        with pytest.raises(ClientError) as caught:
+            decoded(open_image(cut))
+        assert caught.value.code == 400
+
+
+def test_a_run_length_encoded_bmp_is_refused():
+    """8 KB of line ends would be 16 million steps of Python."""
+    palette, lines = bytes(1024), b"\1\0\0\0" * 4096
+    header = struct.pack("<IiiHHIIiiII", 40, 4096, 4096, 1, 8, 1, len(lines), 0, 0, 256, 0)
+    start = 14 + len(header) + len(palette)
+    data = b"BM" + struct.pack("<IHHI", start + len(lines), 0, 0, start) + header + palette + lines
+    error = refusal(data)
+    assert (error.code, error.kind) == (400, "CostlyImage")
+    assert "without compression" in error.message

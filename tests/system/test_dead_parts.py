@@ -1,0 +1,170 @@
+"""What a person sees while a part is away or killed, and that nothing that was drawn is lost or doubled."""
+
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psutil
+import psycopg
+import pytest
+from playwright.sync_api import Page, expect
+
+from ops import leftovers, supervisor
+from tests.system.drawing import DIGITS, clear, draw_with_mouse, expect_answer, ink, open_page
+from tests.system.running import RunningSystem, eventually
+from ui.session import DATABASE_AWAY
+
+RECOVERY_S = 90.0
+
+
+def _supervised(part: str) -> Callable[[RunningSystem], list[int]]:
+    return lambda system: [supervisor.processes(system.system)[part]["pid"]]
+
+
+def _of_torchserve(pattern: str) -> Callable[[RunningSystem], list[int]]:
+    """Those processes of TorchServe whose command line matches."""
+    return lambda system: [
+        process.pid
+        for process in leftovers.find(system.system, "torchserve")
+        if re.search(pattern, " ".join(process.cmdline()))
+    ]
+
+
+_JVM = _of_torchserve(r"/java ")
+_WORKERS = _of_torchserve(r"model_service_worker\.py")
+VICTIMS = {
+    "postgres": _supervised("postgres"),
+    "a connection of postgres": lambda system: [
+        psutil.Process(_supervised("postgres")(system)[0]).children()[-1].pid
+    ],
+    "torchserve's keeper": _supervised("torchserve"),
+    "torchserve's JVM": _JVM,
+    "both workers": _WORKERS,
+    "page": _supervised("page"),
+    "deliverer": _supervised("deliverer"),
+    "gateway": _supervised("gateway"),
+    "gateway's worker": lambda system: [psutil.Process(_supervised("gateway")(system)[0]).children()[0].pid],
+}
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_a_process_is_killed_in_the_middle_of_a_drawing(own_system: RunningSystem, desktop: Page, victim):
+    before = own_system.rows("SELECT count(*) FROM predictions")[0][0]
+    first, second = DIGITS[4]
+    open_page(desktop, own_system.address)
+    draw_with_mouse(desktop, [first])
+    expect(desktop.locator(".st-key-confidence")).to_contain_text("%")
+    # A keeper that is killed leaves a JVM, which goes on answering until the next keeper has ended it.
+    gone = _JVM(own_system) if victim == "torchserve's keeper" else []
+    for pid in VICTIMS[victim](own_system):
+        os.kill(pid, signal.SIGKILL)
+    draw_with_mouse(desktop, [second])
+    # By itself: no button is pressed.
+    eventually(lambda: _reads(desktop, 4), timeout_s=RECOVERY_S)
+    eventually(lambda: not any(psutil.pid_exists(pid) for pid in gone), timeout_s=RECOVERY_S)
+    eventually(lambda: own_system.ops("status").returncode == 0, timeout_s=RECOVERY_S)
+    desktop.locator(".st-key-yes button").click()
+    expect(desktop.locator(".st-key-question")).to_contain_text("Noted: a 4")
+    eventually(
+        lambda: (
+            own_system.rows(
+                "SELECT prediction, true_label FROM predictions ORDER BY created_at DESC LIMIT %s",
+                own_system.rows("SELECT count(*) FROM predictions")[0][0] - before,
+            )
+            == [(4, 4)]
+        ),
+    )
+    assert "Traceback" not in desktop.locator("body").inner_text()
+
+
+def _reads(page: Page, digit: int) -> bool:
+    return page.locator(".st-key-answer").inner_text().strip() == str(digit)
+
+
+@contextmanager
+def _stopped(system: RunningSystem, part: str) -> Iterator[None]:
+    with supervisor.remote(system.system) as remote:
+        remote.stopProcess(part)
+    try:
+        yield
+    finally:
+        with supervisor.remote(system.system) as remote:
+            remote.startProcess(part)
+
+
+@pytest.mark.parametrize(
+    ("part", "sentence"),
+    [
+        ("page", "The page is away just now. Your drawing stays here"),
+        ("gateway", "The gateway is away just now. Your drawing stays here"),
+        ("torchserve", "The model is not answering. Your drawing stays here"),
+    ],
+)
+def test_a_sentence_says_which_part_is_away_and_the_drawing_is_read_when_it_is_back(
+    own_system: RunningSystem, desktop: Page, part, sentence
+):
+    open_page(desktop, own_system.address)
+    with _stopped(own_system, part):
+        if part == "torchserve":
+            draw_with_mouse(desktop, DIGITS[7])
+            expect(desktop.locator(".st-key-notice")).to_contain_text(sentence)
+        else:  # said without a stroke, which it could not answer
+            expect(desktop.locator(".st-key-notice")).to_contain_text(sentence)
+            draw_with_mouse(desktop, DIGITS[7])
+        assert own_system.ops("status").returncode == 1  # and the operator is told too
+        drawn = ink(desktop)
+        assert drawn > 0
+    eventually(lambda: _reads(desktop, 7), timeout_s=RECOVERY_S)
+    eventually(lambda: ink(desktop) == drawn)
+    expect(desktop.locator(".st-key-notice")).to_have_text("")
+
+
+@pytest.mark.parametrize("part", ["postgres", "deliverer"])
+def test_with_the_database_away_answers_go_on_and_a_sentence_says_that_they_are_kept(
+    own_system: RunningSystem, desktop: Page, part
+):
+    open_page(desktop, own_system.address)
+    with _stopped(own_system, part):
+        draw_with_mouse(desktop, DIGITS[7])
+        expect_answer(desktop, 7)
+        eventually(lambda: _scribbles_until_told(desktop))
+        assert own_system.ops("status").returncode == 1
+    eventually(lambda: own_system.ops("status").returncode == 0, timeout_s=RECOVERY_S)
+    clear(desktop)
+    expect(desktop.locator(".st-key-notice")).to_have_text("")
+
+
+def _scribbles_until_told(page: Page) -> bool:
+    clear(page)
+    draw_with_mouse(page, DIGITS[1])
+    expect_answer(page, 1)
+    return page.locator(".st-key-notice").inner_text().strip() == DATABASE_AWAY
+
+
+def test_a_database_that_does_not_answer_holds_up_nobody(own_system: RunningSystem, desktop: Page):
+    open_page(desktop, own_system.address)
+    before = own_system.rows("SELECT count(*) FROM predictions")[0][0]
+    with psycopg.connect(own_system.database) as locked:
+        locked.execute("LOCK TABLE predictions IN ACCESS EXCLUSIVE MODE")
+        for digit in (7, 3):
+            draw_with_mouse(desktop, DIGITS[digit])
+            expect_answer(desktop, digit)
+            clear(desktop)
+        locked.rollback()
+    eventually(lambda: own_system.rows("SELECT count(*) FROM predictions")[0][0] == before + 2)
+
+
+def test_a_model_that_does_not_answer_is_given_up_and_asked_again(own_system: RunningSystem, desktop: Page):
+    open_page(desktop, own_system.address)
+    workers = [psutil.Process(pid) for pid in _WORKERS(own_system)]
+    for worker in workers:
+        worker.suspend()
+    try:
+        draw_with_mouse(desktop, DIGITS[7])
+        expect(desktop.locator(".st-key-notice")).to_contain_text("The model is not answering")
+    finally:
+        for worker in workers:
+            worker.resume()
+    eventually(lambda: _reads(desktop, 7), timeout_s=RECOVERY_S)

@@ -1,0 +1,37 @@
+"""The running API keeps what its description promises: Schemathesis asks, from /openapi.json alone."""
+
+import os
+import subprocess
+import sys
+
+from tests.system.running import ROOT, RunningSystem
+
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+    "response_headers_conformance",
+    "unsupported_method",
+    "allow_header_conformance",
+)
+EXAMPLES = 60
+TIMEOUT_S = 120
+
+
+def test_the_api_is_what_its_description_says(system: RunningSystem, tmp_path):
+    command = [
+        sys.executable, "-m", "schemathesis.cli", "run", f"{system.address}/openapi.json",
+        "--checks", ",".join(CHECKS),
+        "--phases", "examples,coverage,fuzzing",
+        "--max-examples", str(EXAMPLES),
+        # The same requests in every run.
+        "--generation-deterministic",
+        "--continue-on-failure", "--no-color",
+    ]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 selected / 4 total" in done.stdout, done.stdout  # all but the description itself

@@ -1,0 +1,196 @@
+"""What is unusual and yet right must work, and a good request is answered alike among bad ones."""
+
+import base64
+import http.client
+import io
+import json
+import random
+import socket
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+
+from tests.system.malformed_bodies import KNOWN_DIGITS, SEVEN, encoded, instances, png
+from tests.system.running import RunningSystem
+
+GREY = Image.open(io.BytesIO(SEVEN)).convert("L")
+TWO = Image.open(KNOWN_DIGITS / "2.png").convert("L")
+PNG_TEXT = base64.b64encode(SEVEN).decode()
+# First row, first column, step down and step right of each pass of an interlaced PNG.
+ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+# Another size of batch gives a float32 other last digits.
+FLOAT_NOISE = 1e-5
+
+
+def _interlaced() -> bytes:
+    """Pillow writes none: Adam7 of one bit a pixel, by hand."""
+    pixels = np.asarray(GREY.resize((64, 64))) > 127
+    rows = b""
+    for top, left, down, right in ADAM7:
+        for row in pixels[top::down, left::right]:
+            rows += b"\0" + np.packbits(row).tobytes()
+    return png(64, 64, (b"IDAT", zlib.compress(rows)), depth=1, interlace=1)
+
+
+def _pictures() -> dict[str, bytes]:
+    rotated = Image.Exif()
+    rotated[0x0112] = 6
+    animation = {"save_all": True, "append_images": [TWO], "duration": 100}
+    sixteen = Image.fromarray(np.asarray(GREY).astype(np.uint16) * 257)
+    transparent = GREY.convert("RGBA")
+    transparent.putalpha(GREY)
+    palette = GREY.quantize(4)
+    return {
+        "animated GIF": encoded("GIF", **animation),
+        "animated WebP": encoded("WEBP", **animation),
+        "APNG": encoded("PNG", **animation),
+        "CMYK JPEG": encoded("JPEG", Image.merge("CMYK", [GREY] * 3 + [Image.new("L", GREY.size)])),
+        "progressive JPEG": encoded("JPEG", progressive=True),
+        "rotated JPEG": encoded("JPEG", GREY.transpose(Image.Transpose.ROTATE_90), exif=rotated),
+        "rotated PNG": encoded("PNG", GREY.transpose(Image.Transpose.ROTATE_90), exif=rotated),
+        "16 bits": encoded("PNG", sixteen),
+        "1 bit": encoded("PNG", GREY.convert("1")),
+        "grey and alpha": encoded("PNG", GREY.convert("LA")),
+        "strokes on nothing": encoded("PNG", transparent),
+        "palette": encoded("PNG", palette),
+        "palette and transparency": encoded("PNG", palette, transparency=palette.getpixel((0, 0))),
+        "palette GIF": encoded("GIF", palette),
+        "1-bit BMP": encoded("BMP", GREY.convert("1")),
+        "colour BMP": encoded("BMP", GREY.convert("RGB")),
+        "lossless WebP": encoded("WEBP", lossless=True),
+        "4096x4096": encoded("PNG", GREY.resize((4096, 4096)).convert("1")),
+        "a long remark": encoded("PNG", exif=b"Exif\0\0" + bytes(1000)),
+    }
+
+
+@pytest.mark.parametrize("name", _pictures())
+def test_an_unusual_picture_is_read(system: RunningSystem, name):
+    response = system.predict(_pictures()[name])
+    assert response.status_code == 200, response.text
+    assert response.json()["digit"] == 7
+
+
+def test_an_interlaced_png_is_read(system: RunningSystem):
+    assert system.predict(_interlaced()).json()["digit"] == 7
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "data:image/png;base64," + PNG_TEXT,
+        "DATA:;BASE64," + PNG_TEXT,
+        " \n".join(PNG_TEXT[start : start + 60] for start in range(0, len(PNG_TEXT), 60)),
+    ],
+    ids=["data URI", "capital data URI", "white space"],
+)
+def test_unusual_base64_is_read(system: RunningSystem, text):
+    assert system.predict(json.dumps({"image": text}).encode()).json()["digit"] == 7
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        "",
+        "text/plain",
+        "application/json",
+        "multipart/form-data",
+        "multipart/form-data; boundary=x",
+        "a" * 3000,
+        "*/*",
+    ],
+)
+def test_image_bytes_are_read_under_any_type(system: RunningSystem, declared):
+    assert system.predict(SEVEN, **{"Content-Type": declared}).json()["digit"] == 7
+
+
+@pytest.mark.parametrize(
+    "declared", [None, "text/plain", "application/x-www-form-urlencoded", "application/ld+json"]
+)
+def test_json_is_read_under_any_type(system: RunningSystem, declared):
+    body = b'{"image": "%s", "comment": "a seven"}' % PNG_TEXT.encode()
+    assert system.predict(body, **{"Content-Type": declared} if declared else {}).json()["digit"] == 7
+
+
+def test_a_form_with_other_fields_is_read(system: RunningSystem):
+    files = {"before": b"a", "data": ("a name \N{SNOWMAN}.png", SEVEN, "text/plain"), "": b"b"}
+    response = requests.post(f"{system.address}/predict", files=files, timeout=30)
+    assert response.json()["digit"] == 7
+
+
+def _exchange(system: RunningSystem, *pieces: bytes, after_100: bytes = b"") -> dict:
+    with socket.create_connection(("127.0.0.1", system.system.gateway_port), timeout=30) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+        if after_100:
+            assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")
+            connection.sendall(after_100)
+        with http.client.HTTPResponse(connection) as response:
+            response.begin()
+            return json.loads(response.read())
+
+
+HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+
+
+def test_a_chunked_body_is_read(system: RunningSystem):
+    chunks = [
+        b"%x;name=value\r\n%s\r\n" % (len(SEVEN[i : i + 99]), SEVEN[i : i + 99])
+        for i in range(0, len(SEVEN), 99)
+    ]
+    answer = _exchange(
+        system, HEAD + b"Transfer-Encoding: CHUNKED\r\n\r\n", *chunks, b"0\r\nTrailer: a\r\n\r\n"
+    )
+    assert answer["digit"] == 7
+
+
+def test_a_client_that_waits_for_100_is_told_to_go_on(system: RunningSystem):
+    head = HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(SEVEN)
+    assert _exchange(system, head, after_100=SEVEN)["digit"] == 7
+
+
+def test_bytes_that_come_one_by_one_are_read(system: RunningSystem):
+    head = HEAD + b"Content-Length: %d\r\n\r\n" % len(SEVEN)
+    assert _exchange(system, head, *(SEVEN[i : i + 1] for i in range(len(SEVEN))))["digit"] == 7
+
+
+def test_pipelined_requests_are_answered_in_their_order(system: RunningSystem):
+    first = HEAD.replace(b"Connection: close\r\n", b"") + b"Content-Length: %d\r\n\r\n" % len(SEVEN) + SEVEN
+    assert _exchange(system, first + HEAD + b"Content-Length: 1\r\n\r\na")["digit"] == 7
+
+
+def test_a_bad_request_changes_nothing_of_its_neighbours(system: RunningSystem):
+    """What the model saw is the same to the byte, and its answer but for a float's last digits."""
+    good = [(KNOWN_DIGITS / f"{digit}.png").read_bytes() for digit in range(10)]
+    good += [instances(*good[:4]), encoded("JPEG")]
+    alone = [system.predict(body).json() for body in good]
+    bad = [
+        b"",
+        b"hello",
+        SEVEN[:300],
+        b'{"image": "aGVsbG8="}',
+        instances(SEVEN, b""),
+        png(65535, 65535),
+        b"[" * 9999,
+    ]
+    sent = [(body, None) for body in bad * 12] + [
+        (body, answer) for body, answer in zip(good, alone, strict=True)
+    ] * 12
+    random.Random(0).shuffle(sent)
+    with ThreadPoolExecutor(16) as pool:
+        responses = list(pool.map(lambda pair: system.predict(pair[0]), sent))
+    for (_, expected), response in zip(sent, responses, strict=True):
+        assert response.status_code == 200 if expected else response.status_code in (400, 413)
+        if expected:
+            for one, other in zip(_answers(response.json()), _answers(expected), strict=True):
+                for field in ("digit", "is_digit", "model_version", "input"):
+                    assert one[field] == other[field]
+                for field in ("confidence", "probabilities", "digit_score"):
+                    assert one[field] == pytest.approx(other[field], abs=FLOAT_NOISE)
+
+
+def _answers(document: dict) -> list[dict]:
+    return document.get("predictions", [document])

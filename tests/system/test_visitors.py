@@ -1,0 +1,33 @@
+"""A crowd on the page at once, and one of them draws."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.system.drawing import DIGITS, draw_with_mouse, expect_answer, open_page
+from tests.system.running import RunningSystem
+
+VISITORS = 200
+SCRIPT = Path(__file__).with_name("visitors.py")
+
+
+@pytest.fixture
+def crowd(system: RunningSystem) -> Iterator[str]:
+    """Two hundred browser sessions that stay open; what they say when all have the page."""
+    command = [str(system.system.python("page")), str(SCRIPT), system.address, str(VISITORS)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield process.stdout.readline()
+        process.stdin.close()
+    assert process.returncode == 0
+
+
+def test_in_a_crowd_of_two_hundred_one_draws_and_is_answered(system: RunningSystem, desktop: Page, crowd):
+    assert crowd == f"{VISITORS} visitors have the page\n"
+    open_page(desktop, system.address)
+    draw_with_mouse(desktop, DIGITS[7])
+    expect_answer(desktop, 7)

@@ -1,0 +1,70 @@
+// What the canvas and Streamlit leave to be done in the browser.
+
+const SPOKEN = '.st-key-answer, .st-key-notice'
+
+// The canvas brings a toolbar, for editing shapes, that lies invisibly over its corner and takes strokes there.
+// Its style is isolated, so it can be reached only from within the page.
+const hideToolbar = () => {
+  for (const host of document.querySelectorAll('.st-key-canvas *')) {
+    const root = host.shadowRoot
+    if (root && root.querySelector('.canvas-root') && !root.querySelector('style[data-plain]')) {
+      const style = document.createElement('style')
+      style.dataset.plain = ''
+      style.textContent = '.dc-toolbar { display: none !important } .dc-canvas { outline: none }'
+      root.append(style)
+    }
+  }
+}
+
+// A screen reader speaks what changes inside an element that was there before.
+const speakAnswers = () => {
+  for (const element of document.querySelectorAll(SPOKEN)) {
+    if (!element.hasAttribute('aria-live')) element.setAttribute('aria-live', 'polite')
+  }
+}
+
+// Streamlit says nothing when the connection to its server is gone. The server cannot say it: so it is said here.
+const PAGE_AWAY = 'The page is away just now. Your drawing stays here and is read when it is back.'
+const GATEWAY_AWAY = 'The gateway is away just now. Your drawing stays here and is read when it is back.'
+const CONNECTION = 'data-test-connection-state'
+
+const isConnected = () => document.querySelector('.stApp')?.getAttribute(CONNECTION) === 'CONNECTED'
+const sentence = () => document.querySelector('.st-key-notice .away')
+
+let wasAway = false
+
+const sayWhatIsAway = async (whenBack) => {
+  if (isConnected()) {
+    sentence()?.remove()
+    if (wasAway) whenBack()
+    wasAway = false
+    return
+  }
+  // Streamlit's own dialog asks "Is Streamlit still running?" and lies over the canvas.
+  document.querySelector('[data-testid="stDialog"] [aria-label="Close"]')?.click()
+  if (wasAway) return
+  wasAway = true
+  // Any answer comes from the gateway, and tells that only what is behind it is away.
+  const text = await fetch('/_stcore/health').then(() => PAGE_AWAY, () => GATEWAY_AWAY)
+  if (isConnected()) return
+  const line = document.createElement('div')
+  line.className = 'away'
+  line.textContent = text
+  document.querySelector('.st-key-notice')?.prepend(line)
+}
+
+export default function ({ setTriggerValue }) {
+  // Streamlit keeps what was drawn meanwhile, and sends it only when something asks the server for a run.
+  const goOn = () => setTriggerValue('connected', true)
+  const finish = () => {
+    hideToolbar()
+    speakAnswers()
+    sayWhatIsAway(goOn)
+  }
+  finish()
+  const observer = new MutationObserver(finish)
+  observer.observe(document.body, {
+    childList: true, subtree: true, attributes: true, attributeFilter: [CONNECTION],
+  })
+  return () => observer.disconnect()
+}
