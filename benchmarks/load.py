@@ -20,6 +20,7 @@ from itertools import cycle
 
 TIMEOUT_S = 30.0
 RECEIVED_AT_ONCE = 65536
+_CLOSE = re.compile(rb"\r\nconnection: *close\r\n", re.IGNORECASE)
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
@@ -52,10 +53,19 @@ class _Connection:
     """One client: sends a request and collects its answer."""
 
     def __init__(self, target: Target) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", target.port), timeout=TIMEOUT_S)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._port = target.port
         self._received = b""
         self.sent_at = 0.0
+        self.open()
+
+    def open(self) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", self._port), timeout=TIMEOUT_S)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.ended = False
+
+    def open_again(self) -> None:
+        self.socket.close()
+        self.open()
 
     def send(self, request: bytes) -> None:
         self.sent_at = time.perf_counter()
@@ -78,6 +88,8 @@ class _Connection:
         answer, self._received = self._received, b""
         if not answer.startswith(b"HTTP/1.1 200"):
             raise LoadError(f"Not a 200: {answer[:500]!r}")
+        # nginx ends a connection after 1,000 requests.
+        self.ended = _CLOSE.search(answer, 0, end_of_head + 2) is not None
         return answer[end_of_head + 4 :]
 
 
@@ -111,6 +123,11 @@ def run(
                 now = time.perf_counter()
                 if begin <= now < end:
                     latencies.append((now - connection.sent_at) * 1000)
+                if connection.ended:
+                    del by_number[number]  # epoll forgets a closed socket by itself
+                    connection.open_again()
+                    by_number[connection.socket.fileno()] = connection
+                    ready.register(connection.socket.fileno(), select.EPOLLIN)
                 connection.send(next(requests))
     return Measured(len(latencies) / (min(time.perf_counter(), end) - begin), latencies)
 
@@ -133,6 +150,8 @@ def ask(target: Target, bodies: Sequence[bytes]) -> list[bytes]:
 
 
 def _ask(connection: _Connection, target: Target, body: bytes) -> bytes:
+    if connection.ended:
+        connection.open_again()
     connection.send(target.request(body))
     while (answer := connection.receive()) is None:
         pass

@@ -12,15 +12,21 @@ from benchmarks.load import LoadError, Target
 class _Echo(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     status = 200
+    requests_of_a_connection = 1000
     bodies: list[bytes]
-    connections: set[int]
+    ports: list[int]
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.bodies.append(body)
-        self.connections.add(self.client_address[1])
+        self.ports.append(self.client_address[1])
         self.send_response(self.status)
         self.send_header("Content-Length", str(len(body)))
+        if (
+            sum(1 for port in self.ports if port == self.client_address[1]) % self.requests_of_a_connection
+            == 0
+        ):
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
@@ -30,7 +36,7 @@ class _Echo(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def echo():
-    handler = type("Echo", (_Echo,), {"bodies": [], "connections": set()})
+    handler = type("Echo", (_Echo,), {"bodies": [], "ports": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.handle_error = lambda *_: None  # the last requests are broken off
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -50,7 +56,7 @@ def test_every_client_keeps_its_connection_and_the_bodies_go_in_turn(echo):
     measured = load.run(echo.target, BODIES, clients=3, seconds=10, warm_up_s=0, most=12)
     assert len(measured.latencies_ms) == 12
     assert all(latency > 0 for latency in measured.latencies_ms)
-    assert len(echo.connections) == 3
+    assert len(set(echo.ports)) == 3
     assert set(echo.bodies) == set(BODIES)
 
 
@@ -68,6 +74,13 @@ def test_targets_are_asked_in_turn_with_the_same_body(echo):
 
 
 def test_the_answers_come_back_whole_and_in_order(echo):
+    assert load.ask(echo.target, BODIES) == BODIES
+
+
+def test_a_connection_that_the_server_ends_is_followed_by_another(echo):
+    echo.requests_of_a_connection = 2
+    assert len(load.run(echo.target, BODIES, clients=2, seconds=10, warm_up_s=0, most=12).latencies_ms) == 12
+    assert len(set(echo.ports)) >= 6
     assert load.ask(echo.target, BODIES) == BODIES
 
 
