@@ -88,8 +88,7 @@ def _results(counts: Sequence[int], sizes: Sequence[Sizes]) -> Results:
     columns = [
         "MiB (PSS) after predictions:",
         *(f"{count:,}" for count in counts),
-        "since first",
-        "since second",
+        *("since first", "since second")[: len(counts)],
     ]
     summary = (
         f"{CLIENTS} clients post canvases of 320x320 to the gateway of a system of its own, {counts[-1]:,} in all. "

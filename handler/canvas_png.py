@@ -1,10 +1,11 @@
-"""The PNG of a browser's canvas, read in a third of Pillow's time.
+"""The PNG of a browser's canvas, read in half of Pillow's time.
 
     drawn = read_canvas(data)    # "RGBX": the part with ink and a rim of its paper; None: Pillow shall read it
 
 Chromium filters every row by "Up" (PNG specification, 9.2): what it stores of a row is its difference from the row
 above. So a row and a column without a stroke are zeros, and only where there are strokes is anything summed up.
-Of a canvas of 320x320 Pillow reads all in 0.7 ms; this takes 0.4 ms, and find_ink a third of its time on the part.
+Of a canvas of 320x320 Pillow reads all in 0.7 ms; this takes 0.33 ms (0.5 with Python's own zlib), and on the part
+find_ink takes 0.2 instead of 0.7 ms (the least of 300 readings of 60 drawings, one AMD EPYC core).
 """
 
 import struct
