@@ -38,6 +38,10 @@ status: .venv/ops/installed ## what runs, and whether it answers
 logs: .venv/ops/installed ## follow the logs of all parts; Ctrl-C ends it
 	@$(OPS) logs
 
+.PHONY: prune
+prune: .venv/ops/installed ## remove drawings older than DAYS= days, labelled ones too, and say how many
+	@$(OPS) prune "$(DAYS)"
+
 # The model
 
 .PHONY: data

@@ -136,5 +136,12 @@ OUTBOX_PATH = Setting(
     Path("var/outbox/outbox.sqlite3"),
     "The SQLite file in which answers and labels wait for the database.",
 )
+OPERATOR_PASSWORD = Setting(
+    "OPERATOR_PASSWORD",
+    str,
+    "",
+    "What an operator signs in with, to see all drawings; empty: whoever sits at this machine is one.",
+    secret=True,
+)
 
 ALL: tuple[Setting[Any], ...] = tuple(value for value in globals().values() if isinstance(value, Setting))

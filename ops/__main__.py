@@ -1,4 +1,4 @@
-"""What `make` runs:  python -m ops up | down | status | logs"""
+"""What `make` runs:  python -m ops up | down | status | logs | prune DAYS"""
 
 import argparse
 import fcntl
@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dotenv import load_dotenv
 
 from ops.down import down
-from ops.errors import OpsError
+from ops.errors import OpsError, UsageError
+from ops.prune import days, prune
 from ops.status import follow_logs, status
 from ops.system import ROOT, System
 from ops.up import up
@@ -17,8 +18,10 @@ from ops.up import up
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="ops", description=__doc__)
-    parser.add_argument("command", choices=["up", "down", "status", "logs"])
-    command = parser.parse_args().command
+    parser.add_argument("command", choices=["up", "down", "status", "logs", "prune"])
+    parser.add_argument("days", nargs="?", default="", help="prune: how many days of drawings stay")
+    arguments = parser.parse_args()
+    command = arguments.command
     load_dotenv(ROOT / ".env")  # what the environment sets already, wins
     try:
         if command == "up":
@@ -29,13 +32,21 @@ def main() -> int:
                 down(System.running_or_configured())
         elif command == "status":
             return 0 if status(System.running_or_configured()) else 1
+        elif command == "prune":
+            prune(System.running_or_configured(), days(arguments.days))
         else:
             follow_logs(System.running_or_configured())
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return 2
     except OpsError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Interrupted; 'make up' goes on from here, 'make down' stops what runs.", file=sys.stderr)
+        print(
+            "Interrupted; the same command goes on from here, and 'make down' stops what runs.",
+            file=sys.stderr,
+        )
         return 130
     return 0
 

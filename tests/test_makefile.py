@@ -44,6 +44,26 @@ def test_archive_with_a_wrong_version_names_it(version):
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "DAYS is missing, for example: make prune DAYS=30"),
+        (
+            ("DAYS=soon",),
+            "DAYS 'soon' is not a number of days from 1 to 36500, for example: make prune DAYS=30",
+        ),
+        (
+            ("DAYS=0; id",),
+            "DAYS '0; id' is not a number of days from 1 to 36500, for example: make prune DAYS=30",
+        ),
+    ],
+)
+def test_prune_with_missing_or_wrong_days_gives_an_example(words, said):
+    done = _make("prune", *words)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == said
+
+
 def test_without_a_suitable_python_it_says_which_are(bare_checkout):
     done = _make("PYTHON=", ".venv/ops/installed", folder=bare_checkout)
     assert done.returncode != 0

@@ -11,14 +11,13 @@ from ui import pictures
 from ui.canvas import theme
 from ui.drawing import Drawing
 from ui.model_client import Explanation, ModelError
+from ui.percentage import percentage
 from ui.session import DATABASE_AWAY, Session
 
 NONE_YET = "\N{EN DASH}"
 DIGITS = range(10)
 # An empty square, where a picture of the model's input will be.
 NO_PICTURE = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 28 28'/%3E"
-# What is shown at most: no answer is ever certain, and "100.0%" would say so.
-MOST_CONFIDENT = 0.999
 # How often a drawing that could not be read is tried again by itself.
 RETRY_INTERVAL_S = 3.0
 
@@ -106,7 +105,7 @@ def _digit(drawing: Drawing) -> str:
 
 
 def _confidence(drawing: Drawing) -> str:
-    return _none_yet() if drawing.answer is None else f"<div>{_percentage(drawing.answer.confidence)}</div>"
+    return _none_yet() if drawing.answer is None else f"<div>{percentage(drawing.answer.confidence)}</div>"
 
 
 def _none_yet() -> str:
@@ -136,7 +135,7 @@ def _bars(drawing: Drawing) -> str:
     rows = "".join(
         f'<div role="listitem" class="bar{" first" * (digit == first)}"><span class="name">{digit}</span>'
         f'<span class="track"><span class="fill" style="width: {probability:.1%}"></span></span>'
-        f'<span class="value">{NONE_YET if first is None else _percentage(probability)}</span></div>'
+        f'<span class="value">{NONE_YET if first is None else percentage(probability)}</span></div>'
         for digit, probability in zip(DIGITS, probabilities, strict=True)
     )
     return f'<div class="bars" role="list" aria-label="Probability of each digit">{rows}</div>'
@@ -166,7 +165,3 @@ def _figure(source: str, caption: str) -> str:
         f'<figure><img src="{source}" alt="{caption}" decoding="sync">'
         f"<figcaption>{caption}</figcaption></figure>"
     )
-
-
-def _percentage(probability: float) -> str:
-    return f"{min(probability, MOST_CONFIDENT):.1%}"

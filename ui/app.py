@@ -1,4 +1,4 @@
-"""The page: draw a digit, read the answer, say whether it is right.
+"""The page: draw a digit, read the answer, say whether it is right. Beside it History, and Insights for operators.
 
 streamlit run ui/app.py
 """
@@ -8,11 +8,14 @@ from pathlib import Path
 import streamlit as st
 
 import settings
-from ui import answer, browser, upload
+from ui import answer, browser, history_page, upload
 from ui.canvas import canvas
+from ui.database import Database
 from ui.model_client import ModelClient
+from ui.operator import Door
 from ui.outbox import Outbox
 from ui.session import Session
+from ui.sign_in import is_operator, sign_in
 
 
 @st.cache_resource
@@ -23,6 +26,16 @@ def _model() -> ModelClient:
 @st.cache_resource
 def _outbox() -> Outbox:
     return Outbox(settings.OUTBOX_PATH.read())
+
+
+@st.cache_resource
+def _database() -> Database:
+    return Database()
+
+
+@st.cache_resource
+def _door() -> Door:
+    return Door(settings.OPERATOR_PASSWORD.read())
 
 
 def _session() -> Session:
@@ -48,14 +61,62 @@ def _drawing_board(session: Session) -> None:
             with place_of_label:
                 answer.label(session)
             answer.why(session)
-    st.html('<div class="small footer">What you draw here is kept, to learn from.</div>')
 
 
 def main() -> None:
     st.set_page_config(page_title="MNIST Digit Classifier", page_icon="✏️", layout="wide")
     st.html(Path(__file__).with_name("style.css"))
-    _drawing_board(_session())
+    session, operator = _session(), is_operator(_door())
+
+    def draw() -> None:
+        _drawing_board(session)
+        with st.container(key="footer", horizontal=True, horizontal_alignment="center"):
+            st.html('<div class="small">What you draw here is kept, to learn from.</div>', width="content")
+            st.page_link(history, label="History")
+
+    def show_history() -> None:
+        st.html(Path(__file__).with_name("history.css"))
+        with st.container(key="heading", horizontal=True, vertical_alignment="center"):
+            st.html('<h1 class="title">History</h1>')
+            sign_in(_door())
+            st.page_link(drawing, label="Draw")
+            if operator:
+                st.page_link(insights, label="Insights")
+        history_page.History(session, _outbox(), _database(), everyones=operator).show()
+
+    def show_insights() -> None:
+        # Imported here: what draws its charts takes a moment and memory that no visitor needs.
+        from ui import insights_page
+
+        st.html(Path(__file__).with_name("history.css"))
+        with st.container(key="heading", horizontal=True, vertical_alignment="center"):
+            st.html('<h1 class="title">Insights</h1>')
+            st.page_link(drawing, label="Draw")
+            st.page_link(history, label="History")
+        insights_page.show(_database())
+
+    drawing = st.Page(draw, title="MNIST Digit Classifier", default=True)
+    history = st.Page(show_history, title="History", url_path="history")
+    insights = st.Page(show_insights, title="Insights", url_path="insights")
+    page = st.navigation([drawing, history, *([insights] if operator else [])], position="hidden")
+    _arrive(page.url_path, session, operator)
+    page.run()
     browser.finish()
+
+
+def _arrive(path: str, session: Session, operator: bool) -> None:
+    """What has to be done when somebody comes from another page, or as somebody else by signing in or out."""
+    here = (path, operator)
+    before = st.session_state.get("at", here)
+    st.session_state.at = here
+    if path and "brush" in st.session_state:
+        st.session_state.brush = st.session_state.brush  # or Streamlit forgets it with the page it is on
+    if here == before:
+        return
+    if path == "":
+        session.show_again()
+    if path == "history":
+        history_page.open_anew()
 
 
 main()

@@ -4,16 +4,21 @@ What is shown was written here before. SQLite in WAL mode with full synchronisat
 power cut loses a record, and the page never waits for the database.
 """
 
+import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
 from ui.record import Record
 
 BUSY_TIMEOUT_S = 5.0
+# Labels given in History, remembered for whoever still has the drawing at hand.
+MOST_RELABELLED = 1000
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS waiting (
@@ -48,6 +53,7 @@ class Outbox:
         self._connection: sqlite3.Connection | None = (
             None  # opened by the first use, and again after a failure
         )
+        self._relabelled: OrderedDict[UUID, Record] = OrderedDict()
 
     def put(self, record: Record) -> None:
         """Keep a record; of two of one drawing the newer revision stays, and a label is never taken back.
@@ -55,24 +61,41 @@ class Outbox:
         On disk when this returns.
         """
         with self._transaction("IMMEDIATE") as connection:
-            connection.execute(
-                """
-                INSERT INTO waiting (id, revision, record, drawing, since) VALUES (?, ?, ?, ?, ?)
-                ON CONFLICT (id) DO UPDATE
-                SET revision = excluded.revision, record = excluded.record, drawing = excluded.drawing
-                WHERE excluded.revision > waiting.revision AND (
-                    json_extract(excluded.record, '$.true_label') IS NOT NULL
-                    OR json_extract(waiting.record, '$.true_label') IS NULL
-                )
-                """,
-                (str(record.id), record.revision, record.to_json(), record.drawing, time.time()),
-            )
+            self._put(connection, record)
+
+    def label(self, drawing_id: UUID, digit: int, delivered: Callable[[], Record | None]) -> Record | None:
+        """Keep a label for a drawing that is at hand nowhere here; the row with it, or None when there is no such row.
+
+        `delivered` asks the database for the row, while nobody is kept from the outbox. A record leaves the outbox only
+        when the database has it, so one of the three looks finds the newest revision.
+        """
+        before, row = self.waiting([drawing_id]), delivered()
+        with self._transaction("IMMEDIATE") as connection:
+            rows = [*before, *([row] if row else []), *_waiting(connection, [drawing_id])]
+            if not rows:
+                return None
+            labelled = max(rows, key=lambda record: record.revision).labelled(digit)
+            self._put(connection, labelled)
+        self._relabelled[drawing_id] = labelled
+        if len(self._relabelled) > MOST_RELABELLED:
+            self._relabelled.popitem(last=False)
+        return labelled
+
+    def relabelled(self, drawing_id: UUID) -> Record | None:
+        """The row of a drawing that `label` labelled, for the session that drew it: it would not know otherwise."""
+        return self._relabelled.get(drawing_id)
+
+    def waiting(self, ids: Sequence[UUID]) -> list[Record]:
+        """Those of the drawings named that the database does not have yet, or not in this revision."""
+        with self._transaction("DEFERRED") as connection:
+            return _waiting(connection, ids)
 
     def oldest(self, limit: int) -> list[Record]:
         """Up to `limit` records, the longest waiting first."""
         with self._transaction("DEFERRED") as connection:
-            rows = connection.execute("SELECT record, drawing FROM waiting ORDER BY since LIMIT ?", (limit,))
-            return [Record.from_json(text, drawing) for text, drawing in rows]
+            return _records(
+                connection.execute("SELECT record, drawing FROM waiting ORDER BY since LIMIT ?", (limit,))
+            )
 
     def delivered(self, records: Sequence[Record]) -> None:
         """Forget records that the database has, unless a newer revision came meanwhile."""
@@ -104,6 +127,20 @@ class Outbox:
         with self._lock:
             self._close()
 
+    def _put(self, connection: sqlite3.Connection, record: Record) -> None:
+        connection.execute(
+            """
+            INSERT INTO waiting (id, revision, record, drawing, since) VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT (id) DO UPDATE
+            SET revision = excluded.revision, record = excluded.record, drawing = excluded.drawing
+            WHERE excluded.revision > waiting.revision AND (
+                json_extract(excluded.record, '$.true_label') IS NOT NULL
+                OR json_extract(waiting.record, '$.true_label') IS NULL
+            )
+            """,
+            (str(record.id), record.revision, record.to_json(), record.drawing, time.time()),
+        )
+
     @contextmanager
     def _transaction(self, kind: str) -> Iterator[sqlite3.Connection]:
         with self._lock:
@@ -133,3 +170,16 @@ class Outbox:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _waiting(connection: sqlite3.Connection, ids: Sequence[UUID]) -> list[Record]:
+    return _records(
+        connection.execute(
+            "SELECT record, drawing FROM waiting WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps([str(drawing_id) for drawing_id in ids]),),
+        )
+    )
+
+
+def _records(rows: sqlite3.Cursor) -> list[Record]:
+    return [Record.from_json(text, drawing) for text, drawing in rows]

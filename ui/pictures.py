@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 
 SIDE = 28
 UPLOAD_SIDE = 1024  # pixels; what the model sees of a picture is 28x28
+THUMBNAIL_SIDE = 112
 # Paper and ink of a theme, grey levels; under a heat map the ink is paler, so that the colours count.
 SHADES = {"light": (255.0, 0.0), "dark": (20.0, 245.0)}
 PALE = 0.25
@@ -63,6 +64,24 @@ def scaled_down(file: bytes) -> bytes:
         Exception
     ):  # a broken file ends in almost any error: OSError, SyntaxError, struct.error, EOFError ...
         raise PictureError(NO_PICTURE) from None
+
+
+def thumbnail(file: bytes) -> str | None:
+    """A small copy of a logged drawing as a data URI; None where there is nothing to see.
+
+    The page logs no picture of more pixels than an upload has, so more is somebody's joke and not decoded.
+    """
+    try:
+        with Image.open(io.BytesIO(file)) as opened:
+            if opened.width * opened.height > UPLOAD_SIDE**2:
+                return None
+            picture = _plain(opened)
+            picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+            small = io.BytesIO()
+            picture.save(small, "WEBP", quality=60)
+    except Exception:  # as in scaled_down
+        return None
+    return "data:image/webp;base64," + base64.b64encode(small.getvalue()).decode("ascii")
 
 
 def _check_size(picture: Image.Image) -> None:

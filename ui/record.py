@@ -1,8 +1,8 @@
 """One drawing as it is remembered: a row of the table `predictions`."""
 
 import json
-from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 
@@ -23,6 +23,10 @@ class Record:
     labelled_at: datetime | None
     drawing: bytes
     revision: int
+
+    def labelled(self, digit: int) -> "Record":
+        """The row with what a person says the drawing is, a revision later."""
+        return replace(self, true_label=digit, labelled_at=datetime.now(UTC), revision=self.revision + 1)
 
     def to_json(self) -> str:
         """Everything but the drawing, which is bytes and kept beside."""

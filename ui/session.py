@@ -6,7 +6,7 @@ Order matters: a thing is written to the outbox before it is shown.
 import contextlib
 import secrets
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,9 @@ DATABASE_AWAY = "The database is away. Your drawings are kept here and get there
 LATE_AFTER_S = 3.0
 # A picture that could not be read is not tried again sooner.
 RETRY_PAUSE_S = 1.0
+
+# A visitor's History shows the drawings of the session, and of a very long one the newest.
+MOST_REMEMBERED = 1000
 
 Stroke = dict[str, Any]  # a path, in the canvas's own terms
 
@@ -55,6 +58,7 @@ class Session:
     drawing: Drawing = field(default_factory=Drawing)
     notice: str = ""
     canvas_start: CanvasStart = field(init=False)
+    answered: dict[UUID, None] = field(default_factory=dict)  # drawn in this session, the newest last
     theme: str | None = None  # that the strokes are drawn in
     _new: bool = True
     _strokes: tuple[Stroke, ...] = ()
@@ -78,6 +82,9 @@ class Session:
             return
         self._seen = picture
         self._strokes = tuple(strokes)
+        self._catch_up()
+        if mark != self.canvas_start.mark:
+            return  # the strokes come again, as another drawing
         if strokes:
             self._read(picture, self._at_hand)
         elif self.drawing.takes_strokes:
@@ -134,6 +141,7 @@ class Session:
         """Keep what the person says the drawing is. It is closed then, and the canvas free for the next."""
         if self.drawing.answer is None:
             return
+        self._catch_up()
         labelled = self.drawing.labelled(digit)
         try:
             self.outbox.put(labelled.record())
@@ -142,6 +150,12 @@ class Session:
             return
         self.drawing, self.notice = labelled, ""
         self._redraw(Drawing())
+
+    def show_again(self) -> None:
+        """Have the canvas show its strokes when a person comes back to it; their answer is still at hand."""
+        at_hand = self._at_hand
+        self.canvas_start = CanvasStart(at_hand.id, at_hand.revision, self._strokes)
+        self._catch_up()
 
     def explain(self) -> Explanation | None:
         """Why the drawing was read as it was; None without an answer. Raises ModelError. Asked once a picture."""
@@ -182,9 +196,25 @@ class Session:
             self.drawing, self.notice, self._unread = drawing.emptied(), NOT_KEPT, picture
         else:
             self.drawing, self.notice, self._unread = answered, "", None
+            self._remember(answered.id)
             if answered.answer is not None and not answered.answer.is_digit:
                 self.notice = NOT_A_DIGIT
         self._tried_at = time.monotonic()
+
+    def _remember(self, drawing_id: UUID) -> None:
+        self.answered[drawing_id] = None
+        if len(self.answered) > MOST_REMEMBERED:
+            del self.answered[next(iter(self.answered))]
+
+    def _catch_up(self) -> None:
+        """Take over a label that the drawing at hand was given in History, here or by an operator: it is closed."""
+        row = self.outbox.relabelled(self.drawing.id)
+        if row is not None and row.revision > self.drawing.revision:
+            self.drawing = replace(
+                self.drawing, true_label=row.true_label, labelled_at=row.labelled_at, revision=row.revision
+            )
+            if self.canvas_start.drawing_id == self.drawing.id:
+                self._redraw(Drawing(), self._strokes)
 
     def _go_on_with(self, mark: str, strokes: tuple[Stroke, ...]) -> None:
         """Take up the drawing of a browser whose page was restarted, under its id and a revision that is not older."""

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+from contextlib import contextmanager
 
 import pytest
 
@@ -10,20 +11,37 @@ from ops.system import System
 from tests.system.running import eventually, free_ports
 
 
+@contextmanager
+def a_system(folder):
+    """A system below a folder, with nothing started."""
+    system = System(folder / "var", folder / "model_store", "127.0.0.1", free_ports())
+    system.make_folders()
+    try:
+        yield system
+    finally:
+        system.sockets.rmdir()
+
+
+@contextmanager
+def a_server(system):
+    """PostgreSQL of a system, answering; nothing is migrated yet."""
+    secrets.ensure(system)
+    postgres.initialise(system)
+    with subprocess.Popen(postgres.server_command(system), stderr=subprocess.DEVNULL) as process:
+        try:
+            eventually(lambda: postgres.answers(system))
+            yield system
+        finally:
+            process.send_signal(signal.SIGINT)
+
+
 @pytest.fixture
 def system(tmp_path):
-    system = System(tmp_path / "var", tmp_path / "model_store", "127.0.0.1", free_ports())
-    system.make_folders()
-    yield system
-    system.sockets.rmdir()
+    with a_system(tmp_path) as system:
+        yield system
 
 
 @pytest.fixture
 def server(system):
-    """A system whose PostgreSQL answers; nothing is migrated yet."""
-    secrets.ensure(system)
-    postgres.initialise(system)
-    with subprocess.Popen(postgres.server_command(system), stderr=subprocess.DEVNULL) as process:
-        eventually(lambda: postgres.answers(system))
-        yield system
-        process.send_signal(signal.SIGINT)
+    with a_server(system) as server:
+        yield server

@@ -1,8 +1,9 @@
 """A migrated database."""
 
+import psycopg
 import pytest
 
-from ops import postgres
+from ops import postgres, secrets
 from tests.ops.conftest import server, system
 
 __all__ = ["server", "system"]
@@ -12,3 +13,22 @@ __all__ = ["server", "system"]
 def migrated(server):
     postgres.migrate(server)
     return server
+
+
+@pytest.fixture
+def page(migrated):
+    """A connection of the page's role."""
+    with connected_as_page(migrated) as connection:
+        yield connection
+
+
+@pytest.fixture
+def owner(migrated):
+    """A connection of the database's owner."""
+    with psycopg.connect(postgres.owner_url(migrated), autocommit=True) as connection:
+        yield connection
+
+
+def connected_as_page(system):
+    password = secrets.read(system, "database_page_password")
+    return psycopg.connect(postgres.page_url(system), password=password, autocommit=True)

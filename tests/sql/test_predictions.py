@@ -7,8 +7,6 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ops import postgres, secrets
-
 MIGRATIONS = Path(__file__).parent.parent.parent / "sql" / "migrations"
 ROW = {
     "id": uuid.UUID(int=1),
@@ -27,15 +25,7 @@ ROW = {
 }
 
 
-@pytest.fixture
-def page(migrated):
-    """A connection of the page's role."""
-    password = secrets.read(migrated, "database_page_password")
-    with psycopg.connect(postgres.page_url(migrated), password=password, autocommit=True) as connection:
-        yield connection
-
-
-def _insert(connection, **changes):
+def insert(connection, **changes):
     row = ROW | changes
     names = ", ".join(row)
     values = ", ".join(f"%({name})s" for name in row)
@@ -43,8 +33,8 @@ def _insert(connection, **changes):
 
 
 def test_the_schema_holds_what_is_right_and_refuses_what_is_not(page):
-    _insert(page)
-    _insert(page, id=uuid.UUID(int=2), true_label=4, labelled_at="2026-01-01T00:00:01Z", revision=2)
+    insert(page)
+    insert(page, id=uuid.UUID(int=2), true_label=4, labelled_at="2026-01-01T00:00:01Z", revision=2)
     wrong = [
         {"prediction": 10},
         {"prediction": -1},
@@ -63,14 +53,14 @@ def test_the_schema_holds_what_is_right_and_refuses_what_is_not(page):
     ]
     for changes in wrong:
         with pytest.raises(psycopg.IntegrityError):
-            _insert(page, id=uuid.uuid4(), **changes)
+            insert(page, id=uuid.uuid4(), **changes)
     with pytest.raises(psycopg.errors.UniqueViolation):
-        _insert(page)
+        insert(page)
     assert page.execute("SELECT count(*) FROM predictions").fetchone() == (2,)
 
 
 def test_the_page_may_write_answers_and_labels_and_nothing_else(page):
-    _insert(page)
+    insert(page)
     page.execute("UPDATE predictions SET true_label = 1, labelled_at = now(), revision = revision + 1")
     forbidden = [
         "DELETE FROM predictions",
@@ -84,6 +74,10 @@ def test_the_page_may_write_answers_and_labels_and_nothing_else(page):
         "CREATE ROLE friend",
         "SET ROLE owner",
         "SELECT * FROM schema_migrations",
+        "UPDATE insights SET drawings = 0",
+        "INSERT INTO insights (facet, day, model_version, drawings) VALUES ('answer', now(), '1.0', 1)",
+        "DELETE FROM insights",
+        "CALL recount_insights()",
     ]
     for statement in forbidden:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):

@@ -196,3 +196,74 @@ def test_a_file_that_is_no_outbox_is_said(tmp_path):
     (tmp_path / "outbox.sqlite3").write_bytes(b"something else " * 1000)
     with pytest.raises(NotKept):
         Outbox(tmp_path / "outbox.sqlite3").put(RECORD)
+
+
+def test_a_label_is_of_the_newest_revision_wherever_that_is(outbox):
+    for waits, delivered in ((RECORD, None), (None, RECORD), (replace(RECORD, revision=4), RECORD)):
+        if waits:
+            outbox.put(waits)
+        labelled = outbox.label(RECORD.id, 3, lambda delivered=delivered: delivered)
+        newest = max(record.revision for record in (waits, delivered) if record)
+        assert (labelled.true_label, labelled.revision) == (3, newest + 1)
+        assert outbox.oldest(10) == [labelled]
+        assert outbox.relabelled(RECORD.id) == labelled
+        outbox.delivered([labelled])
+
+
+def test_a_revision_that_is_delivered_meanwhile_is_not_missed(outbox):
+    newest = replace(RECORD, revision=2)
+    outbox.put(newest)
+
+    def the_deliverer_is_quicker():
+        outbox.delivered([newest])
+        return RECORD
+
+    assert outbox.label(RECORD.id, 3, the_deliverer_is_quicker).revision == 3
+
+
+def test_a_slow_database_keeps_nobody_from_the_outbox(outbox):
+    other = replace(RECORD, id=uuid.uuid4())
+
+    def slow():
+        thread = threading.Thread(target=outbox.put, args=(other,))
+        thread.start()
+        thread.join(timeout=20)
+        assert not thread.is_alive()
+        return RECORD
+
+    outbox.label(RECORD.id, 3, slow)
+    assert {record.id for record in outbox.oldest(10)} == {RECORD.id, other.id}
+
+
+def test_a_drawing_that_is_nowhere_gets_no_label(outbox):
+    assert outbox.label(RECORD.id, 3, lambda: None) is None
+    assert outbox.relabelled(RECORD.id) is None
+    assert outbox.oldest(10) == []
+
+
+def test_a_database_that_fails_leaves_no_label(outbox):
+    def fail():
+        raise ConnectionResetError
+
+    outbox.put(RECORD)
+    with pytest.raises(ConnectionResetError):
+        outbox.label(RECORD.id, 3, fail)
+    assert outbox.oldest(10) == [RECORD]
+    assert outbox.relabelled(RECORD.id) is None
+
+
+def test_labels_are_remembered_for_a_bounded_number_of_drawings(outbox, monkeypatch):
+    monkeypatch.setattr("ui.outbox.MOST_RELABELLED", 3)
+    records = [replace(RECORD, id=uuid.uuid4()) for _ in range(5)]
+    for record in records:
+        outbox.label(record.id, 1, lambda record=record: record)
+    assert [outbox.relabelled(record.id) is not None for record in records] == [False] * 2 + [True] * 3
+
+
+def test_those_that_wait_are_found_by_their_ids(outbox):
+    others = [replace(RECORD, id=uuid.uuid4()) for _ in range(3)]
+    for record in others:
+        outbox.put(record)
+    assert outbox.waiting([others[1].id, uuid.uuid4()]) == [others[1]]
+    assert outbox.waiting([]) == []
+    assert len(outbox.waiting([*(uuid.uuid4() for _ in range(3000)), others[0].id])) == 1

@@ -99,3 +99,21 @@ def test_more_pixels_than_memory_is_for_are_refused_before_they_are_decoded():
 def test_a_file_that_is_no_picture_is_a_sentence(file):
     with pytest.raises(pictures.PictureError, match="no picture that can be read"):
         pictures.scaled_down(file)
+
+
+def test_a_thumbnail_is_small_and_shows_the_drawing():
+    drawing = Image.new("RGBA", (320, 320), (255, 255, 255, 255))
+    drawing.paste((0, 0, 0, 255), (100, 0, 220, 320))
+    uri = pictures.thumbnail(_file(drawing))
+    small = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("L")
+    assert small.size == (112, 112)
+    assert small.getpixel((56, 56)) < 40
+    assert small.getpixel((5, 56)) > 215
+    assert len(uri) < 2000
+
+
+@pytest.mark.parametrize(
+    "file", [b"", b"png", _file(Image.new("L", (40, 30)))[:-30], _file(Image.new("1", (1100, 1100)))]
+)
+def test_what_cannot_or_should_not_be_decoded_has_no_thumbnail(file):
+    assert pictures.thumbnail(file) is None

@@ -326,6 +326,9 @@ class _FullDisk:
     def put(self, record):
         raise NotKept
 
+    def relabelled(self, drawing_id):
+        return None
+
 
 def test_an_answer_that_cannot_be_kept_is_not_shown(client, outbox):
     session = Session(client, _FullDisk())
@@ -373,3 +376,46 @@ def test_an_explanation_that_fails_is_said_and_not_asked_for_at_every_turn(sessi
     fake_model.status, fake_model.content = 200, EXPLANATION
     session.forget_explanation()  # switched off and on again
     assert session.explain().runner_up == 1
+
+
+def test_what_was_answered_here_is_remembered_and_of_a_long_session_the_newest(session, monkeypatch):
+    monkeypatch.setattr("ui.session.MOST_REMEMBERED", 2)
+    ids = []
+    for number in range(3):
+        _show(session, ["a"], ONE + bytes([number]))
+        _show(session, ["a", "b"], TWO + bytes([number]))
+        ids.append(session.drawing.id)
+        session.clear()
+    assert list(session.answered) == ids[1:]
+
+
+def test_coming_back_the_canvas_shows_its_strokes_and_nothing_is_asked_again(session, fake_model):
+    _show(session, ["a"], ONE)
+    before = session.canvas_start
+    session.show_again()
+    assert session.canvas_start != before
+    assert session.canvas_start.strokes == ("a",)
+    _show(session, ["a"], ONE)
+    assert len(fake_model.requests) == 1
+    _show(session, ["a", "b"], TWO)
+    assert session.drawing.revision == 2
+    session.undo()
+    assert session.canvas_start.strokes == ("a",)
+
+
+def test_a_label_given_elsewhere_closes_the_drawing_at_hand(session, outbox):
+    _show(session, ["a"], ONE)
+    labelled = outbox.label(session.drawing.id, 1, lambda: None)
+    _show(session, ["a", "b"], TWO)
+    assert session.canvas_start.drawing_id != labelled.id
+    _show(session, ["a", "b"], TWO)  # drawn again, as what it is: another drawing
+    assert session.drawing.id != labelled.id
+    assert [(record.true_label, record.revision) for record in _kept(session)] == [(1, 2), (None, 1)]
+
+
+def test_a_label_here_comes_after_one_given_elsewhere(session, outbox):
+    _show(session, ["a"], ONE)
+    outbox.label(session.drawing.id, 1, lambda: None)
+    session.label(7)
+    [record] = _kept(session)
+    assert (record.true_label, record.revision) == (7, 3)

@@ -1,0 +1,101 @@
+"""What History asks, of a real database: each drawing on one page, those of a filter and no others."""
+
+import itertools
+import random
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.sql.test_predictions import ROW, insert
+from ui import history
+from ui.history import Filters, Place
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def records(page):
+    """Sixty varied drawings, some at the very same time, the newest first."""
+    some = random.Random(3)
+    for number in range(60):
+        label = some.choice([None, 3, 7])
+        insert(
+            page,
+            id=uuid.UUID(int=some.getrandbits(128)),
+            created_at=NOON - timedelta(minutes=number // 3),
+            prediction=some.choice([3, 7]),
+            is_digit=some.random() < 0.7,
+            model_version=some.choice(["1.0", "1.1"]),
+            true_label=label,
+            labelled_at=None if label is None else NOON,
+        )
+    found = history.newest(page, Filters(), limit=100)
+    assert len(found) == 60
+    assert found == sorted(found, key=lambda record: (record.created_at, record.id), reverse=True)
+    return found
+
+
+def _filters():
+    return [
+        Filters(digit, version, labels, no_digit, since, until)
+        for digit, version, labels, no_digit, (since, until) in itertools.product(
+            (None, 3, 5),
+            (None, "1.1"),
+            (None, "wrong", "unlabelled"),
+            (False, True),
+            ((None, None), (NOON - timedelta(minutes=10), NOON - timedelta(minutes=2))),
+        )
+    ]
+
+
+def test_a_filter_finds_what_fits_it_and_nothing_else(page, records):
+    for filters in _filters():
+        expected = [record for record in records if filters.fit(record)]
+        assert history.newest(page, filters, limit=100) == expected, filters
+        with page.transaction():
+            assert list(history.export(page, filters, 7)) == expected[:7], filters
+
+
+def test_turning_pages_shows_each_drawing_once_in_both_directions(page, records):
+    for filters in _filters():
+        expected = [record for record in records if filters.fit(record)]
+        seen, place = [], None
+        while found := history.newest(page, filters, place, limit=7):
+            seen += found
+            place = Place.of(found[-1])
+        assert seen == expected, filters
+        if expected:
+            back = history.newest(page, filters, Place.of(expected[-1], newer=True), limit=100)
+            assert back == expected[:-1][::-1], filters
+
+
+def test_new_drawings_do_not_move_a_page(page, records):
+    place = Place.of(records[10])
+    before = history.newest(page, Filters(digit=3), place)
+    insert(page, id=uuid.uuid4(), created_at=NOON + timedelta(minutes=1), prediction=3)
+    assert history.newest(page, Filters(digit=3), place) == before
+
+
+def test_named_drawings_are_found_by_pages_too(page, records):
+    mine = records[::4]
+    ids = [record.id for record in mine] + [uuid.uuid4()]
+    assert history.newest_of(page, ids) == mine
+    assert history.newest_of(page, ids, Place.of(mine[3]), limit=3) == mine[4:7]
+    assert history.newest_of(page, ids, Place.of(mine[3], newer=True)) == mine[:3][::-1]
+    assert history.newest_of(page, []) == []
+
+
+def test_one_drawing_is_found_whole(page):
+    insert(page)
+    record = history.record(page, ROW["id"])
+    assert (record.drawing, record.probabilities[0], record.revision) == (b"png", pytest.approx(0.1), 1)
+    assert replace(record, revision=2).id == ROW["id"]
+    assert history.record(page, uuid.uuid4()) is None
+
+
+def test_versions_are_those_of_the_drawings_that_are_there(page, owner, records):
+    assert history.versions(page) == ["1.0", "1.1"]
+    owner.execute("DELETE FROM predictions WHERE model_version = '1.0'")
+    assert history.versions(page) == ["1.1"]

@@ -1,0 +1,337 @@
+"""History and Insights in a real browser: who sees what, labelled from there, and back to the drawing at hand."""
+
+import csv
+import io
+import os
+import re
+import subprocess
+import uuid
+import zipfile
+from pathlib import Path
+
+import pytest
+import requests
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from ops import parts, supervisor
+from tests.system.drawing import CANVAS, DIGITS, draw_with_mouse, expect_answer, ink, open_page
+from tests.system.running import ROOT, RunningSystem, eventually, free_ports
+
+PASSWORD = "eighteen horses, one wagon"  # noqa: S105
+
+
+def _row(system: RunningSystem, drawing_id: str):
+    [row] = system.rows("SELECT prediction, true_label, revision FROM predictions WHERE id = %s", drawing_id)
+    return row
+
+
+def _count(system: RunningSystem) -> int:
+    return system.rows("SELECT count(*) FROM predictions")[0][0]
+
+
+def _newest(system: RunningSystem) -> str:
+    return str(system.rows("SELECT id FROM predictions ORDER BY created_at DESC LIMIT 1")[0][0])
+
+
+def _draw(system: RunningSystem, page: Page, digit: int) -> str:
+    """Draw a digit; the id of its row."""
+    before = _count(system)
+    draw_with_mouse(page, DIGITS[digit])
+    expect_answer(page, digit)
+    eventually(lambda: _count(system) == before + 1)
+    return _newest(system)
+
+
+def _go(page: Page, name: str) -> None:
+    page.get_by_role("link", name=name).click()
+    expect(page.locator("h1.title")).to_have_text("Draw a digit" if name == "Draw" else name)
+    if name == "Draw":
+        page.locator(CANVAS).wait_for()
+    _settle(page)
+
+
+def _insert(system: RunningSystem, count: int, **changes) -> list[str]:
+    """Rows of long ago, a minute apart, the newest first."""
+    values = {"prediction": 7, "true_label": None, "model_version": "0.9", "is_digit": True} | changes
+    ids = [str(uuid.uuid4()) for _ in range(count)]
+    for minutes, drawing_id in enumerate(ids):
+        system.rows(
+            """
+            INSERT INTO predictions (id, created_at, prediction, confidence, probabilities, is_digit, digit_score,
+                                     model_version, latency_ms, true_label, labelled_at, drawing, revision)
+            VALUES (%s, timestamptz '2001-02-03 12:00Z' - %s * interval '1 minute', %s, 0.9,
+                    array_fill(0.1::real, ARRAY[10]), %s, 0.9, %s, 3.5, %s::smallint,
+                    CASE WHEN %s::smallint IS NOT NULL THEN now() END, %s, 1)
+            RETURNING id
+            """,
+            drawing_id, minutes, values["prediction"], values["is_digit"], values["model_version"],
+            values["true_label"], values["true_label"], (ROOT / "training/known_digits/7.png").read_bytes(),
+        )  # fmt: skip
+    return ids
+
+
+def _ids(page: Page) -> list[str]:
+    return page.locator(".card").evaluate_all("cards => cards.map(card => card.dataset.id)")
+
+
+def _settle(page: Page) -> None:
+    """Wait until Streamlit has written the page."""
+    expect(page.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def _pick(page: Page, key: str, option: str) -> None:
+    """Choose an option of a select box; not while the page is being written, which would close it."""
+    _settle(page)
+    page.locator(f".st-key-{key} input").click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+@pytest.fixture
+def visitor_address(system: RunningSystem) -> str:
+    """This machine by a name that is not localhost: whoever comes by it may come from anywhere."""
+    return system.address.replace("127.0.0.1", "somewhere.localhost")
+
+
+def test_what_was_drawn_is_seen_in_history_and_corrected_there(system: RunningSystem, desktop: Page):
+    open_page(desktop, system.address)
+    first = _draw(system, desktop, 3)
+    desktop.locator(".st-key-clear button").click()
+    second = _draw(system, desktop, 7)
+    _go(desktop, "History")
+    expect(desktop.locator(".card").first).to_be_visible()
+    assert _ids(desktop)[:2] == [second, first]
+    card = desktop.locator(f'.card[data-id="{first}"]')
+    expect(card).to_contain_text("not labelled")
+    assert card.locator("img").evaluate("img => img.naturalWidth") == 112
+
+    card.click()
+    expect(desktop.locator(".st-key-detail .read")).to_have_text("3")
+    desktop.locator(".st-key-correct-5 button").click()
+    expect(card).to_contain_text("is a 5")
+    eventually(lambda: _row(system, first) == (3, 5, 2))
+    desktop.locator(".st-key-correct-3 button").click()  # a slip, put right
+    expect(card).to_contain_text("right")
+    eventually(lambda: _row(system, first) == (3, 3, 3))
+
+
+def test_back_from_history_the_drawing_goes_on_where_it_was(system: RunningSystem, desktop: Page):
+    open_page(desktop, system.address)
+    before = _count(system)
+    desktop.locator(".st-key-brush button", has_text="Bold").click()
+    first, second = DIGITS[4]
+    draw_with_mouse(desktop, [first])
+    expect(desktop.locator(".st-key-confidence")).to_have_text(re.compile("%"))
+    eventually(lambda: _count(system) == before + 1)
+    drawing_id, drawn = _newest(system), ink(desktop)
+    _go(desktop, "History")
+    expect(desktop.locator(".card").first).to_have_attribute("data-id", drawing_id)
+    _go(desktop, "Draw")
+    eventually(lambda: ink(desktop) == drawn)
+    expect(desktop.locator(".st-key-confidence")).to_have_text(re.compile("%"))
+    assert _row(system, drawing_id)[2] == 1  # not answered anew
+    draw_with_mouse(desktop, [second])
+    expect_answer(desktop, 4)
+    eventually(lambda: _row(system, drawing_id) == (4, None, 2))
+    assert _count(system) == before + 1
+    desktop.locator(".st-key-undo button").click()
+    eventually(lambda: ink(desktop) == drawn)
+
+
+def test_a_label_from_history_closes_the_drawing_at_hand(system: RunningSystem, desktop: Page):
+    open_page(desktop, system.address)
+    drawing_id = _draw(system, desktop, 7)
+    _go(desktop, "History")
+    desktop.locator(f'.card[data-id="{drawing_id}"]').click()
+    desktop.locator(".st-key-correct-7 button").click()
+    expect(desktop.locator(f'.card[data-id="{drawing_id}"]')).to_contain_text("right")
+    _go(desktop, "Draw")
+    expect(desktop.locator(".st-key-question")).to_contain_text("Noted: a 7")
+    eventually(lambda: ink(desktop) == 0)
+    other = _draw(system, desktop, 3)
+    assert other != drawing_id
+    assert _row(system, drawing_id) == (7, 7, 2)
+
+
+def test_a_label_given_elsewhere_closes_the_drawing_too(system: RunningSystem, new_page):
+    one, other = new_page(width=1280, height=900), new_page(width=1280, height=900)
+    open_page(one, system.address)
+    drawing_id = _draw(system, one, 7)
+    other.goto(f"{system.address}/history")
+    other.locator(f'.card[data-id="{drawing_id}"]').click()
+    other.locator(".st-key-correct-1 button").click()
+    eventually(lambda: _row(system, drawing_id) == (7, 1, 2))
+    one.locator(".st-key-label-7 button").click()
+    eventually(lambda: _row(system, drawing_id) == (7, 7, 3))  # nothing that was shown is lost
+
+
+def test_a_visitor_sees_what_was_drawn_in_this_session(system: RunningSystem, new_page, visitor_address):
+    page, other = new_page(width=390, height=844), new_page(width=1280, height=900)
+    open_page(other, system.address)
+    somebodys = _draw(system, other, 3)
+    open_page(page, visitor_address)
+    _go(page, "History")
+    expect(page.locator(".empty")).to_contain_text("Nothing yet")
+    _go(page, "Draw")
+    own = _draw(system, page, 7)
+    _go(page, "History")
+    expect(page.locator(".card")).to_have_count(1)
+    assert _ids(page) == [own] != [somebodys]
+    for key in ("filters", "downloads"):
+        expect(page.locator(f".st-key-{key}")).to_have_count(0)
+    expect(page.get_by_role("link", name="Insights")).to_have_count(0)
+    page.locator(".card").click()
+    page.locator(".st-key-correct-1 button").click()
+    eventually(lambda: _row(system, own) == (7, 1, 2))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+    page.goto(f"{visitor_address}/insights")
+    expect(page.locator(".st-key-answer")).to_be_visible()
+    expect(page.locator(".st-key-charts")).to_have_count(0)
+
+
+def test_what_a_client_says_of_its_address_counts_for_nothing(
+    system: RunningSystem, new_page, visitor_address
+):
+    claims = {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1", "X-Forwarded-Host": "localhost"}
+    page = new_page(width=1280, height=900, extra_http_headers=claims)
+    page.goto(f"{visitor_address}/history")
+    expect(page.locator(".empty")).to_contain_text("Nothing yet")
+    claims = {"X-Forwarded-For": "203.0.113.7"}
+    page = new_page(width=1280, height=900, extra_http_headers=claims)
+    page.goto(f"{system.address}/history")
+    expect(page.locator(".st-key-filters")).to_be_visible()
+
+
+def test_an_operator_turns_pages_filters_and_takes_files_along(system: RunningSystem, desktop: Page):
+    ids = _insert(system, 55)
+    wrong = _insert(system, 2, true_label=1, prediction=7, is_digit=False)
+    desktop.goto(f"{system.address}/history")
+    [other] = _insert(system, 1, model_version="0.6")
+    desktop.locator(".st-key-newest button").click()
+    expect(desktop.locator(f'.card[data-id="{other}"]')).to_have_count(1)
+    _pick(desktop, "filter-version", "0.9")
+    expect(desktop.locator(f'.card[data-id="{other}"]')).to_have_count(0)
+    expect(desktop.locator(".card")).to_have_count(50)
+    shown = _ids(desktop)
+    desktop.locator(".st-key-older button").click()
+    expect(desktop.locator(".card")).to_have_count(7)
+    assert sorted([*shown, *_ids(desktop)]) == sorted([*ids, *wrong])  # each once
+    expect(desktop.locator(".st-key-older button")).to_be_disabled()
+    desktop.locator(".st-key-newer button").click()
+    expect(desktop.locator(".card")).to_have_count(50)
+    assert _ids(desktop) == shown
+
+    desktop.locator(".st-key-filter-labels button", has_text="Wrong").click()
+    expect(desktop.locator(".card")).to_have_count(2)
+    assert _ids(desktop) == wrong
+    with desktop.expect_download() as download:
+        desktop.locator(".st-key-download-table button").click()
+    table = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+    assert [(row["id"], row["true_label"]) for row in table] == [(drawing_id, "1") for drawing_id in wrong]
+    with desktop.expect_download() as download:
+        desktop.locator(".st-key-download-pictures button").click()
+    with zipfile.ZipFile(download.value.path()) as pictures:
+        assert [name.split("_")[:3] for name in pictures.namelist()] == [
+            ["20010203T120000", "read-7", "label-1"],
+            ["20010203T115900", "read-7", "label-1"],
+        ]
+        assert Image.open(io.BytesIO(pictures.read(pictures.namelist()[0]))).format == "PNG"
+
+
+def test_a_drawing_is_chosen_and_labelled_by_keyboard(system: RunningSystem, desktop: Page):
+    first, second = _insert(system, 2, model_version="0.8")
+    desktop.goto(f"{system.address}/history")
+    _pick(desktop, "filter-version", "0.8")
+    expect(desktop.locator(".card")).to_have_count(2)
+    desktop.locator(f'.card[data-id="{first}"]').focus()
+    desktop.keyboard.press("ArrowRight")
+    desktop.keyboard.press("Enter")
+    expect(desktop.locator(f'.card[data-id="{second}"]')).to_have_attribute("aria-selected", "true")
+    desktop.locator(".st-key-correct-7 button").wait_for()
+    for _ in range(20):
+        desktop.keyboard.press("Tab")
+        if desktop.evaluate("document.activeElement.closest('.st-key-correct-7') !== null"):
+            break
+    desktop.keyboard.press("Enter")
+    eventually(lambda: _row(system, second) == (7, 7, 2))
+    assert _row(system, first) == (7, None, 1)
+
+
+def test_insights_are_pictures_of_what_is_in_the_log(system: RunningSystem, desktop: Page):
+    _insert(system, 3, model_version="0.7", true_label=7)
+    _insert(system, 1, model_version="0.7", true_label=1)
+    desktop.goto(f"{system.address}/history")
+    _go(desktop, "Insights")
+    desktop.locator(".st-key-period button", has_text="All").click()
+    _pick(desktop, "insights-version", "0.7")
+    expect(desktop.locator(".number").nth(1)).to_contain_text("75.0%")
+    expect(desktop.locator(".number").nth(1)).to_contain_text("30.1% to 95.4%, of 4 labelled")
+    for chart in ("by-day", "accuracy", "confusion", "confidence", "latency"):
+        expect(desktop.locator(f".st-key-chart-{chart}").locator("canvas, svg.marks")).to_be_visible()
+
+
+def test_with_the_database_away_history_says_so_and_one_draws_on(system: RunningSystem, desktop: Page):
+    open_page(desktop, system.address)
+    _draw(system, desktop, 7)
+    with supervisor.remote(system.system) as remote:
+        remote.stopProcess("postgres")
+    try:
+        _go(desktop, "History")
+        expect(desktop.locator(".empty")).to_contain_text("The database is not answering")
+        expect(desktop.locator("[data-testid=stException]")).to_have_count(0)
+        _go(desktop, "Insights")
+        expect(desktop.locator(".empty")).to_contain_text("The database is not answering")
+        _go(desktop, "Draw")
+        expect_answer(desktop, 7)
+        desktop.locator(".st-key-clear button").click()
+        draw_with_mouse(desktop, DIGITS[3])
+        expect_answer(desktop, 3)
+    finally:
+        with supervisor.remote(system.system) as remote:
+            remote.startProcess("postgres")
+    _go(desktop, "History")
+
+    def comes_back() -> bool:
+        if not desktop.locator(".card").count():
+            desktop.locator(".st-key-newest button").click()
+            desktop.locator(".card").first.wait_for()
+        return True
+
+    eventually(comes_back)
+    expect(desktop.locator(".card").first).to_contain_text("3")
+
+
+@pytest.fixture
+def with_password(system: RunningSystem):
+    """The address of a second page on the same outbox and database, for which there is a password."""
+    port = free_ports(1)
+    page = next(part for part in parts.PARTS if part.name == "page")
+    command = [word for word in page.command(system.system) if not word.startswith("--server.port")]
+    environment = {**os.environ, **page.environment(system.system), "OPERATOR_PASSWORD": PASSWORD}
+    with subprocess.Popen(
+        [*command, f"--server.port={port}"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
+    ) as process:
+        address = f"http://127.0.0.1:{port}"
+        eventually(lambda: requests.get(f"{address}/_stcore/health", timeout=5).ok)
+        yield address
+        process.terminate()
+
+
+def test_where_there_is_a_password_only_who_knows_it_is_an_operator(
+    system: RunningSystem, new_page, with_password
+):
+    _insert(system, 1)
+    page = new_page(width=1280, height=900)
+    page.goto(f"{with_password}/history")
+    expect(page.locator(".empty")).to_contain_text("Nothing yet")
+    page.locator(".st-key-sign-in button").first.click()
+    for password, said in (("a guess", "That is not the password."), (PASSWORD, "")):
+        page.locator(".st-key-password input").fill(password)
+        page.locator(".st-key-enter button").click()
+        if said:
+            expect(page.locator(".refused")).to_have_text(said)
+    expect(page.locator(".st-key-filters")).to_be_visible()
+    expect(page.locator(".card").first).to_be_visible()
+    page.locator(".st-key-sign-out button").click()
+    expect(page.locator(".empty")).to_contain_text("Nothing yet")

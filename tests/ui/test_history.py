@@ -1,0 +1,76 @@
+"""What History makes of what it found; tests/sql asks the real database."""
+
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.ui.test_outbox import LABELLED, RECORD
+from ui import history
+from ui.history import PAGE, Filters, Place
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+
+def _rows(count):
+    """Drawings, a minute apart, the newest first."""
+    return [
+        replace(RECORD, id=uuid.UUID(int=n + 1), created_at=NOON - timedelta(minutes=n)) for n in range(count)
+    ]
+
+
+def _all(record):
+    return True
+
+
+@pytest.mark.parametrize(
+    ("filters", "fits", "does_not"),
+    [
+        (Filters(digit=7), {}, {"prediction": 1}),
+        (Filters(version="1.0"), {}, {"model_version": "1.1"}),
+        (Filters(labels="wrong"), {"true_label": 1}, {"true_label": 7}),
+        (Filters(labels="wrong"), {"true_label": 0}, {"true_label": None}),
+        (Filters(labels="unlabelled"), {}, {"true_label": 0}),
+        (Filters(no_digit=True), {"is_digit": False}, {}),
+        (Filters(since=NOON), {"created_at": NOON}, {"created_at": NOON - timedelta(microseconds=1)}),
+        (Filters(until=NOON), {"created_at": NOON - timedelta(microseconds=1)}, {"created_at": NOON}),
+    ],
+)
+def test_a_filter_fits_what_it_says(filters, fits, does_not):
+    assert filters.fit(replace(RECORD, **fits))
+    assert not filters.fit(replace(RECORD, **does_not))
+    assert Filters().fit(replace(RECORD, **does_not))
+
+
+def test_a_page_has_fifty_drawings_and_knows_of_more():
+    rows = _rows(PAGE + 1)
+    first = history.page(rows, None)
+    assert (first.records, first.has_newer, first.has_older) == (rows[:PAGE], False, True)
+    last = history.page(rows[:3], Place.of(rows[0]))
+    assert (last.records, last.has_newer, last.has_older) == (rows[:3], True, False)
+    back = history.page(rows[::-1], Place.of(rows[-1], newer=True))
+    assert (back.records, back.has_newer, back.has_older) == (rows[:0:-1][::-1], True, True)
+
+
+def test_what_still_waits_for_the_database_is_there_in_its_newest_revision():
+    rows = _rows(3)
+    corrected = rows[1].labelled(4)
+    fresh = replace(RECORD, id=uuid.uuid4(), created_at=NOON + timedelta(minutes=1))
+    older = replace(rows[2], prediction=1, revision=0)
+    merged = history.merged(rows, [corrected, fresh, older], None, _all)
+    assert merged == [fresh, rows[0], corrected, rows[2]]
+
+
+def test_what_waits_and_does_not_fit_or_lies_elsewhere_is_not_there():
+    rows = _rows(2)
+    fresh = replace(RECORD, id=uuid.uuid4(), created_at=NOON + timedelta(minutes=1))
+    assert history.merged(rows, [fresh], None, Filters(digit=1).fit) == rows
+    assert history.merged(rows[1:], [fresh], Place.of(rows[0]), _all) == rows[1:]
+    assert history.merged([rows[0]], [fresh], Place.of(rows[1], newer=True), _all) == [rows[0], fresh]
+
+
+def test_a_label_is_a_revision_later():
+    labelled = LABELLED.labelled(3)
+    assert (labelled.true_label, labelled.revision) == (3, LABELLED.revision + 1)
+    assert labelled.labelled_at > LABELLED.labelled_at

@@ -1,0 +1,303 @@
+"""History and Insights as Streamlit runs them, with a stand-in for the database: who is shown what, what a click does.
+
+tests/sql asks the real database, tests/system goes through both in a browser.
+"""
+
+import uuid
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from streamlit.util import calc_hash
+
+from tests.ui import test_app
+from tests.ui.test_insights import _insights
+from tests.ui.test_outbox import RECORD
+from ui import history, history_page
+from ui.database import Database, DatabaseAway
+from ui.history_page import AWAY, GONE, NONE_FIT, NONE_OF_YOURS, days
+from ui.insights import Share
+from ui.outbox import NotKept
+from ui.session import LABEL_NOT_KEPT
+
+page = test_app.page
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+
+class Log:
+    """Stands in for the database: rows, and what ui.history would find among them."""
+
+    def __init__(self):
+        self.rows = []
+        self.away = False
+        self.asked = 0
+
+    @contextmanager
+    def reading(self):
+        if self.away:
+            raise DatabaseAway
+        yield self
+
+    def newest(self, _connection, filters, place=None, limit=history.PAGE + 1):
+        self.asked += 1
+        return self._page([row for row in self.rows if filters.fit(row)], place, limit)
+
+    def newest_of(self, _connection, ids, place=None, limit=history.PAGE + 1):
+        return self._page([row for row in self.rows if row.id in ids], place, limit)
+
+    def record(self, _connection, drawing_id):
+        return next((row for row in self.rows if row.id == drawing_id), None)
+
+    def versions(self, _connection):
+        return sorted({row.model_version for row in self.rows})
+
+    def _page(self, rows, place, limit):
+        return (
+            history.merged(rows, [], None, lambda _: True, 10_000)[:limit]
+            if place is None
+            else history.merged([row for row in rows if place.before(row)], [], place, lambda _: True, limit)
+        )
+
+
+@pytest.fixture
+def log(monkeypatch):
+    log = Log()
+    monkeypatch.setattr(Database, "reading", lambda _: log.reading())
+    for name in ("newest", "newest_of", "record", "versions"):
+        monkeypatch.setattr(history, name, getattr(log, name))
+    return log
+
+
+@pytest.fixture
+def operator(monkeypatch):
+    monkeypatch.setattr("ui.sign_in.sits_here", lambda *_: True)
+
+
+def _rows(count, **changes):
+    return [
+        replace(RECORD, id=uuid.UUID(int=n + 1), created_at=NOON - timedelta(minutes=n), **changes)
+        for n in range(count)
+    ]
+
+
+def _go(page, path):
+    """Follow a link: AppTest has no way to click on one."""
+    page.app._page_hash = calc_hash(path)
+    page.app.run()
+    assert not page.app.exception
+
+
+def _choose(page, record):
+    page.app.session_state["view"].chosen = record.id
+    page.app.run()
+
+
+def _shown(page):
+    return [card.row.id for card in page.app.session_state["view"].cards]
+
+
+def _keys(page):
+    return {widget.key for widget in (*page.app.button, *page.app.selectbox)}
+
+
+def test_a_visitor_sees_the_drawings_of_this_session_even_before_the_database_has_them(page, log):
+    log.rows = _rows(3)
+    page.draw("stroke")
+    _go(page, "history")
+    assert _shown(page) == [page.app.session_state["session"].drawing.id]
+    assert not {"filter-digit", "filter-version"} & _keys(page)
+
+
+def test_who_signs_in_sees_all_drawings_and_who_signs_out_none_of_them(page, log, monkeypatch):
+    log.rows = _rows(3)
+    _go(page, "history")
+    assert _shown(page) == []
+    monkeypatch.setattr("ui.sign_in.sits_here", lambda *_: True)
+    page.app.run()
+    assert len(_shown(page)) == 3
+    monkeypatch.setattr("ui.sign_in.sits_here", lambda *_: False)
+    page.app.run()
+    assert _shown(page) == []
+
+
+def test_a_visitor_who_drew_nothing_is_told_so(page, log):
+    log.rows = _rows(3)
+    _go(page, "history")
+    assert page.text("list") == NONE_OF_YOURS
+
+
+def test_an_operator_sees_all_drawings_and_turns_pages(page, log, operator):
+    log.rows = _rows(120)
+    _go(page, "history")
+    first = _shown(page)
+    assert first == [row.id for row in log.rows[:50]]
+    assert (page.disabled("newer"), page.disabled("older")) == (True, False)
+    page.press("older")
+    page.press("older")
+    assert _shown(page) == [row.id for row in log.rows[100:]]
+    assert page.disabled("older")
+    page.press("newer")
+    page.press("newer")
+    assert _shown(page) == first
+    assert page.disabled("newer")
+
+
+def test_a_page_in_view_stays_until_it_is_turned(page, log, operator):
+    log.rows = _rows(3)
+    _go(page, "history")
+    [fresh] = [replace(RECORD, id=uuid.uuid4(), created_at=NOON + timedelta(hours=1))]
+    log.rows.append(fresh)
+    _choose(page, log.rows[1])
+    assert fresh.id not in _shown(page)
+    assert log.asked == 1
+    page.press("newest")
+    assert _shown(page)[0] == fresh.id
+    _go(page, "")
+    log.rows.append(replace(fresh, id=uuid.uuid4(), created_at=NOON + timedelta(hours=2)))
+    _go(page, "history")
+    assert len(_shown(page)) == 5  # who comes back finds what was drawn meanwhile
+
+
+def test_filters_are_what_the_widgets_say(page, log, operator):
+    log.rows = [
+        *_rows(2),
+        replace(RECORD, id=uuid.uuid4(), prediction=3, model_version="1.1", is_digit=False),
+    ]
+    _go(page, "history")
+    page.app.selectbox(key="filter-digit").set_value(3).run()
+    assert _shown(page) == [log.rows[2].id]
+    page.app.selectbox(key="filter-version").set_value("1.0").run()
+    assert page.text("list") == NONE_FIT
+    page.app.selectbox(key="filter-digit").set_value(None).run()
+    assert len(_shown(page)) == 2
+    page.app.button_group(key="filter-looks").set_value("Not a digit").run()
+    assert _shown(page) == []
+
+
+def test_a_label_goes_through_the_outbox_and_shows_at_once(page, log, operator):
+    log.rows = _rows(2)
+    _go(page, "history")
+    _choose(page, log.rows[1])
+    page.press("correct-3")
+    [kept] = page.rows()
+    assert (kept.id, kept.true_label, kept.revision, kept.drawing) == (log.rows[1].id, 3, 2, RECORD.drawing)
+    assert page.app.session_state["view"].cards[1].row.true_label == 3
+    assert "Labelled: a 3." in page.text("detail")
+    _go(page, "")
+    _go(page, "history")  # while the database still has the old row
+    assert page.app.session_state["view"].cards[1].row.true_label == 3
+
+
+def test_the_drawing_at_hand_is_labelled_as_from_its_own_page(page, log):
+    page.draw("stroke")
+    _go(page, "history")
+    _choose(page, page.app.session_state["session"].drawing)
+    page.press("correct-4")
+    [row] = page.rows()
+    assert (row.true_label, row.revision) == (4, 2)
+    _go(page, "")
+    assert "Noted: a 4" in page.text("question")
+    assert page.canvas.strokes == []
+    page.press("label-7")
+    assert [(row.true_label, row.revision) for row in page.rows()] == [(7, 3)]
+
+
+def test_a_visitor_cannot_label_what_somebody_else_drew(page, log):
+    log.rows = _rows(1)
+    page.draw("stroke")
+    _go(page, "history")
+    view = page.app.session_state["view"]
+    view.cards.append(history_page.Card.of(log.rows[0]))  # by whatever trick
+    _choose(page, log.rows[0])
+    page.press("correct-4")
+    assert GONE in page.text("detail")
+    assert [row.true_label for row in page.rows()] == [None]
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda log, _: setattr(log, "away", True), AWAY),
+        (lambda log, _: log.rows.clear(), GONE),
+        (lambda _, patch: patch.setattr("ui.outbox.Outbox.label", _not_kept), LABEL_NOT_KEPT),
+    ],
+)
+@pytest.mark.usefixtures("operator")
+def test_a_label_that_cannot_be_kept_is_not_shown(page, log, monkeypatch, harm, said):
+    log.rows = _rows(1)
+    _go(page, "history")
+    _choose(page, log.rows[0])
+    harm(log, monkeypatch)
+    page.press("correct-3")
+    assert said in page.text("detail")
+    assert page.app.session_state["view"].cards[0].row.true_label is None
+
+
+def _not_kept(*_):
+    raise NotKept
+
+
+def test_with_the_database_away_it_is_one_sentence_and_one_can_draw(page, log, operator):
+    log.away = True
+    _go(page, "history")
+    assert page.text("list") == AWAY
+    _go(page, "insights")
+    assert "The database is not answering" in "".join(element.proto.body for element in page.app.get("html"))
+    _go(page, "")
+    page.draw("stroke")
+    assert page.text("answer") == "7"
+    log.away, log.rows = False, _rows(1)
+    _go(page, "history")
+    assert len(_shown(page)) == 2
+
+
+def test_insights_are_there_for_operators_only(page, log):
+    _go(page, "insights")
+    assert "chart-by-day" not in _html_keys(page)
+    assert "heading" in _html_keys(page)
+    assert page.text("answer")  # it is the page that one draws on
+
+
+def test_insights_show_their_numbers_and_pictures(page, log, operator, monkeypatch):
+    log.rows = _rows(1)
+    found = _insights(
+        by_day={(date(2026, 1, 2), "1.0"): 10, (date(2026, 1, 3), "1.1"): 5},
+        no_digits=2,
+        accuracies={"1.0": Share(9, 10)},
+        confusion={(7, 7): 9, (1, 7): 1},
+        confidences={(True, 19): 9, (False, 10): 1, (None, 3): 5},
+        latencies={24: 10, 32: 5},
+    )
+    monkeypatch.setattr("ui.insights_page.insights", lambda *_: found)
+    _go(page, "insights")
+    words = page.html("chart-accuracy")
+    assert "95 % interval" in words
+    body = "".join(element.proto.body for element in page.app.get("html"))
+    for told in ("15", "2 looked like no digit", "90.0%", "59.6% to 98.2%, of 10 labelled"):
+        assert told in body
+    assert len(page.app.get("vega_lite_chart") or page.app.get("arrow_vega_lite_chart")) == 5
+    monkeypatch.setattr("ui.insights_page.insights", lambda *_: _insights())
+    _go(page, "insights")
+    assert "Nothing was answered" in "".join(element.proto.body for element in page.app.get("html"))
+
+
+def _html_keys(page):
+    def walk(block):
+        for child in block.children.values():
+            if hasattr(child, "children"):
+                yield child.key
+                yield from walk(child)
+
+    return set(walk(page.app.main))
+
+
+def test_days_are_whole_and_both_included_in_the_visitor_s_zone():
+    berlin = ZoneInfo("Europe/Berlin")
+    one = date(2026, 3, 29)  # the clocks go forward: it has 23 hours
+    since, until = days((one, one), berlin)
+    assert until.astimezone(UTC) - since.astimezone(UTC) == timedelta(hours=23)
+    assert days((one,), berlin) == (since, until)
+    assert days((date(2026, 3, 1), one), UTC)[0] == datetime(2026, 3, 1, tzinfo=UTC)
+    assert days((), UTC) == (None, None)

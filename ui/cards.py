@@ -1,0 +1,98 @@
+"""The drawings of a History page as cards, and one of them at large."""
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
+from pathlib import Path
+from uuid import UUID
+
+import streamlit as st
+
+from ui import pictures
+from ui.percentage import percentage
+from ui.record import Record
+
+_cards = st.components.v2.component(
+    "cards", js=Path(__file__).with_name("cards.js").read_text(encoding="utf-8"), isolate_styles=False
+)
+
+
+@dataclass(frozen=True)
+class Card:
+    """A drawing in view: its row without the picture, and a small copy of that, if it can be read."""
+
+    row: Record
+    thumbnail: str | None
+
+    @classmethod
+    def of(cls, row: Record) -> "Card":
+        return cls(replace(row, drawing=b""), pictures.thumbnail(row.drawing))
+
+
+def cards(shown: Sequence[Card], chosen: UUID | None, zone: tzinfo) -> UUID | None:
+    """Show the cards; what was chosen by this run, if anything."""
+    content = "".join(card_html(card, zone) for card in shown)
+    picked = _cards(
+        key="cards",
+        data={"cards": content, "chosen": str(chosen) if chosen else None},
+        on_chosen_change=lambda: None,
+    ).get("chosen")
+    # What a browser sends is looked for in the page, not believed.
+    return next((card.row.id for card in shown if str(card.row.id) == picked), None)
+
+
+def card_html(card: Card, zone: tzinfo) -> str:
+    """One card: thumbnail, answer, confidence, label, version, time."""
+    row = card.row
+    name = (
+        f"Read as {row.prediction}, {percentage(row.confidence)} sure, {_label_in_words(row)}, "
+        f"model {row.model_version}, {moment(row.created_at, zone)}"
+    )
+    return (
+        f'<button type="button" class="card" role="option" data-id="{row.id}" tabindex="-1" '
+        f'aria-label="{html.escape(name)}" title="{row.created_at.astimezone(zone):%Y-%m-%d %H:%M:%S}">'
+        f"{_picture(card)}"
+        f'<span class="facts"><span><b>{row.prediction}</b> {percentage(row.confidence)}</span>{_mark(row)}'
+        f'<span class="when">{html.escape(row.model_version)} · {moment(row.created_at, zone)}</span></span></button>'
+    )
+
+
+def detail_html(card: Card, zone: tzinfo) -> str:
+    """The chosen drawing: larger, and all that is known of it."""
+    row = card.row
+    second = max((p, digit) for digit, p in enumerate(row.probabilities) if digit != row.prediction)
+    return (
+        f'<div class="detail">{_picture(card)}<div><div class="read">{row.prediction}</div>'
+        f'<div class="sure">{percentage(row.confidence)}</div></div></div>'
+        f'<div class="small">Second guess {second[1]}, {percentage(second[0])}. '
+        f"{'' if row.is_digit else 'It did not look like a digit. '}"
+        f"Model {html.escape(row.model_version)}, {row.latency_ms:.0f} ms.<br>"
+        f"{row.created_at.astimezone(zone):%d %b %Y, %H:%M:%S}</div>"
+    )
+
+
+def moment(time: datetime, zone: tzinfo) -> str:
+    """A time as short as it can be told."""
+    there, now = time.astimezone(zone), datetime.now(zone)
+    if there.date() == now.date():
+        return f"{there:%H:%M}"
+    return f"{there:%d %b %H:%M}" if there.year == now.year else f"{there:%d %b %Y}"
+
+
+def _picture(card: Card) -> str:
+    if card.thumbnail is None:
+        return '<span class="thumbnail"></span>'
+    return f'<img class="thumbnail" src="{card.thumbnail}" alt="" decoding="sync">'
+
+
+def _label_in_words(row: Record) -> str:
+    return "not labelled" if row.true_label is None else f"labelled {row.true_label}"
+
+
+def _mark(row: Record) -> str:
+    if row.true_label is None:
+        return f'<span class="mark">{"not labelled" if row.is_digit else "not a digit?"}</span>'
+    if row.true_label == row.prediction:
+        return '<span class="mark right">✓ right</span>'
+    return f'<span class="mark wrong">✗ is a {row.true_label}</span>'

@@ -1,0 +1,56 @@
+"""What is filtered in History as a file: a table as CSV, or the pictures in a ZIP."""
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Iterable
+from dataclasses import fields
+
+from ui.record import Record
+
+# What fits into the page's memory for a moment, whoever asks: a row of the table has some 300 bytes.
+MOST_ROWS = 50_000
+MOST_PICTURES = 2_000
+MOST_PICTURE_BYTES = 50 * 2**20
+
+COLUMNS = tuple(field.name for field in fields(Record) if field.name != "drawing")
+# A spreadsheet takes a cell that begins so for a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def table(records: Iterable[Record]) -> bytes:
+    """Everything but the pictures, as CSV in UTF-8: times in ISO 8601, probabilities as a JSON list."""
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(COLUMNS)
+    for record in records:
+        writer.writerow([_cell(getattr(record, name)) for name in COLUMNS])
+    return file.getvalue().encode()
+
+
+def pictures(records: Iterable[Record]) -> bytes:
+    """The drawings as a ZIP, named by time, answer and label, until MOST_PICTURE_BYTES are reached."""
+    file, size = io.BytesIO(), 0
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # a PNG is compressed already
+        for record in records:
+            size += len(record.drawing)
+            if size > MOST_PICTURE_BYTES:
+                break
+            archive.writestr(picture_name(record), record.drawing)
+    return file.getvalue()
+
+
+def picture_name(record: Record) -> str:
+    """20260102T030405_read-7_label-1_0f3c5a7e.png"""
+    label = "none" if record.true_label is None else record.true_label
+    return f"{record.created_at:%Y%m%dT%H%M%S}_read-{record.prediction}_label-{label}_{record.id.hex[:8]}.png"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return json.dumps([round(number, 6) for number in value])
+    text = value.isoformat() if hasattr(value, "isoformat") else str(value)
+    return f"'{text}" if text.startswith(FORMULA) else text

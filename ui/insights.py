@@ -1,0 +1,118 @@
+"""What Insights asks of the database: counts by day and version, kept as drawings come (0003_history.sql)."""
+
+# ruff: noqa: S608  as in ui/history.py
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, LiteralString
+
+from psycopg import Connection
+
+CONFIDENCE_BINS = 20
+LATENCY_BINS_A_DOUBLING = 8
+Z_95 = 1.959964  # standard deviations that hold 95 % of a normal distribution
+
+_WHICH: LiteralString = (
+    "(%(since)s::date IS NULL OR day >= %(since)s)"
+    " AND (%(version)s::text IS NULL OR model_version = %(version)s)"
+)
+ANSWERS_BY_DAY: LiteralString = (
+    "SELECT day, model_version, sum(drawings)::bigint FROM insights"
+    f" WHERE facet = 'latency' AND {_WHICH} GROUP BY 1, 2 HAVING sum(drawings) > 0 ORDER BY 1, 2"
+)
+ANSWERS: LiteralString = (
+    "SELECT model_version, prediction, true_label, is_digit, sum(drawings)::bigint FROM insights"
+    f" WHERE facet = 'answer' AND {_WHICH} GROUP BY 1, 2, 3, 4 HAVING sum(drawings) > 0"
+)
+CONFIDENCES: LiteralString = (
+    "SELECT is_right, bin, sum(drawings)::bigint FROM insights"
+    f" WHERE facet = 'confidence' AND {_WHICH} GROUP BY 1, 2 HAVING sum(drawings) > 0"
+)
+LATENCIES: LiteralString = (
+    "SELECT bin, sum(drawings)::bigint FROM insights"
+    f" WHERE facet = 'latency' AND {_WHICH} GROUP BY 1 HAVING sum(drawings) > 0"
+)
+STATEMENTS = (ANSWERS_BY_DAY, ANSWERS, CONFIDENCES, LATENCIES)
+
+
+@dataclass(frozen=True)
+class Share:
+    """`right` of `labelled`, with the interval that holds the true share in 95 of 100 such samples (Wilson's)."""
+
+    right: int
+    labelled: int
+
+    @property
+    def value(self) -> float:
+        return self.right / self.labelled
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        n, p = self.labelled, self.value
+        centre = (p + Z_95**2 / (2 * n)) / (1 + Z_95**2 / n)
+        half = Z_95 * math.sqrt(p * (1 - p) / n + Z_95**2 / (4 * n * n)) / (1 + Z_95**2 / n)
+        return max(0.0, centre - half), min(1.0, centre + half)
+
+
+@dataclass(frozen=True)
+class Insights:
+    """Counts of drawings, for a period and a version."""
+
+    by_day: Mapping[tuple[date, str], int]
+    no_digits: int
+    accuracies: Mapping[str, Share]  # by version, of those that have labelled drawings
+    confusion: Mapping[tuple[int, int], int]  # (label, answer)
+    confidences: Mapping[tuple[bool | None, int], int]  # (right, wrong or not labelled; twentieth)
+    latencies: Mapping[int, int]  # by bin
+
+    @property
+    def answers(self) -> int:
+        return sum(self.by_day.values())
+
+    @property
+    def accuracy(self) -> Share | None:
+        """Of all versions together; None while nothing is labelled."""
+        shares = self.accuracies.values()
+        if not shares:
+            return None
+        return Share(sum(share.right for share in shares), sum(share.labelled for share in shares))
+
+    def latency_ms(self, share: float) -> float | None:
+        """What this share of the answers took at most, give or take a tenth: a bin is that wide."""
+        before, wanted = 0, share * sum(self.latencies.values())
+        for place, count in sorted(self.latencies.items()):
+            if before + count >= wanted:
+                within = (wanted - before) / count
+                return float(2 ** ((place + within) / LATENCY_BINS_A_DOUBLING))
+            before += count
+        return None
+
+
+def insights(connection: Connection[Any], since: date | None = None, version: str | None = None) -> Insights:
+    """The counts of a version, or of all, from a day on (UTC)."""
+    values = {"since": since, "version": version}
+    right, labelled = Counter[str](), Counter[str]()
+    confusion = Counter[tuple[int, int]]()
+    no_digits = 0
+    for model_version, prediction, true_label, is_digit, count in connection.execute(ANSWERS, values):
+        no_digits += 0 if is_digit else count
+        if true_label is not None:
+            labelled[model_version] += count
+            right[model_version] += count if true_label == prediction else 0
+            confusion[true_label, prediction] += count
+    return Insights(
+        by_day={(day, model): count for day, model, count in connection.execute(ANSWERS_BY_DAY, values)},
+        no_digits=no_digits,
+        accuracies={name: Share(right[name], labelled[name]) for name in sorted(labelled)},
+        confusion=dict(confusion),
+        confidences={(right, place): n for right, place, n in connection.execute(CONFIDENCES, values)},
+        latencies=dict(connection.execute(LATENCIES, values).fetchall()),
+    )
+
+
+def latency_edge_ms(place: int) -> float:
+    """Where a bin of latency begins."""
+    return float(2 ** (place / LATENCY_BINS_A_DOUBLING))
