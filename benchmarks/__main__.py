@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -18,6 +19,8 @@ def main(arguments: Sequence[str]) -> int:
     if unknown := sorted(set(names) - set(ALL)):
         print(f"BENCH '{unknown[0]}' is none of {', '.join(ALL)}: make bench BENCH=predict", file=sys.stderr)
         return 2
+    # Ended from outside, too, it takes down what it started.
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(143))
     for name in names:
         try:
             results = importlib.import_module(f"benchmarks.{name}").measure()
