@@ -70,7 +70,11 @@ test: test-environments lint ## every test, each part in its own environment, th
 	@OMP_NUM_THREADS=1 .venv/serve/bin/python -m pytest tests/handler tests/training/test_archive.py tests/training/test_behaviour.py
 	@OMP_NUM_THREADS=1 .venv/train/bin/python -m pytest tests/training
 	@.venv/page/bin/python -m pytest tests/ui
-	@.venv/test/bin/python -m pytest tests/test_*.py tests/ops tests/gateway tests/sql tests/system
+	@.venv/test/bin/python -m pytest tests/test_*.py tests/ops tests/gateway tests/sql tests/benchmarks tests/system
+
+.PHONY: bench
+bench: environments .venv/bench/installed ## measure, into benchmarks/results/; BENCH=predict, page or memory, else all
+	@.venv/bench/bin/python -m benchmarks $(BENCH)
 
 .PHONY: lint
 lint: .venv/lint/installed ## ruff and mypy
@@ -95,6 +99,7 @@ test-environments:
 .venv/train/installed: training/requirements.txt
 .venv/test/installed: ops/requirements.txt tests/requirements.txt
 .venv/lint/installed: tests/requirements-lint.txt
+.venv/bench/installed: ops/requirements.txt handler/requirements.txt benchmarks/requirements.txt
 
 PIP = .venv/$*/bin/python -m pip install --disable-pip-version-check --progress-bar off \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))

@@ -11,7 +11,9 @@ import io
 import warnings
 
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
+from handler.canvas_png import read_canvas
 from handler.errors import ClientError
 from handler.essentials import essentials
 
@@ -68,8 +70,15 @@ def open_image(data: bytes, pixels_before: int = 0) -> Image.Image:
 
 
 def decoded(image: Image.Image) -> Image.Image:
-    """The same image with its pixels. Raises ClientError 400 if they are truncated or broken."""
+    """The same image with its pixels; of a browser's canvas the part that was drawn on (handler/canvas_png.py).
+
+    Raises ClientError 400 if the pixels are truncated or broken.
+    """
     size, kind = image.size, image.format
+    if isinstance(image, PngImageFile) and isinstance(image.fp, io.BytesIO):
+        drawn = read_canvas(image.fp.getvalue())
+        if drawn is not None:
+            return drawn
     try:
         with warnings.catch_warnings(action="ignore"):
             image.load()

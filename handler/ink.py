@@ -7,12 +7,12 @@ Anything else (a photo, noise, ink over the edge) is judged by what two levels e
 """
 
 import warnings
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from handler.canvas_png import FRAME
 from handler.photo import MINIMUM_CONTRAST, RIM, SMALL_PICTURE, edge, ink_of_photo
 
 # Paper that varies by no more than this, of 255, is flat: a program drew it.
@@ -34,7 +34,14 @@ def find_ink(image: Image.Image) -> Image.Image | None:
     image = _upright(image)
     if image.has_transparency_data:
         return _ink_of_transparent(image.convert("RGBA"))
-    return _ink_of_opaque(image)
+    found = _ink_of_opaque(image)
+    if found is None or FRAME not in image.info or found.size != image.size:
+        return found
+    # Of a canvas only a part was read. What is scaled from it depends, by rounding, on where it lay.
+    left, top, width, height = image.info[FRAME]
+    whole = Image.new("L", (width, height))
+    whole.paste(found, (left, top))
+    return whole
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -53,7 +60,7 @@ def _ink_of_transparent(image: Image.Image) -> Image.Image | None:
     alpha = image.getchannel("A")
     low, high = _range(alpha)
     if high - low < MINIMUM_CONTRAST:
-        return _ink_of_opaque(image.convert("RGB")) if low >= MINIMUM_CONTRAST else None
+        return _ink_of_opaque(image) if low >= MINIMUM_CONTRAST else None
     box = alpha.point([0] * 128 + [255] * 128).getbbox()
     if box is not None and np.asarray(alpha.crop(box)).mean() > SHEET * 255:
         # A sheet with a transparent margin, or a stroke as straight as a ruler: look on the sheet first.
@@ -97,15 +104,16 @@ def _grey(image: Image.Image) -> Image.Image:
     return Image.fromarray((pixels.clip(0, full) * (255 / full)).round().astype(np.uint8))
 
 
-def _range(band: Image.Image) -> tuple[int, int]:
-    return cast("tuple[int, int]", band.getextrema())
+def _range(band: Image.Image | NDArray[np.uint8]) -> tuple[int, int]:
+    pixels = np.asarray(band)  # Pillow's getextrema takes twice as long as copying them
+    return int(pixels.min()), int(pixels.max())
 
 
 def _ink_of_grey(grey: Image.Image) -> Image.Image | None:
-    low, high = _range(grey)
+    pixels = np.asarray(grey)
+    low, high = _range(pixels)
     if high - low < MINIMUM_CONTRAST:
         return None
-    pixels = np.asarray(grey)
     paper = _flat_paper(pixels)
     found = ink_of_photo(grey) if paper is None else _ink_on_flat_paper(grey, paper, low, high)
     if found is None:
@@ -151,7 +159,7 @@ def _ink_on_sheet(grey: Image.Image, found: Image.Image) -> Image.Image | None:
     if box is None or box == (0, 0, *found.size) or max(grey.size) <= SMALL_PICTURE:
         return None
     inside = np.asarray(found.crop(box)) > 127
-    if min(inside.shape) < 8 or inside.mean() < SHEET:
+    if min(inside.shape) < 8 or np.count_nonzero(inside) < SHEET * inside.size:
         return None
     margin = round(SHEET_MARGIN * min(inside.shape)) if edge(inside).mean() < 0.95 else 0
     if margin and edge(inside[margin:-margin, margin:-margin]).mean() < 0.95:

@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
-from handler.model import DigitClassifier
+from handler.model import DigitClassifier, folded
 from handler.preprocessing import preprocess
 
 DIGITS = 10
@@ -60,7 +60,7 @@ class Predictor:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
         model = DigitClassifier()
         model.load_state_dict(content["state_dict"])
-        return cls(model, float(content["temperature"]), float(content["digit_threshold"]), version)
+        return cls(folded(model), float(content["temperature"]), float(content["digit_threshold"]), version)
 
     def predict(self, images: Sequence[Image.Image]) -> list[Prediction]:
         """One answer an image, in their order; images of any mode and size."""

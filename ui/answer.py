@@ -52,27 +52,26 @@ def label(session: Session) -> None:
     """ "Right?" with yes or one of the ten digits, in one click."""
     drawing = session.drawing
     unanswered = drawing.answer is None
-    with st.container(key="label"):
-        with st.container(key="question", horizontal=True, vertical_alignment="center"):
-            st.html(f"<div>{_question(drawing)}</div>", width="content")
+    with st.container(key="question", horizontal=True, vertical_alignment="center"):
+        st.html(f"<div>{_question(drawing)}</div>", width="content")
+        st.button(
+            "Yes",
+            key="yes",
+            icon=":material/check:",
+            disabled=unanswered or drawing.closed,
+            on_click=session.label,
+            args=(drawing.answer.digit if drawing.answer else 0,),
+        )
+    with st.container(key="digits", horizontal=True):
+        for digit in DIGITS:
             st.button(
-                "Yes",
-                key="yes",
-                icon=":material/check:",
-                disabled=unanswered or drawing.closed,
+                str(digit),
+                key=f"label-{digit}",
+                type="primary" if drawing.true_label == digit else "secondary",
+                disabled=unanswered,
                 on_click=session.label,
-                args=(drawing.answer.digit if drawing.answer else 0,),
+                args=(digit,),
             )
-        with st.container(key="digits", horizontal=True):
-            for digit in DIGITS:
-                st.button(
-                    str(digit),
-                    key=f"label-{digit}",
-                    type="primary" if drawing.true_label == digit else "secondary",
-                    disabled=unanswered,
-                    on_click=session.label,
-                    args=(digit,),
-                )
 
 
 def why(session: Session) -> None:

@@ -55,8 +55,11 @@ def _drawing_board(session: Session) -> None:
             canvas(session)
         with st.container(key="panel"):
             answer.answer(session)
-            answer.label(session)
+            # The browser takes 10 ms for each button: those come, below the answer, after all of the answer.
+            place_of_label = st.container(key="label")
             answer.bars(session)
+            with place_of_label:
+                answer.label(session)
             answer.why(session)
 
 

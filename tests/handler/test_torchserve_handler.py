@@ -50,6 +50,7 @@ def handler(tmp_path_factory) -> DigitHandler:
     content = {"state_dict": DigitClassifier().state_dict(), "temperature": 1.0, "digit_threshold": 0.05}
     torch.save(content, folder / "model.pt")
     threads = torch.get_num_threads()
+    logging.getLogger().setLevel(logging.INFO)  # as a worker starts
     handler = DigitHandler()
     handler.initialize(Context([], folder))
     assert torch.get_num_threads() == 1
@@ -234,6 +235,12 @@ def test_it_is_warm_before_it_is_ready(tmp_path, monkeypatch):
     DigitHandler().initialize(Context([], tmp_path))
     assert seen["predict"] > 0
     assert seen["explain"] > 0
+
+
+def test_a_worker_says_nothing_of_a_batch_but_what_goes_wrong(handler):
+    for name in ("", "ts.metrics.caching_metric"):
+        assert not logging.getLogger(name).isEnabledFor(logging.INFO)
+        assert logging.getLogger(name).isEnabledFor(logging.WARNING)
 
 
 def test_torchserve_finds_one_class_in_the_file():

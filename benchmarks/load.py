@@ -1,0 +1,185 @@
+"""Load from many clients: keep-alive connections over epoll, one request in flight on each.
+
+    measured = run(Target("TorchServe", 8002, "/predictions/mnist"), bodies, clients=32, seconds=3)
+    measured.per_second, measured.latencies_ms
+
+It shares the machine's cores with what it measures and must not be the limit: a request costs it about 20 µs of one
+core, where client libraries take 300 and more. What it reaches against a server that does nothing is in the tables.
+"""
+
+import gc
+import re
+import select
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle
+
+TIMEOUT_S = 30.0
+RECEIVED_AT_ONCE = 65536
+_CLOSE = re.compile(rb"\r\nconnection: *close\r\n", re.IGNORECASE)
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+
+class LoadError(Exception):
+    """An answer that is not the one that was asked for: the numbers would mean nothing."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to post to on this machine."""
+
+    name: str
+    port: int
+    path: str
+
+    def request(self, body: bytes) -> bytes:
+        head = f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Type: image/png\r\n"
+        return f"{head}Content-Length: {len(body)}\r\n\r\n".encode("ascii") + body
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What `clients` got within a time: how many answers a second, and how long each took."""
+
+    per_second: float
+    latencies_ms: list[float]
+
+
+class _Connection:
+    """One client: sends a request and collects its answer."""
+
+    def __init__(self, target: Target) -> None:
+        self._port = target.port
+        self._received = b""
+        self.sent_at = 0.0
+        self.open()
+
+    def open(self) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", self._port), timeout=TIMEOUT_S)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.ended = False
+
+    def open_again(self) -> None:
+        self.socket.close()
+        self.open()
+
+    def send(self, request: bytes) -> None:
+        self.sent_at = time.perf_counter()
+        self.socket.sendall(request)
+
+    def receive(self) -> bytes | None:
+        """The body of the answer, None while it is not complete. Raises LoadError unless its status is 200."""
+        data = self.socket.recv(RECEIVED_AT_ONCE)
+        if not data:
+            raise LoadError(f"The server closed the connection after {self._received[:200]!r}")
+        self._received += data
+        end_of_head = self._received.find(b"\r\n\r\n")
+        if end_of_head < 0:
+            return None
+        length = _LENGTH.search(self._received, 0, end_of_head)
+        if length is None:
+            raise LoadError(f"An answer without a length: {self._received[:end_of_head]!r}")
+        if len(self._received) < end_of_head + 4 + int(length[1]):
+            return None
+        answer, self._received = self._received, b""
+        if not answer.startswith(b"HTTP/1.1 200"):
+            raise LoadError(f"Not a 200: {answer[:500]!r}")
+        # nginx ends a connection after 1,000 requests.
+        self.ended = _CLOSE.search(answer, 0, end_of_head + 2) is not None
+        return answer[end_of_head + 4 :]
+
+
+def run(
+    target: Target,
+    bodies: Sequence[bytes],
+    clients: int,
+    seconds: float,
+    warm_up_s: float = 0.5,
+    *,
+    most: int = sys.maxsize,
+) -> Measured:
+    """Post the bodies in turn from so many clients at once; what the warm-up takes does not count.
+
+    Ends after `seconds`, or with `most` answers.
+    """
+    requests = cycle([target.request(body) for body in bodies])
+    latencies: list[float] = []
+    with _connections([target] * clients) as connections, select.epoll() as ready, _without_garbage():
+        by_number = {connection.socket.fileno(): connection for connection in connections}
+        for number, connection in by_number.items():
+            ready.register(number, select.EPOLLIN)
+            connection.send(next(requests))
+        begin = time.perf_counter() + warm_up_s
+        end = begin + seconds
+        while time.perf_counter() < end and len(latencies) < most:
+            for number, _ in ready.poll(TIMEOUT_S) or _silent(target):
+                connection = by_number[number]
+                if connection.receive() is None:
+                    continue
+                now = time.perf_counter()
+                if begin <= now < end:
+                    latencies.append((now - connection.sent_at) * 1000)
+                if connection.ended:
+                    del by_number[number]  # epoll forgets a closed socket by itself
+                    connection.open_again()
+                    by_number[connection.socket.fileno()] = connection
+                    ready.register(connection.socket.fileno(), select.EPOLLIN)
+                connection.send(next(requests))
+    return Measured(len(latencies) / (min(time.perf_counter(), end) - begin), latencies)
+
+
+def alternate(targets: Sequence[Target], bodies: Sequence[bytes], rounds: int) -> dict[str, list[float]]:
+    """One client that posts each body to each target in turn, `rounds` times: milliseconds by the target's name."""
+    latencies: dict[str, list[float]] = {target.name: [] for target in targets}
+    with _connections(targets) as connections, _without_garbage():
+        for _, body in zip(range(rounds), cycle(bodies), strict=False):
+            for target, connection in zip(targets, connections, strict=True):
+                _ask(connection, target, body)
+                latencies[target.name].append((time.perf_counter() - connection.sent_at) * 1000)
+    return latencies
+
+
+def ask(target: Target, bodies: Sequence[bytes]) -> list[bytes]:
+    """The answer to each body, one after the other."""
+    with _connections([target]) as [connection]:
+        return [_ask(connection, target, body) for body in bodies]
+
+
+def _ask(connection: _Connection, target: Target, body: bytes) -> bytes:
+    if connection.ended:
+        connection.open_again()
+    connection.send(target.request(body))
+    while (answer := connection.receive()) is None:
+        pass
+    return answer
+
+
+@contextmanager
+def _connections(targets: Sequence[Target]) -> Iterator[list[_Connection]]:
+    connections: list[_Connection] = []
+    try:
+        for target in targets:
+            connections.append(_Connection(target))
+        yield connections
+    finally:
+        for connection in connections:
+            connection.socket.close()
+
+
+@contextmanager
+def _without_garbage() -> Iterator[None]:
+    """No garbage collection in the middle of a measurement."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _silent(target: Target) -> list[tuple[int, int]]:
+    raise LoadError(f"{target.name} answered nothing within {TIMEOUT_S:.0f} s")

@@ -1,0 +1,168 @@
+"""What the benchmarks measure: a system of its own, a no-op in its TorchServe, and the rival beside it.
+
+Everything is started here, on ports and in folders of its own, and is gone on leaving: a system that you have running
+is neither measured nor touched.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import settings
+from ops.system import ROOT, System
+
+START_TIMEOUT_S = 120.0
+POLL_INTERVAL_S = 0.1
+# Ports of a system in a row, and those of what runs beside it.
+PORTS = 12
+NOOP_CONFIG = """minWorkers: {workers}
+maxWorkers: {workers}
+batchSize: {batch_size}
+maxBatchDelay: 1
+deviceType: cpu
+"""
+
+
+class StartError(Exception):
+    """Something that shall be measured did not start; the message has the end of its log."""
+
+
+@contextmanager
+def system(*archives: Path) -> Iterator[System]:
+    """A system that is up, with the released model and these archives in its store; down on leaving."""
+    # Beside a system's own state: keeping an answer takes as long as the disk does.
+    beside = ROOT / "var"
+    beside.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=beside) as name:
+        folder = Path(name)
+        store = folder / "model_store"
+        store.mkdir()
+        for archive in archives:
+            shutil.copy(archive, store)
+        environment = {
+            **os.environ,
+            "STATE_DIR": str(folder / "var"),
+            "MODEL_STORE": str(store),
+            "GATEWAY_PORT": str(free_ports(PORTS)),
+            "RATE_LIMIT_PER_SECOND": "0",
+        }
+        say("starting a system to measure ...")
+        try:
+            _ops("up", environment)
+            yield System(folder / "var", store, "127.0.0.1", int(environment["GATEWAY_PORT"]))
+        finally:
+            _ops("down", environment)
+
+
+@contextmanager
+def noop_archives(workers: int) -> Iterator[list[Path]]:
+    """noop.mar, unbatched, and noop-batched.mar, batched as the model is."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name)
+        made = []
+        for model, batch_size in (("noop", 1), ("noop-batched", 8)):
+            config = folder / f"{model}.yaml"
+            config.write_text(NOOP_CONFIG.format(workers=workers, batch_size=batch_size), encoding="ascii")
+            command: list[str | Path] = [
+                Path(sys.executable).with_name("torch-model-archiver"),
+                "--model-name", model,
+                "--version", "1.0",
+                "--handler", ROOT / "benchmarks" / "noop_handler.py",
+                "--config-file", config,
+                "--export-path", folder,
+            ]  # fmt: skip
+            subprocess.run(command, check=True, env={**os.environ, "TMPDIR": name})
+            made.append(folder / f"{model}.mar")
+        yield made
+
+
+def register(system: System, model: str) -> None:
+    """Let TorchServe serve an archive of the store, and wait until its workers are up."""
+    url = f"http://127.0.0.1:{system.management_port}/models?url={model}.mar&synchronous=true"
+    with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=START_TIMEOUT_S):
+        pass
+
+
+@contextmanager
+def process(command: Sequence[str | Path], url: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A server in a process group of its own that answers at `url`; ended with its children on leaving."""
+    with tempfile.TemporaryFile() as log:
+        server = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            _wait_until_it_answers(server, url)
+            yield server
+        except StartError as error:
+            log.seek(0)
+            raise StartError(f"{error}\n{log.read()[-2000:].decode(errors='replace')}") from None
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(timeout=30)
+
+
+def free_ports(count: int) -> int:
+    """The first of `count` free ports in a row, from GATEWAY_PORT on."""
+    first = settings.GATEWAY_PORT.read()
+    while not all(_is_free(port) for port in range(first, first + count)):
+        first += count
+    return first
+
+
+def say(line: str) -> None:
+    """Progress: a benchmark takes minutes."""
+    print(line, flush=True)
+
+
+def _ops(command: str, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ops", command],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise StartError(f"'ops {command}' failed:\n{done.stdout}")
+
+
+def _wait_until_it_answers(server: subprocess.Popen[bytes], url: str) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        if server.poll() is not None:
+            raise StartError(f"{server.args!r} ended with status {server.returncode}")
+        try:
+            with urllib.request.urlopen(url, timeout=5):  # noqa: S310
+                return
+        except urllib.error.HTTPError:
+            return  # it answers, if only that there is nothing
+        except OSError:
+            if time.monotonic() > deadline:
+                raise StartError(f"{url} did not answer within {START_TIMEOUT_S:.0f} s") from None
+        time.sleep(POLL_INTERVAL_S)
+
+
+def _is_free(port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,90 @@
+"""The load generator against a small server that knows what it was sent."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from benchmarks import load
+from benchmarks.load import LoadError, Target
+
+
+class _Echo(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    status = 200
+    requests_of_a_connection = 1000
+    bodies: list[bytes]
+    ports: list[int]
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.bodies.append(body)
+        self.ports.append(self.client_address[1])
+        self.send_response(self.status)
+        self.send_header("Content-Length", str(len(body)))
+        if (
+            sum(1 for port in self.ports if port == self.client_address[1]) % self.requests_of_a_connection
+            == 0
+        ):
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def echo():
+    handler = type("Echo", (_Echo,), {"bodies": [], "ports": []})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.handle_error = lambda *_: None  # the last requests are broken off
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    handler.target = Target("echo", server.server_port, "/predictions/mnist")
+    yield handler
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+# Larger than what is received at once, so that an answer comes in pieces.
+BODIES = [b"a", b"b" * 200_000, b"c" * 10]
+
+
+def test_every_client_keeps_its_connection_and_the_bodies_go_in_turn(echo):
+    measured = load.run(echo.target, BODIES, clients=3, seconds=10, warm_up_s=0, most=12)
+    assert len(measured.latencies_ms) == 12
+    assert all(latency > 0 for latency in measured.latencies_ms)
+    assert len(set(echo.ports)) == 3
+    assert set(echo.bodies) == set(BODIES)
+
+
+def test_it_ends_with_its_time_and_leaves_out_the_warm_up(echo):
+    measured = load.run(echo.target, [b"a"], clients=2, seconds=0.3, warm_up_s=0.3)
+    assert 0 < len(measured.latencies_ms) < len(echo.bodies)
+    assert measured.per_second == pytest.approx(len(measured.latencies_ms) / 0.3)
+
+
+def test_targets_are_asked_in_turn_with_the_same_body(echo):
+    other = Target("other", echo.target.port, "/predictions/mnist")
+    latencies = load.alternate([echo.target, other], BODIES, rounds=4)
+    assert {name: len(values) for name, values in latencies.items()} == {"echo": 4, "other": 4}
+    assert echo.bodies == [BODIES[0]] * 2 + [BODIES[1]] * 2 + [BODIES[2]] * 2 + [BODIES[0]] * 2
+
+
+def test_the_answers_come_back_whole_and_in_order(echo):
+    assert load.ask(echo.target, BODIES) == BODIES
+
+
+def test_a_connection_that_the_server_ends_is_followed_by_another(echo):
+    echo.requests_of_a_connection = 2
+    assert len(load.run(echo.target, BODIES, clients=2, seconds=10, warm_up_s=0, most=12).latencies_ms) == 12
+    assert len(set(echo.ports)) >= 6
+    assert load.ask(echo.target, BODIES) == BODIES
+
+
+def test_an_answer_that_is_no_200_ends_the_measurement(echo):
+    echo.status = 503
+    with pytest.raises(LoadError, match="503"):
+        load.run(echo.target, [b"busy"], clients=1, seconds=5)

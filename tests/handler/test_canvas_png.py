@@ -1,0 +1,143 @@
+"""A canvas read by its shortcut is seen by the model exactly as Pillow reads it."""
+
+import io
+import random
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from benchmarks.drawings import canvas, canvases, encoded
+from handler.canvas_png import FRAME, read_canvas
+from handler.images import decoded, open_image
+from handler.preprocessing import preprocess
+from tests.handler.drawings import drawing, on_nothing, on_paper
+from tests.handler.drawings import encoded as encoded_by_pillow
+
+
+def _by_pillow(data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
+
+
+def _sheet(mask: Image.Image, ink, paper) -> Image.Image:
+    return on_paper(mask, (*ink, 255), (*paper, 255), "RGBA")
+
+
+def test_what_the_page_sends_is_read_by_the_shortcut_and_seen_the_same():
+    for data in canvases():
+        image = decoded(open_image(data))
+        assert FRAME in image.info
+        assert np.array_equal(preprocess(image), preprocess(_by_pillow(data)))
+
+
+def test_the_part_is_what_lies_there_with_a_rim_of_paper():
+    whole = canvas(5, 18, 0.7, (9, -7))
+    part = read_canvas(encoded(whole))
+    left, top, *size = part.info[FRAME]
+    assert tuple(size) == whole.size
+    assert part.width * part.height < whole.width * whole.height / 3
+    box = (left, top, left + part.width, top + part.height)
+    assert part.convert("RGB").tobytes() == whole.crop(box).convert("RGB").tobytes()
+    pixels = np.asarray(part.convert("L"))
+    assert {*pixels[0], *pixels[-1], *pixels[:, 0], *pixels[:, -1]} == {255}
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_colours_places_and_sizes_are_seen_the_same(seed):
+    rng = random.Random(seed)
+    colours = [tuple(rng.randrange(256) for _ in range(3)) for _ in range(3)]
+    mask = drawing(
+        rng.choice([2, 4, 7]),
+        left=rng.randrange(-40, 200),
+        top=rng.randrange(-40, 200),
+        width=rng.randrange(4, 200),
+        height=rng.randrange(4, 200),
+        brush=rng.randrange(3, 34),
+    ).resize((rng.choice([28, 40, 41, 280, 320]),) * 2)
+    sheet = _sheet(mask, *colours[:2])
+    if seed % 4 == 0:
+        ImageDraw.Draw(sheet).line([(0, 0), (60, 90)], fill=(*colours[2], 255), width=5)
+    data = encoded(sheet)
+    assert np.array_equal(preprocess(decoded(open_image(data))), preprocess(_by_pillow(data)))
+
+
+def test_colours_as_bright_as_each_other_are_told_apart():
+    data = encoded(_sheet(drawing(), (255, 0, 0), (0, 130, 0)))
+    assert read_canvas(data) is not None
+    seen = preprocess(decoded(open_image(data)))
+    assert seen.any()
+    assert np.array_equal(seen, preprocess(_by_pillow(data)))
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        Image.new("RGBA", (320, 320), (255, 255, 255, 255)),
+        Image.new("RGBA", (320, 320)),
+        on_nothing(drawing(), (20, 20, 20)),
+        _sheet(drawing(left=-20), (0, 0, 0), (255, 255, 255)),
+        _sheet(drawing(top=120, height=200), (0, 0, 0), (255, 255, 255)),
+        _sheet(drawing().resize((40, 40)), (0, 0, 0), (255, 255, 255)),
+        Image.new("RGBA", (1100, 50), (255, 255, 255, 255)),
+    ],
+    ids=["blank", "nothing", "on nothing", "over the left edge", "over the lower edge", "small", "wide"],
+)
+def test_what_is_not_read_here_is_left_to_pillow(image):
+    data = encoded(image)
+    assert read_canvas(data) is None
+    assert np.array_equal(preprocess(decoded(open_image(data))), preprocess(_by_pillow(data)))
+
+
+def test_a_png_with_other_filters_or_notes_is_left_to_pillow():
+    sheet = _sheet(drawing(), (0, 0, 0), (255, 255, 255))
+    assert read_canvas(encoded_by_pillow(sheet)) is None
+    assert read_canvas(encoded_by_pillow(sheet.convert("L"))) is None
+    note = b"\x00\x00\x00\x04tEXtA\x00bc" + struct.pack(">I", zlib.crc32(b"tEXtA\x00bc"))
+    whole = encoded(sheet)
+    assert read_canvas(whole[:33] + note + whole[33:]) is None
+
+
+def test_a_broken_file_is_left_to_pillow_wherever_it_is_broken():
+    data = encoded(
+        _sheet(drawing(size=64, left=15, top=10, width=30, height=40, brush=6), (0, 0, 0), (255,) * 3)
+    )
+    assert read_canvas(data) is not None
+    for length in range(0, len(data), 3):
+        assert read_canvas(data[:length]) is None
+    for place in range(len(data)):
+        assert read_canvas(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]) is None
+
+
+@pytest.mark.parametrize("size", [(0, 0), (0, 5), (5, 0)])
+def test_a_picture_without_pixels_is_left_to_pillow(size):
+    header = struct.pack(">4sIIBBBBB", b"IHDR", *size, 8, 6, 0, 0, 0)
+    packed = zlib.compress(bytes([2]) * size[1])
+    idat = struct.pack(">I", len(packed)) + b"IDAT" + packed + struct.pack(">I", zlib.crc32(b"IDAT" + packed))
+    begin = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0d" + header + struct.pack(">I", zlib.crc32(header))
+    end = b"\x00\x00\x00\x00IEND\xae\x42\x60\x82"
+    assert read_canvas(begin + idat + end) is None
+    assert read_canvas(begin[:16] + end) is None
+
+
+@pytest.mark.parametrize("wrong", [-1, 1, 2_000_000], ids=["short", "long", "a bomb"])
+def test_rows_that_do_not_fit_the_header_are_left_to_pillow(wrong):
+    data = encoded(_sheet(drawing(), (0, 0, 0), (255, 255, 255)))
+    size = 280 * (1 + 4 * 280)
+    rows = zlib.decompress(b"".join(_chunks(data, b"IDAT")))
+    packed = zlib.compress((rows + bytes(max(0, wrong)))[: size + wrong])
+    idat = struct.pack(">I", len(packed)) + b"IDAT" + packed + struct.pack(">I", zlib.crc32(b"IDAT" + packed))
+    assert read_canvas(data[:33] + idat + data[-12:]) is None
+
+
+def _chunks(data: bytes, wanted: bytes) -> list[bytes]:
+    found, position = [], 8
+    while position < len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        if kind == wanted:
+            found.append(data[position + 8 : position + 8 + length])
+        position += 12 + length
+    return found

@@ -1,0 +1,36 @@
+"""The network as it answers: the same function as the trained one."""
+
+import copy
+
+import torch
+from torch import nn
+
+from handler.model import DigitClassifier, folded
+
+
+def _trained() -> DigitClassifier:
+    """A network whose normalisations have seen something."""
+    torch.manual_seed(3)
+    model = DigitClassifier().train()
+    for _ in range(5):
+        model(torch.rand(16, 1, 28, 28) * 2 - 0.5)
+    return model.eval()
+
+
+def test_folded_it_gives_the_same_logits():
+    model, pictures = _trained(), torch.rand(32, 1, 28, 28)
+    expected = model(pictures)
+    assert torch.allclose(folded(copy.deepcopy(model))(pictures), expected, atol=1e-5, rtol=0)
+
+
+def test_folded_it_has_nothing_left_of_training():
+    kinds = {type(module) for module in folded(_trained()).modules()}
+    assert not kinds & {nn.BatchNorm2d, nn.Dropout}
+    assert nn.Conv2d in kinds
+
+
+def test_folded_it_can_still_be_explained():
+    picture = torch.rand(1, 1, 28, 28, requires_grad=True)
+    folded(_trained())(picture)[0, 3].backward()
+    assert picture.grad is not None
+    assert picture.grad.abs().sum() > 0
