@@ -73,7 +73,7 @@ test: test-environments lint ## every test, each part in its own environment, th
 	@.venv/test/bin/python -m pytest tests/test_*.py tests/ops tests/gateway tests/sql tests/benchmarks tests/system
 
 .PHONY: bench
-bench: environments .venv/bench/installed ## measure, into benchmarks/results/; BENCH=predict, page or memory, else all
+bench: environments .venv/bench/installed ## measure, into benchmarks/results/; BENCH=predict, page, memory or soak, else the first three
 	@.venv/bench/bin/python -m benchmarks $(BENCH)
 
 .PHONY: lint

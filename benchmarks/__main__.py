@@ -1,4 +1,4 @@
-"""What `make bench` runs:  python -m benchmarks [predict] [page] [memory]"""
+"""What `make bench` runs:  python -m benchmarks [predict] [page] [memory] [soak]"""
 
 import argparse
 import importlib
@@ -10,14 +10,24 @@ from benchmarks.load import LoadError
 from benchmarks.running import StartError, say
 
 ALL = ("predict", "page", "memory")
+# Only when it is asked for: twenty minutes.
+OTHERS = ("soak",)
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure, and write benchmarks/results/.")
-    parser.add_argument("names", nargs="*", metavar="BENCH", help=f"of {', '.join(ALL)}; without one, all")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="BENCH",
+        help=f"of {', '.join(ALL)}, without one all of these; or {', '.join(OTHERS)}",
+    )
     names = parser.parse_args(arguments).names or ALL
-    if unknown := sorted(set(names) - set(ALL)):
-        print(f"BENCH '{unknown[0]}' is none of {', '.join(ALL)}: make bench BENCH=predict", file=sys.stderr)
+    if unknown := sorted(set(names) - {*ALL, *OTHERS}):
+        print(
+            f"BENCH '{unknown[0]}' is none of {', '.join(ALL + OTHERS)}: make bench BENCH=predict",
+            file=sys.stderr,
+        )
         return 2
     # Ended from outside, too, it takes down what it started.
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(143))

@@ -4,31 +4,31 @@ Every drawing that was answered must be a row exactly once, and the memory flat:
 """
 
 import os
-import random
 import shutil
 import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import cycle
 
 import psutil
 import psycopg
 import requests
-from benchmarks.drawings import canvases
-from benchmarks.figures import shown
-from benchmarks.results import Results, Table
-from benchmarks.running import StartError, say
 from playwright.sync_api import Error as BrowserError
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks import running
+from benchmarks.drawings import canvases
+from benchmarks.figures import shown
+from benchmarks.page import ARGUMENTS
+from benchmarks.results import Results, Table
+from benchmarks.running import StartError, say
 from ops import postgres
 from ops.status import memory_mib
 from ops.system import System
 from tests.system import victims
-from tests.system.browser import ARGUMENTS
 from tests.system.drawing import DIGITS, NONE_YET, draw_with_mouse, ink, open_page
 
 DURATION_S = 20 * 60.0
@@ -110,7 +110,7 @@ def _connected(page: Page) -> bool:
     return page.locator('.stApp[data-test-connection-state="CONNECTED"]').count() > 0
 
 
-def _until(look) -> None:  # noqa: ANN001
+def _until(look: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
@@ -135,13 +135,12 @@ def _post(system: System, tally: Tally, stop: threading.Event) -> None:
 
 
 def _kill(system: System, tally: Tally, stop: threading.Event) -> None:
-    order = random.Random(0)
-    while not stop.wait(KILL_EVERY_S):
-        victim = order.choice(list(victims.OF))
-        for pid in _pids(victim, system):
-            if pid:
-                os.kill(pid, signal.SIGKILL)
-                tally.killed[victim] += 1
+    for victim in cycle(victims.OF):
+        if stop.wait(KILL_EVERY_S):
+            return
+        for pid in filter(None, _pids(victim, system)):
+            os.kill(pid, signal.SIGKILL)
+            tally.killed[victim] += 1
         tally.memory_mib.append(memory_mib(int((system.run / "supervisord.pid").read_text())))
         say(f"{tally.drawings} drawings, {sum(tally.posts.values())} posts, killed: {victim}")
 
@@ -173,8 +172,8 @@ def _results(tally: Tally, rows: int, labelled: int) -> Results:
     answered = tally.posts[200] / max(1, sum(tally.posts.values()))
     results = Results(
         "soak",
-        f"{DURATION_S / 60:.0f} minutes of {VISITORS} visitors who draw and label and of {POSTS_A_SECOND:.0f} posts a second, "
-        f"with a process killed every {KILL_EVERY_S:.0f} s.",
+        f"{DURATION_S / 60:.0f} minutes of {VISITORS} visitors who draw and label and of {POSTS_A_SECOND:.0f} posts a "
+        f"second, with a process killed every {KILL_EVERY_S:.0f} s.",
     )
     quarter = max(1, len(tally.memory_mib) // 4)
     early, late = (
