@@ -9,7 +9,7 @@ import streamlit as st
 
 import settings
 from ui import answer, browser, history_page, upload
-from ui.canvas import canvas
+from ui.canvas import canvas, tools
 from ui.database import Database
 from ui.model_client import ModelClient
 from ui.operator import Door
@@ -53,11 +53,14 @@ def _drawing_board(session: Session) -> None:
     with st.container(key="board"):
         with st.container(key="paper"):
             canvas(session)
+            place_of_tools = st.container(key="tools", horizontal=True, vertical_alignment="center")
         with st.container(key="panel"):
             answer.answer(session)
-            # The browser takes 10 ms for each button: those come, below the answer, after all of the answer.
+            # The browser takes 10 ms for each button: those come, in their places, after all of the answer.
             place_of_label = st.container(key="label")
             answer.bars(session)
+            with place_of_tools:
+                tools(session)
             with place_of_label:
                 answer.label(session)
             answer.why(session)

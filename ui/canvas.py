@@ -8,7 +8,8 @@ from streamlit_drawable_canvas import st_canvas
 from ui.session import Session
 
 SIDE = 320  # CSS pixels: fits a phone 360 wide
-BRUSHES = {"Fine": 12, "Medium": 20, "Bold": 30}
+MEDIUM = "Medium"
+BRUSHES = {"Fine": 12, MEDIUM: 20, "Bold": 30}
 # Dark ink on paper in the light theme, light on dark in the dark one; the model finds out which is ink.
 INK_AND_PAPER = {"light": ("#16181d", "#ffffff"), "dark": ("#f5f6f8", "#14161b")}
 # The canvas gives back the strokes it shows and, of what else it was started with, only properties that it knows.
@@ -22,10 +23,10 @@ def theme() -> str:
 
 
 def canvas(session: Session) -> None:
-    """Show the canvas and its tools; a finished stroke is answered before this returns."""
+    """Show the canvas; a finished stroke is answered before this returns."""
     session.theme = session.theme or theme()
     ink, paper = INK_AND_PAPER[session.theme]
-    brush = st.session_state.get("brush") or "Medium"
+    brush = st.session_state.get("brush") or MEDIUM
     start = session.canvas_start
     with st.container(key="canvas"):
         drawn = st_canvas(
@@ -47,9 +48,12 @@ def canvas(session: Session) -> None:
         session.repaint(theme(), INK_AND_PAPER[theme()][0])
     if session.canvas_start is not start:
         st.rerun()  # with the canvas that it asks for
-    with st.container(key="tools", horizontal=True, vertical_alignment="center"):
-        st.segmented_control(
-            "Brush", list(BRUSHES), default="Medium", key="brush", required=True, label_visibility="collapsed"
-        )
-        st.button("Undo", key="undo", on_click=session.undo)
-        st.button("Clear", key="clear", on_click=session.clear)
+
+
+def tools(session: Session) -> None:
+    """Show what is below the canvas: brush width, undo, clear."""
+    st.segmented_control(
+        "Brush", list(BRUSHES), default=MEDIUM, key="brush", required=True, label_visibility="collapsed"
+    )
+    st.button("Undo", key="undo", on_click=session.undo)
+    st.button("Clear", key="clear", on_click=session.clear)
