@@ -52,18 +52,20 @@ def _drawing_board(session: Session) -> None:
         upload.choose_picture(session)
     with st.container(key="board"):
         with st.container(key="paper"):
-            canvas(session)
+            place_of_canvas = st.container(key="canvas")
             place_of_tools = st.container(key="tools", horizontal=True, vertical_alignment="center")
         with st.container(key="panel"):
-            answer.answer(session)
-            # The browser takes 10 ms for each button: those come, in their places, after all of the answer.
-            place_of_label = st.container(key="label")
-            answer.bars(session)
-            with place_of_tools:
-                tools(session)
-            with place_of_label:
-                answer.label(session)
-            answer.why(session)
+            places = answer.lay_out()
+    with place_of_canvas:
+        canvas(session)
+    answer.answer(session, places)
+    # The browser takes 10 ms for each button: these come after the answer.
+    with place_of_tools:
+        tools(session)
+    with places.label:
+        answer.label(session)
+    with places.why:
+        answer.why(session)
 
 
 def main() -> None:

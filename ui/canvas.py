@@ -28,17 +28,16 @@ def canvas(session: Session) -> None:
     ink, paper = INK_AND_PAPER[session.theme]
     brush = st.session_state.get("brush") or MEDIUM
     start = session.canvas_start
-    with st.container(key="canvas"):
-        drawn = st_canvas(
-            stroke_width=BRUSHES[brush],
-            stroke_color=ink,
-            background_color=paper,
-            width=SIDE,
-            height=SIDE,
-            initial_drawing={"objects": list(start.strokes), START_MARK: start.mark},
-            return_image_data=True,
-            key="pad",
-        )
+    drawn = st_canvas(
+        stroke_width=BRUSHES[brush],
+        stroke_color=ink,
+        background_color=paper,
+        width=SIDE,
+        height=SIDE,
+        initial_drawing={"objects": list(start.strokes), START_MARK: start.mark},
+        return_image_data=True,
+        key="pad",
+    )
     # Before anything else is shown, which is where Streamlit may break this run off for a newer one: a start that
     # reached the browser has been compared with what the browser had.
     shown: dict[str, Any] = drawn.json_data or {}
