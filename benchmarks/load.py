@@ -117,6 +117,8 @@ def run(
         end = begin + seconds
         while time.perf_counter() < end and len(latencies) < most:
             for number, _ in ready.poll(TIMEOUT_S) or _silent(target):
+                if len(latencies) == most:
+                    break
                 connection = by_number[number]
                 if connection.receive() is None:
                     continue
