@@ -12,7 +12,11 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TARGETS = re.findall(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 # Steps of other targets, that nobody is meant to type.
-INTERNAL = {"environments", "test-environments"}
+INTERNAL = {
+    "environments",
+    "test-environments",
+    *(f"test-{part}" for part in ("parts", "system", "handler", "training", "page", "rest")),
+}
 
 
 def _targets() -> list[str]:

@@ -35,6 +35,8 @@ class Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body go out together: else the second waits 40 ms for the acknowledgement of the first.
+    wbufsize = -1
     server: Server
 
     def parse_request(self) -> bool:
@@ -127,6 +129,7 @@ class _Page(_Handler):
         ):
             self.send_header(name, value)
         self.end_headers()
+        self.wfile.flush()
         self.connection.settimeout(30)
         while received := self.connection.recv(1024):
             self.connection.sendall(received)
