@@ -93,8 +93,14 @@ def _draw(pages: list[Page], tally: Tally, until: float) -> None:
 def _draw_one(page: Page, digit: int) -> None:
     """Draw a digit, wait for its answer whatever is away, and label it."""
     draw_with_mouse(page, DIGITS[digit])
-    _until(lambda: page.locator(".st-key-answer").inner_text().strip() != NONE_YET and _connected(page))
+    _until(lambda: _is_answered(page))
     _until(lambda: _labelled(page, digit))
+
+
+def _is_answered(page: Page) -> bool:
+    """Whether the answer is that to the drawing at hand: the one before stays, noted, until then."""
+    answer, question = (page.locator(f".st-key-{key}").inner_text().strip() for key in ("answer", "question"))
+    return answer != NONE_YET and not question.startswith("Noted") and _connected(page)
 
 
 def _labelled(page: Page, digit: int) -> bool:
