@@ -66,7 +66,7 @@ archive: .venv/serve/installed ## pack a checkpoint as model_store/mnist-VERSION
 .PHONY: test
 test: test-environments lint ## every test, each part in its own environment, then the running system
 	@.venv/train/bin/python -m training.data || echo "Without MNIST the tests that need it are skipped."
-	@echo "Two rows of tests at once, eight minutes; each part is shown when it is done."
+	@echo "Two rows of tests at once, nine minutes; each part is shown when it is done."
 	@$(MAKE) -s -j2 -Otarget test-parts test-system
 
 # The tests of the running system wait more than they compute: beside them there is time for all the others.
