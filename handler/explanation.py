@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from handler.predictor import DIGITS, Prediction, Predictor, as_tensor
+from handler.compiled import as_tensor
+from handler.predictor import DIGITS, Prediction, Predictor
 from handler.preprocessing import SIZE, preprocess
 
 # Points on the way from blank to drawing, by Gauss-Legendre. Measured on ten pen drawings and a trained net:
@@ -78,7 +79,7 @@ def _explanation(predictor: Predictor, pixels: NDArray[np.uint8], prediction: Pr
 
 
 def attributions(predictor: Predictor, pixels: NDArray[np.uint8], questions: Tensor) -> Tensor:
-    """What each pixel added to `questions @ logits`, from a blank sheet to the drawing.
+    """What each pixel added to `questions @ logits` of the ten digits, from a blank sheet to the drawing.
 
     pixels: uint8 (28, 28); questions: float32 (N, 10), a weight for each logit. Float32 (N, 28, 28).
     """
@@ -88,7 +89,7 @@ def attributions(predictor: Predictor, pixels: NDArray[np.uint8], questions: Ten
 
     def answer(drawing: Tensor, weights: Tensor) -> Tensor:
         logits: Tensor = predictor.model(drawing)
-        return (logits * weights).sum(dim=1)
+        return (logits[:, :DIGITS] * weights).sum(dim=1)
 
     drawings = as_tensor(pixels[np.newaxis]).repeat(len(questions), 1, 1, 1)
     shares: Tensor = IntegratedGradients(answer, multiply_by_inputs=True).attribute(

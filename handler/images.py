@@ -1,6 +1,6 @@
 """Image bytes from a stranger, opened without trusting them.
 
-    image = open_image(data)      # header read and size checked, nothing decoded yet
+    image = open_image(data)      # header read and size checked; nothing decoded yet but of a canvas its drawn part
     image = decoded(image)        # pixels there, or a ClientError
 
 The size is refused from the header, so that a small file never unfolds into gigabytes, and the decoder gets only
@@ -13,7 +13,7 @@ import warnings
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from handler.canvas_png import read_canvas
+from handler.canvas_png import FRAME, read_canvas
 from handler.errors import ClientError
 from handler.essentials import essentials
 
@@ -32,7 +32,7 @@ def looks_like_image(data: bytes) -> bool:
 
 
 def open_image(data: bytes, pixels_before: int = 0) -> Image.Image:
-    """The image in the bytes, of an animation the first frame, not decoded yet.
+    """The image in the bytes, of an animation the first frame.
 
     `pixels_before` is what the request's images before this one have. Raises ClientError 400 for what
     is no image and 413 for a side or a sum of pixels that is too large.
@@ -43,6 +43,8 @@ def open_image(data: bytes, pixels_before: int = 0) -> Image.Image:
         raise ClientError(
             400, "NotAnImage", f"{_begins(data)}, which no accepted image does. Accepted are {ACCEPTED}."
         )
+    if not pixels_before and (drawn := read_canvas(data)):
+        return drawn
     needed = essentials(data)
     try:
         # Pillow warns of broken notes and of 89 million pixels: the first do no harm, the second are refused below.
@@ -70,10 +72,12 @@ def open_image(data: bytes, pixels_before: int = 0) -> Image.Image:
 
 
 def decoded(image: Image.Image) -> Image.Image:
-    """The same image with its pixels; of a browser's canvas the part that was drawn on (handler/canvas_png.py).
+    """The same image with its pixels; of a browser's canvas the part that was drawn on: handler/canvas_png.py.
 
     Raises ClientError 400 if the pixels are truncated or broken.
     """
+    if FRAME in image.info:
+        return image
     size, kind = image.size, image.format
     if isinstance(image, PngImageFile) and isinstance(image.fp, io.BytesIO):
         drawn = read_canvas(image.fp.getvalue())
@@ -87,6 +91,12 @@ def decoded(image: Image.Image) -> Image.Image:
     if max(image.size) > MAXIMUM_SIDE:
         raise _too_large(f"The first frame has {image.size[0]}x{image.size[1]} pixels")
     return image
+
+
+def pixels(image: Image.Image) -> int:
+    """How many the picture has, also one of which only a part was read."""
+    width, height = image.info[FRAME][2:] if FRAME in image.info else image.size
+    return int(width * height)
 
 
 def _begins(data: bytes) -> str:

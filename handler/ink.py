@@ -7,6 +7,7 @@ Anything else (a photo, noise, ink over the edge) is judged by what two levels e
 """
 
 import warnings
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,9 +149,14 @@ def _stretched(grey: Image.Image, paper: int, ink: int) -> Image.Image | None:
         return None
     # In a larger picture a faint rim is JPEG's ringing or a soft brush, and would widen the digit's box.
     faint = 0 if max(grey.size) <= SMALL_PICTURE else max(FLAT, RIM * abs(ink - paper))
+    return grey.point(_table(paper, ink, faint))
+
+
+@lru_cache  # most drawings come in the page's colours
+def _table(paper: int, ink: int, faint: float) -> list[int]:
     share = (np.arange(256) - paper) / (ink - paper)
     table = np.where(share * abs(ink - paper) > faint, share * 255, 0).clip(0, 255).round()
-    return grey.point(table.astype(int).tolist())
+    return table.astype(int).tolist()
 
 
 def _ink_on_sheet(grey: Image.Image, found: Image.Image) -> Image.Image | None:

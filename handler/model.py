@@ -4,32 +4,38 @@ The full 28x28 picture is looked at once and then halved: nearly all of the work
 trains on two ordinary cores in minutes and answers in well under a millisecond.
 """
 
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+# Of each convolution; and the logits: ten digits, and "no digit".
+CHANNELS = (32, 48, 48, 96, 96)
+OUTPUTS = 11
+
 
 class DigitClassifier(nn.Module):
-    """Logits of the digits 0 to 9.
+    """Logits of the digits 0 to 9, and one for a drawing that is none.
 
-    Takes float32 (N, 1, 28, 28), ink 1 on paper 0, as `handler.preprocessing` prepares it; gives (N, 10).
+    Takes float32 (N, 1, 28, 28), ink 1 on paper 0, as `handler.preprocessing` prepares it; gives (N, outputs).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels: Sequence[int] = CHANNELS, outputs: int = OUTPUTS) -> None:
         super().__init__()
+        first, second, third, fourth, fifth = channels
         self.layers = nn.Sequential(
-            *_convolution(1, 32),
+            *_convolution(1, first),
             nn.MaxPool2d(2),
-            *_convolution(32, 48),
-            *_convolution(48, 48),
+            *_convolution(first, second),
+            *_convolution(second, third),
             nn.MaxPool2d(2),
-            *_convolution(48, 96),
-            *_convolution(96, 96),
+            *_convolution(third, fourth),
+            *_convolution(fourth, fifth),
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
             nn.Dropout(0.2),
-            nn.Linear(96, 10),
+            nn.Linear(fifth, outputs),
         )
 
     def forward(self, images: Tensor) -> Tensor:
@@ -43,6 +49,20 @@ def _convolution(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
         nn.BatchNorm2d(outputs),
         nn.ReLU(),
     )
+
+
+def restored(state_dict: Mapping[str, Tensor]) -> DigitClassifier:
+    """The network that these weights are of; its widths are theirs. Raises RuntimeError for other weights."""
+    channels = [weight.shape[0] for weight in state_dict.values() if weight.dim() == 4]
+    outputs = [weight.shape[0] for weight in state_dict.values() if weight.dim() == 2]
+    if len(channels) != len(CHANNELS) or len(outputs) != 1:
+        raise RuntimeError(
+            f"These weights have {len(channels)} convolutions and {len(outputs)} linear layers, not "
+            f"{len(CHANNELS)} and 1: they are of another network."
+        )
+    model = DigitClassifier(channels, outputs[0])
+    model.load_state_dict(state_dict)
+    return model
 
 
 def folded(model: DigitClassifier) -> DigitClassifier:

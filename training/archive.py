@@ -1,12 +1,13 @@
 """Pack a checkpoint and the handler as an archive that TorchServe serves.
 
-    python -m training.archive --version 1.1 --checkpoint runs/latest.pt
+    python -m training.archive --version 1.2 --checkpoint runs/latest.pt
 
-makes model_store/mnist-1.1.mar. The archive gets its name only after it was loaded as TorchServe loads it and
+makes model_store/mnist-1.2.mar. The archive gets its name only after it was loaded as TorchServe loads it and
 has read the known digits. Runs in the serving environment: nothing here needs torchvision or data.
 """
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -14,15 +15,19 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from training import known_digits
 
 ROOT = Path(__file__).resolve().parent.parent
 HANDLER = ROOT / "handler"
 ADAPTER = "torchserve_handler.py"
-RELEASED_CHECKPOINT = ROOT / "training" / "release" / "mnist-1.0.pt"
+RELEASED_CHECKPOINT = ROOT / "training" / "release" / "mnist-1.1.pt"
 MODEL = "mnist"
+PROVENANCE = "provenance.json"
+WEIGHTS = "weights.pt"  # in an archive; beside it the same name with .onnx
 # Two to four numbers, and what may follow them in a version: 1.0, 2.3.1, 1.1-rc2.
 VERSION_FORM = re.compile(r"\d+(\.\d+){1,3}([-.][A-Za-z0-9]+)?")
 
@@ -83,7 +88,15 @@ def _pack(version: str, checkpoint: Path, temporary: Path) -> Path:
     # The archiver flattens the files that it is given and keeps folders of a folder: so `handler` stays a package.
     staged = temporary / "staged" / HANDLER.name
     shutil.copytree(HANDLER, staged, ignore=lambda _, names: {n for n in names if not _belongs(n)})
-    weights = shutil.copyfile(checkpoint, temporary / "weights.pt")
+    weights = shutil.copyfile(checkpoint, temporary / WEIGHTS)
+    described = temporary / PROVENANCE
+    described.write_text(json.dumps(provenance(version, checkpoint), indent=2) + "\n", encoding="utf-8")
+    extra = [staged.parent, described]
+    network = checkpoint.with_suffix(".onnx")
+    if network.exists():
+        extra.append(shutil.copyfile(network, weights.with_suffix(".onnx")))
+    else:
+        print(f"{network} is missing: torch will serve the network, at half the speed")
     archiver = Path(sys.executable).with_name("torch-model-archiver")
     if not archiver.exists():
         raise ArchiveError(
@@ -96,7 +109,7 @@ def _pack(version: str, checkpoint: Path, temporary: Path) -> Path:
             "--version", version,
             "--handler", HANDLER / ADAPTER,
             "--serialized-file", weights,
-            "--extra-files", staged.parent,
+            "--extra-files", ",".join(map(str, extra)),
             "--config-file", HANDLER / "model-config.yaml",
             "--export-path", temporary,
         ],
@@ -108,6 +121,18 @@ def _pack(version: str, checkpoint: Path, temporary: Path) -> Path:
     if done.returncode != 0:
         raise ArchiveError(f"torch-model-archiver failed: {done.stderr.strip().splitlines()[-1]}")
     return temporary / f"{MODEL}.mar"
+
+
+def provenance(version: str, checkpoint: Path) -> dict[str, Any]:
+    """Where an archive comes from: all that its checkpoint knows of itself but the weights. Raises ArchiveError."""
+    import torch  # here, for it takes a second and a wrong VERSION is told at once
+
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        known = {name: value for name, value in content.items() if name != "state_dict"}
+    except Exception as error:  # torch.load raises whatever a broken file leads it to
+        raise ArchiveError(f"CHECKPOINT '{checkpoint}' cannot be read: {type(error).__name__}") from None
+    return {"version": version, "archived_at": datetime.now(UTC).isoformat(timespec="seconds"), **known}
 
 
 def _belongs(name: str) -> bool:

@@ -1,36 +1,42 @@
-"""How sure a model may say it is: one temperature, and how far off its confidences are.
+"""How sure a model may say it is: one temperature, and how far off its confidences and its scores are.
 
 C. Guo et al., "On Calibration of Modern Neural Networks", 2017.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+
+from handler.predictor import DIGITS
 
 BINS = 15
 TEMPERATURES = (0.25, 4.0)
 CANDIDATES = 25
 
 
-def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """The temperature under which the labels are likeliest; logits float (N, 10), labels int (N,).
+def fit_temperature(logits: Sequence[NDArray[np.float32]], labels: Sequence[NDArray[np.int64]]) -> float:
+    """The temperature under which the labels are likeliest, in groups that weigh the same.
 
-    The loss has one minimum: two rounds of candidates find it, the second between the neighbours of the first's best.
+    Logits (N, 10) or (N, 11) of digits, of which the first ten count, and labels 0 to 9, (N,), for each group. The loss
+    has one minimum: two rounds of candidates find it, the second between the neighbours of the first's best.
     """
+    groups = [
+        (torch.from_numpy(group[:, :DIGITS]).double(), torch.from_numpy(truth))
+        for group, truth in zip(logits, labels, strict=True)
+    ]
     low, high = TEMPERATURES
     for _ in range(2):
         candidates = np.geomspace(low, high, CANDIDATES)
-        losses = [F.cross_entropy(logits.double() / temperature, labels).item() for temperature in candidates]
+        losses = [
+            sum(F.cross_entropy(group / temperature, truth).item() for group, truth in groups)
+            for temperature in candidates
+        ]
         best = int(np.argmin(losses))
         low, high = candidates[max(best - 1, 0)], candidates[min(best + 1, CANDIDATES - 1)]
     return float(candidates[best])
-
-
-def confidences(logits: Tensor, temperature: float) -> NDArray[np.float64]:
-    """The probability of the most probable digit, (N,)."""
-    return torch.softmax(logits.double() / temperature, dim=1).amax(dim=1).numpy()
 
 
 def expected_calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
@@ -38,3 +44,16 @@ def expected_calibration_error(confidence: NDArray[np.float64], correct: NDArray
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     gaps = [abs(confidence[bins == index].sum() - correct[bins == index].sum()) for index in range(BINS)]
     return float(sum(gaps) / len(confidence))
+
+
+def area_under_curve(digits: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+    """How probable it is that a digit scores above what is none (AUROC), 0 to 1; a tie counts half.
+
+    By ranks: J. A. Hanley and B. J. McNeil, "The meaning and use of the area under a ROC curve", 1982.
+    """
+    if not len(digits) or not len(others):
+        return float("nan")
+    _, places, counts = np.unique(np.concatenate([digits, others]), return_inverse=True, return_counts=True)
+    mean_ranks = np.cumsum(counts) - (counts - 1) / 2
+    of_digits = mean_ranks[places[: len(digits)]].sum() - len(digits) * (len(digits) + 1) / 2
+    return float(of_digits / (len(digits) * len(others)))

@@ -1,10 +1,11 @@
-"""Publish a checkpoint: put it into git's folder with its numbers and its model card.
+"""Publish a checkpoint: put it into git's folder with its numbers, its pictures and its model card.
 
-    python -m training.publish --checkpoint runs/latest.pt --version 1.0 --history "the only run"
+    python -m training.publish --checkpoint runs/latest.pt --version 1.1 --history "the only run"
 
-writes training/release/mnist-1.0.pt, mnist-1.0.json and training/MODEL_CARD.md. Every number in them was measured
-here or in the run. Typed is the history alone: how many runs were made and what was known of them when this one was
-chosen, which no file can tell and without which a test accuracy cannot be judged.
+writes training/release/mnist-1.1.pt, .onnx, .json and pictures, and training/MODEL_CARD.md. Every number in them was
+measured here or in the run; of a run with several students all are measured, for the spread. Typed is the history
+alone: how many runs were made and what was known of them when this one was chosen, which no file can tell and without
+which a test accuracy cannot be judged.
 """
 
 import argparse
@@ -16,12 +17,14 @@ from typing import Any
 
 import torch
 
-from handler.model import DigitClassifier
+from handler.model import restored
 from handler.predictor import Predictor
 from training import data
 from training.archive import VERSION_FORM
+from training.card import card
 from training.data import DataError
-from training.evaluate import Evaluation, drawings, evaluate
+from training.evaluate import draw
+from training.measure import figures, measured
 
 FOLDER = Path(__file__).resolve().parent
 MAXIMUM_BYTES = 2_500_000  # git keeps every version for ever
@@ -30,118 +33,45 @@ MAXIMUM_BYTES = 2_500_000  # git keeps every version for ever
 def publish(checkpoint: Path, version: str, history: str, folder: Path = FOLDER) -> Path:
     """Measure a checkpoint, write its files under `folder`; gives back the model card's path.
 
-    Raises DataError where MNIST is missing, ValueError for a checkpoint that is too large for git.
+    Raises DataError where MNIST is missing, ValueError for a checkpoint that is too large for git or whose fellows, the
+    run's students of other seeds, do not lie beside it.
     """
     if checkpoint.stat().st_size > MAXIMUM_BYTES:
         raise ValueError(f"{checkpoint} has {checkpoint.stat().st_size:,} bytes, more than {MAXIMUM_BYTES:,}")
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    predictor = Predictor.load(checkpoint, version)
-    test, drawn = data.load(train=False), drawings()
-    measured = {
+    test = data.load(train=False)
+    numbers = [measured(Predictor.load(path, version), test) for path in _students(checkpoint, content)]
+    published: dict[str, Any] = {
         "version": version,
         "history": history,
-        "parameters": sum(parameter.numel() for parameter in DigitClassifier().parameters()),
+        "parameters": sum(parameter.numel() for parameter in restored(content["state_dict"]).parameters()),
         "bytes": checkpoint.stat().st_size,
-        "mnist_test": _numbers(evaluate(predictor, test)),
-        "pendigits": None if drawn is None else _numbers(evaluate(predictor, drawn)),
+        "measured": numbers[0],
+        "seeds": [figures(of_student) for of_student in numbers],
         **{name: value for name, value in content.items() if name != "state_dict"},
     }
     released = folder / "release" / f"mnist-{version}.pt"
     released.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(checkpoint, released)
-    released.with_suffix(".json").write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+    shutil.copyfile(checkpoint.with_suffix(".onnx"), released.with_suffix(".onnx"))
+    draw(f"mnist {version}", Predictor.load(released, version), test, released.parent, f"{released.stem}-")
+    released.with_suffix(".json").write_text(json.dumps(published, indent=2) + "\n", encoding="utf-8")
     written = folder / "MODEL_CARD.md"
-    written.write_text(card(measured), encoding="utf-8")
+    written.write_text(card(published), encoding="utf-8")
     return written
 
 
-def _numbers(evaluation: Evaluation) -> dict[str, Any]:
-    return {
-        "digits": int(evaluation.confusion.sum()),
-        "accuracy": evaluation.accuracy,
-        "calibration_error": evaluation.calibration_error,
-        "called_no_digit": evaluation.called_no_digit,
-        "accuracy_by_digit": (evaluation.confusion.diagonal() / evaluation.confusion.sum(axis=1)).tolist(),
-    }
-
-
-def _row(name: str, numbers: dict[str, Any] | None) -> str:
-    if numbers is None:
-        return f"| {name} | not measured | | | |"
-    return (
-        f"| {name} | {numbers['digits']:,} | {numbers['accuracy']:.2%} "
-        f"| {numbers['calibration_error']:.2%} | {numbers['called_no_digit']:.2%} |"
-    )
-
-
-def _weakest(numbers: dict[str, Any] | None) -> str:
-    if numbers is None:
-        return ""
-    accuracy = numbers["accuracy_by_digit"]
-    digit = min(range(10), key=lambda index: accuracy[index])
-    return f" Of the drawings the {digit} is read worst, {accuracy[digit]:.1%} right."
-
-
-def card(measured: dict[str, Any]) -> str:
-    """The model card. What of it is text holds for every model of this recipe; numbers are the model's."""
-    metrics, settings, libraries = measured["metrics"], measured["settings"], measured["libraries"]
-    checksums = "\n".join(f"| {name} | `{md5}` |" for name, md5 in measured["data_checksums"].items())
-    recipe = "\n".join(f"| `{name}` | {value} |" for name, value in settings.items())
-    return f"""# Model card: mnist {measured["version"]}
-
-A convolutional network that names one handwritten digit. [handler/model.py](../handler/model.py) is the network,
-[release/](release) holds the weights ({measured["bytes"] / 1e6:.2f} MB) and all numbers as JSON. It was written by
-`python -m training.publish`; every number comes from the run or was measured by it.
-
-- Input: 28x28 pixels, ink on paper 0, prepared by [handler/preprocessing.py](../handler/preprocessing.py).
-- Output: probabilities of 0 to 9. {measured["parameters"]:,} parameters.
-- Temperature {measured["temperature"]:.3f}, fitted on the validation split, makes confidence mean what it says.
-- `is_digit`: confidence of {measured["digit_threshold"]:.3f} or more;
-  {settings["rejected_share"]:.1%} of the validation digits lie under it.
-
-## Numbers
-
-Measured through preprocessing and predictor, as served. Epoch, temperature and threshold were chosen on
-{settings["validation_images"]:,} images held out of the training set ({metrics["validation_accuracy"]:.2%} right).
-
-How this run came to be chosen: {measured["history"]}
-
-| | digits | accuracy | calibration error (15 bins) | called no digit |
-|---|---|---|---|---|
-{_row("MNIST test set", measured["mnist_test"])}
-{_row("pendigits, drawn on a tablet by 30 people", measured["pendigits"])}
-
-## Data
-
-MNIST (Y. LeCun, C. Cortes, C. J. C. Burges; CC BY-SA 3.0), 60,000 digits to train on and 10,000 to test, the
-original files:
-
-| file | md5 |
-|---|---|
-{checksums}
-
-pendigits (E. Alpaydin, F. Alimoglu; UCI Machine Learning Repository 81; CC BY 4.0) is measured on, never trained on.
-
-## Limits
-
-- One digit a picture. Two of them, or a word, get an answer as if they were one.
-- What is no digit is recognised by low confidence alone: a blank always, a scribble or a letter often not.
-- Ones with a long flag and a foot, barred sevens and slashed zeros are rare in what it learned from.
- {_weakest(measured["pendigits"])}
-- Every digit it knows is upright: training turns them by {settings["rotation_degrees"]:.0f} degrees at most.
-
-## Reproduce
-
-`make data train`. The released run took {metrics["minutes"]:.0f} minutes on a busy machine with two cores. The same
-seed gives the same model on the same machine and threads; elsewhere expect its accuracy within 0.1 points.
-
-Code `{measured["git_revision"]}`, Python {libraries["python"]}, torch {libraries["torch"]}, torchvision
-{libraries["torchvision"]}, numpy {libraries["numpy"]}.
-
-| setting | value |
-|---|---|
-{recipe}
-"""
+def _students(checkpoint: Path, content: dict[str, Any]) -> list[Path]:
+    """The checkpoints of its run, itself first, as `training.train` names them."""
+    count = len(content["metrics"].get("students", [1]))
+    paths = [
+        checkpoint,
+        *(checkpoint.with_stem(f"{checkpoint.stem}-{number}") for number in range(2, count + 1)),
+    ]
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing:
+        raise ValueError(f"{checkpoint} is of a run with {count} seeds, and {', '.join(missing)} is missing")
+    return paths
 
 
 def main(arguments: list[str]) -> int:

@@ -5,7 +5,9 @@ import json
 import time
 
 import pytest
+from PIL import Image, ImageDraw
 
+from benchmarks import drawings as canvas_png
 from handler.bodies import read_submission
 from handler.errors import ClientError
 from tests.handler.drawings import drawing, encoded
@@ -17,6 +19,11 @@ JSON = "application/json"
 
 def sizes(row: dict, content_type: str = "") -> list[tuple[int, int]]:
     return [image.size for image in read_submission(row, content_type).images]
+
+
+def canvas_as_sent(sheet: Image.Image, box: tuple[int, int, int, int]) -> bytes:
+    ImageDraw.Draw(sheet).ellipse(box, outline=0, width=20)
+    return canvas_png.encoded(sheet.convert("RGBA"))
 
 
 def refusal(row: dict, content_type: str = "") -> ClientError:
@@ -281,3 +288,21 @@ def test_the_pixels_of_all_instances_count_together():
     error = refusal(document({"instances": [{"image": large}] * 3}), JSON)
     assert error.code == 413
     assert error.message.startswith("instances[2].image: ")
+
+
+def test_of_a_canvas_every_pixel_counts_and_not_only_the_part_that_was_drawn_on():
+    canvas = canvas_as_sent(Image.new("L", (1024, 1024), 255), (400, 400, 600, 600))
+    rest = 4096 * 4096 - 1024 * 1024
+    fits, too_many = (
+        document(
+            {
+                "instances": [
+                    {"image": base64.b64encode(data).decode()}
+                    for data in (canvas, encoded(Image.new("1", size)))
+                ]
+            }
+        )
+        for size in ((4096, rest // 4096), (4096, rest // 4096 + 1))
+    )
+    assert len(read_submission(fits, JSON).images) == 2
+    assert refusal(too_many, JSON).code == 413

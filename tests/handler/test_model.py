@@ -2,10 +2,11 @@
 
 import copy
 
+import pytest
 import torch
 from torch import nn
 
-from handler.model import DigitClassifier, folded
+from handler.model import DigitClassifier, folded, restored
 
 
 def _trained() -> DigitClassifier:
@@ -34,3 +35,15 @@ def test_folded_it_can_still_be_explained():
     folded(_trained())(picture)[0, 3].backward()
     assert picture.grad is not None
     assert picture.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(("channels", "outputs"), [((32, 48, 48, 96, 96), 10), ((8, 12, 12, 16, 20), 11)])
+def test_a_network_is_restored_from_its_weights_alone(channels, outputs):
+    torch.manual_seed(1)
+    trained, pictures = DigitClassifier(channels, outputs).eval(), torch.rand(3, 1, 28, 28)
+    assert torch.equal(restored(trained.state_dict()).eval()(pictures), trained(pictures))
+
+
+def test_weights_of_another_network_are_refused():
+    with pytest.raises(RuntimeError, match="0 convolutions and 1 linear layers, not 5 and 1"):
+        restored(nn.Linear(2, 2).state_dict())

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import nn
 
 from handler.model import DigitClassifier
-from handler.predictor import Predictor, as_tensor
+from handler.predictor import Predictor, digit_probabilities, digit_scores
 from handler.preprocessing import preprocess
 from tests.handler.conftest import QuadrantModel
 from tests.handler.drawings import drawing
@@ -94,14 +94,6 @@ def test_even_a_threshold_of_zero_lets_no_blank_through():
     assert predictor.predict([BLANK])[0].is_digit is False
 
 
-def test_a_model_takes_ink_one_on_paper_zero():
-    tensor = as_tensor(np.stack([quadrants(255, 0, 0, 51)] * 3))
-    assert tensor.shape == (3, 1, 28, 28)
-    assert tensor.dtype == torch.float32
-    assert tensor[0, 0, 0, 0] == 1
-    assert tensor[0, 0, 27, 27] == pytest.approx(0.2)
-
-
 @pytest.fixture
 def checkpoint(tmp_path):
     torch.manual_seed(0)
@@ -137,3 +129,15 @@ def test_a_checkpoint_that_carries_code_is_not_run(tmp_path):
     torch.save({"state_dict": nn.Linear(1, 1)}, tmp_path / "model.pt")
     with pytest.raises(Exception, match=r"(?i)weights.only"):
         Predictor.load(tmp_path / "model.pt", version="1")
+
+
+def test_the_score_is_how_probable_it_is_that_it_is_not_no_digit():
+    logits = np.zeros((2, 11), np.float32)
+    logits[0, 10] = np.log(30)  # thrice as likely as the ten digits together
+    assert digit_scores(logits, 1.0) == pytest.approx([0.25, 10 / 11])
+
+
+def test_no_digit_has_no_part_in_which_digit_it_would_be():
+    logits = np.random.default_rng(0).normal(size=(3, 11)).astype(np.float32)
+    assert np.array_equal(digit_probabilities(logits, 2.0), digit_probabilities(logits[:, :10], 2.0))
+    assert digit_probabilities(logits, 2.0).sum(axis=1) == pytest.approx([1, 1, 1], abs=1e-12)

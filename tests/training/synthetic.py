@@ -30,4 +30,5 @@ def quick(**settings) -> Recipe:
         "validation_images": 100,
     }
     augmentation = {"shear": 0.1, "rotation_degrees": 5.0, "stroke_share": 0.0}
-    return Recipe(**(size | augmentation | settings))
+    drawings = {"drawn_images": 60, "drawn_share": 0.2, "none_share": 0.1, "last_epochs": 1, "teachers": 0}
+    return Recipe(**(size | augmentation | drawings | settings))

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,33 @@ def test_the_archive_holds_the_handler_as_a_package_and_its_manifest_the_version
 
 
 @serving_environment
+def test_the_archive_holds_the_network_for_onnx_runtime_beside_its_weights(made):
+    with zipfile.ZipFile(made) as contents:
+        assert contents.read("weights.pt") == RELEASED_CHECKPOINT.read_bytes()
+        assert contents.read("weights.onnx") == RELEASED_CHECKPOINT.with_suffix(".onnx").read_bytes()
+
+
+@serving_environment
+def test_the_archive_says_where_it_comes_from(made):
+    released = torch.load(RELEASED_CHECKPOINT, weights_only=True)
+    with zipfile.ZipFile(made) as contents:
+        told = json.loads(contents.read("provenance.json"))
+    assert told["version"] == "7.3"
+    assert datetime.now(UTC) - datetime.fromisoformat(told["archived_at"]) < timedelta(hours=1)
+    for name in ("git_revision", "data_checksums", "metrics", "temperature"):
+        assert told[name] == released[name]
+    assert "state_dict" not in told
+
+
+@serving_environment
+def test_a_checkpoint_without_it_is_archived_and_said_to_be_slower(tmp_path, capsys):
+    alone = tmp_path / "alone.pt"
+    alone.write_bytes(RELEASED_CHECKPOINT.read_bytes())
+    archive.archive("7.4", alone, tmp_path / "store")
+    assert "alone.onnx is missing: torch will serve" in capsys.readouterr().out
+
+
+@serving_environment
 def test_nothing_but_the_archive_is_left_in_the_store(made):
     assert [path.name for path in made.parent.iterdir()] == ["mnist-7.3.mar"]
 
@@ -86,7 +114,7 @@ def test_a_model_that_does_not_read_the_known_digits_is_not_kept(tmp_path):
 def test_a_checkpoint_that_does_not_load_is_not_kept(tmp_path):
     garbage = tmp_path / "garbage.pt"
     garbage.write_bytes(b"no checkpoint")
-    with pytest.raises(ArchiveError, match="does not load") as raised:
+    with pytest.raises(ArchiveError, match=r"garbage\.pt' cannot be read: ") as raised:
         archive.archive("1.0", garbage, tmp_path / "store")
     assert len(str(raised.value).splitlines()) == 1
     assert list((tmp_path / "store").iterdir()) == []

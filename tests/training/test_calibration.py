@@ -4,21 +4,34 @@ import numpy as np
 import pytest
 import torch
 
-from training.calibration import confidences, expected_calibration_error, fit_temperature
+from training.calibration import area_under_curve, expected_calibration_error, fit_temperature
+
+
+def _honest(count: int, seed: int = 0):
+    """Logits that mean what they say, and labels drawn by them."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(count, 10, generator=generator) * 2
+    labels = torch.multinomial(torch.softmax(logits, 1), 1, generator=generator).squeeze(1)
+    return logits.numpy(), labels.numpy()
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_the_temperature_that_the_logits_were_multiplied_by_is_found(temperature):
-    generator = torch.Generator().manual_seed(0)
-    honest = torch.randn(20_000, 10, generator=generator) * 2
-    labels = torch.multinomial(torch.softmax(honest, 1), 1, generator=generator).squeeze(1)
-    assert fit_temperature(honest * temperature, labels) == pytest.approx(temperature, rel=0.05)
+    logits, labels = _honest(20_000)
+    assert fit_temperature([logits * temperature], [labels]) == pytest.approx(temperature, rel=0.05)
 
 
-def test_confidences_are_the_largest_probability():
-    logits = torch.tensor([[0.0, 0.0], [np.log(3.0), 0.0]])
-    assert confidences(logits, 1.0) == pytest.approx([0.5, 0.75])
-    assert confidences(logits, 0.5) == pytest.approx([0.5, 0.9])
+def test_a_logit_for_no_digit_has_no_part_in_it():
+    logits, labels = _honest(5_000)
+    with_none = np.concatenate([logits, np.full((5_000, 1), 9, np.float32)], axis=1)
+    assert fit_temperature([with_none], [labels]) == fit_temperature([logits], [labels])
+
+
+def test_groups_weigh_the_same_whatever_their_size():
+    few, many = _honest(2_000), _honest(20_000, seed=1)
+    between = fit_temperature([few[0] * 3, many[0]], [few[1], many[1]])
+    all_alike = fit_temperature([np.concatenate([few[0] * 3, many[0]])], [np.concatenate([few[1], many[1]])])
+    assert all_alike < between - 0.2
 
 
 def test_the_error_is_the_distance_of_confidence_and_accuracy():
@@ -36,3 +49,14 @@ def test_bins_do_not_cancel_each_other():
 
 def test_a_confidence_of_one_is_in_the_last_bin():
     assert expected_calibration_error(np.ones(4), np.array([True, True, True, False])) == pytest.approx(0.25)
+
+
+def test_the_area_is_one_where_every_digit_scores_above_every_other():
+    assert area_under_curve(np.array([0.8, 0.9]), np.array([0.1, 0.7])) == 1.0
+    assert area_under_curve(np.array([0.1, 0.2]), np.array([0.5, 0.7])) == 0.0
+
+
+def test_the_area_is_the_share_of_pairs_in_their_order_and_a_tie_is_half_a_pair():
+    digits, others = np.array([0.9, 0.5, 0.4]), np.array([0.5, 0.1])
+    pairs = [(digit > other) + 0.5 * (digit == other) for digit in digits for other in others]
+    assert area_under_curve(digits, others) == pytest.approx(np.mean(pairs))

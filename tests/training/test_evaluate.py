@@ -1,22 +1,16 @@
-"""An evaluation counts right, says it as text and draws it as a picture."""
+"""The command that measures a model: a checkpoint or an archive, alone or beside another."""
 
 import functools
+import shutil
+import zipfile
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from handler.predictor import Predictor
 from tests.training import synthetic
-from training import data, evaluate
+from training import data, evaluate, measure, real_drawings
 from training.archive import RELEASED_CHECKPOINT
 from training.data import Digits
-from training.evaluate import Evaluation
-
-
-@pytest.fixture(scope="module")
-def predictor() -> Predictor:
-    return Predictor.load(RELEASED_CHECKPOINT, version="1.0")
 
 
 @pytest.fixture(scope="module")
@@ -24,73 +18,66 @@ def digits() -> Digits:
     return synthetic.digits(60)
 
 
-def test_it_counts_what_the_predictor_answers(predictor, digits, monkeypatch):
-    monkeypatch.setattr(evaluate, "BATCH", 7)  # 60 is no multiple of it: none may be lost
-    result = evaluate.evaluate(predictor, digits)
-    answers = [prediction.digit for prediction in predictor.predict_inputs(list(digits.images))]
-    expected = np.zeros((10, 10), dtype=int)
-    for label, answer in zip(digits.labels, answers, strict=True):
-        expected[label, answer] += 1
-    assert np.array_equal(result.confusion, expected)
-    assert result.accuracy == np.mean(digits.labels == answers)
+@pytest.fixture
+def little(monkeypatch, tmp_path, digits):
+    """Measured on a few drawings, and without the real ones."""
+    monkeypatch.setattr(data, "load", lambda *, train: None if train else digits)
+    monkeypatch.setattr(measure, "kept", functools.partial(measure.kept, count=5))
+    monkeypatch.setattr(measure, "called_a_digit", functools.partial(measure.called_a_digit, count=2))
+    monkeypatch.setattr(real_drawings, "SCRIPT", tmp_path / "drawn" / "drawn.py")
 
 
-def test_wrong_labels_cost_accuracy_and_calibration(predictor, digits):
-    right = evaluate.evaluate(predictor, digits)
-    wrong = evaluate.evaluate(predictor, Digits(digits.images, (digits.labels + 1) % 10))
-    assert right.accuracy > 0.9
-    assert wrong.accuracy < 0.1
-    assert wrong.calibration_error > 0.8
-    assert wrong.confusion[1, 0] == right.confusion[0, 0]
-
-
-def test_blanks_are_counted_as_called_no_digit(predictor, digits):
-    images = digits.images.copy()
-    images[:15] = 0
-    result = evaluate.evaluate(predictor, Digits(images, digits.labels))
-    assert 0.25 <= result.called_no_digit < 0.5
+def _archive(path, *names: str):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.write(RELEASED_CHECKPOINT.with_suffix(f".{name.rpartition('.')[2]}"), name)
+        archive.writestr("handler/model.py", "raise RuntimeError('code of an archive does not run here')")
+    return path
 
 
 def test_the_table_has_a_row_a_digit_with_its_accuracy():
     confusion = np.diag([10] * 10)
     confusion[4, 4], confusion[4, 9] = 7, 3
-    lines = Evaluation(confusion, 0.0, 0.0).table().splitlines()
+    lines = evaluate.table(confusion).splitlines()
     assert len(lines) == 11
     assert lines[5].split() == ["4", "70.00%", *"....", "7", *"....", "3"]
 
 
-def test_the_confusion_matrix_is_drawn(tmp_path):
-    evaluate.draw_confusion(
-        Evaluation(np.diag([3] * 10), 0.0, 0.0), "all right", tmp_path / "new" / "matrix.png"
-    )
-    with Image.open(tmp_path / "new" / "matrix.png") as picture:
-        assert picture.format == "PNG"
-        assert min(picture.size) >= 400
-        assert picture.convert("L").getextrema()[0] < 50  # numbers
-
-
-def test_the_command_measures_and_says_what_it_skips(tmp_path, monkeypatch, capsys, digits):
-    monkeypatch.setattr(data, "load", lambda *, train: None if train else digits)
-    monkeypatch.setattr(evaluate, "DRAWINGS", tmp_path / "drawn" / "drawn.py")
+def test_the_command_measures_draws_and_says_what_it_skips(tmp_path, capsys, little):
     assert evaluate.main(["--output", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
-    assert "MNIST test: 60 digits, accuracy" in said
-    assert "calibration error" in said
-    assert "Real drawings: not measured" in said
-    assert (tmp_path / "out" / "confusion-mnist.png").exists()
+    assert "MNIST test set, accuracy" in said
+    assert "Real drawings were not measured: drawn/ is not beside the checkout." in said
+    drawn = {path.name for path in (tmp_path / "out").iterdir()}
+    assert drawn == {"reliability.png", "errors-mnist-test.png"}
 
 
-def test_real_drawings_are_read(predictor):
-    if not evaluate.DRAWINGS.exists():
-        pytest.skip("the drawings to measure on (../shared/drawn) are not on this machine")
-    drawn = evaluate.drawings(limit=500)
-    assert len(drawn) == 500
-    assert evaluate.evaluate(predictor, drawn).accuracy >= 0.94
+def test_an_archive_is_measured_beside_the_checkpoint_that_it_holds(tmp_path, capsys, little):
+    archive = _archive(tmp_path / "mnist-7.3.mar", "weights.pt", "weights.onnx")
+    arguments = ["--model", str(archive), "--against", str(RELEASED_CHECKPOINT), "--output", str(tmp_path)]
+    assert evaluate.main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    [named] = [line.split() for line in lines if line.startswith(" ") and "mnist-7.3.mar" in line]
+    assert named == ["mnist-7.3.mar", RELEASED_CHECKPOINT.name]
+    [row] = [line for line in lines if line.startswith("MNIST test set, calibration")]
+    *_, one, other = row.split()
+    assert one == other
 
 
-def test_a_missing_checkpoint_is_named(capsys):
-    assert evaluate.main(["--checkpoint", "runs/none.pt"]) == 1
-    assert "CHECKPOINT 'runs/none.pt' is not a file" in capsys.readouterr().err
+def test_what_is_no_model_is_named(tmp_path, capsys, little):
+    broken = tmp_path / "mnist-1.1.mar"
+    broken.write_bytes(b"PK")
+    empty = _archive(tmp_path / "mnist-1.2.mar")
+    for path, reason in (
+        (tmp_path / "none.pt", "there is no such file"),
+        (broken, "BadZipFile"),
+        (empty, "FileNotFoundError"),
+        (shutil.copyfile(broken, tmp_path / "broken.pt"), "on reading it"),
+    ):
+        assert evaluate.main(["--model", str(path)]) == 1
+        said = capsys.readouterr().err
+        assert f"MODEL '{path}' is no model" in said
+        assert reason in said
 
 
 def test_missing_data_is_named(monkeypatch, tmp_path, capsys):

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from training.recipe import Recipe, parse
+from training.recipe import QUICK, Recipe, parse
 
 
 @pytest.mark.parametrize("field", fields(Recipe), ids=lambda field: field.name)
@@ -19,6 +19,12 @@ def test_without_options_it_is_the_released_recipe():
     assert parse([]) == Recipe()
 
 
+def test_the_quick_recipe_is_a_smaller_one_whose_settings_can_be_changed_too():
+    assert parse(["--quick"]) == Recipe(**QUICK)
+    assert parse(["--quick"]).epochs < Recipe().epochs
+    assert parse(["--quick", "--epochs", "2"]) == Recipe(**{**QUICK, "epochs": 2})
+
+
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
@@ -27,6 +33,11 @@ def test_without_options_it_is_the_released_recipe():
         (["--epochs", "many"], "--epochs: invalid int value: 'many'"),
         (["--epochs", "0"], "Setting 'epochs' has value '0'. It must be more than 0."),
         (["--learning-rate", "nan"], "Setting 'learning_rate' has value 'nan'"),
+        (["--teachers", "-1"], "Setting 'teachers' has value '-1'. It must be 0 or more."),
+        (
+            ["--drawn-share", "0.9", "--none-share", "0.1"],
+            "Setting 'none_share' has value '0.1'. It must be less",
+        ),
         (["--stroke-share", "2"], "Setting 'stroke_share' has value '2.0'. It must be from 0 to 1."),
     ],
 )

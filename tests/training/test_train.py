@@ -6,18 +6,18 @@ import re
 import signal
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from handler.model import DigitClassifier
-from handler.predictor import Predictor
+from handler.model import DigitClassifier, restored
+from handler.predictor import Predictor, digit_scores
 from tests.training import synthetic
-from training import data, train
-from training.calibration import confidences
+from training import data, stages, train
+from training.checkpoint import logits_of
 from training.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent.parent
@@ -37,7 +37,8 @@ def recipe(tmp_path_factory) -> Recipe:
 
 @pytest.fixture(scope="module")
 def checkpoint(recipe, digits):
-    return train.train(recipe, digits)
+    [student] = train.train(recipe, digits)
+    return student
 
 
 @pytest.fixture(scope="module")
@@ -78,35 +79,95 @@ def test_the_checkpoint_carries_what_repeats_and_judges_it(recipe, saved):
 
 def test_the_best_epoch_by_validation_is_kept(saved):
     metrics = saved["metrics"]
-    accuracies = [epoch["validation_accuracy"] for epoch in metrics["curve"]]
-    assert metrics["validation_accuracy"] == max(accuracies)
-    assert len(accuracies) == metrics["epochs"]
+    losses = [epoch["validation_loss"] + epoch["held_out_loss"] for epoch in metrics["curve"]]
+    assert metrics["validation_loss"] + metrics["held_out_loss"] == min(losses)
+    assert len(losses) == metrics["epochs"]
 
 
 def test_a_worse_epoch_does_not_replace_a_better_one(tmp_path, monkeypatch):
-    digits = synthetic.digits(140)
-    logits = iter([3, 1, 2])  # so many of the validation digits are right
+    losses = iter([0.1, 0.3, 0.2])
+    describe = stages.describe
 
-    def predict(_network, images):
-        right = next(logits)
-        scores = torch.zeros(len(images), 10)
-        labels = torch.from_numpy(train.split(digits, recipe)[1].labels)
-        scores[torch.arange(len(images)), (labels + 1) % 10] = 1
-        scores[:right] = torch.nn.functional.one_hot(labels[:right], 10).float()
-        return scores
+    def described(*arguments):
+        content = describe(*arguments)
+        content["metrics"] |= dict.fromkeys(stages.LOSSES, next(losses))
+        return content
 
+    monkeypatch.setattr(stages, "describe", described)
     recipe = synthetic.quick(epochs=3, output=str(tmp_path / "model.pt"))
-    monkeypatch.setattr(train, "predict", predict)
-    train.train(recipe, digits)
+    train.train(recipe, synthetic.digits(140))
     assert torch.load(recipe.output, weights_only=True)["metrics"]["epochs"] == 1
 
 
-def test_the_threshold_lets_so_many_validation_digits_through(recipe, saved, digits):
-    network = DigitClassifier()
-    network.load_state_dict(saved["state_dict"])
+def test_an_interrupted_run_goes_on_to_the_same_model(tmp_path, monkeypatch, capsys):
+    digits = synthetic.digits(140)
+    settings = {"epochs": 3, "teachers": 1, "teacher_epochs": 2}
+    [whole] = train.train(synthetic.quick(output=str(tmp_path / "whole.pt"), **settings), digits)
+    recipe = synthetic.quick(output=str(tmp_path / "interrupted.pt"), **settings)
+    describe, count = stages.describe, 0
+
+    def described(*arguments):
+        nonlocal count
+        count += 1
+        if count in (
+            2,
+            4,
+        ):  # the teacher's second epoch, and then the student's first after another teacher's epoch
+            raise KeyboardInterrupt
+        return describe(*arguments)
+
+    monkeypatch.setattr(stages, "describe", described)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            train.train(recipe, digits)
+    [resumed] = train.train(recipe, digits)
+    assert "teacher 1: goes on after epoch 1 of 2" in capsys.readouterr().out
+    assert _same(resumed["state_dict"], whole["state_dict"])
+    assert resumed["temperature"] == whole["temperature"]
+
+
+def test_with_other_settings_it_starts_anew(tmp_path, monkeypatch, capsys):
+    digits = synthetic.digits(140)
+    recipe = synthetic.quick(epochs=2, output=str(tmp_path / "model.pt"))
+    monkeypatch.setattr(train.shutil, "rmtree", lambda folder: None)  # as if it had been stopped at the end
+    train.train(recipe, digits)
+    train.train(replace(recipe, weight_decay=0.0), digits)
+    assert "goes on" not in capsys.readouterr().out
+
+
+def test_several_students_learn_of_the_same_teachers_from_other_seeds(tmp_path, capsys):
+    digits = synthetic.digits(140)
+    settings = {"epochs": 1, "teachers": 1, "teacher_epochs": 1}
+    [alone] = train.train(synthetic.quick(output=str(tmp_path / "alone.pt"), **settings), digits)
+    recipe = synthetic.quick(output=str(tmp_path / "model.pt"), students=2, **settings)
+    first, second = train.train(recipe, digits)
+    assert _same(first["state_dict"], alone["state_dict"])
+    assert not _same(first["state_dict"], second["state_dict"])
+    saved = torch.load(tmp_path / "model-2.pt", weights_only=True)
+    assert _same(saved["state_dict"], second["state_dict"])
+    assert capsys.readouterr().out.count("teacher") == 2  # one in each run
+
+
+def test_a_finished_run_leaves_nothing_but_its_checkpoint(recipe, checkpoint):
+    assert [path.name for path in Path(recipe.output).parent.iterdir()] == [Path(recipe.output).name]
+
+
+def test_it_says_what_is_reached_and_how_long_it_will_take(tmp_path, capsys):
+    recipe = synthetic.quick(epochs=2, teachers=1, teacher_epochs=1, output=str(tmp_path / "model.pt"))
+    train.train(recipe, synthetic.digits(140))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "teacher 1, epoch  1 of 1", "student, epoch  1 of 2", "student, epoch  2 of 2",
+    ]  # fmt: skip
+    for line in lines:
+        assert re.search(r"validation [\d.]+%, held-out styles [\d.]+%.*; .* left$", line)
+
+
+def test_the_threshold_lets_so_many_digits_through(recipe, saved, digits):
     _, validation = train.split(digits, recipe)
-    confidence = confidences(train.predict(network, validation.images), saved["temperature"])
-    assert (confidence < saved["digit_threshold"]).mean() <= recipe.rejected_share + 1 / len(validation)
+    logits = logits_of(restored(saved["state_dict"]), validation.images)
+    rejected = digit_scores(logits, saved["temperature"]) < saved["digit_threshold"]
+    assert rejected.mean() <= recipe.rejected_share + 1 / len(validation)
 
 
 def test_the_split_is_the_seeds_and_shares_nothing(recipe, digits):
@@ -123,7 +184,7 @@ def test_the_same_seed_gives_the_same_model_and_another_another(tmp_path):
 
     def weights(seed: int):
         settings = synthetic.quick(seed=seed, epochs=1, output=str(tmp_path / "model.pt"))
-        return train.train(settings, digits)["state_dict"]
+        return train.train(settings, digits)[0]["state_dict"]
 
     first = weights(3)
     assert _same(first, weights(3))
@@ -133,14 +194,6 @@ def test_the_same_seed_gives_the_same_model_and_another_another(tmp_path):
 def test_too_large_a_validation_split_is_named(digits):
     with pytest.raises(ValueError, match="Setting 'validation_images' has value '295'"):
         train.train(synthetic.quick(validation_images=295), digits)
-
-
-def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "model.pt"
-    train.save({"epoch": 1}, path)
-    with pytest.raises((AttributeError, TypeError)):
-        train.save({"epoch": 2, "what cannot be written": (step for step in ())}, path)
-    assert torch.load(path, weights_only=True) == {"epoch": 1}
 
 
 def _main(monkeypatch, tmp_path, *, labels_of_test, **settings) -> int:
@@ -162,7 +215,7 @@ def test_a_full_run_that_misses_its_target_fails(monkeypatch, tmp_path, capsys):
         batch_size=50,
     )
     assert status == 1
-    assert "The target, 99.50%, is missed." in capsys.readouterr().err
+    assert "The target of MNIST's test set, 99.50%, is missed." in capsys.readouterr().err
 
 
 def test_a_full_run_that_meets_its_target_succeeds_and_records_the_test(monkeypatch, tmp_path):
@@ -185,6 +238,7 @@ def test_a_short_run_is_a_trial_that_reads_no_test_set(monkeypatch, tmp_path):
 
     assert _main(monkeypatch, tmp_path, labels_of_test=read, epochs=1) == 0
     assert "test_accuracy" not in torch.load(tmp_path / "model.pt", weights_only=True)["metrics"]
+    assert (tmp_path / "model.onnx").exists()
 
 
 def test_without_data_one_line_says_how_to_fetch_it(monkeypatch, tmp_path, capsys):
@@ -210,7 +264,7 @@ sys.exit(train.main(sys.argv[1:]))
 def _start(output: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-u", "-c", PROGRAM, "--output", output, "--epochs=10000", "--validation-images=100",
-         "--batch-size=10"],
+         "--batch-size=10", "--teachers=0", "--drawn-images=60"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -223,16 +277,20 @@ def test_ctrl_c_leaves_the_best_so_far_and_says_where(tmp_path):
     output = tmp_path / "model.pt"
     process = _start(output)
     lines = []
-    while not any(line.startswith("epoch  2") for line in lines):
+    while not any(line.startswith("student, epoch  2") for line in lines):
         line = process.stdout.readline()
         assert line, process.stderr.read()
         lines.append(line)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 130
-    assert f"Interrupted: the best so far is {output}" in said.splitlines()[-1]
+    assert said.splitlines()[-2:] == [
+        "Interrupted: the same command goes on from here.",
+        f"The best so far is {output}.",
+    ]
     assert torch.load(output, weights_only=True)["metrics"]["epochs"] >= 1
     Predictor.load(output, version="test")
+    assert output.with_suffix(".onnx").exists()
 
 
 def test_ctrl_c_before_there_is_a_checkpoint_says_that_too(tmp_path, monkeypatch, capsys):
@@ -245,5 +303,5 @@ def test_ctrl_c_before_there_is_a_checkpoint_says_that_too(tmp_path, monkeypatch
     output.write_bytes(b"of an earlier run")
     os.utime(output, (0, 0))
     assert train.main(["--output", str(output)]) == 130
-    assert "nothing was written" in capsys.readouterr().err
+    assert capsys.readouterr().err == "\nInterrupted: the same command goes on from here.\n"
     assert output.read_bytes() == b"of an earlier run"

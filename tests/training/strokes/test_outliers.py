@@ -1,0 +1,69 @@
+"""What is no digit: many kinds, some held out, each leaving ink, none a digit by chance."""
+
+import numpy as np
+import pytest
+
+from training.strokes.hand import CANVAS
+from training.strokes.lookalikes import Lookalikes
+from training.strokes.outliers import HELD_OUT, KINDS, kinds
+from training.strokes.pen import draw
+
+BY_NAME = {kind.name: kind for kind in KINDS}
+
+
+@pytest.fixture(scope="module")
+def lookalikes() -> Lookalikes:
+    return Lookalikes.of_training_styles()
+
+
+def test_names_are_unique():
+    assert len(BY_NAME) == len(KINDS)
+
+
+def test_held_out_are_existing_kinds_and_never_trained_on():
+    assert set(HELD_OUT) == {kind.name for kind in kinds(held_out=True)}
+    assert not set(HELD_OUT) & {kind.name for kind in kinds()}
+
+
+def test_letters_that_look_like_a_digit_are_left_out():
+    alike = {f"letter {letter}" for letter in "OoDQIliJjZzySsbGBqga"}
+    assert not alike & BY_NAME.keys()
+
+
+def test_invented_characters_are_at_least_a_third_of_what_is_trained_on():
+    weights = {kind.name: kind.weight for kind in kinds()}
+    invented = sum(weight for name, weight in weights.items() if name.startswith("invented "))
+    assert invented > sum(weights.values()) / 3
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_every_kind_leaves_ink_on_the_canvas_and_varies(kind):
+    first, second = (kind.write(np.random.default_rng(seed)) for seed in (0, 1))
+    for paths in (first, second):
+        every = np.concatenate(paths)
+        assert every.min() >= -1e-6
+        assert every.max() <= CANVAS + 1e-6
+        assert draw(paths, np.random.default_rng(2)).getbbox() is not None
+    assert [path.tolist() for path in first] != [path.tolist() for path in second]
+
+
+def test_what_is_made_by_chance_is_refused_when_it_looks_like_a_digit():
+    by_chance = [kind for kind in KINDS if kind.name.startswith(("invented ", "scribble"))]
+    assert by_chance
+    assert all(kind.refused for kind in by_chance)
+
+
+def test_only_some_of_what_is_invented_looks_like_a_digit(lookalikes):
+    for name in ("invented mixed", "invented of lines", "invented flowing"):
+        refused = [lookalikes.hold(BY_NAME[name].write(np.random.default_rng(seed))) for seed in range(60)]
+        assert sum(refused) < 30
+
+
+@pytest.mark.parametrize(("name", "count"), [("two digits", 2), ("three digits", 3)])
+def test_digits_side_by_side_do_not_touch(name, count):
+    for seed in range(20):
+        columns = np.zeros(CANVAS + 1, bool)
+        for path in BY_NAME[name].write(np.random.default_rng(seed)):
+            columns[int(path[:, 0].min()) : int(path[:, 0].max()) + 2] = True
+        begins = np.flatnonzero(np.diff(np.concatenate([[False], columns]).astype(int)) == 1)
+        assert len(begins) >= count

@@ -1,0 +1,62 @@
+"""A checkpoint is written whole or not at all, and says how it does on what it did not learn from."""
+
+import numpy as np
+import pytest
+import torch
+
+from handler.model import DigitClassifier
+from tests.training import synthetic
+from training.checkpoint import ChosenBy, describe, logits_of, write
+from training.strokes.generate import NO_DIGIT, Drawings
+
+
+def test_it_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "model.pt"
+    write({"epoch": 1}, path)
+    with pytest.raises((AttributeError, TypeError)):
+        write({"epoch": 2, "what cannot be written": (step for step in ())}, path)
+    assert torch.load(path, weights_only=True) == {"epoch": 1}
+
+
+def test_the_network_of_an_earlier_one_goes_with_it(tmp_path):
+    network = tmp_path / "model.onnx"
+    network.touch()
+    write({"epoch": 1}, tmp_path / "model.pt")
+    assert not network.exists()
+
+
+class _Sure(DigitClassifier):
+    """Reads the label off the first pixel, as one that was trained would off the rest: 11 is "no digit"."""
+
+    def forward(self, images):
+        labels = (images[:, 0, 0, 0] * 255).round().long()
+        return torch.nn.functional.one_hot(labels, NO_DIGIT + 1).float() * 9
+
+
+def _marked(labels: np.ndarray) -> np.ndarray:
+    images = np.zeros((len(labels), 28, 28), np.uint8)
+    images[:, 0, 0] = labels
+    return images
+
+
+def test_its_metrics_are_those_of_validation_and_held_out_styles():
+    labels = np.arange(40) % 10
+    held_out = np.array([*range(10), *[NO_DIGIT] * 10])
+    seen = held_out.copy()
+    seen[[0, 1]] = [5, 6]  # two digits are read wrong,
+    seen[-1] = 3  # and one drawing that is none is called a digit
+    chosen_by = ChosenBy(
+        synthetic.Digits(_marked(labels), labels),
+        Drawings(_marked(seen), held_out, np.zeros(20, np.int64)),
+    )
+    content = describe(_Sure(), chosen_by, synthetic.quick(), "a revision")
+    metrics = content["metrics"]
+    assert metrics["validation_accuracy"] == 1.0
+    assert metrics["held_out_accuracy"] == 0.8
+    assert metrics["held_out_area_under_curve"] == pytest.approx(0.95, abs=0.01)  # it ties with them
+    assert metrics["held_out_none_called_digit"] == pytest.approx(0.1)
+    assert content["git_revision"] == "a revision"
+
+
+def test_no_images_have_no_logits():
+    assert logits_of(DigitClassifier(), np.empty((0, 28, 28), np.uint8)).shape == (0, 11)

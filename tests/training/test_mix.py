@@ -1,0 +1,75 @@
+"""A batch has its share of MNIST, of drawn digits and of drawings that are none, and an epoch repeats itself."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.training import synthetic
+from training.data import Digits
+from training.mix import Mix
+from training.strokes.generate import NO_DIGIT, Drawings
+
+RECIPE = synthetic.quick(
+    batch_size=20, drawn_share=0.2, none_share=0.1, last_drawn_share=0.1, last_none_share=0.05
+)
+DIGITS = synthetic.digits(100)
+
+
+def _drawings(digits: int = 30, none: int = 10) -> Drawings:
+    """Drawn digits are all 7, so that they can be told from MNIST's."""
+    labels = np.array([7] * digits + [NO_DIGIT] * none)
+    return Drawings(synthetic.digits(digits + none).images, labels, np.zeros(len(labels), np.int64))
+
+
+def _mnist() -> Digits:
+    return Digits(DIGITS.images, np.full(100, 3))
+
+
+@pytest.mark.parametrize(("last", "counts"), [(False, (14, 4, 2)), (True, (17, 2, 1))])
+def test_a_batch_has_its_share_of_each(last, counts):
+    for batch in Mix(_mnist(), _drawings(), RECIPE).epoch(0, 0, last=last):
+        assert tuple(int((batch.labels == label).sum()) for label in (3, 7, NO_DIGIT)) == counts
+        assert batch.inputs.shape == (20, 1, 28, 28)
+
+
+def test_what_people_labelled_takes_its_share_from_mnist():
+    labelled = Digits(DIGITS.images[:20], np.full(20, 5))
+    for batch in Mix(_mnist(), _drawings(), replace(RECIPE, labelled_share=0.25), labelled).epoch(
+        0, 0, last=False
+    ):
+        assert tuple(int((batch.labels == label).sum()) for label in (3, 7, NO_DIGIT, 5)) == (9, 4, 2, 5)
+    # Without any, the share is nobody's.
+    batch = next(Mix(_mnist(), _drawings(), replace(RECIPE, labelled_share=0.25)).epoch(0, 0, last=False))
+    assert int((batch.labels == 3).sum()) == 14
+
+
+def test_an_epoch_is_a_pass_over_mnist():
+    mix = Mix(_mnist(), _drawings(), RECIPE)
+    assert mix.steps(last=False) == 100 // 14
+    assert len(list(mix.epoch(0, 0, last=False))) == 100 // 14
+
+
+def test_an_epoch_is_the_same_each_time_and_no_two_are():
+    mix = Mix(DIGITS, _drawings(), RECIPE)
+
+    def first(number: int, seed: int = 0) -> torch.Tensor:
+        return next(mix.epoch(number, seed, last=False)).inputs
+
+    assert torch.equal(first(1), first(1))
+    assert not torch.equal(first(1), first(2))
+    assert not torch.equal(first(1), first(1, seed=1))
+
+
+def test_all_of_a_small_source_comes_before_any_of_it_comes_again():
+    mix = Mix(_mnist(), _drawings(none=4), RECIPE)
+    pictures = torch.cat(
+        [batch.inputs[-2:] for batch, _ in zip(mix.epoch(0, 0, last=False), range(2), strict=False)]
+    )
+    assert len(pictures) == 4
+
+
+def test_a_source_that_does_not_fill_its_part_of_a_batch_is_named():
+    with pytest.raises(ValueError, match="Of drawings of none there are 1, and a batch takes 2 of them"):
+        Mix(_mnist(), _drawings(none=1), RECIPE)

@@ -1,0 +1,47 @@
+"""A checkpoint's network is written as ONNX beside it, and answers as the checkpoint does."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from handler.compiled import compiled, eager
+from handler.model import DigitClassifier, folded
+from training import onnx_export
+from training.onnx_export import ExportError, export
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    torch.manual_seed(3)
+    torch.save({"state_dict": DigitClassifier().state_dict()}, tmp_path / "trained.pt")
+    return tmp_path / "trained.pt"
+
+
+def test_it_lies_beside_the_checkpoint_and_answers_as_torch_does(checkpoint):
+    path = export(checkpoint)
+    torch.manual_seed(3)
+    model = folded(DigitClassifier())
+    pixels = np.random.default_rng(1).integers(0, 256, (5, 28, 28), dtype=np.uint8)
+    assert path == checkpoint.with_suffix(".onnx")
+    assert np.allclose(compiled(path, model)(pixels), eager(model)(pixels), atol=1e-4)
+    assert sorted(file.name for file in path.parent.iterdir()) == ["trained.onnx", "trained.pt"]
+
+
+def test_it_does_not_tell_where_it_was_made(checkpoint):
+    content = export(checkpoint).read_bytes()
+    for told in (str(Path(onnx_export.__file__).parent), "onnx_export.py", "stack_trace"):
+        assert told.encode() not in content
+
+
+def test_what_does_not_answer_as_its_checkpoint_is_not_kept(checkpoint, monkeypatch):
+    monkeypatch.setattr(onnx_export, "compiled", lambda path, model: None)
+    with pytest.raises(ExportError, match=r"trained\.onnx"):
+        export(checkpoint)
+    assert [file.name for file in checkpoint.parent.iterdir()] == ["trained.pt"]
+
+
+def test_a_missing_checkpoint_is_named(capsys):
+    assert onnx_export.main(["--checkpoint", "runs/none.pt"]) == 1
+    assert "CHECKPOINT 'runs/none.pt' is not a file" in capsys.readouterr().err

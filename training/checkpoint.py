@@ -1,0 +1,106 @@
+"""What a checkpoint holds: the weights, and all that is needed to serve, judge and repeat them, in plain types.
+
+    content = describe(network, chosen_by, recipe, git_revision())
+    write(content, Path("runs/latest.pt"))
+
+Its metrics are those of drawings that the network did not learn from: MNIST's validation split and the held-out styles.
+"""
+
+import platform
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torchvision
+from numpy.typing import NDArray
+from torch import nn
+
+from handler.compiled import eager
+from handler.predictor import digit_probabilities, digit_scores
+from training import data
+from training.calibration import area_under_curve, expected_calibration_error, fit_temperature
+from training.data import Digits
+from training.recipe import Recipe
+from training.strokes.generate import NO_DIGIT, Drawings
+
+ROOT = Path(__file__).resolve().parent.parent
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class ChosenBy:
+    """What decides on epoch, temperature and threshold, and is never learned from."""
+
+    validation: Digits
+    held_out: Drawings
+
+
+def describe(network: nn.Module, chosen_by: ChosenBy, recipe: Recipe, revision: str) -> dict[str, Any]:
+    """The checkpoint of a network, with temperature, threshold and metrics by what it did not learn from."""
+    mnist, drawn = chosen_by.validation, chosen_by.held_out
+    none = drawn.labels == NO_DIGIT
+    logits = [
+        logits_of(network, images) for images in (mnist.images, drawn.images[~none], drawn.images[none])
+    ]
+    labels = [mnist.labels, drawn.labels[~none]]
+    # Two groups of people, as it were, each of the same weight: neither should be told too much or too little.
+    temperature = fit_temperature(logits[:2], labels)
+    scores = [digit_scores(group, temperature) for group in logits]
+    threshold = min(float(np.quantile(group, recipe.rejected_share)) for group in scores[:2])
+    metrics: dict[str, float] = {}
+    for name, group, truth in zip(("validation", "held_out"), logits, labels, strict=False):
+        probabilities = digit_probabilities(group, temperature)
+        correct = probabilities.argmax(axis=1) == truth
+        metrics[f"{name}_accuracy"] = float(correct.mean())
+        metrics[f"{name}_loss"] = float(-np.log(probabilities[np.arange(len(truth)), truth]).mean())
+        metrics[f"{name}_calibration_error"] = expected_calibration_error(probabilities.max(axis=1), correct)
+    metrics["held_out_area_under_curve"] = area_under_curve(scores[1], scores[2])
+    metrics["held_out_none_called_digit"] = float((scores[2] >= threshold).mean())
+    return {
+        "state_dict": {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()},
+        "temperature": temperature,
+        "digit_threshold": threshold,
+        "settings": asdict(recipe),
+        "metrics": metrics,
+        "git_revision": revision,
+        "libraries": {
+            "python": platform.python_version(),
+            "torch": str(torch.__version__),  # a class of its own, which weights_only refuses
+            "torchvision": str(torchvision.__version__),
+            "numpy": np.__version__,
+        },
+        "data_checksums": dict(data.CHECKSUMS),
+    }
+
+
+def logits_of(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Logits (N, 11) of prepared images, uint8 (N, 28, 28)."""
+    logits = eager(network.eval())
+    batches = [logits(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
+    return np.concatenate(batches) if batches else np.empty((0, NO_DIGIT + 1), np.float32)
+
+
+def write(content: dict[str, Any], path: Path) -> None:
+    """Write it whole or not at all; the ONNX file of an earlier one goes, for it is of other weights."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.with_suffix(".onnx").unlink(missing_ok=True)
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    torch.save(content, unfinished)
+    unfinished.replace(path)
+
+
+def git_revision() -> str:
+    """The commit, marked "-dirty" when what trains differs from it; "unknown" outside a checkout."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    try:
+        dirty = "-dirty" if git("status", "--porcelain", "--", "handler", "training/*.py") else ""
+        return git("rev-parse", "HEAD") + dirty or "unknown"
+    except FileNotFoundError:  # no git here
+        return "unknown"

@@ -1,0 +1,158 @@
+"""What a model is worth, in numbers: the same for its card, for `make evaluate` and for a comparison of two.
+
+    measured(predictor, data.load(train=False))["mnist_test"]["accuracy"]
+
+Everything is asked of the predictor, so preprocessing, temperature and threshold are measured with the network.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handler.compiled import eager
+from handler.predictor import DIGITS, Predictor
+from training import real_drawings
+from training.behaviour import called_a_digit, kept
+from training.calibration import area_under_curve, expected_calibration_error
+from training.data import Digits
+
+BATCH = 500
+NOT_MEASURED = "not measured"
+ACCURACY = "accuracy (95 % interval)"
+DIGIT_SETS = {"MNIST test set": "mnist_test", "pendigits": "pendigits"}
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model said of N images: digits (N,), confidences and scores from 0 to 1 (N,), is_digit (N,)."""
+
+    digits: NDArray[np.int64]
+    confidences: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    is_digit: NDArray[np.bool_]
+
+
+def answers(predictor: Predictor, images: NDArray[np.uint8]) -> Answers:
+    """Predict prepared images, uint8 (N, 28, 28)."""
+    predictions = [
+        prediction
+        for first in range(0, len(images), BATCH)
+        for prediction in predictor.predict_inputs(list(images[first : first + BATCH]))
+    ]
+    return Answers(
+        np.array([prediction.digit for prediction in predictions]),
+        np.array([prediction.confidence for prediction in predictions]),
+        np.array([prediction.digit_score for prediction in predictions]),
+        np.array([prediction.is_digit for prediction in predictions]),
+    )
+
+
+def confusion(answered: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Counts (10, 10), the true digit by row."""
+    counts = np.zeros((DIGITS, DIGITS), dtype=np.int64)
+    np.add.at(counts, (labels, answered), 1)
+    return counts
+
+
+def interval(right: int, of: int) -> tuple[float, float]:
+    """Where 95 % of such samples leave the true share: E. B. Wilson, "Probable inference", 1927."""
+    z, share = 1.96, right / of
+    middle = (share + z**2 / (2 * of)) / (1 + z**2 / of)
+    half = z / (1 + z**2 / of) * np.sqrt(share * (1 - share) / of + z**2 / (4 * of**2))
+    return float(middle - half), float(middle + half)
+
+
+def of_digits(answered: Answers, labels: NDArray[np.int64]) -> dict[str, Any]:
+    """The numbers of labelled digits."""
+    counts = confusion(answered.digits, labels)
+    right, of = counts.diagonal(), np.maximum(counts.sum(axis=1), 1)
+    return {
+        "digits": len(labels),
+        "accuracy": float(right.sum() / len(labels)),
+        "accuracy_interval": interval(int(right.sum()), len(labels)),
+        "calibration_error": expected_calibration_error(answered.confidences, answered.digits == labels),
+        "called_no_digit": float(np.mean(~answered.is_digit)),
+        "accuracy_by_digit": (right / of).tolist(),
+        "confusion": counts.tolist(),
+    }
+
+
+def of_others(answered: Answers, of_digits: Answers) -> dict[str, Any]:
+    """The numbers of drawings that are no digits, beside those of drawn digits."""
+    return {
+        "drawings": len(answered.scores),
+        "called_digit": float(np.mean(answered.is_digit)),
+        "area_under_curve": area_under_curve(of_digits.scores, answered.scores),
+    }
+
+
+def measured(predictor: Predictor, test: Digits) -> dict[str, Any]:
+    """All numbers of a model; those of real drawings are None where these are not at hand."""
+    drawn, others = real_drawings.digits(), real_drawings.others()
+    of_test = answers(predictor, test.images)
+    numbers: dict[str, Any] = {
+        "mnist_test": of_digits(of_test, test.labels),
+        "pendigits": None,
+        "omniglot": None,
+        "kept": kept(predictor),
+        "called_a_digit": called_a_digit(predictor),
+    }
+    images = [test.images]
+    if drawn is not None and others is not None:
+        of_drawn = answers(predictor, drawn.images)
+        numbers["pendigits"] = of_digits(of_drawn, drawn.labels)
+        numbers["omniglot"] = of_others(answers(predictor, others), of_drawn)
+        images.append(drawn.images)
+    numbers["served_as_eager"] = _served_as_eager(predictor, images)
+    return numbers
+
+
+def figures(numbers: dict[str, Any]) -> dict[str, float | None]:
+    """All of it by its name, in the order in which it is shown; None for what was not at hand."""
+    found: dict[str, float | None] = {}
+    for title, key in DIGIT_SETS.items():
+        of = numbers[key] or {}
+        found[f"{title}, {ACCURACY}"] = of.get("accuracy")
+        found[f"{title}, calibration error in 15 bins"] = of.get("calibration_error")
+        found[f"{title}, called no digit"] = of.get("called_no_digit")
+    others = numbers["omniglot"] or {}
+    found["AUROC of digit_score, pendigits against Omniglot"] = others.get("area_under_curve")
+    found["Omniglot, called a digit"] = others.get("called_digit")
+    found |= {f"{kind}, called a digit": share for kind, share in numbers["called_a_digit"].items()}
+    found |= {f"keeps its answer: {change}": share for change, share in numbers["kept"].items()}
+    found["same digit in ONNX Runtime and in torch"] = numbers["served_as_eager"]
+    return found
+
+
+def rows(numbers: dict[str, Any]) -> list[tuple[str, str]]:
+    """The same as texts; an accuracy with its interval of 95 %."""
+    texts = {name: percent(value) for name, value in figures(numbers).items()}
+    for title, key in DIGIT_SETS.items():
+        if numbers[key]:
+            low, high = numbers[key]["accuracy_interval"]
+            texts[f"{title}, {ACCURACY}"] += f" ({low:.2%} to {high:.2%})"
+    return list(texts.items())
+
+
+def percent(share: float | None) -> str:
+    """A share as text, or that it was not measured."""
+    return NOT_MEASURED if share is None else f"{share:.2%}"
+
+
+def _served_as_eager(predictor: Predictor, images: Sequence[NDArray[np.uint8]]) -> float | None:
+    """The share of images to which the network that serves gives the same digit as the weights in torch.
+
+    None where the weights in torch serve.
+    """
+    if not predictor.is_compiled:
+        return None
+    logits = eager(predictor.model)
+    same = [
+        predictor.logits(batch)[:, :DIGITS].argmax(axis=1) == logits(batch)[:, :DIGITS].argmax(axis=1)
+        for part in images
+        for batch in np.array_split(part, max(1, len(part) // BATCH))
+    ]
+    return float(np.concatenate(same).mean())

@@ -1,0 +1,95 @@
+"""Write a checkpoint's network as ONNX, beside it: what TorchServe's workers answer with.
+
+    python -m training.onnx_export --checkpoint runs/latest.pt     # writes runs/latest.onnx
+
+`make train` ends with it. The file takes pixels as they come out of the preprocessing, uint8 (N, 28, 28), and gives
+float32 logits (N, 11); normalisations are folded into their convolutions.
+"""
+
+import argparse
+import logging
+import sys
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from handler.compiled import compiled
+from handler.model import folded, restored
+from training.archive import RELEASED_CHECKPOINT
+
+LARGEST_BATCH = 1024
+
+
+class ExportError(Exception):
+    """The network was written but does not answer as its checkpoint; the message says which."""
+
+
+class _FromPixels(nn.Module):
+    """The model behind what prepares pixels for it, so that the file takes them as they are."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        logits: Tensor = self.model(pixels.unsqueeze(1).float() / 255)
+        return logits
+
+
+def export(checkpoint: Path) -> Path:
+    """Write the network of a checkpoint as ONNX beside it; gives back the file's path. Raises ExportError."""
+    path = checkpoint.with_suffix(".onnx")
+    path.unlink(missing_ok=True)
+    model = folded(restored(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]))
+    batch = torch.export.Dim("images", min=1, max=LARGEST_BATCH)
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    with warnings.catch_warnings():  # the exporter's own, about its own
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            _FromPixels(model).eval(),
+            (torch.zeros(2, 28, 28, dtype=torch.uint8),),  # one would be taken as the only number there is
+            unfinished,
+            dynamo=True,
+            dynamic_shapes=({0: batch},),
+            input_names=["pixels"],
+            output_names=["logits"],
+            external_data=False,
+            verbose=False,
+        )
+    _forget_where_it_was_made(unfinished)
+    if compiled(unfinished, model) is None:
+        unfinished.unlink()
+        raise ExportError(f"{path}, as it was written, does not answer as {checkpoint} does")
+    return unfinished.replace(path)
+
+
+def _forget_where_it_was_made(path: Path) -> None:
+    """Take out what the exporter notes of each node: the lines of code that made it, with this machine's paths."""
+    content = onnx.load(path)
+    graph = content.graph
+    parts = (graph.node, graph.value_info, graph.input, graph.output, graph.initializer, [graph, content])
+    for part in (part for several in parts for part in several):
+        part.ClearField("metadata_props")
+    onnx.save(content, path)
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description="Write a checkpoint's network as ONNX.")
+    parser.add_argument("--checkpoint", type=Path, default=RELEASED_CHECKPOINT)
+    options = parser.parse_args(arguments)
+    if not options.checkpoint.is_file():
+        print(
+            f"CHECKPOINT '{options.checkpoint}' is not a file; 'make train' writes runs/latest.pt",
+            file=sys.stderr,
+        )
+        return 1
+    logging.basicConfig(level=logging.WARNING)
+    print(f"{export(options.checkpoint)}: written, and answers as its checkpoint does")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

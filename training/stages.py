@@ -1,0 +1,81 @@
+"""The networks of a run, one after the other: what each epoch reached, which is kept, how long the rest will take."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import nn
+
+from handler.model import CHANNELS
+from training.checkpoint import ChosenBy, describe, git_revision, write
+from training.fit import Curve, Plan, epochs_done, fit
+from training.mix import Mix
+from training.recipe import Recipe
+
+ACCURACIES = ("validation_accuracy", "held_out_accuracy")
+# What the best epoch is told by: how likely the labels are. Of a few thousand drawings one more read right is chance.
+LOSSES = ("validation_loss", "held_out_loss")
+
+
+@dataclass
+class Stages:
+    """The networks of a run, one after the other, and how long the rest of them will take."""
+
+    recipe: Recipe
+    mix: Mix
+    chosen_by: ChosenBy
+    folder: Path
+    revision: str = field(default_factory=git_revision)  # of the start: files may change while it trains
+    _ahead: float = 0.0
+    _done: float = 0.0
+    _started: float = field(default_factory=time.monotonic)
+
+    def expect(self, plans: Sequence[Plan]) -> None:
+        """What lies ahead, without the epochs that an interrupted run has left."""
+        for plan in plans:
+            first = epochs_done(plan, self.recipe, self.folder)
+            if first:
+                print(f"{plan.name}: goes on after epoch {first} of {plan.epochs}", flush=True)
+            self._ahead += sum(self._work(plan, epoch) for epoch in range(first, plan.epochs))
+
+    def run(self, plan: Plan, output: Path | None = None) -> nn.Module:
+        """Train one; its best epoch becomes the checkpoint `output`, if there shall be one."""
+
+        def after_epoch(network: nn.Module, curve: Curve) -> dict[str, float]:
+            content = describe(network, self.chosen_by, self.recipe, self.revision)
+            reached = {name: content["metrics"][name] for name in ACCURACIES + LOSSES}
+            best = output is not None and (not output.exists() or _is_best(reached, curve[:-1]))
+            if output and best:
+                content["metrics"] |= {"epochs": len(curve), "curve": [*curve[:-1], curve[-1] | reached]}
+                write(content, output)
+            self._done += self._work(plan, len(curve) - 1)
+            print(
+                f"{plan.name}, epoch {len(curve):2} of {plan.epochs}: loss {curve[-1]['loss']:.4f}, "
+                f"validation {reached['validation_accuracy']:.2%}, held-out styles {reached['held_out_accuracy']:.2%}"
+                f"{' *' * best}; {self._left()}",
+                flush=True,
+            )
+            return reached
+
+        return fit(plan, self.mix, self.recipe, self.folder, after_epoch)
+
+    def _work(self, plan: Plan, epoch: int) -> float:
+        """In steps of the student without teachers; what a network costs goes with the square of its width."""
+        cost = (plan.channels[0] / CHANNELS[0]) ** 2
+        if plan.channels == CHANNELS:  # the student asks each teacher, forwards alone
+            cost += self.recipe.teachers * self.recipe.teacher_width**2 / 3
+        return cost * plan.steps(epoch, self.mix, self.recipe)
+
+    def _left(self) -> str:
+        seconds = (time.monotonic() - self._started) / self._done * max(self._ahead - self._done, 0)
+        return f"{seconds / 60:.0f} min left" if seconds >= 60 else "less than a minute left"
+
+
+def _is_best(reached: dict[str, float], earlier: Curve) -> bool:
+    return all(_together(reached) <= _together(epoch) for epoch in earlier)
+
+
+def _together(reached: dict[str, float]) -> float:
+    return sum(reached.get(name, math.inf) for name in LOSSES)

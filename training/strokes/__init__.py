@@ -1,0 +1,5 @@
+"""Digits and non-digits drawn as people draw them, for training; nobody's real drawing is in it.
+
+drawings = drawn(20_000, seed=0, outliers=0.3)   # training.strokes.generate: images, labels, style names
+make strokes                                     # sheets of every style to look at, in runs/
+"""

@@ -1,0 +1,122 @@
+"""Drawings for training: digits in all styles and drawings that are none, as the model will see them.
+
+    drawings = drawn(20_000, seed=0, outliers=0.3)
+    to_choose_by = drawn(5_000, seed=0, outliers=0.3, held_out=True)
+
+Every sample has its own generator of random numbers: the same seed gives the same drawings, on any number of processes.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm import tqdm
+
+from handler.preprocessing import SIZE, preprocess
+from training.strokes import digits, outliers
+from training.strokes.figure import Points
+from training.strokes.hand import write
+from training.strokes.lookalikes import Lookalikes
+from training.strokes.pen import draw
+
+NO_DIGIT = 10  # the label of a drawing that is none
+CHUNK = 256  # samples that a process draws before it hands them over
+# Names of styles and kinds, in the order of their numbers.
+NAMES: tuple[str, ...] = (
+    *(style.name for style in digits.STYLES),
+    *(kind.name for kind in outliers.KINDS),
+)
+
+Pixels: TypeAlias = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Drawings:
+    """Prepared images, uint8 (N, 28, 28), ink 255; labels, int64 (N,), 0-10; styles, int64 (N,), places in NAMES."""
+
+    images: Pixels
+    labels: NDArray[np.int64]
+    styles: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def drawn(
+    count: int, seed: int, *, outliers: float = 0.0, held_out: bool = False, processes: int | None = None
+) -> Drawings:
+    """`count` drawings, of which the share `outliers` at the end are no digits.
+
+    Each digit comes as often as any other and in each of its styles as often; kinds of non-digits by their weights.
+    Trained on, or held out: no style or kind is both. Drawn by `processes`, by default one a core.
+    """
+    plan = _plan(count, round(count * outliers), held_out=held_out)
+    chunks = [(begin, plan[begin : begin + CHUNK]) for begin in range(0, count, CHUNK)]
+    images = np.empty((count, SIZE, SIZE), np.uint8)
+    labels = np.array([label for label, _ in plan], np.int64)
+    with tqdm(desc="drawing", total=count, unit="image", leave=False, disable=None) as progress:
+        done = 0
+        for part in _parts(chunks, seed, processes or os.cpu_count() or 1):
+            images[done : done + len(part)] = part
+            done += len(part)
+            progress.update(len(part))
+    return Drawings(images, labels, np.array([style for _, style in plan], np.int64))
+
+
+def draw_style(style: int, rng: np.random.Generator, lookalikes: Lookalikes | None = None) -> Image.Image:
+    """One drawing of the style or kind with this place in NAMES: the canvas, "L", 280 x 280."""
+    return draw(_paths(style, rng, lookalikes or Lookalikes.of_training_styles()), rng)
+
+
+def _paths(style: int, rng: np.random.Generator, lookalikes: Lookalikes) -> list[Points]:
+    if style < len(digits.STYLES):
+        return write(digits.STYLES[style].figure, rng)
+    kind = outliers.KINDS[style - len(digits.STYLES)]
+    paths = kind.write(rng)
+    while kind.refused and lookalikes.hold(paths):
+        paths = kind.write(rng)
+    return paths
+
+
+def _plan(count: int, none: int, *, held_out: bool) -> list[tuple[int, int]]:
+    """Label and style of each sample."""
+    of_digit: dict[int, list[int]] = {digit: [] for digit in range(10)}
+    for style in digits.styles(held_out=held_out):
+        of_digit[style.digit].append(NAMES.index(style.name))
+    of_none = [
+        NAMES.index(kind.name) for kind in outliers.kinds(held_out=held_out) for _ in range(kind.weight)
+    ]
+    plan = []
+    for i in range(count - none):
+        styles = of_digit[i % 10]
+        plan.append((i % 10, styles[i // 10 % len(styles)]))
+    # A stride that shares no factor with their number, so that a few samples are of many kinds already.
+    stride = next(s for s in range(len(of_none) * 5 // 8, 2 * len(of_none)) if np.gcd(s, len(of_none)) == 1)
+    return plan + [(NO_DIGIT, of_none[i * stride % len(of_none)]) for i in range(none)]
+
+
+def _parts(chunks: list[tuple[int, list[tuple[int, int]]]], seed: int, processes: int) -> Iterator[Pixels]:
+    """The chunks' images, in order."""
+    work = partial(_chunk, seed=seed, lookalikes=Lookalikes.of_training_styles())
+    if processes == 1 or len(chunks) == 1:
+        yield from map(work, chunks)
+        return
+    # Not forked: the caller may have threads, torch's among them.
+    with multiprocessing.get_context("forkserver").Pool(min(processes, len(chunks))) as pool:
+        yield from pool.imap(work, chunks)
+
+
+def _chunk(chunk: tuple[int, list[tuple[int, int]]], seed: int, lookalikes: Lookalikes) -> Pixels:
+    begin, plan = chunk
+    return np.stack(
+        [
+            preprocess(draw_style(style, np.random.default_rng([seed, style, begin + i]), lookalikes))
+            for i, (_, style) in enumerate(plan)
+        ]
+    )

@@ -1,0 +1,74 @@
+"""Sheets of all styles to look at, a row a style, as PNG.
+
+python -m training.strokes.sheet      # runs/strokes-0.png to -9.png, strokes-letter.png and others
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from training.strokes import digits, outliers
+from training.strokes.generate import NAMES, draw_style
+
+FOLDER = Path(__file__).resolve().parent.parent.parent / "runs"
+SAMPLES = 12
+CELL = 92  # pixels
+NAME_WIDTH = 180
+BACKGROUND = 40  # a grey in which the canvas's edge is seen
+GROUPS = ("letter", "script", "shape", "invented")
+HELD_OUT_MARK = " (held out)"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A style or kind by its place in NAMES, and what is written beside its drawings."""
+
+    style: int
+    title: str
+
+
+def write_sheets(folder: Path = FOLDER) -> list[Path]:
+    """A sheet for each digit and each group of non-digits, written to the folder; their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, rows in sheets().items():
+        path = folder / f"strokes-{name}.png"
+        sheet(rows).save(path)
+        paths.append(path)
+    return paths
+
+
+def sheets() -> dict[str, list[Row]]:
+    """The rows of each sheet, every style and every kind in one of them."""
+    held_out = {*digits.HELD_OUT, *outliers.HELD_OUT}
+    found: dict[str, list[Row]] = {}
+    for style, name in enumerate(NAMES):
+        first = name.split()[0]
+        group = first if first in GROUPS or first.isdecimal() else "other"
+        found.setdefault(group, []).append(Row(style, name + HELD_OUT_MARK * (name in held_out)))
+    return found
+
+
+def sheet(rows: Sequence[Row]) -> Image.Image:
+    """An image "L" with SAMPLES drawings of each row beside its title, as on the canvas."""
+    picture = Image.new("L", (NAME_WIDTH + SAMPLES * CELL, len(rows) * CELL), BACKGROUND)
+    pen = ImageDraw.Draw(picture)
+    for y, row in enumerate(rows):
+        pen.text((6, y * CELL + CELL // 2 - 6), row.title, fill=255)
+        for x in range(SAMPLES):
+            canvas = draw_style(row.style, np.random.default_rng([0, row.style, x]))
+            drawing = canvas.resize((CELL - 4, CELL - 4), Image.Resampling.BOX)
+            picture.paste(drawing, (NAME_WIDTH + x * CELL, y * CELL + 2))
+    return picture
+
+
+def main() -> None:
+    for path in write_sheets():
+        print(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+if __name__ == "__main__":
+    main()
