@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ui import pictures
-from ui.canvas import theme
+from ui.canvas import after_strokes, theme
 from ui.drawing import Drawing
 from ui.model_client import Explanation, ModelError
 from ui.percentage import percentage
@@ -82,14 +82,16 @@ def label(session: Session) -> None:
     """ "Right?" with yes or one of the ten digits, in one click."""
     drawing = session.drawing
     unanswered = drawing.answer is None
+    say = after_strokes(session, session.label)
     with st.container(key="question", horizontal=True, vertical_alignment="center"):
         st.html(f"<div>{_question(drawing)}</div>", width="content")
+        # browser.js presses the digit that is shown instead: an answer that came meanwhile gets no yes.
         st.button(
             "Yes",
             key="yes",
             icon=":material/check:",
             disabled=unanswered or drawing.closed,
-            on_click=session.label,
+            on_click=say,
             args=(drawing.answer.digit if drawing.answer else 0,),
         )
     with st.container(key="digits", horizontal=True):
@@ -99,7 +101,7 @@ def label(session: Session) -> None:
                 key=f"label-{digit}",
                 type="primary" if drawing.true_label == digit else "secondary",
                 disabled=unanswered,
-                on_click=session.label,
+                on_click=say,
                 args=(digit,),
             )
 

@@ -1,21 +1,24 @@
-"""The page: draw a digit, read the answer, say whether it is right. Beside it History, and Insights for operators.
+"""The page: draw a digit, read the answer, say whether it is right. Beside it History, for operators Insights, Models.
 
 streamlit run ui/app.py
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 import settings
 from ui import answer, browser, history_page, upload
-from ui.canvas import canvas, tools
+from ui.canvas import canvas, take_in, tools
 from ui.database import Database
 from ui.model_client import ModelClient
 from ui.operator import Door
 from ui.outbox import Outbox
 from ui.session import Session
 from ui.sign_in import is_operator, sign_in
+from ui.visitor import visitor
 
 
 @st.cache_resource
@@ -40,7 +43,7 @@ def _door() -> Door:
 
 def _session() -> Session:
     if "session" not in st.session_state:
-        st.session_state.session = Session(_model(), _outbox())
+        st.session_state.session = Session(_model(), _outbox(), visitor(st.context.cookies))
     session: Session = st.session_state.session
     return session
 
@@ -48,7 +51,8 @@ def _session() -> Session:
 @st.fragment  # a stroke runs this again, and not the whole page
 def _drawing_board(session: Session) -> None:
     with st.container(key="heading", horizontal=True, vertical_alignment="center"):
-        st.html('<h1 class="title">Draw a digit</h1>')
+        # browser.js tells a restarted page which start the canvas has.
+        st.html(f'<h1 class="title" data-start="{session.canvas_start.mark}">Draw a digit</h1>')
         upload.choose_picture(session)
     with st.container(key="board"):
         with st.container(key="paper"):
@@ -93,20 +97,34 @@ def main() -> None:
         # Imported here: what draws its charts takes a moment and memory that no visitor needs.
         from ui import insights_page
 
-        st.html(Path(__file__).with_name("history.css"))
-        with st.container(key="heading", horizontal=True, vertical_alignment="center"):
-            st.html('<h1 class="title">Insights</h1>')
-            st.page_link(drawing, label="Draw")
-            st.page_link(history, label="History")
+        _heading("Insights", {"Draw": drawing, "History": history, "Models": models})
         insights_page.show(_database())
+
+    def show_models() -> None:
+        from ui import models_page
+
+        _heading("Models", {"Draw": drawing, "Insights": insights})
+        models_page.show(_database())
 
     drawing = st.Page(draw, title="MNIST Digit Classifier", default=True)
     history = st.Page(show_history, title="History", url_path="history")
     insights = st.Page(show_insights, title="Insights", url_path="insights")
-    page = st.navigation([drawing, history, *([insights] if operator else [])], position="hidden")
+    # At the gateway /models is a name of TorchServe's own, which is closed.
+    models = st.Page(show_models, title="Models", url_path="versions")
+    for_operators = [insights, models] if operator else []
+    page = st.navigation([drawing, history, *for_operators], position="hidden")
+    if start := browser.finish(session.visitor):
+        session.go_on_from(start)
     _arrive(page.url_path, session, operator)
     page.run()
-    browser.finish()
+
+
+def _heading(title: str, links: Mapping[str, StreamlitPage]) -> None:
+    st.html(Path(__file__).with_name("history.css"))
+    with st.container(key="heading", horizontal=True, vertical_alignment="center"):
+        st.html(f'<h1 class="title">{title}</h1>')
+        for label, page in links.items():
+            st.page_link(page, label=label)
 
 
 def _arrive(path: str, session: Session, operator: bool) -> None:
@@ -118,6 +136,8 @@ def _arrive(path: str, session: Session, operator: bool) -> None:
         st.session_state.brush = st.session_state.brush  # or Streamlit forgets it with the page it is on
     if here == before:
         return
+    if before[0] == "":
+        take_in(session)  # a stroke that was drawn just before leaving
     if path == "":
         session.show_again()
     if path == "history":

@@ -1,11 +1,12 @@
 // What the canvas and Streamlit leave to be done in the browser.
 
+const CANVAS = '.st-key-canvas'
 const SPOKEN = '.st-key-answer, .st-key-notice'
 
 // The canvas brings a toolbar, for editing shapes, that lies invisibly over its corner and takes strokes there.
 // Its style is isolated, so it can be reached only from within the page.
 const hideToolbar = () => {
-  for (const host of document.querySelectorAll('.st-key-canvas *')) {
+  for (const host of document.querySelectorAll(`${CANVAS} *`)) {
     const root = host.shadowRoot
     if (root && root.querySelector('.canvas-root') && !root.querySelector('style[data-plain]')) {
       const style = document.createElement('style')
@@ -53,9 +54,27 @@ const sayWhatIsAway = async (whenBack) => {
   document.querySelector('.st-key-notice')?.prepend(line)
 }
 
-export default function ({ setTriggerValue }) {
+// Yes is said to the answer that is shown, while the next one may be on its way.
+const sayWhichDigit = (event) => {
+  if (!event.target.closest('.st-key-yes')) return
+  const shown = document.querySelector('.st-key-answer').textContent.trim()
+  const button = document.querySelector(`.st-key-label-${CSS.escape(shown)} button:enabled`)
+  if (!button) return  // not there yet: the server knows what it has just answered
+  event.stopImmediatePropagation()
+  button.click()
+}
+
+// A cookie without an end, which the browser forgets with its session.
+const keepVisitor = (cookie) => {
+  const secure = location.protocol === 'https:' ? '; Secure' : ''
+  document.cookie = `${cookie}; Path=/; SameSite=Strict${secure}`
+}
+
+export default function ({ data, setTriggerValue }) {
+  keepVisitor(data.cookie)
   // Streamlit keeps what was drawn meanwhile, and sends it only when something asks the server for a run.
-  const goOn = () => setTriggerValue('connected', true)
+  // A restarted one is told which start the canvas has, or it would have it drawn anew.
+  const goOn = () => setTriggerValue('connected', document.querySelector('h1.title')?.dataset.start || '-')
   const finish = () => {
     hideToolbar()
     speakAnswers()
@@ -66,5 +85,9 @@ export default function ({ setTriggerValue }) {
   observer.observe(document.body, {
     childList: true, subtree: true, attributes: true, attributeFilter: [CONNECTION],
   })
-  return () => observer.disconnect()
+  document.addEventListener('click', sayWhichDigit, true)
+  return () => {
+    observer.disconnect()
+    document.removeEventListener('click', sayWhichDigit, true)
+  }
 }

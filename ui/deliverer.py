@@ -20,7 +20,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 import settings
 from ui.outbox import NotKept, Outbox
-from ui.record import COLUMNS, Record
+from ui.record import UPSERT, Record
 
 BATCH = 50
 POLL_INTERVAL_S = 0.1
@@ -28,19 +28,6 @@ CONNECT_TIMEOUT_S = 5.0
 RETRY_INTERVAL_S = 1.0
 # A healthy deliverer needs a fraction of a second; this is when `--check` calls it late.
 LATE_AFTER_S = 10.0
-
-# Never an older revision over a newer one: a record may be delivered twice or late. And a label closes a drawing: the
-# page of a browser that was not told of it in time cannot take it back.
-UPSERT = """
-INSERT INTO predictions ({columns}) VALUES ({values})
-ON CONFLICT (id) DO UPDATE SET {changes}
-WHERE predictions.revision < excluded.revision
-  AND (excluded.true_label IS NOT NULL OR predictions.true_label IS NULL)
-""".format(
-    columns=", ".join(COLUMNS),
-    values=", ".join(f"%({name})s" for name in COLUMNS),
-    changes=", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in ("id", "created_at")),
-)
 
 # What the database says of one record, whatever the others are. Anything else is about the database, and may pass.
 REFUSALS = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)

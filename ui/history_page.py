@@ -7,16 +7,15 @@ when someone turns to another page.
 import html
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
 from ui import export, history
 from ui.cards import Card, cards, detail_html
 from ui.database import Database, DatabaseAway
-from ui.history import Filters, Labels, Place
+from ui.history import Filters, Place
+from ui.history_filters import choose_filters, zone
 from ui.outbox import NotKept, Outbox
 from ui.record import Record
 from ui.session import LABEL_NOT_KEPT, Session
@@ -26,7 +25,6 @@ GONE = "This drawing is no longer kept."
 NONE_OF_YOURS = "Nothing yet. What you draw in this browser session is shown here."
 NONE_FIT = "No drawing fits."
 DIGITS = range(10)
-LABELS: dict[str, Labels] = {"Wrong": "wrong", "Unlabelled": "unlabelled"}
 
 
 @dataclass
@@ -58,7 +56,7 @@ class History:
     def show(self) -> None:
         """Everything below the heading."""
         view = _view()
-        filters = self._filters(view.versions) if self.everyones else Filters()
+        filters = choose_filters(view.versions) if self.everyones else Filters()
         if filters != view.filters:
             offered = view.versions
             self._load(filters, None)
@@ -73,27 +71,11 @@ class History:
         if self.everyones and view.cards:
             self._downloads(filters)
 
-    def _filters(self, versions: list[str]) -> Filters:
-        with st.container(key="filters", horizontal=True, vertical_alignment="top"):
-            digit = st.selectbox(
-                "Read as", list(DIGITS), index=None, placeholder="any digit", key="filter-digit", width=130
-            )
-            version = st.selectbox(
-                "Model", versions, index=None, placeholder="any version", key="filter-version", width=150
-            )
-            dates = st.date_input(
-                "Dates", value=(), max_value="today", key="filter-dates", format="YYYY-MM-DD", width=270
-            )
-            labels = st.pills("Labels", list(LABELS), key="filter-labels", width="content")
-            no_digit = st.pills("Looks", ["Not a digit"], key="filter-looks", width="content")
-        since, until = days(dates, zone())
-        return Filters(digit, version, LABELS.get(labels or ""), bool(no_digit), since, until)
-
     def _load(self, filters: Filters, place: Place | None) -> None:
         view = _view()
         view.filters, view.chosen, view.notice = filters, None, ""
-        own = list(self.session.answered)
         try:
+            own = self.session.drawn()
             with self.database.reading() as connection:
                 if self.everyones:
                     found = history.newest(connection, filters, place)
@@ -186,7 +168,7 @@ class History:
             if self.session.drawing.true_label != digit:
                 raise NotKept
             return self.session.drawing.record()
-        if not self.everyones and drawing_id not in self.session.answered:
+        if not self.everyones and drawing_id not in self.session.drawn():
             return None
         with self.database.reading() as connection:
             return self.outbox.label(drawing_id, digit, lambda: history.record(connection, drawing_id))
@@ -230,24 +212,6 @@ class History:
 def open_anew() -> None:
     """Load the page again the next time it is shown: somebody came to it from another."""
     st.session_state.view = View()
-
-
-def zone() -> tzinfo:
-    """The visitor's time zone, or UTC where the browser does not say."""
-    try:
-        return ZoneInfo(st.context.timezone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        return UTC
-
-
-def days(dates: tuple[date, ...], there: tzinfo) -> tuple[datetime | None, datetime | None]:
-    """The first and the last day of a choice, both included, as the times in between; one day alone is both."""
-    if not dates:
-        return None, None
-    return (
-        datetime.combine(dates[0], time(), there),
-        datetime.combine(dates[-1] + timedelta(days=1), time(), there),
-    )
 
 
 def _view() -> View:

@@ -57,6 +57,20 @@ class Share:
         return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def difference(one: Share, other: Share) -> tuple[float, float]:
+    """Where the true difference of two shares, `one` minus `other`, lies in 95 of 100 such samples.
+
+    By their intervals: R. G. Newcombe, "Interval estimation for the difference between independent proportions", 1998,
+    method 10. Where it holds 0, the two may be alike.
+    """
+    (low, high), (others_low, others_high) = one.interval, other.interval
+    apart = one.value - other.value
+    return (
+        apart - math.hypot(one.value - low, others_high - other.value),
+        apart + math.hypot(high - one.value, other.value - others_low),
+    )
+
+
 @dataclass(frozen=True)
 class Insights:
     """Counts of drawings, for a period and a version."""

@@ -19,6 +19,9 @@ from ui.record import Record
 BUSY_TIMEOUT_S = 5.0
 # Labels given in History, remembered for whoever still has the drawing at hand.
 MOST_RELABELLED = 1000
+# A visitor's History shows the drawings of a browser session, and of a very long one the newest.
+MOST_DRAWN = 1000
+DRAWN_KEPT_S = 30 * 86_400.0
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS waiting (
@@ -37,6 +40,13 @@ CREATE TABLE IF NOT EXISTS rejected (
     reason    TEXT NOT NULL,
     PRIMARY KEY (id, revision)
 );
+CREATE TABLE IF NOT EXISTS drawn (
+    visitor   TEXT NOT NULL,
+    id        TEXT NOT NULL,
+    since     REAL NOT NULL,
+    PRIMARY KEY (visitor, id)
+);
+CREATE INDEX IF NOT EXISTS drawn_since ON drawn (since);
 """
 
 
@@ -55,13 +65,27 @@ class Outbox:
         )
         self._relabelled: OrderedDict[UUID, Record] = OrderedDict()
 
-    def put(self, record: Record) -> None:
+    def put(self, record: Record, visitor: str | None = None) -> None:
         """Keep a record; of two of one drawing the newer revision stays, and a label is never taken back.
 
-        On disk when this returns.
+        With a visitor's id, the drawing is one of theirs. On disk when this returns.
         """
         with self._transaction("IMMEDIATE") as connection:
             self._put(connection, record)
+            if visitor is not None:
+                now = time.time()
+                connection.execute("DELETE FROM drawn WHERE since < ?", (now - DRAWN_KEPT_S,))
+                connection.execute(
+                    "INSERT OR IGNORE INTO drawn VALUES (?, ?, ?)", (visitor, str(record.id), now)
+                )
+
+    def drawn_by(self, visitor: str) -> list[UUID]:
+        """The drawings of a visitor, the newest first."""
+        with self._transaction("DEFERRED") as connection:
+            rows = connection.execute(
+                "SELECT id FROM drawn WHERE visitor = ? ORDER BY since DESC LIMIT ?", (visitor, MOST_DRAWN)
+            )
+            return [UUID(drawing_id) for (drawing_id,) in rows]
 
     def label(self, drawing_id: UUID, digit: int, delivered: Callable[[], Record | None]) -> Record | None:
         """Keep a label for a drawing that is at hand nowhere here; the row with it, or None when there is no such row.

@@ -45,3 +45,16 @@ class Record:
 
 
 COLUMNS = tuple(field.name for field in fields(Record))
+
+# Never an older revision over a newer one: a record may be delivered twice or late. And a label closes a drawing: the
+# page of a browser that was not told of it in time cannot take it back.
+UPSERT = """
+INSERT INTO predictions ({columns}) VALUES ({values})
+ON CONFLICT (id) DO UPDATE SET {changes}
+WHERE predictions.revision < excluded.revision
+  AND (excluded.true_label IS NOT NULL OR predictions.true_label IS NULL)
+""".format(
+    columns=", ".join(COLUMNS),
+    values=", ".join(f"%({name})s" for name in COLUMNS),
+    changes=", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in ("id", "created_at")),
+)

@@ -13,6 +13,7 @@ from uuid import UUID
 from ui.drawing import Drawing
 from ui.model_client import Explanation, ModelClient, ModelError, PictureRefused
 from ui.outbox import NotKept, Outbox
+from ui.visitor import new_visitor
 
 NOT_A_DIGIT = "That does not look like a digit to me. Draw one digit, large, in the middle."
 NOT_KEPT = "The drawing cannot be saved just now, so its answer is not shown."
@@ -22,9 +23,6 @@ DATABASE_AWAY = "The database is away. Your drawings are kept here and get there
 LATE_AFTER_S = 3.0
 # A picture that could not be read is not tried again sooner.
 RETRY_PAUSE_S = 1.0
-
-# A visitor's History shows the drawings of the session, and of a very long one the newest.
-MOST_REMEMBERED = 1000
 
 Stroke = dict[str, Any]  # a path, in the canvas's own terms
 
@@ -55,12 +53,13 @@ class Session:
 
     model: ModelClient
     outbox: Outbox
+    visitor: str = field(default_factory=new_visitor)
     drawing: Drawing = field(default_factory=Drawing)
     notice: str = ""
     canvas_start: CanvasStart = field(init=False)
-    answered: dict[UUID, None] = field(default_factory=dict)  # drawn in this session, the newest last
     theme: str | None = None  # that the strokes are drawn in
     _new: bool = True
+    _gone_on: bool = False
     _strokes: tuple[Stroke, ...] = ()
     _seen: bytes | None = None
     _unread: bytes | None = None
@@ -70,13 +69,26 @@ class Session:
     def __post_init__(self) -> None:
         self.canvas_start = CanvasStart(self.drawing.id)
 
+    def go_on_from(self, mark: str) -> None:
+        """In a new session, take the start that a browser's canvas has already, whose page was restarted.
+
+        So the canvas is not redrawn, and what is drawn on it just then stays. A start with strokes has to be redrawn:
+        they are known when the canvas has sent them.
+        """
+        with contextlib.suppress(ValueError):  # a mark that is not ours
+            drawing_id, revision, strokes, number = mark.split("/")
+            if self._new and int(strokes) == 0:
+                self.drawing = Drawing(UUID(drawing_id), revision=int(revision))
+                self.canvas_start = CanvasStart(self.drawing.id, self.drawing.revision, (), int(number))
+                self._gone_on = True
+
     def look_at_canvas(self, mark: str | None, strokes: list[Stroke], picture: bytes | None) -> None:
         """Answer what the canvas shows, which grew from the start of that mark.
 
         The same picture again (a rerun of the page) changes nothing, and neither does one from an earlier start.
         """
         was_new, self._new = self._new, False
-        if was_new and strokes and mark and mark != self.canvas_start.mark:
+        if was_new and strokes and mark and (self._gone_on or mark != self.canvas_start.mark):
             self._go_on_with(mark, tuple(strokes))
         if picture is None or picture == self._seen or mark != self.canvas_start.mark:
             return
@@ -99,6 +111,10 @@ class Session:
         """Answer a picture that came as a file: a drawing of its own."""
         self._redraw(Drawing())
         self._read(picture, Drawing(from_file=True))
+
+    def drawn(self) -> list[UUID]:
+        """What was drawn in this browser session, also before a reload. Raises NotKept."""
+        return self.outbox.drawn_by(self.visitor)
 
     @property
     def can_retry(self) -> bool:
@@ -142,6 +158,7 @@ class Session:
         if self.drawing.answer is None:
             return
         self._catch_up()
+        was_closed = self.drawing.closed
         labelled = self.drawing.labelled(digit)
         try:
             self.outbox.put(labelled.record())
@@ -149,7 +166,8 @@ class Session:
             self.notice = LABEL_NOT_KEPT
             return
         self.drawing, self.notice = labelled, ""
-        self._redraw(Drawing())
+        if not was_closed:  # else the canvas is free already, and somebody may be drawing on it
+            self._redraw(Drawing())
 
     def show_again(self) -> None:
         """Have the canvas show its strokes when a person comes back to it; their answer is still at hand."""
@@ -187,7 +205,7 @@ class Session:
     def _read(self, picture: bytes, drawing: Drawing) -> None:
         try:
             answered = drawing.answered(picture, self.model.predict(picture, drawing.id))
-            self.outbox.put(answered.record())
+            self.outbox.put(answered.record(), self.visitor)
         except PictureRefused as error:
             self.drawing, self.notice, self._unread = drawing.emptied(), str(error), None
         except ModelError as error:
@@ -196,15 +214,9 @@ class Session:
             self.drawing, self.notice, self._unread = drawing.emptied(), NOT_KEPT, picture
         else:
             self.drawing, self.notice, self._unread = answered, "", None
-            self._remember(answered.id)
             if answered.answer is not None and not answered.answer.is_digit:
                 self.notice = NOT_A_DIGIT
         self._tried_at = time.monotonic()
-
-    def _remember(self, drawing_id: UUID) -> None:
-        self.answered[drawing_id] = None
-        if len(self.answered) > MOST_REMEMBERED:
-            del self.answered[next(iter(self.answered))]
 
     def _catch_up(self) -> None:
         """Take over a label that the drawing at hand was given in History, here or by an operator: it is closed."""
@@ -223,7 +235,8 @@ class Session:
             # A revision counts what was answered: at most the start, if it showed anything, and each stroke since.
             answered = int(revision) + (int(strokes_then) > 0) + max(0, len(strokes) - int(strokes_then))
             self.drawing = Drawing(UUID(drawing_id), revision=answered)
-            self._redraw(self.drawing, strokes)
+            if mark != self.canvas_start.mark:
+                self._redraw(self.drawing, strokes)
 
     def _redraw(self, drawing: Drawing, strokes: tuple[Stroke, ...] = ()) -> None:
         """Let the canvas show these strokes of a drawing, which the next stroke belongs to."""

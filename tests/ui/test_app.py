@@ -37,7 +37,10 @@ class Canvas(ModuleType):
             self.strokes = options["initial_drawing"]["objects"]
         self.told = options
         content = {**options["initial_drawing"], "objects": self.strokes}
-        return SimpleNamespace(json_data=content, image_bytes=repr(self.strokes).encode())
+        return self.CanvasResult(content, repr(self.strokes).encode())
+
+    def CanvasResult(self, json_data, image, return_image_data=True):  # noqa: N802  the package's class
+        return SimpleNamespace(json_data=json_data, image_bytes=image)
 
 
 class Page:
@@ -51,6 +54,14 @@ class Page:
     def draw(self, *strokes):
         self.canvas.strokes = [*self.canvas.strokes, *strokes]
         self.app.run()
+
+    def draw_and_press(self, key, *strokes):
+        """Press a button before the page has run for the strokes: they come together."""
+        self.canvas.strokes = [*self.canvas.strokes, *strokes]
+        content = {**self.canvas.told["initial_drawing"], "objects": self.canvas.strokes}
+        sent = {"raw": content, "data": repr(self.canvas.strokes).encode()}
+        self.app.session_state["pad"] = {"drawing": sent}
+        self.press(key)
 
     def press(self, key):
         self.app.button(key=key).click().run()
@@ -103,6 +114,7 @@ def page(monkeypatch, tmp_path, fake_model):
     import streamlit as st
 
     st.cache_resource.clear()
+    monkeypatch.setattr(type(st.context), "cookies", {})  # AppTest has no request
     page = Page(canvas, tmp_path / "outbox" / "outbox.sqlite3")
     yield page
     page.app.session_state["session"].model.close()
@@ -167,6 +179,32 @@ def test_yes_says_that_the_answer_is_right(page):
     assert [row.true_label for row in page.rows()] == [7]
     page.draw("another")
     assert [row.true_label for row in page.rows()] == [7, None]
+
+
+def test_a_label_that_comes_together_with_a_stroke_is_one_for_the_drawing_with_it(page):
+    page.draw("one")
+    page.draw_and_press("label-4", "two")
+    [row] = page.rows()
+    assert (row.drawing, row.true_label, row.revision) == (b"['one', 'two']", 4, 3)
+    assert page.canvas.strokes == []
+    page.draw_and_press("label-1", "another")  # the buttons were those of the drawing before
+    assert [(row.drawing, row.true_label) for row in page.rows()] == [
+        (b"['one', 'two']", 4),
+        (b"['another']", 1),
+    ]
+
+
+def test_yes_is_said_to_the_answer_that_was_shown(page, fake_model):
+    page.draw("one")
+    fake_model.content = ANSWER | {"digit": 4}
+    page.draw_and_press("yes", "two")
+    assert [(row.prediction, row.true_label) for row in page.rows()] == [(4, 7)]
+
+
+def test_undo_that_comes_together_with_a_stroke_takes_that_one(page):
+    page.draw("one")
+    page.draw_and_press("undo", "two")
+    assert page.canvas.strokes == ["one"]
 
 
 def test_undo_and_clear(page):

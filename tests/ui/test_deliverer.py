@@ -13,6 +13,7 @@ from psycopg_pool import PoolTimeout
 
 from tests.ui.test_outbox import LABELLED, RECORD
 from ui import deliverer
+from ui.record import UPSERT
 
 
 class Database:
@@ -42,7 +43,7 @@ class Database:
         yield self
 
     def executemany(self, statement, rows):
-        assert statement == deliverer.UPSERT
+        assert statement == UPSERT
         for row in rows:
             if row["prediction"] > 9:
                 raise psycopg.errors.CheckViolation("violates a check constraint\nDETAIL: the whole row")

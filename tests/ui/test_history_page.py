@@ -3,11 +3,11 @@
 tests/sql asks the real database, tests/system goes through both in a browser.
 """
 
+import re
 import uuid
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 from streamlit.util import calc_hash
@@ -17,7 +17,7 @@ from tests.ui.test_insights import _insights
 from tests.ui.test_outbox import RECORD
 from ui import history, history_page
 from ui.database import Database, DatabaseAway
-from ui.history_page import AWAY, GONE, NONE_FIT, NONE_OF_YOURS, days
+from ui.history_page import AWAY, GONE, NONE_FIT, NONE_OF_YOURS
 from ui.insights import Share
 from ui.outbox import NotKept
 from ui.session import LABEL_NOT_KEPT
@@ -283,6 +283,35 @@ def test_insights_show_their_numbers_and_pictures(page, log, operator, monkeypat
     assert "Nothing was answered" in "".join(element.proto.body for element in page.app.get("html"))
 
 
+def test_models_are_held_against_the_one_with_most_answers(page, log, operator, monkeypatch):
+    log.rows = [replace(row, model_version=version) for row, version in zip(_rows(3), "ABC", strict=True)]
+    day = date(2026, 1, 2)
+    found = {
+        "A": _insights(by_day={(day, "A"): 300}, accuracies={"A": Share(90, 100)}, latencies={24: 300}),
+        "B": _insights(
+            by_day={(day, "B"): 90}, accuracies={"B": Share(60, 60)}, confidences={(True, 19): 90}
+        ),
+        "C": _insights(by_day={(day, "C"): 10}),
+    }
+    monkeypatch.setattr("ui.models_page.insights", lambda _connection, _since, version: found[version])
+    _go(page, "versions")
+    body = "".join(element.proto.body for element in page.app.get("html"))
+    first, second, third = re.findall(r"<tr><td>.*?</tr>", body)
+    assert "<td>A</td><td>300</td><td>75.0%</td><td>90.0% <span class='small'>82.6% to 94.5%, of 100" in first
+    assert "<td>B</td><td>90</td><td>22.5%</td>" in second
+    assert "better <span class='small'>+2.5 to +17.4 points" in second
+    assert "not known yet" in third
+    assert "Against A" in body
+    monkeypatch.setattr("ui.models_page.insights", lambda *_: _insights())
+    _go(page, "versions")
+    assert "Nothing was answered" in "".join(element.proto.body for element in page.app.get("html"))
+
+
+def test_models_are_there_for_operators_only(page, log):
+    _go(page, "versions")
+    assert page.text("answer")  # it is the page that one draws on
+
+
 def _html_keys(page):
     def walk(block):
         for child in block.children.values():
@@ -291,13 +320,3 @@ def _html_keys(page):
                 yield from walk(child)
 
     return set(walk(page.app.main))
-
-
-def test_days_are_whole_and_both_included_in_the_visitor_s_zone():
-    berlin = ZoneInfo("Europe/Berlin")
-    one = date(2026, 3, 29)  # the clocks go forward: it has 23 hours
-    since, until = days((one, one), berlin)
-    assert until.astimezone(UTC) - since.astimezone(UTC) == timedelta(hours=23)
-    assert days((one,), berlin) == (since, until)
-    assert days((date(2026, 3, 1), one), UTC)[0] == datetime(2026, 3, 1, tzinfo=UTC)
-    assert days((), UTC) == (None, None)

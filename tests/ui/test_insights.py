@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from ui.insights import LATENCY_BINS_A_DOUBLING, Insights, Share, latency_edge_ms
+from ui.insights import LATENCY_BINS_A_DOUBLING, Insights, Share, difference, latency_edge_ms
 
 
 def _insights(**changes):
@@ -28,6 +28,15 @@ def test_the_interval_of_an_accuracy_is_wilson_s(right, labelled, low, high):
     share = Share(right, labelled)
     assert share.value == right / labelled
     assert share.interval == pytest.approx((low, high), abs=1e-4)
+
+
+def test_the_difference_of_two_accuracies_has_newcombes_interval():
+    one, other = Share(56, 70), Share(48, 80)
+    assert difference(one, other) == pytest.approx((0.0524, 0.3339), abs=1e-4)  # the example of his paper
+    low, high = difference(other, one)
+    assert (-high, -low) == pytest.approx(difference(one, other))
+    low, high = difference(Share(9, 10), Share(8, 10))
+    assert low < 0 < high
 
 
 def test_the_accuracy_is_that_of_all_versions_together():

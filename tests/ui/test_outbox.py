@@ -267,3 +267,16 @@ def test_those_that_wait_are_found_by_their_ids(outbox):
     assert outbox.waiting([others[1].id, uuid.uuid4()]) == [others[1]]
     assert outbox.waiting([]) == []
     assert len(outbox.waiting([*(uuid.uuid4() for _ in range(3000)), others[0].id])) == 1
+
+
+def test_of_what_a_visitor_drew_the_newest_is_remembered_and_not_for_ever(outbox, monkeypatch):
+    monkeypatch.setattr("ui.outbox.MOST_DRAWN", 2)
+    ids = [uuid.uuid4() for _ in range(3)]
+    for drawing_id in ids:
+        outbox.put(replace(RECORD, id=drawing_id), "a visitor")
+    assert outbox.drawn_by("a visitor") == [ids[2], ids[1]]
+    outbox.put(replace(RECORD, id=ids[1], revision=9), "a visitor")  # another stroke makes it no newer
+    assert outbox.drawn_by("a visitor") == [ids[2], ids[1]]
+    monkeypatch.setattr("ui.outbox.DRAWN_KEPT_S", -1.0)
+    outbox.put(replace(RECORD, id=uuid.uuid4()), "another visitor")
+    assert outbox.drawn_by("a visitor") == []

@@ -163,6 +163,17 @@ def test_a_label_can_be_corrected_at_once(session):
     assert (record.true_label, record.revision) == (2, 3)
 
 
+def test_a_label_that_is_said_again_leaves_the_next_drawing_s_canvas_alone(session):
+    _show(session, ["a"], ONE)
+    session.label(1)
+    next_canvas = session.canvas_start
+    session.label(1)
+    session.look_at_canvas(next_canvas.mark, ["b"], TWO)  # begun before the second click arrived
+    assert session.drawing.id == next_canvas.drawing_id
+    assert session.drawing.picture == TWO
+    assert len(_kept(session)) == 2
+
+
 def test_a_label_without_an_answer_is_ignored(session):
     session.label(1)
     assert _kept(session) == []
@@ -213,6 +224,40 @@ def test_a_restarted_page_goes_on_with_the_drawing_that_the_browser_shows(sessio
     assert (record.drawing, record.revision) == (TWO, 3)
 
 
+def test_a_restarted_page_that_is_told_the_canvass_start_does_not_redraw_it(session):
+    _show(session, ["a"], ONE)
+    mark = session.canvas_start.mark
+    restarted = Session(session.model, session.outbox)
+    restarted.go_on_from(mark)
+    assert restarted.canvas_start == session.canvas_start
+    restarted.look_at_canvas(mark, ["a", "b"], TWO)
+    assert restarted.canvas_start == session.canvas_start
+    [record] = _kept(session)
+    assert (record.id, record.drawing, record.revision) == (session.drawing.id, TWO, 3)
+
+
+def test_a_stroke_that_comes_after_the_restarted_pages_first_look_is_answered(session):
+    mark = session.canvas_start.mark
+    restarted = Session(session.model, session.outbox)
+    restarted.go_on_from(mark)
+    restarted.look_at_canvas(mark, [], b"paper")
+    restarted.look_at_canvas(mark, ["a"], ONE)
+    assert restarted.drawing.answer.digit == 7
+    assert restarted.canvas_start.mark == mark
+
+
+def test_a_start_with_strokes_and_an_old_session_are_not_gone_on_from(session):
+    _show(session, ["a"], ONE)
+    own = session.canvas_start
+    for mark in ("x", "1/2/3", f"{own.drawing_id}/1/2/17"):
+        new = Session(session.model, session.outbox)
+        before = new.canvas_start
+        new.go_on_from(mark)
+        assert new.canvas_start == before
+    session.go_on_from(Session(session.model, session.outbox).canvas_start.mark)
+    assert session.canvas_start == own
+
+
 def test_a_restarted_page_knows_the_revision_after_undo_and_more_strokes(session):
     for count, picture in enumerate((ONE, TWO, b"three"), 1):
         _show(session, ["a", "b", "c"][:count], picture)
@@ -226,11 +271,14 @@ def test_a_restarted_page_knows_the_revision_after_undo_and_more_strokes(session
     assert record.revision > session.drawing.revision
 
 
-def test_a_restarted_page_does_not_undo_a_label(session):
+@pytest.mark.parametrize("told", [True, False])
+def test_a_restarted_page_does_not_undo_a_label(session, told):
     _show(session, ["a", "b"], TWO)
     mark = session.canvas_start.mark
     session.label(1)
     restarted = Session(session.model, session.outbox)
+    if told:
+        restarted.go_on_from(mark)
     restarted.look_at_canvas(mark, ["a", "b"], TWO)  # the browser had not emptied its canvas yet
     _show(restarted, ["a", "b"], TWO)
     [record] = _kept(session)
@@ -323,7 +371,7 @@ def test_the_database_is_away_when_a_record_has_been_waiting_for_long(session, m
 
 
 class _FullDisk:
-    def put(self, record):
+    def put(self, record, visitor=None):
         raise NotKept
 
     def relabelled(self, drawing_id):
@@ -378,15 +426,16 @@ def test_an_explanation_that_fails_is_said_and_not_asked_for_at_every_turn(sessi
     assert session.explain().runner_up == 1
 
 
-def test_what_was_answered_here_is_remembered_and_of_a_long_session_the_newest(session, monkeypatch):
-    monkeypatch.setattr("ui.session.MOST_REMEMBERED", 2)
-    ids = []
-    for number in range(3):
+def test_what_a_visitor_drew_is_known_after_a_reload_and_to_nobody_else(session):
+    drawn = []
+    for number in range(2):
         _show(session, ["a"], ONE + bytes([number]))
         _show(session, ["a", "b"], TWO + bytes([number]))
-        ids.append(session.drawing.id)
+        drawn.insert(0, session.drawing.id)
         session.clear()
-    assert list(session.answered) == ids[1:]
+    assert session.drawn() == drawn
+    assert Session(session.model, session.outbox, session.visitor).drawn() == drawn
+    assert Session(session.model, session.outbox).drawn() == []
 
 
 def test_coming_back_the_canvas_shows_its_strokes_and_nothing_is_asked_again(session, fake_model):

@@ -1,0 +1,31 @@
+"""The charts of Insights, as they are told to Vega."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from tests.ui.test_insights import _insights
+from ui.charts import FEWEST_DAYS, answers_by_day, confidence_by_model
+
+
+@pytest.mark.parametrize(("span", "shown"), [(1, FEWEST_DAYS), (FEWEST_DAYS, FEWEST_DAYS), (90, 90)])
+def test_a_day_is_never_wider_than_a_part_of_a_week(span, shown):
+    last = date(2026, 3, 1)
+    days = {(last - timedelta(days=ago), "1.0"): 3 for ago in {0, span - 1}}
+    axis = answers_by_day(_insights(by_day=days)).to_dict()["encoding"]["x"]
+    start, end = (date(end["year"], end["month"], end["date"]) for end in axis["scale"]["domain"])
+    assert end == last + timedelta(days=1)  # its bar is in view
+    assert (end - start).days == shown
+    # The days are UTC's wherever the browser is.
+    assert axis["timeUnit"] == "utcyearmonthdate"
+    assert all(end["utc"] for end in axis["scale"]["domain"])
+
+
+def test_the_last_step_of_confidence_is_as_wide_as_the_others():
+    found = _insights(by_day={(date(2026, 3, 1), "1.0"): 4}, confidences={(True, 19): 3, (None, 0): 1})
+    chart = confidence_by_model({"1.0": found}).to_dict()
+    [rows] = chart["datasets"].values()
+    shares = {row["from"]: row["share"] for row in rows}
+    assert max(shares) == 1.0
+    assert shares[1.0] == shares[0.95] == 0.75
+    assert shares[0.0] == 0.25

@@ -1,0 +1,16 @@
+"""The days that a filter means."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from ui.history_filters import days
+
+
+def test_days_are_whole_and_both_included_in_the_visitor_s_zone():
+    berlin = ZoneInfo("Europe/Berlin")
+    one = date(2026, 3, 29)  # the clocks go forward: it has 23 hours
+    since, until = days((one, one), berlin)
+    assert until.astimezone(UTC) - since.astimezone(UTC) == timedelta(hours=23)
+    assert days((one,), berlin) == (since, until)
+    assert days((date(2026, 3, 1), one), UTC)[0] == datetime(2026, 3, 1, tzinfo=UTC)
+    assert days((), UTC) == (None, None)

@@ -1,0 +1,23 @@
+"""The id of a visitor: what a browser sent, if it is one of ours."""
+
+import pytest
+
+from ui.visitor import BYTES, COOKIE, new_visitor, visitor
+
+
+def test_the_id_that_a_browser_sent_is_taken():
+    one = new_visitor()
+    assert visitor({COOKIE: one}) == one
+
+
+@pytest.mark.parametrize(
+    "sent", ["", "a", "a" * 42, "a" * 44, "ä" * 43, "a" * 42 + "\n", "a" * 43 + "\n", "'" * 43]
+)
+def test_what_is_not_of_its_form_is_replaced(sent):
+    assert visitor({COOKIE: sent}) != sent
+    assert len(visitor({COOKIE: sent})) == 43
+
+
+def test_nobody_guesses_an_id():
+    assert BYTES * 8 >= 128
+    assert len({visitor({}) for _ in range(1000)}) == 1000
