@@ -1,4 +1,4 @@
-"""What `make bench` runs:  python -m benchmarks [predict] [page] [memory] [soak]"""
+"""What `make bench` runs:  python -m benchmarks [predict] [network] [page] [memory] [database] [soak]"""
 
 import argparse
 import importlib
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from benchmarks.load import LoadError
 from benchmarks.running import StartError, say
 
-ALL = ("predict", "page", "memory")
+ALL = ("predict", "network", "page", "memory", "database")
 # Only when it is asked for: twenty minutes.
 OTHERS = ("soak",)
 

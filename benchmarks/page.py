@@ -83,7 +83,7 @@ def measure() -> Results:
     browser_path = shutil.which("chromium") or shutil.which("chromium-browser")
     if browser_path is None:
         raise StartError("Chromium is not installed; Debian: apt-get install chromium")
-    port = running.free_ports(2 * running.PORTS) + running.PORTS
+    port = running.first_port(2 * running.PORTS) + running.PORTS
     with (
         running.system() as system,
         running.process(_bare_command(system, port), f"http://127.0.0.1:{port}/_stcore/health"),

@@ -32,7 +32,7 @@ Rounds = dict[int, dict[str, list[Measured]]]
 def measure() -> Results:
     """Starts everything, measures, and gives back the tables."""
     bodies = canvases()
-    port = running.free_ports(2 * running.PORTS) + running.PORTS
+    port = running.first_port(2 * running.PORTS) + running.PORTS
     with (
         running.noop_archives(WORKERS) as archives,
         running.system(*archives) as system,

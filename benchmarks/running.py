@@ -7,7 +7,6 @@ is neither measured nor touched.
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,10 +14,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import settings
+from ops import postgres, secrets
+from ops.ports import free_ports
 from ops.system import ROOT, System
 
 START_TIMEOUT_S = 120.0
@@ -40,11 +41,7 @@ class StartError(Exception):
 @contextmanager
 def system(*archives: Path) -> Iterator[System]:
     """A system that is up, with the released model and these archives in its store; down on leaving."""
-    # Beside a system's own state: keeping an answer takes as long as the disk does.
-    beside = ROOT / "var"
-    beside.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=beside) as name:
-        folder = Path(name)
+    with _folder_beside_the_state() as folder:
         store = folder / "model_store"
         store.mkdir()
         for archive in archives:
@@ -53,7 +50,7 @@ def system(*archives: Path) -> Iterator[System]:
             **os.environ,
             "STATE_DIR": str(folder / "var"),
             "MODEL_STORE": str(store),
-            "GATEWAY_PORT": str(free_ports(PORTS)),
+            "GATEWAY_PORT": str(first_port()),
             "RATE_LIMIT_PER_SECOND": "0",
         }
         say("starting a system to measure ...")
@@ -62,6 +59,28 @@ def system(*archives: Path) -> Iterator[System]:
             yield System(folder / "var", store, "127.0.0.1", int(environment["GATEWAY_PORT"]))
         finally:
             _ops("down", environment)
+
+
+@contextmanager
+def database() -> Iterator[System]:
+    """A system of which PostgreSQL alone runs, migrated and empty; gone on leaving."""
+    with _folder_beside_the_state() as folder, tempfile.TemporaryFile() as log:
+        system = System(folder / "var", folder / "model_store", "127.0.0.1", first_port())
+        system.make_folders()
+        secrets.ensure(system)
+        postgres.initialise(system)
+        with subprocess.Popen(postgres.server_command(system), stdout=log, stderr=log) as server:
+            try:
+                _wait_until_it_accepts(server, system)
+                postgres.migrate(system)
+                yield system
+            except StartError as error:
+                log.seek(0)
+                raise StartError(f"{error}\n{log.read()[-2000:].decode(errors='replace')}") from None
+            finally:
+                server.send_signal(signal.SIGINT)  # a fast shutdown
+                server.wait(timeout=60)
+                system.sockets.rmdir()
 
 
 @contextmanager
@@ -116,17 +135,33 @@ def process(command: Sequence[str | Path], url: str, **environment: str) -> Iter
             server.wait(timeout=30)
 
 
-def free_ports(count: int) -> int:
+def first_port(count: int = PORTS) -> int:
     """The first of `count` free ports in a row, from GATEWAY_PORT on."""
-    first = settings.GATEWAY_PORT.read()
-    while not all(_is_free(port) for port in range(first, first + count)):
-        first += count
-    return first
+    return free_ports(settings.GATEWAY_PORT.read(), count)
 
 
 def say(line: str) -> None:
     """Progress: a benchmark takes minutes."""
     print(line, flush=True)
+
+
+@contextmanager
+def _folder_beside_the_state() -> Iterator[Path]:
+    """Beside a system's own state: keeping an answer takes as long as the disk does."""
+    beside = ROOT / "var"
+    beside.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=beside) as name:
+        yield Path(name)
+
+
+def _wait_until_it_accepts(server: subprocess.Popen[bytes], system: System) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not postgres.answers(system):
+        if server.poll() is not None:
+            raise StartError(f"PostgreSQL ended with status {server.returncode}")
+        if time.monotonic() > deadline:
+            raise StartError(f"PostgreSQL did not answer within {START_TIMEOUT_S:.0f} s")
+        time.sleep(POLL_INTERVAL_S)
 
 
 def _ops(command: str, environment: dict[str, str]) -> None:
@@ -157,12 +192,3 @@ def _wait_until_it_answers(server: subprocess.Popen[bytes], url: str) -> None:
             if time.monotonic() > deadline:
                 raise StartError(f"{url} did not answer within {START_TIMEOUT_S:.0f} s") from None
         time.sleep(POLL_INTERVAL_S)
-
-
-def _is_free(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True

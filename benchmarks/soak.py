@@ -1,6 +1,7 @@
 """Twenty minutes of drawing, labelling and posting, while every 30 s another process is killed.
 
-Every drawing that was answered must be a row exactly once, and the memory flat: the run fails else.
+Every drawing that was answered must be a row exactly once, and every post be answered with the digit or with 503: the
+run fails else. The memory should be flat.
 """
 
 import os
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import cycle
+from typing import TypeAlias
 
 import psutil
 import psycopg
@@ -39,6 +41,11 @@ POSTS_A_SECOND = 20.0
 # From the kill of a JVM to the next answer it takes about 15 s on a quiet machine.
 PATIENCE_S = 120.0
 POLL_S = 0.1
+REFUSED = 0
+# Whatever dies, a good request gets its answer or is told who is away; refused it is while the gateway itself is.
+PROMISED = {200, 503, REFUSED}
+
+Row: TypeAlias = tuple[int, int | None, int]
 
 
 @dataclass
@@ -76,8 +83,8 @@ def measure() -> Results:
             for thread in others:
                 thread.join()
             browser.close()
-        rows, labelled = _rows(system, tally.drawings)
-    return _results(tally, rows, labelled)
+        rows = _rows(system, tally.drawings)
+    return _results(tally, rows)
 
 
 def _draw(pages: list[Page], tally: Tally, until: float) -> None:
@@ -104,12 +111,18 @@ def _is_answered(page: Page) -> bool:
 
 
 def _labelled(page: Page, digit: int) -> bool:
-    """Press the digit's button, until the canvas is free for the next drawing."""
-    if ink(page) == 0:
-        return True
+    """Press the digit's button, until the canvas is free for the next drawing and stays so."""
+    if _is_free(page):
+        page.wait_for_timeout(500)
+        if _is_free(page):  # and not empty because it was just being made anew
+            return True
     page.locator(f".st-key-label-{digit} button").click(timeout=2000)
     page.wait_for_timeout(1000)
     return False
+
+
+def _is_free(page: Page) -> bool:
+    return _connected(page) and ink(page) == 0
 
 
 def _connected(page: Page) -> bool:
@@ -137,7 +150,7 @@ def _post(system: System, tally: Tally, stop: threading.Event) -> None:
                 url = f"{system.address}/predictions/mnist"
                 tally.posts[session.post(url, data=next(bodies), timeout=30).status_code] += 1
             except requests.RequestException:
-                tally.posts[0] += 1
+                tally.posts[REFUSED] += 1
 
 
 def _kill(system: System, tally: Tally, stop: threading.Event) -> None:
@@ -158,22 +171,35 @@ def _pids(victim: str, system: System) -> list[int]:
         return []  # it is away already
 
 
-def _rows(system: System, expected: int) -> tuple[int, int]:
-    """How many drawings the database has, and how many of them with a label, once all have arrived."""
+def _rows(system: System, expected: int) -> list[Row]:
+    """Prediction, label and revision of each drawing in the database, the first first, once all have arrived."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             with psycopg.connect(postgres.owner_url(system)) as connection:
-                [(rows, labelled)] = connection.execute("SELECT count(*), count(true_label) FROM predictions")
-            if (rows >= expected and labelled >= expected) or time.monotonic() > deadline:
-                return rows, labelled
+                rows = connection.execute(
+                    "SELECT prediction, true_label, revision FROM predictions ORDER BY created_at"
+                ).fetchall()
+            labelled = sum(label is not None for _, label, _ in rows)
+            if (len(rows) >= expected and labelled >= expected) or time.monotonic() > deadline:
+                return rows
         except psycopg.Error:
             if time.monotonic() > deadline:
                 raise
         time.sleep(1)
 
 
-def _results(tally: Tally, rows: int, labelled: int) -> Results:
+def _first_gap(rows: list[Row]) -> str:
+    """Where the drawn digits, which come one after the other, do not: the rows around it."""
+    for place, ((_, label, _), digit) in enumerate(zip(rows, cycle(DIGITS), strict=False)):
+        if label != digit:
+            around = ", ".join(str(row) for row in rows[max(0, place - 3) : place + 3])
+            return f"Row {place + 1} should be a {digit}; (answer, label, revision) around it: {around}."
+    return "Those that are there are in order."
+
+
+def _results(tally: Tally, rows: list[Row]) -> Results:
+    labelled = sum(label is not None for _, label, _ in rows)
     waited = sorted(tally.waited_s)
     answered = tally.posts[200] / max(1, sum(tally.posts.values()))
     results = Results(
@@ -191,7 +217,7 @@ def _results(tally: Tally, rows: int, labelled: int) -> Results:
             ["what", "how much"],
             [
                 ["drawings answered on the page", str(tally.drawings)],
-                ["rows of them in the database", str(rows)],
+                ["rows of them in the database", str(len(rows))],
                 ["with their label", str(labelled)],
                 [
                     "a drawing, from pen-down to labelled, median / longest",
@@ -214,14 +240,17 @@ def _results(tally: Tally, rows: int, labelled: int) -> Results:
     )
     results.numbers = {
         "drawings": tally.drawings,
-        "rows": rows,
+        "rows": len(rows),
         "labelled": labelled,
         "posts": dict(tally.posts),
         "killed": dict(tally.killed),
         "memory_mib": tally.memory_mib,
     }
-    if rows != tally.drawings:
+    if len(rows) != tally.drawings:
         raise StartError(
-            f"{tally.drawings} drawings were answered, and the database has {rows}:\n{results.tables[0].as_markdown()}"
+            f"{tally.drawings} drawings were answered, and the database has {len(rows)}. {_first_gap(rows)}\n"
+            f"{results.tables[0].as_markdown()}"
         )
+    if tally.posts.keys() - PROMISED:
+        raise StartError(f"A good post was answered neither 200 nor 503:\n{results.tables[0].as_markdown()}")
     return results

@@ -16,6 +16,7 @@ from handler.images import decoded, open_image
 from handler.ink import find_ink
 from handler.predictor import Predictor
 from handler.preprocessing import preprocess
+from ops.versions import RELEASED
 from training.archive import RELEASED_CHECKPOINT
 
 ROUNDS = 20
@@ -24,7 +25,7 @@ ROUNDS = 20
 def measure(bodies: Sequence[bytes], rounds: int = ROUNDS) -> dict[str, list[float]]:
     """Milliseconds of each stage for each body, `rounds` times; on one thread, as a worker works."""
     torch.set_num_threads(1)
-    predictor = Predictor.load(RELEASED_CHECKPOINT, version="1.0")
+    predictor = Predictor.load(RELEASED_CHECKPOINT, version=RELEASED)
     images = [decoded(open_image(body)) for body in bodies]
     inputs = [preprocess(image) for image in images]
     answers = [prediction.as_dict() for prediction in predictor.predict_inputs(inputs)]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from benchmarks import million
 from ops import postgres
 from tests.ops.conftest import a_server, a_system
 from tests.sql.conftest import connected_as_page
@@ -20,31 +21,6 @@ PAGE_MS = 100.0
 INSIGHTS_MS = 1000.0
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
-# A year of drawings, a third of them labelled, 3 % of those wrong, 4 % no digit; three versions one after the other and
-# one that answered three times. Their bytes are random, 1.5 to 3 KB, from a few hundred different ones.
-PICTURES = """
-CREATE UNLOGGED TABLE pictures AS
-SELECT n, (SELECT string_agg(decode(md5(n || ':' || i), 'hex'), '') FROM generate_series(1, 94 + n % 94) AS i) AS png
-FROM generate_series(0, 299) AS n
-"""
-FILL = """
-INSERT INTO predictions
-SELECT gen_random_uuid(), at, digit, confidence, array_fill(0.1::real, ARRAY[10]), score > 0.04, score,
-    CASE WHEN labelled.n <= 3 THEN '0.1' WHEN labelled.n < %(rows)s * 0.5 THEN '1.0'
-         WHEN labelled.n < %(rows)s * 0.9 THEN '1.1' ELSE '1.2' END,
-    8 + 200 * power(random(), 12),
-    label, CASE WHEN label IS NOT NULL THEN at END,
-    png, 1
-FROM (
-    SELECT drawn.*, CASE WHEN told < 0.01 THEN (digit + 1) %% 10 WHEN told < 0.33 THEN digit END::smallint AS label
-    FROM (
-        SELECT n, %(now)s - (%(rows)s - n) * interval '30 seconds' AS at, floor(random() * 10)::smallint AS digit,
-            (1 - 0.7 * power(random(), 6))::real AS confidence, random()::real AS score, random() AS told
-        FROM generate_series(1, %(rows)s) AS n
-    ) AS drawn
-) AS labelled JOIN pictures ON pictures.n = labelled.n %% 300
-"""
-
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
@@ -52,31 +28,11 @@ def page(tmp_path_factory):
     with a_system(tmp_path_factory.mktemp("million")) as system, a_server(system):
         postgres.migrate(system)
         with psycopg.connect(postgres.owner_url(system), autocommit=True) as owner:
-            _fill(owner)
+            # Quicker without a log, which reading does not see.
+            owner.execute("ALTER TABLE predictions SET UNLOGGED")
+            million.fill(owner, ROWS, NOW, timedelta(seconds=30))
         with connected_as_page(system) as connection:
             yield connection
-
-
-def _fill(owner):
-    # Quicker without a log, which reading does not see, and with the indexes made at the end, by their own definitions.
-    indexes = owner.execute(
-        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'predictions'"
-    ).fetchall()
-    assert len(indexes) >= 5
-    owner.execute("ALTER TABLE predictions SET UNLOGGED")
-    owner.execute("ALTER TABLE predictions DISABLE TRIGGER USER")
-    owner.execute("ALTER TABLE predictions DROP CONSTRAINT predictions_pkey")
-    for name, _ in indexes:
-        owner.execute(f"DROP INDEX IF EXISTS {name}")
-    owner.execute(PICTURES)
-    owner.execute(FILL, {"rows": ROWS, "now": NOW})
-    for _, definition in indexes:
-        owner.execute(definition)
-    owner.execute("ALTER TABLE predictions ADD PRIMARY KEY USING INDEX predictions_pkey")
-    owner.execute("ALTER TABLE predictions ENABLE TRIGGER USER")
-    owner.execute("CALL recount_insights()")
-    owner.execute("VACUUM ANALYZE predictions")  # as autovacuum does with a table that grew
-    owner.execute("VACUUM ANALYZE insights")
 
 
 def _ms(page, statement, values):

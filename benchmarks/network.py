@@ -1,0 +1,149 @@
+"""The network: as it is served, next to the other ways of running the same weights.
+
+One image, and batches of eight, on one thread; all in turn in one process, so that what else the machine does meets
+each alike. What is compiled here needs a C++ compiler (g++) and is left out where there is none.
+"""
+
+import shutil
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from benchmarks.drawings import canvases
+from benchmarks.figures import median, percentile, ratio, shown
+from benchmarks.load import LoadError
+from benchmarks.results import Results, Table
+from benchmarks.running import say
+from handler.compiled import Logits, as_tensor, compiled, eager
+from handler.images import decoded, open_image
+from handler.model import DigitClassifier, folded, restored
+from handler.preprocessing import preprocess
+from training.archive import RELEASED_CHECKPOINT
+
+SIZES = (1, 8)
+ROUNDS = 400
+# A worker that one person asks is idle in between, and finds its caches as others left them.
+PAUSE_S = 0.003
+PAUSED_ROUNDS = 150
+# What a compiled program may differ by, in logits.
+TOLERANCE = 1e-3
+EAGER, SERVED = "torch, as it was trained", "ONNX Runtime, as it is served"
+
+Times = dict[str, list[float]]
+
+
+def measure() -> Results:
+    """Runs each contender on the canvases that the page sends and gives back the tables."""
+    torch.set_num_threads(1)
+    inputs = np.stack([preprocess(decoded(open_image(body))) for body in canvases()])
+    with _contenders() as contenders:
+        _expect_same_logits(contenders, inputs)
+        by_size = {size: _times(contenders, inputs, size, ROUNDS) for size in SIZES}
+        paused = _times(contenders, inputs, 1, PAUSED_ROUNDS, PAUSE_S)
+    tables = [_bar(by_size[1]), *(_table(f"{size} at once", size, by_size[size]) for size in SIZES)]
+    tables.append(_table(f"1, after a pause of {PAUSE_S * 1000:g} ms", 1, paused))
+    summary = (
+        f"The released network on {len(inputs)} drawings, from prepared pixels to logits, on one thread. All give "
+        f"the same logits within {TOLERANCE:g}."
+    )
+    return Results("network", summary, tables, {"ms": by_size, "paused_ms": paused})
+
+
+@contextmanager
+def _contenders() -> Iterator[dict[str, Logits]]:
+    def model() -> DigitClassifier:
+        state_dict = torch.load(RELEASED_CHECKPOINT, weights_only=True)["state_dict"]
+        return restored(state_dict).eval().requires_grad_(False)
+
+    served = compiled(RELEASED_CHECKPOINT.with_suffix(".onnx"), folded(model()))
+    if served is None:
+        raise LoadError("The released network does not load in ONNX Runtime.")
+    contenders = {
+        EAGER: eager(model()),
+        "torch, folded": eager(folded(model()).requires_grad_(False)),
+        SERVED: served,
+    }
+    if shutil.which("g++") is None:
+        say("torch.compile and AOTInductor are left out: they need a C++ compiler (g++).")
+        yield contenders
+        return
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own, about its own
+        contenders["torch.compile"] = eager(
+            torch.compile(folded(model()).requires_grad_(False), dynamic=True)
+        )
+        contenders["torch.export and AOTInductor"] = _ahead_of_time(folded(model()), Path(folder))
+        yield contenders
+
+
+def _ahead_of_time(model: nn.Module, folder: Path) -> Logits:
+    exported = torch.export.export(
+        model, (torch.zeros(2, 1, 28, 28),), dynamic_shapes=({0: torch.export.Dim("images", min=1, max=64)},)
+    )
+    package = torch._inductor.aoti_compile_and_package(exported, package_path=str(folder / "network.pt2"))
+    loaded: Callable[[torch.Tensor], torch.Tensor] = torch._inductor.aoti_load_package(package)
+
+    def logits(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            answered: NDArray[np.float32] = loaded(as_tensor(pixels)).numpy()
+        return answered
+
+    return logits
+
+
+def _expect_same_logits(contenders: dict[str, Logits], inputs: NDArray[np.uint8]) -> None:
+    """Raises LoadError unless all of them answer alike: else they would not do the same work."""
+    expected = contenders[EAGER](inputs[: max(SIZES)])
+    for name, logits in contenders.items():
+        if np.abs(logits(inputs[: max(SIZES)]) - expected).max() > TOLERANCE:
+            raise LoadError(f"{name} and {EAGER} give different logits.")
+
+
+def _times(
+    contenders: dict[str, Logits], inputs: NDArray[np.uint8], size: int, rounds: int, pause_s: float = 0.0
+) -> Times:
+    """Milliseconds of each call, round by round; the first few of each do not count."""
+    times: Times = {name: [] for name in contenders}
+    warm_up = rounds // 10
+    for number in range(rounds + warm_up):
+        start = number * size % (len(inputs) - size + 1)
+        batch = np.ascontiguousarray(inputs[start : start + size])
+        for name, logits in contenders.items():
+            if pause_s:
+                time.sleep(pause_s)
+            began = time.perf_counter()
+            logits(batch)
+            if number >= warm_up:
+                times[name].append((time.perf_counter() - began) * 1000)
+    return times
+
+
+def _bar(times: Times) -> Table:
+    row = [
+        "the served network, of its own eager time, one image",
+        shown(ratio(times[SERVED], times[EAGER])),
+        "0.6",
+    ]
+    return Table("The bar", ["", "measured", "at most"], [row])
+
+
+def _table(title: str, size: int, times: Times) -> Table:
+    rows = [
+        [
+            name,
+            shown(median(taken) / size),
+            shown(percentile(taken, 99) / size),
+            shown(ratio(taken, times[EAGER])),
+            f"{len(taken):,}",
+        ]
+        for name, taken in times.items()
+    ]
+    return Table(title, ["", "p50 ms an image", "p99", "of eager", "n"], rows)

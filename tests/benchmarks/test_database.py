@@ -1,0 +1,38 @@
+"""The benchmark of the database, on a small table: it measures all that it names."""
+
+import pytest
+
+from benchmarks import database
+
+
+@pytest.fixture(scope="module")
+def results():
+    with pytest.MonkeyPatch.context() as patch:
+        for name, number in (("ROWS", 20_000), ("DRAWINGS", 20), ("BATCHES", 3), ("READS", 5), ("PRUNES", 3)):
+            patch.setattr(database, name, number)
+        return database.measure()
+
+
+def test_every_figure_says_how_often_it_was_measured(results):
+    repeats = {
+        "The log": {"20", "3"},
+        "A page of History": {"5"},
+        "Insights": {"5"},
+        "Pruning": {"3"},
+    }
+    assert {table.title: {row[-1] for row in table.rows} for table in results.tables} == repeats
+    for table in results.tables:
+        assert all(float(cell.replace(",", "")) > 0 for row in table.rows for cell in row[1:])
+    assert "20,000 drawings" in results.summary
+
+
+def test_history_is_asked_with_every_filter(results):
+    [history] = [table for table in results.tables if table.title == "A page of History"]
+    asked = {row[0] for row in history.rows}
+    assert asked >= {"the newest", "10,000 drawings deep", "one digit", "one version", "wrong only", "unlabelled",
+                     "no digit", "a week"}  # fmt: skip
+
+
+def test_a_prune_removes_the_drawings_of_one_day(results):
+    # A hundredth of them; the run itself takes seconds, in which a few more grow old.
+    assert all(200 <= removed <= 205 for removed in results.numbers["prune"]["removed"])
