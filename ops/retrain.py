@@ -1,0 +1,54 @@
+"""Let what people labelled train a challenger, and archive it as the next version if it is better."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from ops import parts
+from ops.errors import OpsError
+from ops.models import in_order
+from ops.system import ROOT, System
+from ops.versions import RELEASED, Versions, archive_name
+
+FOLDER = Path("runs") / "retrain"
+LOST = 3  # what training.retrain ends with when the challenger may not follow
+
+
+def retrain(system: System) -> None:
+    """Train, judge and report; never swaps. Raises OpsError where it cannot be done."""
+    champion = Versions.read(system.versions).default
+    archive = system.model_store / archive_name(champion)
+    if not archive.exists():
+        raise OpsError(f"{archive} is missing, and the challenger starts from it. See: make models")
+    command: list[str | Path] = [
+        *(system.python("train"), "-m", "training.retrain"),
+        *("--champion", champion, "--checkpoint", archive, "--output", FOLDER),
+    ]
+    environment = {**os.environ, **parts.database_environment(system)}
+    status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    if status == LOST:
+        print(f"\nNothing is archived, and {champion} goes on.")
+        return
+    if status != 0:
+        raise OpsError(f"Nothing was trained, and {champion} goes on.")
+    version = next_version(system)
+    made = subprocess.run(
+        [
+            *(system.python("serve"), "-m", "training.archive", "--version", version),
+            *("--checkpoint", FOLDER / "challenger.pt", "--model-store", system.model_store),
+        ],
+        cwd=ROOT,
+        check=False,
+    )
+    if made.returncode != 0:
+        raise OpsError(f"The challenger could not be archived, and {champion} goes on.")
+    print(
+        f"\nArchived as {version}. Try it: make canary VERSION={version} PERCENT=10, or make swap VERSION={version}"
+    )
+
+
+def next_version(system: System) -> str:
+    """One more than the highest there is: 1.2 after 1.1."""
+    versions = [path.stem.removeprefix("mnist-") for path in system.model_store.glob("mnist-*.mar")]
+    *first, last = max([RELEASED, *versions], key=in_order).partition("-")[0].split(".")
+    return ".".join([*first, str(int(last) + 1)])

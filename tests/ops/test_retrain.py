@@ -1,0 +1,28 @@
+"""Which version a challenger becomes, and what happens where the champion cannot be had."""
+
+import pytest
+
+from ops.errors import OpsError
+from ops.retrain import next_version, retrain
+from ops.versions import RELEASED, Versions, archive_name
+
+
+@pytest.mark.parametrize(
+    ("versions", "expected"),
+    [
+        ((), f"{RELEASED[:-1]}{int(RELEASED[-1]) + 1}"),
+        (("1.9", "1.10"), "1.11"),
+        (("2.0-rc1",), "2.1"),
+        (("3.4.9",), "3.4.10"),
+    ],
+)
+def test_it_is_one_more_than_the_highest_there_is(system, versions, expected):
+    for version in versions:
+        (system.model_store / archive_name(version)).touch()
+    assert next_version(system) == expected
+
+
+def test_without_the_champions_archive_nothing_is_trained(system):
+    Versions("7.3").write(system.versions)
+    with pytest.raises(OpsError, match=r"mnist-7\.3\.mar is missing, and the challenger starts from it"):
+        retrain(system)

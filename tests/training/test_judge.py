@@ -1,0 +1,118 @@
+"""A challenger may follow when it is worse at nothing and better on people's drawings, beyond chance."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from handler.predictor import Predictor
+from tests.training import synthetic
+from training import judge as judging
+from training.archive import RELEASED_CHECKPOINT
+from training.judge import JudgedBy, judge
+from training.labelled import Labelled
+from training.strokes.generate import drawn
+
+
+@pytest.fixture(scope="module")
+def model() -> Predictor:
+    return Predictor.load(RELEASED_CHECKPOINT, version="1.0")
+
+
+@pytest.fixture(scope="module")
+def by() -> JudgedBy:
+    digits = synthetic.digits(120, seed=1)
+    return JudgedBy(
+        synthetic.digits(200),
+        drawn(60, 0, outliers=0.5, held_out=True, processes=1),
+        Labelled([str(number) for number in range(len(digits))], digits),
+    )
+
+
+@pytest.fixture(autouse=True)
+def behaviour(monkeypatch) -> dict[str, float]:
+    shares = {"moved": 1.0, "blank": 0.0}
+    monkeypatch.setattr(judging, "kept", lambda model: {"moved": getattr(model, "moved", shares["moved"])})
+    monkeypatch.setattr(judging, "called_a_digit", lambda _: {"blank": shares["blank"]})
+    return shares
+
+
+class Wrong:
+    """The model, but for a share of some pictures that it reads wrong or calls none."""
+
+    def __init__(self, model, share, of, **changes):
+        self.model, self.share, self.changes = model, share, changes
+        self.of = {image.tobytes() for image in of[: round(share * len(of))]}
+
+    def predict_inputs(self, inputs):
+        answers = self.model.predict_inputs(inputs)
+        changes = self.changes or {"digit": None}
+        return [
+            replace(
+                answer,
+                **{
+                    name: value if value is not None else (answer.digit + 1) % 10
+                    for name, value in changes.items()
+                },
+            )
+            if np.asarray(image).tobytes() in self.of
+            else answer
+            for image, answer in zip(inputs, answers, strict=True)
+        ]
+
+
+def _failed(verdict) -> list[str]:
+    return [line.name for line in verdict.lines if not line.holds]
+
+
+def test_an_equal_is_worse_at_nothing_and_does_not_win(model, by):
+    verdict = judge(model, model, by)
+    assert _failed(verdict) == []
+    assert not verdict.better
+    assert not verdict.wins
+
+
+def test_who_reads_more_of_peoples_drawings_wins(model, by):
+    worse = Wrong(model, 0.1, by.labelled.digits.images)
+    verdict = judge(worse, model, by)
+    assert verdict.wins
+    assert verdict.lines[0].note == "12 won, 0 lost"
+    # Two more of 120 may be chance.
+    assert not judge(Wrong(model, 2 / 120, by.labelled.digits.images), model, by).wins
+
+
+def test_who_reads_fewer_of_anything_does_not(model, by):
+    champion = Wrong(model, 0.1, by.labelled.digits.images)
+    for name, images in (
+        ("MNIST validation", by.validation.images),
+        ("held-out styles", by.held_out.images[by.held_out.labels < 10]),
+    ):
+        verdict = judge(champion, Wrong(model, 0.3, images), by)
+        assert verdict.better
+        assert f"{name}, read right" in _failed(verdict)
+        assert not verdict.wins
+
+
+def test_who_calls_digits_none_or_none_digits_does_not(model, by):
+    champion = Wrong(model, 0.1, by.labelled.digits.images)
+    verdict = judge(champion, Wrong(model, 0.2, by.validation.images, is_digit=False), by)
+    assert _failed(verdict) == ["MNIST validation, not called none"]
+    none = by.held_out.images[by.held_out.labels == 10]
+    refusing = Wrong(model, 1.0, none, is_digit=False)
+    verdict = judge(
+        Wrong(refusing, 0.1, by.labelled.digits.images), Wrong(model, 1.0, none, is_digit=True), by
+    )
+    assert _failed(verdict) == ["held-out kinds of none, called none"]
+
+
+def test_who_is_less_honest_about_how_sure_it_is_does_not(model, by):
+    champion = Wrong(model, 0.1, by.labelled.digits.images)
+    unsure = Wrong(model, 1.0, by.validation.images, confidence=0.6)
+    assert "MNIST validation, calibration error" in _failed(judge(champion, unsure, by))
+
+
+def test_who_keeps_fewer_answers_does_not(model, by):
+    champion = Wrong(model, 0.1, by.labelled.digits.images)
+    challenger = Wrong(model, 0.0, by.validation.images)
+    challenger.moved = 0.98
+    assert _failed(judge(champion, challenger, by)) == ["keeps its answer: moved"]

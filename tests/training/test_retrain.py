@@ -1,0 +1,121 @@
+"""From labels to a challenger and a report: on a few drawings and in seconds, everything but the numbers."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+
+from handler.predictor import Predictor
+from tests.training import synthetic
+from training import data, judge, retrain
+from training.archive import RELEASED_CHECKPOINT, WEIGHTS
+from training.labelled import Labelled, LabelledError, is_held
+
+LABELLED = 260
+# A blank among those to learn from, or it would never be screened.
+BLANK = next(number for number in range(LABELLED) if not is_held(f"drawing-{number}"))
+
+
+@pytest.fixture
+def little(monkeypatch):
+    """Few digits to learn from, few steps, few drawings to judge by, and labelled ones that say nothing new."""
+    monkeypatch.setattr(data, "load", lambda *, train: synthetic.digits(300 if train else 0))
+    monkeypatch.setattr(judge, "kept", lambda _: {"moved": 1.0})
+    monkeypatch.setattr(judge, "called_a_digit", lambda _: {"blank": 0.0})
+    recipe = synthetic.quick(epochs=1, learning_rate=1e-5, labelled_share=0.2, validation_images=50)
+    monkeypatch.setattr(retrain, "RECIPE", recipe)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://page@127.0.0.1/mnist")
+    monkeypatch.setenv("DATABASE_PASSWORD", "none")
+
+
+@pytest.fixture
+def labelled(monkeypatch) -> Labelled:
+    digits = synthetic.digits(LABELLED)
+    digits.images[BLANK] = 0
+    found = Labelled([f"drawing-{number}" for number in range(LABELLED)], digits)
+    monkeypatch.setattr(retrain, "fetch", lambda *_: found)
+    return found
+
+
+def _retrain(folder, checkpoint=RELEASED_CHECKPOINT) -> int:
+    return retrain.main(["--champion", "1.0", "--checkpoint", str(checkpoint), "--output", str(folder)])
+
+
+def test_a_challenger_that_is_no_better_may_not_follow_and_the_report_says_why(
+    tmp_path, little, labelled, capsys
+):
+    assert _retrain(tmp_path) == retrain.LOST
+    said = capsys.readouterr().out
+    assert "people's labelled drawings, read right" in said
+    assert "may not follow 1.0: it is not better on people's drawings beyond chance" in said
+    assert (tmp_path / "report.txt").read_text().strip() in said
+    page = (tmp_path / "report.html").read_text()
+    assert "<h2>Left out, for a person to look at</h2>" in page
+    assert f"drawing-{BLANK}: blank" in page
+    content = torch.load(tmp_path / "challenger.pt", weights_only=True)
+    assert content["champion"] == "1.0"
+    learned = content["labelled_drawings"]
+    assert learned.items() <= labelled.labels().items()
+    assert not any(is_held(id_) for id_ in learned)
+    assert Predictor.load(tmp_path / "challenger.pt", "1.1").is_compiled
+    assert not (tmp_path / "work").exists()
+
+
+def test_it_starts_from_the_champion_in_its_archive(tmp_path, little, labelled):
+    archive = tmp_path / "mnist-1.0.mar"
+    with zipfile.ZipFile(archive, "w") as contents:
+        contents.write(RELEASED_CHECKPOINT, WEIGHTS)
+        contents.write(RELEASED_CHECKPOINT.with_suffix(".onnx"), "weights.onnx")
+    assert _retrain(tmp_path / "out", archive) == retrain.LOST
+    before = torch.load(RELEASED_CHECKPOINT, weights_only=True)["state_dict"]
+    after = torch.load(tmp_path / "out" / "challenger.pt", weights_only=True)["state_dict"]
+    for name, weights in before.items():
+        if weights.dim() == 4:
+            change = (after[name] - weights).norm() / weights.norm()
+            assert 0 < change < 0.1, name
+
+
+def test_a_second_run_says_which_labels_changed(tmp_path, little, labelled, capsys):
+    _retrain(tmp_path)
+    assert "260 labels are new, 0 are gone and 0 changed" in capsys.readouterr().out
+    labelled.digits.labels[7] = 1
+    _retrain(tmp_path)
+    assert "0 labels are new, 0 are gone and 1 changed: drawing-7: 7 is now 1" in capsys.readouterr().out
+
+
+def test_a_challenger_that_is_better_may_follow(tmp_path, little, labelled, monkeypatch, capsys):
+    monkeypatch.setattr(judge, "_gains", lambda *right: 0.01 if len(right[0]) < 100 else 1.0)
+    # As if all of the few that judge were won: with so few, judged by nothing else.
+    monkeypatch.setattr(judge, "_paired", lambda name, *_: judge.Line(name, 0.9, 1.0, holds=True))
+    monkeypatch.setattr(judge, "_calibration", lambda name, *_: judge.Line(name, 0.0, 0.0, holds=True))
+    assert _retrain(tmp_path) == 0
+    assert "better on people's drawings, and worse at nothing" in capsys.readouterr().out
+
+
+def test_too_few_labels_are_said_with_a_way_out(tmp_path, little, monkeypatch, capsys):
+    digits = synthetic.digits(30)
+    monkeypatch.setattr(retrain, "fetch", lambda *_: Labelled([str(n) for n in range(30)], digits))
+    assert _retrain(tmp_path) == 1
+    assert "Of 30 labelled drawings" in (said := capsys.readouterr().err)
+    assert "at least 100 and 20 are needed. Draw and label more" in said
+
+
+def test_what_is_not_there_is_said_in_one_line(tmp_path, little, labelled, monkeypatch, capsys):
+    assert _retrain(tmp_path, tmp_path / "none.mar") == 1
+    assert "none.mar holds no model: FileNotFoundError" in capsys.readouterr().err
+
+    def away(*_):
+        raise LabelledError("The database does not answer")
+
+    monkeypatch.setattr(retrain, "fetch", away)
+    assert _retrain(tmp_path) == 1
+    assert capsys.readouterr().err == "The database does not answer\n"
+
+
+def test_the_labels_of_the_last_run_are_kept_beside_it(tmp_path):
+    assert retrain._changed({"a": 1, "b": 2}, tmp_path) == {"new": ["a", "b"], "gone": [], "changed": {}}
+    assert retrain._changed({"b": 3}, tmp_path) == {"new": [], "gone": ["a"], "changed": {"b": (2, 3)}}
+    assert json.loads((tmp_path / "labels.json").read_text()) == {"b": 3}
+    assert np.array_equal(sorted(p.name for p in tmp_path.iterdir()), ["labels.json"])

@@ -1,0 +1,77 @@
+"""Labels are learned from that the other labels bear out; the rest is listed."""
+
+import numpy as np
+import pytest
+
+from handler.predictor import Predictor
+from tests.training import synthetic
+from training.archive import RELEASED_CHECKPOINT
+from training.data import Digits
+from training.labelled import Labelled
+from training.screen import BLANK, features, screen
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return Predictor.load(RELEASED_CHECKPOINT, version="1.0")
+
+
+def _labelled(digits: Digits) -> Labelled:
+    return Labelled([f"drawing {number}" for number in range(len(digits))], digits)
+
+
+def test_good_labels_are_kept(predictor):
+    labelled = _labelled(synthetic.digits(200))
+    screened = screen(predictor, labelled)
+    assert len(screened.kept) >= 198
+    assert screened.kept.labels().keys() == labelled.labels().keys() - screened.doubts.keys()
+
+
+def test_wrong_labels_are_listed_with_what_was_read(predictor):
+    digits = synthetic.digits(300)
+    wrong = np.arange(0, 300, 7)
+    labels = digits.labels.copy()
+    labels[wrong] = (labels[wrong] + 3) % 10
+    screened = screen(predictor, _labelled(Digits(digits.images, labels)))
+    listed = {int(id_.split()[1]) for id_ in screened.doubts}
+    assert len(listed & set(wrong.tolist())) >= 0.9 * len(wrong)
+    assert len(listed - set(wrong.tolist())) <= 3
+    first = screened.doubts[f"drawing {wrong[1]}"]
+    assert first.startswith(f"labelled {labels[wrong[1]]}, read as {digits.labels[wrong[1]]} (")
+
+
+def test_a_way_of_writing_that_the_model_reads_wrong_is_learned(predictor):
+    # What the model calls a one, all of these people call a seven, and their other digits are as anybody's.
+    digits = synthetic.digits(200)
+    digits = digits.take(np.flatnonzero(digits.labels != 7))
+    ones = digits.labels == 1
+    strange = Digits(digits.images, np.where(ones, 7, digits.labels))
+    screened = screen(predictor, _labelled(strange))
+    kept_sevens = np.count_nonzero(screened.kept.digits.labels == 7)
+    assert kept_sevens >= 0.8 * ones.sum()
+
+
+def test_a_blank_and_what_is_no_digit_are_listed(predictor):
+    digits = synthetic.digits(100)
+    images = digits.images.copy()
+    images[3] = 0
+    screened = screen(predictor, _labelled(Digits(images, digits.labels)))
+    assert screened.doubts["drawing 3"] == BLANK
+
+
+def test_of_too_few_the_models_word_counts(predictor):
+    digits = synthetic.digits(10)
+    labels = digits.labels.copy()
+    labels[4] = 9
+    screened = screen(predictor, _labelled(Digits(digits.images, labels)))
+    assert "drawing 4" in screened.doubts
+    assert len(screened.kept) >= 8
+    assert len(screen(predictor, _labelled(digits.take(np.arange(0)))).kept) == 0
+
+
+def test_features_are_what_the_last_layer_sees(predictor):
+    images = synthetic.digits(4).images
+    seen = features(predictor.model, images)
+    last = list(predictor.model.layers)[-1]
+    logits = seen @ last.weight.numpy().T + last.bias.numpy()
+    assert logits == pytest.approx(predictor.logits(images), abs=1e-3)

@@ -1,0 +1,131 @@
+"""Whether a challenger may follow the champion: not worse at anything, and better on what people drew, beyond chance.
+
+    verdict = judge(champion, challenger, JudgedBy(validation, held_out, labelled))
+    verdict.wins, verdict.lines
+
+Both answer the same drawings, so what counts is where they differ: Q. McNemar, "Note on the sampling error of the
+difference between correlated proportions or percentages", 1947, by the exact test.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from handler.predictor import Predictor
+from training.behaviour import called_a_digit, kept
+from training.calibration import expected_calibration_error
+from training.data import Digits
+from training.labelled import Labelled
+from training.measure import Answers, answers
+from training.strokes.generate import NO_DIGIT, Drawings
+
+SIGNIFICANT = 0.05
+# What may be lost without a test for chance, for these are no counts of the same drawings.
+CALIBRATION_MARGIN = 0.003
+BEHAVIOUR_MARGIN = 0.005
+
+
+@dataclass(frozen=True)
+class JudgedBy:
+    """Drawings that neither has learned from."""
+
+    validation: Digits
+    held_out: Drawings
+    labelled: Labelled
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing that both were measured by: shares of 0 to 1, and whether the challenger may have its own."""
+
+    name: str
+    champion: float
+    challenger: float
+    holds: bool
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Everything that was compared; `better` is whether people's drawings are read better beyond chance."""
+
+    lines: list[Line]
+    better: bool
+
+    @property
+    def wins(self) -> bool:
+        return self.better and all(line.holds for line in self.lines)
+
+
+def judge(champion: Predictor, challenger: Predictor, by: JudgedBy) -> Verdict:
+    """Measure both and compare."""
+    none = by.held_out.labels == NO_DIGIT
+    styles = Digits(by.held_out.images[~none], by.held_out.labels[~none])
+    lines: list[Line] = []
+    better = False
+    for name, digits in (
+        ("people's labelled drawings", by.labelled.digits),
+        ("MNIST validation", by.validation),
+        ("held-out styles", styles),
+    ):
+        ours, theirs = answers(champion, digits.images), answers(challenger, digits.images)
+        right = (ours.digits == digits.labels, theirs.digits == digits.labels)
+        lines.append(_paired(f"{name}, read right", *right))
+        if digits is by.labelled.digits:
+            better = _gains(*right) < SIGNIFICANT
+        else:
+            lines.append(_calibration(name, ours, theirs, digits.labels))
+        lines.append(_paired(f"{name}, not called none", ours.is_digit, theirs.is_digit))
+    refused = [~answers(model, by.held_out.images[none]).is_digit for model in (champion, challenger)]
+    lines.append(_paired("held-out kinds of none, called none", *refused))
+    lines += _behaviour(champion, challenger)
+    return Verdict(lines, better)
+
+
+def _paired(name: str, ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> Line:
+    """Counts of the same drawings: worse is what chance would hardly make of equals."""
+    lost, won = int((ours & ~theirs).sum()), int((~ours & theirs).sum())
+    worse = _gains(theirs, ours) < SIGNIFICANT
+    return Line(name, _share(ours), _share(theirs), holds=not worse, note=f"{won} won, {lost} lost")
+
+
+def _gains(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> float:
+    """How probable so many more of `after` are, or more, if both were equals."""
+    won, lost = int((~before & after).sum()), int((before & ~after).sum())
+    return float(binomtest(won, won + lost, alternative="greater").pvalue) if won + lost else 1.0
+
+
+def _share(values: NDArray[np.bool_]) -> float:
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def _calibration(name: str, ours: Answers, theirs: Answers, labels: NDArray[np.int64]) -> Line:
+    before, after = (
+        expected_calibration_error(model.confidences, model.digits == labels) for model in (ours, theirs)
+    )
+    return Line(f"{name}, calibration error", before, after, holds=after <= before + CALIBRATION_MARGIN)
+
+
+def _behaviour(champion: Predictor, challenger: Predictor) -> list[Line]:
+    ours, theirs = kept(champion), kept(challenger)
+    lines = [
+        Line(
+            f"keeps its answer: {name}",
+            ours[name],
+            theirs[name],
+            holds=theirs[name] >= ours[name] - BEHAVIOUR_MARGIN,
+        )
+        for name in ours
+    ]
+    ours, theirs = called_a_digit(champion), called_a_digit(challenger)
+    return lines + [
+        Line(
+            f"{name}, called a digit",
+            ours[name],
+            theirs[name],
+            holds=theirs[name] <= ours[name] + BEHAVIOUR_MARGIN,
+        )
+        for name in ours
+    ]

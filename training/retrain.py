@@ -1,0 +1,171 @@
+"""Train a challenger from the model that serves and from what people labelled, and say whether it may follow.
+
+    python -m training.retrain --champion 1.1 --checkpoint model_store/mnist-1.1.mar
+
+Writes runs/retrain/challenger.pt, report.txt and report.html. Ends with status 0 when the challenger is not worse at
+anything and better on people's drawings beyond chance, with 3 when it is not, and with 1 when there is nothing to
+compare. Nothing is archived or swapped here: `make retrain` archives a challenger that wins (ops/retrain.py).
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import settings
+from handler.model import OUTPUTS, restored
+from handler.predictor import Predictor
+from training import data
+from training.archive import WEIGHTS
+from training.checkpoint import ChosenBy, describe, git_revision, write
+from training.data import DataError
+from training.evaluate import ModelError
+from training.fit import Curve, Plan, fit
+from training.judge import JudgedBy, judge
+from training.labelled import Labelled, LabelledError, fetch
+from training.mix import Mix
+from training.onnx_export import export
+from training.recipe import Recipe
+from training.retrain_report import Report
+from training.screen import screen
+from training.strokes.generate import drawn
+from training.train import split
+
+FOLDER = Path("runs/retrain")
+LOST = 3  # the exit status of a challenger that may not follow
+# With fewer, chance decides what was better.
+FEWEST = 100
+# The champion knows most of it: a few minutes at a low rate, of the mix that it learned from and of people's drawings.
+RECIPE = Recipe(
+    teachers=0,
+    epochs=2,
+    last_epochs=1,
+    drawn_images=24_000,
+    learning_rate=1e-3,
+    labelled_share=0.12,
+    average_steps=200,
+)
+
+
+def retrain(champion: Path, version: str, labelled: Labelled, folder: Path, recipe: Recipe) -> Report:
+    """Train and judge; the challenger's checkpoint and its network for ONNX Runtime lie in `folder` after it.
+
+    Raises ValueError where too little is labelled, DataError where MNIST is missing.
+    """
+    started = time.monotonic()
+    before = Predictor.load(champion, version)
+    to_learn, to_judge = labelled.split()
+    screened = screen(before, to_learn)
+    if len(screened.kept) < FEWEST or len(to_judge) < FEWEST * 0.2:
+        raise ValueError(
+            f"Of {len(labelled)} labelled drawings {len(screened.kept)} can be learned from and {len(to_judge)} judge: "
+            f"at least {FEWEST} and {FEWEST * 0.2:.0f} are needed. Draw and label more on the page."
+        )
+    learned, validation = split(data.load(train=True), recipe)
+    drawings = drawn(recipe.drawn_images, recipe.seed, outliers=recipe.drawn_none)
+    held_out = drawn(2 * recipe.validation_images, recipe.seed, outliers=0.5, held_out=True)
+    chosen_by = ChosenBy(validation, held_out)
+    mix = Mix(learned, drawings, recipe, screened.kept.digits)
+    network = _trained(champion, mix, recipe, folder)
+    content = describe(network, chosen_by, recipe, git_revision())
+    content["champion"] = version
+    content["labelled_drawings"] = screened.kept.labels()
+    content["metrics"]["minutes"] = (time.monotonic() - started) / 60
+    path = folder / "challenger.pt"
+    write(content, path)
+    export(path)
+    after = Predictor.load(path, "challenger")
+    verdict = judge(before, after, JudgedBy(validation, held_out, to_judge))
+    return Report(version, before, after, labelled, to_judge, screened, verdict)
+
+
+def _trained(champion: Path, mix: Mix, recipe: Recipe, folder: Path) -> torch.nn.Module:
+    """The challenger: the champion's weights, trained on."""
+    state = torch.load(champion, map_location="cpu", weights_only=True)["state_dict"]
+    start = restored(state)
+    channels = [weight.shape[0] for weight in state.values() if weight.dim() == 4]
+    outputs = next(weight.shape[0] for weight in state.values() if weight.dim() == 2)
+    if outputs != OUTPUTS:
+        raise ValueError(
+            f"{champion} has {outputs} outputs, and a model that knows what is no digit has {OUTPUTS}: it cannot be "
+            "trained on. Serve a newer version first."
+        )
+    work = folder / "work"
+    shutil.rmtree(work, ignore_errors=True)  # it takes minutes: always from the start
+    work.mkdir(parents=True)
+
+    def after_epoch(_: torch.nn.Module, curve: Curve) -> dict[str, float]:
+        print(f"epoch {len(curve)} of {recipe.epochs}: loss {curve[-1]['loss']:.4f}", flush=True)
+        return {}
+
+    plan = Plan("challenger", channels, recipe.epochs, recipe.seed, start=start)
+    network = fit(plan, mix, recipe, work, after_epoch)
+    shutil.rmtree(work)
+    return network
+
+
+def unpacked(path: Path, folder: Path) -> Path:
+    """The checkpoint itself, or that of an archive, unpacked in `folder`. Raises ModelError for what holds none."""
+    if path.suffix != ".mar":
+        return path
+    champion = folder / "champion.pt"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            champion.write_bytes(archive.read(WEIGHTS))
+            network = str(Path(WEIGHTS).with_suffix(".onnx"))
+            champion.with_suffix(".onnx").write_bytes(archive.read(network))
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path} holds no model: {type(error).__name__}") from None
+    return champion
+
+
+def _changed(labels: dict[str, int], folder: Path) -> dict[str, Any]:
+    """How the labels differ from those of the last run here, which these replace."""
+    path = folder / "labels.json"
+    before: dict[str, int] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path.write_text(json.dumps(labels) + "\n", encoding="utf-8")
+    return {
+        "new": sorted(labels.keys() - before.keys()),
+        "gone": sorted(before.keys() - labels.keys()),
+        "changed": {
+            id_: (before[id_], label) for id_, label in labels.items() if before.get(id_, label) != label
+        },
+    }
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        description="Train a challenger from what people labelled, and judge it."
+    )
+    parser.add_argument("--champion", required=True, help="the version that serves")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="its checkpoint, or its archive")
+    parser.add_argument("--output", type=Path, default=FOLDER)
+    options = parser.parse_args(arguments)
+    folder: Path = options.output
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in (
+        "challenger.pt",
+        "challenger.onnx",
+    ):  # of an earlier run: nobody shall take it for this one's
+        (folder / left).unlink(missing_ok=True)
+    try:
+        checkpoint = unpacked(options.checkpoint, folder)
+        labelled = fetch(settings.DATABASE_URL.read(), settings.DATABASE_PASSWORD.read())
+        report = retrain(checkpoint, options.champion, labelled, folder, RECIPE)
+    except (DataError, LabelledError, ModelError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    report.write(folder, _changed(labelled.labels(), folder))
+    print(report.text())
+    print(f"\nreport: {folder / 'report.html'}")
+    return 0 if report.verdict.wins else LOST
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

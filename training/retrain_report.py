@@ -1,0 +1,164 @@
+"""What came of a retraining, as text for a terminal and as one HTML file with its pictures in it."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from handler.predictor import Predictor
+from training.judge import Line, Verdict
+from training.labelled import Labelled
+from training.measure import Answers, answers, confusion
+from training.screen import Screened
+
+MOST_PICTURES = 60
+STYLE = (
+    "body{font:15px system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem}"
+    "table{border-collapse:collapse;font-variant-numeric:tabular-nums}td,th{padding:.25rem .7rem;text-align:left}"
+    "tr+tr{border-top:1px solid #ddd}figure{display:inline-block;margin:.4rem;width:112px;font-size:12px}"
+    "img{width:112px;image-rendering:pixelated;border:1px solid #ddd}.no{color:#b00020;font-weight:600}"
+)
+
+
+@dataclass
+class Report:
+    """A champion and a challenger, what they were trained and judged by, and the verdict."""
+
+    version: str
+    champion: Predictor
+    challenger: Predictor
+    labelled: Labelled
+    judged_by: Labelled
+    screened: Screened
+    verdict: Verdict
+    changes: dict[str, Any] = field(default_factory=dict)
+
+    def text(self) -> str:
+        """The comparison, a line each, and what follows from it."""
+        width = max(len(line.name) for line in self.verdict.lines)
+        lines = [
+            f"{len(self.labelled)} labelled drawings: {len(self.screened.kept)} learned from, {len(self.judged_by)} "
+            f"judge alone, {len(self.screened.doubts)} left out for a person to look at",
+            self._labels(),
+            "",
+            f"{'':<{width}}  {self.version:>9}  challenger",
+            *(
+                f"{line.name:<{width}}  {line.champion:>9.2%}  {line.challenger:>10.2%}  {line.note}"
+                f"{'' if line.holds else '  WORSE'}"
+                for line in self.verdict.lines
+            ),
+            "",
+            self._conclusion(),
+        ]
+        if self.screened.doubts:
+            lines += ["", "Left out:", *(f"  {id_}  {why}" for id_, why in self.screened.doubts.items())]
+        return "\n".join(lines)
+
+    def write(self, folder: Path, changes: dict[str, Any]) -> None:
+        """report.txt and report.html; `changes` is how the labels differ from those of the run before."""
+        self.changes = changes
+        (folder / "report.txt").write_text(self.text() + "\n", encoding="utf-8")
+        (folder / "report.html").write_text(self._html(), encoding="utf-8")
+
+    def _labels(self) -> str:
+        if not self.changes:
+            return ""
+        changed = ", ".join(
+            f"{id_}: {was} is now {now}" for id_, (was, now) in self.changes["changed"].items()
+        )
+        return (
+            f"since the last run {len(self.changes['new'])} labels are new, {len(self.changes['gone'])} are gone and "
+            f"{len(self.changes['changed'])} changed{': ' * bool(changed)}{changed}"
+        )
+
+    def _conclusion(self) -> str:
+        if self.verdict.wins:
+            return "The challenger is better on people's drawings, and worse at nothing."
+        worse = [line.name for line in self.verdict.lines if not line.holds]
+        reasons = [] if self.verdict.better else ["it is not better on people's drawings beyond chance"]
+        reasons += [f"it is worse at: {'; '.join(worse)}"] if worse else []
+        return f"The challenger may not follow {self.version}: {', and '.join(reasons)}."
+
+    def _html(self) -> str:
+        images, labels = self.judged_by.digits.images, self.judged_by.digits.labels
+        ours, theirs = answers(self.champion, images), answers(self.challenger, images)
+        differ = np.flatnonzero(ours.digits != theirs.digits)
+        doubted = [place for place, id_ in enumerate(self.labelled.ids) if id_ in self.screened.doubts]
+        return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Retraining</title><style>{
+            STYLE
+        }</style>
+<h1>Retraining from {escape(self.version)}</h1>
+<p>{escape(self._conclusion())}</p>
+<p>{len(self.labelled)} labelled drawings: {len(self.screened.kept)} learned from, {
+            len(self.judged_by)
+        } judge alone,
+{len(self.screened.doubts)} left out. {escape(self._labels())}</p>
+<h2>Side by side</h2>
+{_comparison(self.version, self.verdict.lines)}
+<h2>What people's drawings were read as</h2>
+{_confusion(self.version, ours, labels)}{_confusion("challenger", theirs, labels)}
+<h2>Drawings on which the two differ</h2>
+{
+            _figures(
+                images[differ],
+                [
+                    f"is a {labels[place]}: {ours.digits[place]} before, {theirs.digits[place]} now"
+                    for place in differ
+                ],
+            )
+        }
+<h2>Left out, for a person to look at</h2>
+{
+            _figures(
+                self.labelled.digits.images[doubted],
+                [
+                    f"{self.labelled.ids[place]}: {self.screened.doubts[self.labelled.ids[place]]}"
+                    for place in doubted
+                ],
+            )
+        }
+</html>
+"""
+
+
+def _comparison(version: str, lines: Sequence[Line]) -> str:
+    rows = "".join(
+        f"<tr><td>{escape(line.name)}<td>{line.champion:.2%}<td>{line.challenger:.2%}<td>{escape(line.note)}"
+        f"<td>{'' if line.holds else '<span class=no>worse</span>'}"
+        for line in lines
+    )
+    return f"<table><tr><th><th>{escape(version)}<th>challenger<th><th>{rows}</table>"
+
+
+def _confusion(name: str, answered: Answers, labels: NDArray[np.int64]) -> str:
+    rows = "".join(
+        f"<tr><th>{digit}" + "".join(f"<td>{count or ''}" for count in counts)
+        for digit, counts in enumerate(confusion(answered.digits, labels))
+    )
+    head = "".join(f"<th>{digit}" for digit in range(10))
+    return f"<h3>{escape(name)}</h3><table><tr><th>is a{head}{rows}</table>"
+
+
+def _figures(images: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -> str:
+    shown = list(zip(images, captions, strict=True))[:MOST_PICTURES]
+    return (
+        "".join(
+            f'<figure><img alt="" src="data:image/png;base64,{_png(image)}"><figcaption>{escape(caption)}</figcaption>'
+            "</figure>"
+            for image, caption in shown
+        )
+        or "<p>None.</p>"
+    )
+
+
+def _png(image: NDArray[np.uint8]) -> str:
+    file = io.BytesIO()
+    Image.fromarray(255 - image).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode("ascii")

@@ -1,0 +1,86 @@
+"""Which labels to learn from: a person may have slipped, played, or drawn what is no digit.
+
+    screened = screen(predictor, labelled)
+    screened.kept, screened.doubts      # drawings to learn from; ids with the reason, for a person to look at
+
+Whether a label fits is asked of the other labels too and not of the model alone, which may simply not know this way of
+writing: C. Northcutt et al., "Confident Learning: Estimating Uncertainty in Dataset Labels", 2021, by cleanlab.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from cleanlab.filter import find_label_issues
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from torch import nn
+
+from handler.compiled import as_tensor
+from handler.predictor import DIGITS, Predictor
+from training.labelled import Labelled
+
+FOLDS = 5
+# With fewer of a digit nothing can be said of its labels by the others; then the model's word counts.
+FEWEST = FOLDS
+CONFIDENT = 0.95
+
+BLANK = "blank"
+NO_DIGIT = "looks like no digit"
+
+
+@dataclass(frozen=True)
+class Screened:
+    """The drawings whose labels can be learned from, and why those of the others cannot, by their ids."""
+
+    kept: Labelled
+    doubts: dict[str, str]
+
+
+def screen(predictor: Predictor, labelled: Labelled) -> Screened:
+    """Take out blanks, what is no digit, and labels that neither the model nor the other labels bear out."""
+    if not len(labelled):
+        return Screened(labelled, {})
+    images, labels = labelled.digits.images, labelled.digits.labels
+    answers = predictor.predict_inputs(list(images))
+    answered = np.array([answer.digit for answer in answers])
+    confident = np.array([answer.confidence for answer in answers]) >= CONFIDENT
+    disagrees = (answered != labels) & confident
+    by_others, judged = _issues(features(predictor.model, images), labels)
+    doubts: dict[str, str] = {}
+    for place, id_ in enumerate(labelled.ids):
+        if not images[place].any():
+            doubts[id_] = BLANK
+        elif not answers[place].is_digit:
+            doubts[id_] = NO_DIGIT
+        elif by_others[place] or (disagrees[place] and not judged[place]):
+            said = f"labelled {labels[place]}, read as {answered[place]}"
+            doubts[id_] = f"{said} ({answers[place].confidence:.0%} sure)"
+    return Screened(labelled.take(np.array([id_ not in doubts for id_ in labelled.ids])), doubts)
+
+
+def features(model: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What the network's last layer sees of prepared images, uint8 (N, 28, 28): float32 (N, features)."""
+    layers = list(model.layers)[:-1]  # type: ignore[arg-type]
+    with torch.inference_mode():
+        seen: NDArray[np.float32] = nn.Sequential(*layers)(as_tensor(images)).numpy()
+    return seen
+
+
+def _issues(
+    seen: NDArray[np.float32], labels: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which labels the others contradict, and of which the others can say anything: (N,) each."""
+    counts = np.bincount(labels, minlength=DIGITS)
+    judged = counts[labels] >= FEWEST
+    issues = np.zeros(len(labels), bool)
+    digits = np.flatnonzero(counts >= FEWEST)
+    if len(digits) > 1:
+        own = np.searchsorted(digits, labels[judged])
+        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+        likely = cross_val_predict(
+            LogisticRegression(C=0.1, max_iter=500), seen[judged], own, cv=folds, method="predict_proba"
+        )
+        issues[judged] = find_label_issues(own, likely, n_jobs=1)
+    return issues, judged
