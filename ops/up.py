@@ -1,7 +1,6 @@
 """Bring the system up, whatever state an earlier run left it in."""
 
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -11,8 +10,9 @@ import psutil
 from ops import gateway, leftovers, postgres, secrets, supervisor
 from ops.errors import OpsError
 from ops.parts import PARTS, Part
+from ops.ports import why_not_bound
 from ops.system import ROOT, System, ports
-from ops.versions import Versions, archive_name
+from ops.versions import RELEASED, Versions, archive_name
 
 READY_TIMEOUT_S = 180.0
 POLL_INTERVAL_S = 0.2
@@ -39,6 +39,7 @@ def up(system: System) -> None:
 
 
 def _prepare(system: System) -> None:
+    to_archive = _version_to_archive(system)
     if stale := leftovers.find(system):
         _step(f"ending {len(stale)} processes that a killed supervisor left", lambda: leftovers.end(stale))
     _refuse_taken_ports(system)
@@ -46,11 +47,24 @@ def _prepare(system: System) -> None:
         _say(f"wrote {path.relative_to(system.state.parent)}")
     if not system.database.exists():
         _step("creating the database", lambda: postgres.initialise(system))
-    version = Versions.read(system.versions).default
-    if not (system.model_store / archive_name(version)).exists():
-        _step(f"archiving model {version}", lambda: _archive(system, version))
+    if to_archive:
+        _step(f"archiving model {to_archive}", lambda: _archive(system, to_archive))
     gateway.write_configuration(system)
     supervisor.write_configuration(system, PARTS)
+
+
+def _version_to_archive(system: System) -> str | None:
+    """The released version if it should be served and is not packed yet. Raises OpsError for any other."""
+    version = Versions.read(system.versions).default
+    archive = system.model_store / archive_name(version)
+    if archive.exists():
+        return None
+    if version != RELEASED:
+        raise OpsError(
+            f"{archive} is missing, and version {version} should be served: bring it back, "
+            f"or remove {system.versions} to serve the released {RELEASED}."
+        )
+    return version
 
 
 def _refuse_taken_ports(system: System) -> None:
@@ -58,24 +72,13 @@ def _refuse_taken_ports(system: System) -> None:
     deadline = time.monotonic() + PORT_RELEASE_S
     for name, number in ports(system):
         host = system.gateway_host if number == system.gateway_port else "127.0.0.1"
-        while (taken := _why_not_bound(host, number)) and time.monotonic() < deadline:
+        while (taken := why_not_bound(host, number)) and time.monotonic() < deadline:
             time.sleep(POLL_INTERVAL_S)
         if taken:
             raise OpsError(
                 f"Port {number} ({name}) cannot be used: {taken}{_holder(number)}. "
                 f"Choose others, for example: make up GATEWAY_PORT={_other(system.gateway_port)}"
             )
-
-
-def _why_not_bound(host: str, port: int) -> str | None:
-    """The system's reason why nothing can listen there; None when it can."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            return error.strerror
-    return None
 
 
 def _holder(port: int) -> str:

@@ -1,32 +1,56 @@
 """Which model versions should be served: one small file, and the only thing to change to change them.
 
-{"default": "1.0", "previous": null, "split": null}
+{"default": "1.1", "previous": "1.0", "split": null, "candidate": null}
 """
 
 import json
 import os
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ops.errors import OpsError
+
 # The version that git holds as a checkpoint; the first `make up` archives and serves it.
-RELEASED = "1.0"
+RELEASED = "1.1"
+# Two to four numbers, and what may follow them in a version: 1.0, 2.3.1, 1.1-rc2. As in training/archive.py.
+VERSION_FORM = re.compile(r"\d+(\.\d+){1,3}([-.][A-Za-z0-9]+)?")
 
 
 @dataclass(frozen=True)
 class Versions:
-    """`default` answers; `previous` is what a rollback returns to; `split` sends a share to a candidate."""
+    """`default` answers; `previous` is warm, for a rollback; `split` gives versions shares of 0 to 1.
+
+    `candidate` is what a swap or a canary tries just now: it counts only as long as that command runs.
+    """
 
     default: str
     previous: str | None = None
     split: dict[str, float] | None = None
+    candidate: str | None = None
 
     @classmethod
     def read(cls, path: Path) -> "Versions":
-        """The state that is asked for; the released version where nothing was asked for yet."""
+        """The state that is asked for; the released version where nothing was asked for yet. Raises OpsError."""
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
+            versions = cls(**json.loads(path.read_text(encoding="utf-8")))
+            versions._refuse_what_none_is()
         except FileNotFoundError:
             return cls(default=RELEASED)
+        except (ValueError, TypeError, AttributeError):
+            example = json.dumps(asdict(cls(default=RELEASED)))
+            raise OpsError(
+                f"{path} does not say which versions to serve. It must be like {example}; without the file "
+                f"{RELEASED} is served."
+            ) from None
+        return versions
+
+    def _refuse_what_none_is(self) -> None:
+        for version in (*self.served(), self.previous, self.candidate):
+            if version is not None and not VERSION_FORM.fullmatch(version):
+                raise ValueError(version)
+        if not 0 <= sum((self.split or {}).values()) < 1:
+            raise ValueError(self.split)
 
     def write(self, path: Path) -> None:
         """Replace the file whole: a reader sees the old state or the new one."""
@@ -38,7 +62,7 @@ class Versions:
         unfinished.replace(path)
 
     def served(self) -> list[str]:
-        """Every version that must answer, the default first."""
+        """Every version that answers, the default first."""
         return list(dict.fromkeys([self.default, *(self.split or {})]))
 
 

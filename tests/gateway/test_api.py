@@ -111,6 +111,21 @@ def test_a_chunked_body_arrives_with_its_length(url):
     assert base64.b64decode(received["body"]) == b"onetwo"
 
 
+@pytest.mark.parametrize("path", MODEL_PATHS)
+def test_a_chunked_body_is_asked_for_like_any_other(url, path):
+    drawing = str(uuid.uuid4())
+    headers = {"Content-Type": "image/png", "X-Drawing-Id": drawing, "explain": "True", "Cookie": "a=b"}
+    chunked = requests.post(
+        f"{url}{path}?explain=True", data=iter([b"a ", b"body"]), headers=headers, timeout=30
+    )
+    whole = requests.post(url + path, data=b"a body", headers=headers, timeout=30)
+    assert chunked.json() == whole.json()
+    assert chunked.json()["headers"]["x-drawing-id"] == drawing
+    # Through the gateway twice, but its own headers go with the answer once.
+    del chunked.headers["Date"], whole.headers["Date"]
+    assert chunked.headers == whole.headers
+
+
 def test_connections_to_the_model_are_kept(url, model: Server):
     _sent(f"{url}/predict")
     before = model.connections
@@ -119,9 +134,12 @@ def test_connections_to_the_model_are_kept(url, model: Server):
     assert model.connections == before
 
 
+@pytest.mark.parametrize("chunked", [False, True], ids=["whole", "chunked"])
+@pytest.mark.parametrize("path", MODEL_PATHS)
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
-def test_the_handlers_errors_pass_untouched(url, status):
-    response = requests.post(f"{url}/predict", data=f"STATUS {status}", timeout=30)
+def test_the_handlers_errors_pass_untouched(url, status, path, chunked):
+    body = f"STATUS {status}".encode()
+    response = requests.post(url + path, data=iter([body]) if chunked else body, timeout=30)
     assert response.status_code == status
     assert response.json() == {"code": status, "type": "FromTheModel", "message": "What the model says."}
 
@@ -185,7 +203,8 @@ def test_nothing_else_of_torchserve_is_reachable(url, model: Server, method, pat
 @pytest.mark.parametrize(
     "path", ["/", "/api.conf", "/nginx.conf.template", "/page_away.html", "/_stcore/stream"]
 )
-def test_the_inner_listener_has_the_api_alone(gateway: Gateway, path):
-    response = requests.get(gateway.inner_url + path, timeout=30)
+@pytest.mark.parametrize("host", ["127.0.0.1", "whole.body"])
+def test_the_inner_listener_has_the_api_alone(gateway: Gateway, path, host):
+    response = requests.get(gateway.inner_url + path, headers={"Host": host}, timeout=30)
     assert response.status_code == 404
     assert response.json()["type"] == "NotFound"

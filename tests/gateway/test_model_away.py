@@ -11,13 +11,17 @@ from tests.gateway.running import Gateway, started
 from tests.gateway.upstreams import Server
 
 PATHS = ["/predictions/mnist", "/predict", "/explanations/mnist"]
+# 507 is a worker without memory; the others say that the model is missing, busy, failing or asked wrongly.
+TORCHSERVES_OWN = [403, 404, 405, 409, 429, 500, 501, 502, 503, 504, 505, 507]
 
 
 def _assert_says_that_the_model_is_away(response: requests.Response) -> None:
     assert response.status_code == 503
     assert response.headers["Content-Type"] == "application/json"
     assert int(response.headers["Retry-After"]) > 0
+    assert response.headers["Cache-Control"] == "no-store"
     error = response.json()
+    assert error.keys() == {"code", "type", "message"}
     assert (error["code"], error["type"]) == (503, "ModelUnavailable")
     assert "'mnist'" in error["message"]
 
@@ -31,14 +35,20 @@ def test_a_model_that_refuses_is_told_at_once(lonely_gateway: Gateway, path):
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize(
-    "body", ["STATUS 404", "STATUS 500", "STATUS 502", "STATUS 503", "STATUS 504", "HANG UP"]
-)
+@pytest.mark.parametrize("body", ["HANG UP", *(f"STATUS {status}" for status in TORCHSERVES_OWN)])
 def test_torchserves_own_errors_are_the_models_absence(gateway: Gateway, model: Server, path, body):
     for url in (gateway.url, gateway.inner_url):
         before = len(model.requests)
         _assert_says_that_the_model_is_away(requests.post(url + path, data=body, timeout=30))
         assert len(model.requests) == before + 1  # asked once: the same request may be what kills it
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("status", [500, 507])
+def test_however_large_the_request_is_and_however_it_came(gateway: Gateway, path, status):
+    body = f"STATUS {status} ".encode() + b"a" * 4_000_000
+    for data in (body, iter([body])):
+        _assert_says_that_the_model_is_away(requests.post(gateway.url + path, data=data, timeout=30))
 
 
 def test_the_model_is_asked_again_right_after_it_failed(gateway: Gateway):
@@ -81,6 +91,11 @@ def test_the_model_is_found_again_when_it_comes_up(tmp_path):
         with upstreams.model(int(address.split(":")[1])):
             assert requests.get(f"{gateway.url}/ping", timeout=30).status_code == 200
             assert requests.post(f"{gateway.url}/predict", data=b"a digit", timeout=30).status_code == 200
+
+
+def test_ping_fails_when_the_worker_has_no_memory_left(tmp_path):
+    with upstreams.full_model() as model, started(tmp_path, model.address, "127.0.0.1:9") as gateway:
+        _assert_says_that_the_model_is_away(requests.get(f"{gateway.url}/ping", timeout=30))
 
 
 def test_the_description_needs_no_model(lonely_gateway: Gateway):

@@ -99,3 +99,11 @@ def test_a_program_is_told_that_the_page_is_away(lonely_gateway: Gateway, accept
     error = response.json()
     assert (error["code"], error["type"]) == (503, "PageUnavailable")
     assert "page" in error["message"]
+
+
+def test_an_upload_is_told_so_too(lonely_gateway: Gateway):
+    picture = os.urandom(10 * MEBIBYTE)
+    response = requests.put(
+        f"{lonely_gateway.url}/_stcore/upload_file/a/b", files={"file": picture}, timeout=60
+    )
+    assert (response.status_code, response.json()["type"]) == (503, "PageUnavailable")

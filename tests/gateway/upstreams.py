@@ -73,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _Model(_Handler):
-    """Answers what it received. A body `STATUS 413` is answered with that status, `SLOW` in 12 s."""
+    """Answers what it received. A body `STATUS 413 ...` is answered with that status, `SLOW` in 12 s."""
 
     def answer(self) -> None:
         request = self.received()
@@ -101,6 +101,14 @@ class _BrokenModel(_Handler):
     def answer(self) -> None:
         self.received()
         self.send(503, b'{"code": 503, "type": "ServiceUnavailableException", "message": "no worker"}')
+
+
+class _FullModel(_Handler):
+    """Answers everything with TorchServe's error for a worker without memory."""
+
+    def answer(self) -> None:
+        self.received()
+        self.send(507, b'{"code": 507, "type": "InternalServerException", "message": "Out of resources"}')
 
 
 class _Page(_Handler):
@@ -158,6 +166,11 @@ def model(port: int = 0):
 def broken_model():
     """In TorchServe's place, with no worker."""
     return _serving(_BrokenModel)
+
+
+def full_model():
+    """In TorchServe's place, with workers that have no memory left."""
+    return _serving(_FullModel)
 
 
 def page():

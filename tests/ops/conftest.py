@@ -8,14 +8,15 @@ import pytest
 
 from ops import postgres, secrets
 from ops.system import System
-from tests.system.running import eventually, free_ports
+from tests.system.running import eventually, first_port
 
 
 @contextmanager
 def a_system(folder):
     """A system below a folder, with nothing started."""
-    system = System(folder / "var", folder / "model_store", "127.0.0.1", free_ports())
+    system = System(folder / "var", folder / "model_store", "127.0.0.1", first_port())
     system.make_folders()
+    system.model_store.mkdir()
     try:
         yield system
     finally:

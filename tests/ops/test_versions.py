@@ -1,5 +1,6 @@
 import pytest
 
+from ops.errors import OpsError
 from ops.versions import RELEASED, Versions, archive_name
 
 
@@ -9,14 +10,14 @@ def test_nothing_asked_for_means_the_released_version(tmp_path):
 
 def test_what_is_written_is_read(tmp_path):
     path = tmp_path / "versions.json"
-    wanted = Versions(default="1.1", previous="1.0", split={"1.2": 10.0})
+    wanted = Versions(default="1.1", previous="1.0", split={"1.2": 0.1})
     wanted.write(path)
     assert Versions.read(path) == wanted
     assert [p.name for p in tmp_path.iterdir()] == ["versions.json"]
 
 
 def test_the_default_and_the_candidates_are_served(tmp_path):
-    assert Versions("1.1", previous="1.0", split={"1.2": 10.0}).served() == ["1.1", "1.2"]
+    assert Versions("1.1", previous="1.0", split={"1.2": 0.1}).served() == ["1.1", "1.2"]
     assert Versions("1.1").served() == ["1.1"]
 
 
@@ -24,7 +25,9 @@ def test_the_default_and_the_candidates_are_served(tmp_path):
 def test_a_damaged_file_is_an_error_and_not_the_default(tmp_path, text):
     path = tmp_path / "versions.json"
     path.write_text(text)
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises(
+        OpsError, match=r"versions\.json does not say which versions to serve\. It must be like \{"
+    ):
         Versions.read(path)
 
 

@@ -1,0 +1,40 @@
+"""Locks that a process holds by a file, and that end with the process however it ends."""
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ops.errors import OpsError
+
+POLL_INTERVAL_S = 0.05
+
+
+@contextmanager
+def held(path: Path, refusal: str, patience_s: float = 0.0) -> Iterator[None]:
+    """Hold the lock of this file; raises OpsError with `refusal` where another holds it for longer than that."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as lock:
+        deadline = time.monotonic() + patience_s
+        while not _taken(lock.fileno()):
+            if time.monotonic() >= deadline:
+                raise OpsError(refusal)
+            time.sleep(POLL_INTERVAL_S)
+        yield
+
+
+def is_held(path: Path) -> bool:
+    """Whether some process, another or this one, holds the lock of this file."""
+    if not path.exists():
+        return False
+    with path.open("a") as lock:
+        return not _taken(lock.fileno())
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

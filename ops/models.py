@@ -1,0 +1,124 @@
+"""A table of every model version: what serves, what its archive says of it, what its answers were worth.
+
+    models(system)
+
+A version is in it that has an archive in the model store or is asked for.
+"""
+
+import contextlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import requests
+
+from ops import lock, postgres
+from ops.archives import PROVENANCE, DamagedError, read_json
+from ops.management import Management, Registered
+from ops.system import System
+from ops.versions import Versions
+
+# Kept by the database as drawings come (sql/migrations/0003_history.sql).
+ANSWERS = """
+SELECT model_version, sum(drawings)::bigint,
+       coalesce(sum(drawings) FILTER (WHERE true_label IS NOT NULL), 0)::bigint,
+       coalesce(sum(drawings) FILTER (WHERE true_label = prediction), 0)::bigint
+FROM insights WHERE facet = 'answer' GROUP BY model_version
+"""
+COLUMNS = ("version", "serves", "workers", "queue", "validation", "answers", "right in use", "archive")
+
+
+@dataclass(frozen=True)
+class Used:
+    """How many drawings a version answered, how many of these have a label, and how many of those it read right."""
+
+    answers: int = 0
+    labelled: int = 0
+    right: int = 0
+
+
+def models(system: System) -> None:
+    """Print the table."""
+    versions = Versions.read(system.versions)
+    registered, away = _registered(system)
+    used, unknown = _used(system)
+    archives = {
+        path.stem.removeprefix("mnist-"): path for path in sorted(system.model_store.glob("mnist-*.mar"))
+    }
+    asked = filter(None, (*versions.served(), versions.previous))
+    every = sorted({*archives, *registered, *asked}, key=in_order, reverse=True)
+    rows = [
+        (
+            version,
+            _role(system, versions, version),
+            _workers(registered.get(version)),
+            str(registered[version].pending) if version in registered else "-",
+            _validation(archives.get(version)),
+            "?" if unknown else f"{used.get(version, Used()).answers:,}",
+            "?" if unknown else _right(used.get(version, Used())),
+            archives[version].name if version in archives else "missing",
+        )
+        for version in every
+    ]
+    widths = [max(len(row[column]) for row in [COLUMNS, *rows]) for column in range(len(COLUMNS))]
+    for row in [COLUMNS, *rows]:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for note in filter(None, (away, unknown)):
+        print(f"\n{note}")
+
+
+def in_order(version: str) -> tuple[list[int], bool, str]:
+    """What to sort versions by: 1.10 comes after 1.9, and a release after what leads to it: 1.1-rc1, 1.1."""
+    numbers = version.replace("-", ".").split(".")
+    return [int(part) for part in numbers if part.isdigit()], "-" not in version, version
+
+
+def _role(system: System, versions: Versions, version: str) -> str:
+    roles = []
+    share = (versions.split or {}).get(version)
+    if version == versions.default:
+        rest = 1 - sum((versions.split or {}).values())
+        roles.append("default" if rest == 1 else f"default, {100 * rest:g} %")
+    if share is not None:
+        roles.append(f"canary, {100 * share:g} %")
+    if version == versions.previous:
+        roles.append("previous")
+    if version == versions.candidate and lock.is_held(system.versions_lock):
+        roles.append("being tried")
+    return "; ".join(roles) or "-"
+
+
+def _workers(found: Registered | None) -> str:
+    if found is None:
+        return "-"
+    counts = Counter(worker.state for worker in found.workers.values())
+    return ", ".join(f"{count} {state.lower()}" for state, count in counts.items()) or "none"
+
+
+def _validation(archive: Path | None) -> str:
+    """How the version read MNIST's validation split; a dash where its archive does not say so, or is damaged."""
+    try:
+        metrics = read_json(archive, PROVENANCE).get("metrics") if archive else None
+    except DamagedError:
+        return "-"
+    accuracy = metrics.get("validation_accuracy") if isinstance(metrics, dict) else None
+    return f"{accuracy:.2%}" if isinstance(accuracy, float) else "-"
+
+
+def _right(used: Used) -> str:
+    return f"{used.right / used.labelled:.1%} of {used.labelled:,}" if used.labelled else "-"
+
+
+def _registered(system: System) -> tuple[dict[str, Registered], str]:
+    with Management(system.management_port) as management, contextlib.suppress(requests.RequestException):
+        return management.registered(), ""
+    return {}, "TorchServe does not answer: which versions have workers is not known. See: make status"
+
+
+def _used(system: System) -> tuple[dict[str, Used], str]:
+    try:
+        with psycopg.connect(postgres.owner_url(system), connect_timeout=5) as connection:
+            return {version: Used(*counts) for version, *counts in connection.execute(ANSWERS)}, ""
+    except (OSError, psycopg.Error):
+        return {}, "The database does not answer: what was drawn is not known. See: make status"

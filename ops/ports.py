@@ -1,0 +1,29 @@
+"""Which ports of this machine are free to listen on."""
+
+import socket
+
+from ops.errors import OpsError
+
+# What one system takes: its public port and the eight above it (ops/system.py).
+OF_A_SYSTEM = 9
+LAST = 65_535
+
+
+def free_ports(first: int, count: int = OF_A_SYSTEM) -> int:
+    """The lowest of `count` ports in a row that are free on loopback, at `first` or above. Raises OpsError."""
+    for lowest in range(first, LAST - count + 2, count):
+        if all(why_not_bound("127.0.0.1", port) is None for port in range(lowest, lowest + count)):
+            return lowest
+    raise OpsError(f"No {count} ports in a row are free from {first} on; choose a lower GATEWAY_PORT.")
+
+
+def why_not_bound(host: str, port: int) -> str | None:
+    """The system's reason why nothing can listen there; None when it can."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        # As every server here does: a port whose last connections are still being forgotten is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.strerror
+    return None

@@ -1,0 +1,161 @@
+"""Bring TorchServe to the versions that should be served.
+
+    reconciler = Reconciler(Management(8003), output, report, up_within_s=60)
+    reconciler.bring(Versions.read(path))      # again and again: each call does what can be done now
+
+Registers what is missing, sets the default once it answers, keeps the previous version warm with one worker, and takes
+out what is not asked for any more. What loses its requests is left in peace until those that it had are answered, for
+TorchServe ends a worker with whatever it is at.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+
+from ops.management import READY, Management, Registered, reason
+from ops.versions import Versions
+from ops.workers_output import WorkersOutput
+
+POLL_INTERVAL_S = 0.1
+# The gateway waits so long for a prediction; the longest explanation takes half of that on a busy machine.
+DRAIN_S = 10.0
+WARM_WORKERS = 1
+
+log = logging.getLogger("ops.reconcile")
+
+
+class NotUpError(Exception):
+    """A version that cannot be served; the message says why, in one line."""
+
+
+@dataclass
+class Reconciler:
+    """One for each run of TorchServe: it remembers what it waits for.
+
+    `output` knows why workers end, and into the file `report` goes why a candidate cannot be served.
+    """
+
+    management: Management
+    output: WorkersOutput
+    report: Path
+    up_within_s: float
+    now: Callable[[], float] = time.monotonic
+    _receiving: set[str] = field(default_factory=set)
+    _left: dict[str, float] = field(default_factory=dict)
+    _workers: dict[str, int] = field(default_factory=dict)
+    _refused: set[tuple[str, bool]] = field(default_factory=set)  # version, and whether as a candidate
+
+    def bring(self, wanted: Versions) -> None:
+        """Do what is to be done now.
+
+        Raises NotUpError where the default cannot be served, and requests.RequestException where TorchServe does not
+        answer.
+        """
+        if wanted.default not in self.management.registered():
+            self._register(wanted.default)
+        if self.management.default() != wanted.default:
+            self.management.set_default(wanted.default)
+            log.info("version %s is the default", wanted.default)
+        self._note_who_receives(set(wanted.served()))
+        self._take_out_all_but(wanted)
+        others = {*wanted.served(), wanted.previous, wanted.candidate} - {wanted.default, None}
+        asked = {(version, version == wanted.candidate) for version in filter(None, others)}
+        self._refused &= asked
+        for version, as_candidate in sorted(asked):
+            self._try(version, as_candidate=as_candidate)
+        self._scale(wanted)
+
+    def _register(self, version: str) -> None:
+        """Register a version and wait until all of its workers answer. Raises NotUpError, and then it is gone again."""
+        log.info("registering version %s", version)
+        self.output.forget(version)
+        try:
+            self.management.register(version)
+        except requests.HTTPError as error:
+            raise NotUpError(reason(error)) from None
+        try:
+            self._wait_for(version)
+        except NotUpError:
+            self._take_out(version)
+            raise
+        log.info("version %s is up", version)
+
+    def _wait_for(self, version: str) -> None:
+        first: dict[str, int] = {}  # the process that each worker began with
+        deadline = time.monotonic() + self.up_within_s
+        while time.monotonic() < deadline:
+            found = self.management.registered().get(version)
+            if found is None:
+                raise NotUpError("TorchServe has dropped it")
+            if found.is_up:
+                self._workers[version] = found.wanted_workers
+                return
+            for name, worker in found.workers.items():
+                if worker.pid > 0 and first.setdefault(name, worker.pid) != worker.pid:
+                    raise NotUpError(self.output.why(version) or "its workers end while they start")
+            time.sleep(POLL_INTERVAL_S)
+        raise NotUpError(f"its workers were not up after {self.up_within_s:g} s")
+
+    def _take_out(self, version: str) -> None:
+        """Unregister a version, whatever its workers are at.
+
+        Those that hang while they start are ended before: TorchServe would wait for them, and meanwhile answer nobody
+        whose connection is served by the same thread.
+        """
+        found = self.management.registered().get(version)
+        for worker in found.workers.values() if found else ():
+            if worker.state != READY and worker.pid > 0:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker.pid, signal.SIGKILL)
+        self.management.unregister(version)
+        self._left.pop(version, None)
+        log.info("version %s is taken out", version)
+
+    def _note_who_receives(self, receiving: set[str]) -> None:
+        for version in self._receiving - receiving:
+            self._left[version] = self.now()
+        for version in receiving:
+            self._left.pop(version, None)
+        self._receiving = receiving
+
+    def _is_drained(self, found: Registered) -> bool:
+        return found.pending == 0 and self.now() - self._left.get(found.version, -DRAIN_S) >= DRAIN_S
+
+    def _take_out_all_but(self, wanted: Versions) -> None:
+        kept = {*wanted.served(), wanted.previous, wanted.candidate}
+        for version, found in self.management.registered().items():
+            if version not in kept and self._is_drained(found):
+                self._take_out(version)
+
+    def _try(self, version: str, *, as_candidate: bool) -> None:
+        """Register what may be missing without anyone being left unanswered; once, until it is asked for anew."""
+        registered = self.management.registered()
+        if version in registered or (version, as_candidate) in self._refused:
+            return
+        # Memory is reckoned for three: the default, the previous one and a candidate.
+        if as_candidate and len(registered) > 2:
+            return
+        try:
+            self._register(version)
+        except NotUpError as error:
+            log.error("version %s cannot be served: %s", version, error)  # noqa: TRY400
+            self._refused.add((version, as_candidate))
+            if as_candidate:
+                self.report.write_text(json.dumps({version: str(error)}) + "\n", encoding="utf-8")
+
+    def _scale(self, wanted: Versions) -> None:
+        for version, found in self.management.registered().items():
+            full = self._workers.get(version, found.wanted_workers)
+            idle = version == wanted.previous and version not in wanted.served()
+            workers = min(WARM_WORKERS, full) if idle else full
+            if found.wanted_workers != workers and (not idle or self._is_drained(found)):
+                self.management.scale(version, workers)
+                log.info("version %s has %d workers", version, workers)

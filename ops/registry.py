@@ -1,0 +1,239 @@
+"""Archives on an S3-compatible store, for other machines to serve.
+
+    python -m ops.registry push 1.1
+    python -m ops.registry pull 1.1
+
+An object is there whole or not at all, and carries the SHA-256 of its content: a pull that finds another content
+refuses it. Both go on where they were interrupted. Any S3 server will do; nothing is asked of it but objects, their
+metadata, ranges and multipart uploads.
+"""
+
+import argparse
+import base64
+import hashlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from dotenv import load_dotenv
+
+import settings
+from ops.errors import OpsError, UsageError, told
+from ops.system import ROOT, System
+from ops.versions import VERSION_FORM, archive_name
+
+PART_BYTES = 8 * 2**20  # S3 takes parts of 5 MiB and more
+BLOCK_BYTES = 2**20
+DIGEST = "sha256"  # the name of an object's metadata
+
+
+@dataclass
+class Store:
+    """A bucket, asked through its S3 interface."""
+
+    client: Any
+    bucket: str
+
+    @classmethod
+    def from_settings(cls) -> "Store":
+        """The store that the environment's settings describe; its bucket is made where it is not there."""
+        client = boto3.client(
+            "s3",
+            endpoint_url=settings.S3_ENDPOINT.read(),
+            region_name=settings.S3_REGION.read(),
+            aws_access_key_id=settings.S3_ACCESS_KEY.read(),
+            aws_secret_access_key=settings.S3_SECRET_KEY.read(),
+            config=Config(
+                connect_timeout=5,
+                read_timeout=60,
+                retries={"mode": "standard", "max_attempts": 3},
+                s3={"addressing_style": "path"},  # what servers of one's own know
+                # Newer checksums than MD5 are not known everywhere; the content's own digest is compared in any case.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+        store = cls(client, settings.S3_BUCKET.read())
+        if _head(client.head_bucket, Bucket=store.bucket) is None:
+            client.create_bucket(Bucket=store.bucket)
+        return store
+
+    def head(self, key: str) -> dict[str, Any] | None:
+        """What the store says of an object; None where it is not there."""
+        return _head(self.client.head_object, Bucket=self.bucket, Key=key)
+
+
+def push(store: Store, archive: Path) -> str:
+    """Put an archive into the store, going on where an earlier push stopped; says what was done.
+
+    Raises OpsError for a version that is there with another content, and what boto3 raises.
+    """
+    key, digest = archive.name, _digest(archive)
+    there = store.head(key)
+    if there is not None:
+        if there["Metadata"].get(DIGEST) != digest:
+            raise OpsError(f"{key} is in the store with another content, and a version is never overwritten")
+        return f"{key} is in the store already"
+    if archive.stat().st_size <= PART_BYTES:
+        content = archive.read_bytes()
+        store.client.put_object(
+            Bucket=store.bucket,
+            Key=key,
+            Body=content,
+            ContentMD5=_md5(content),
+            Metadata={DIGEST: digest},
+        )
+    else:
+        _push_in_parts(store, archive, digest)
+    there = store.head(key)
+    if there is None or there["ContentLength"] != archive.stat().st_size:
+        raise OpsError(f"{key} did not arrive whole; push it again")
+    return f"{key} is pushed, {archive.stat().st_size:,} bytes, SHA-256 {digest}"
+
+
+def _push_in_parts(store: Store, archive: Path, digest: str) -> None:
+    upload, there = _upload_to_go_on_with(store, archive, digest)
+    parts = []
+    for number, content in _parts(archive):
+        etag = there.get(number)
+        if etag is None:
+            answer = store.client.upload_part(
+                Bucket=store.bucket,
+                Key=archive.name,
+                UploadId=upload,
+                PartNumber=number,
+                Body=content,
+                ContentMD5=_md5(content),
+            )
+            etag = answer["ETag"]
+        parts.append({"PartNumber": number, "ETag": etag})
+    # Only now there is an object, and all of it.
+    store.client.complete_multipart_upload(
+        Bucket=store.bucket, Key=archive.name, UploadId=upload, MultipartUpload={"Parts": parts}
+    )
+
+
+def _upload_to_go_on_with(store: Store, archive: Path, digest: str) -> tuple[str, dict[int, str]]:
+    """An upload of the very same parts that was broken off, and these; or a new one."""
+    begun = store.client.list_multipart_uploads(Bucket=store.bucket, Prefix=archive.name).get("Uploads", [])
+    own = {
+        number: f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
+        for number, content in _parts(archive)
+    }
+    for upload in (found["UploadId"] for found in begun if found["Key"] == archive.name):
+        listed = store.client.list_parts(Bucket=store.bucket, Key=archive.name, UploadId=upload).get(
+            "Parts", []
+        )
+        there = {part["PartNumber"]: part["ETag"] for part in listed}
+        if there.items() <= own.items():
+            return upload, there
+        store.client.abort_multipart_upload(Bucket=store.bucket, Key=archive.name, UploadId=upload)
+    answer = store.client.create_multipart_upload(
+        Bucket=store.bucket, Key=archive.name, Metadata={DIGEST: digest}
+    )
+    return str(answer["UploadId"]), {}
+
+
+def _parts(archive: Path) -> Iterator[tuple[int, bytes]]:
+    with archive.open("rb") as file:
+        number = 0
+        while content := file.read(PART_BYTES):
+            number += 1
+            yield number, content
+
+
+def pull(store: Store, version: str, model_store: Path) -> str:
+    """Fetch an archive, going on where an earlier pull stopped; says what was done.
+
+    Raises OpsError for one that is missing, damaged or here with another content, and what boto3 raises.
+    """
+    archive = model_store / archive_name(version)
+    there = store.head(archive.name)
+    if there is None:
+        raise OpsError(f"{archive.name} is not in the store. Push it first: make push VERSION={version}")
+    digest = there["Metadata"].get(DIGEST)
+    if digest is None:
+        raise OpsError(f"{archive.name} in the store has no checksum: it was not put there by make push")
+    if archive.exists():
+        if _digest(archive) != digest:
+            raise OpsError(
+                f"{archive} has another content than the store's, and a version is never overwritten"
+            )
+        return f"{archive} is here already"
+    model_store.mkdir(parents=True, exist_ok=True)
+    unfinished = archive.with_suffix(".unfinished")
+    _fetch(store, archive.name, there["ContentLength"], unfinished)
+    if _digest(unfinished) != digest:
+        unfinished.unlink()
+        raise OpsError(
+            f"{archive.name} is damaged in the store: its content has another checksum. It is not kept"
+        )
+    unfinished.rename(archive)
+    return f"{archive} is pulled, {there['ContentLength']:,} bytes, SHA-256 {digest}"
+
+
+def _fetch(store: Store, key: str, length: int, unfinished: Path) -> None:
+    begun = unfinished.stat().st_size if unfinished.exists() else 0
+    if begun > length:
+        unfinished.unlink()
+        begun = 0
+    if begun == length:
+        return
+    body = store.client.get_object(Bucket=store.bucket, Key=key, Range=f"bytes={begun}-")["Body"]
+    with unfinished.open("ab") as file:
+        for block in body.iter_chunks(BLOCK_BYTES):
+            file.write(block)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _md5(content: bytes) -> str:
+    return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode("ascii")
+
+
+def _head(ask: Any, **what: str) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = ask(**what)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            return None
+        raise
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description="Push archives to an S3-compatible store, and pull them.")
+    parser.add_argument("command", choices=["push", "pull"])
+    parser.add_argument("version")
+    options = parser.parse_args(arguments)
+    load_dotenv(ROOT / ".env")  # what the environment sets already, wins
+    system = System.running_or_configured()
+    try:
+        return told(lambda: print(_run(options.command, options.version, system.model_store)))
+    except (BotoCoreError, ClientError, OSError) as error:
+        print(f"The store at {settings.S3_ENDPOINT.read()} does not do it: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(command: str, version: str, model_store: Path) -> str:
+    if not VERSION_FORM.fullmatch(version):
+        missing = f"VERSION '{version}' is not a version" if version else "VERSION is missing"
+        raise UsageError(f"{missing}, for example: make {command} VERSION=1.1")
+    archive = model_store / archive_name(version)
+    if command == "push":
+        if not archive.is_file():
+            raise OpsError(f"There is no {archive}. Make it first: make archive VERSION={version}")
+        return push(Store.from_settings(), archive)
+    return pull(Store.from_settings(), version, model_store)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

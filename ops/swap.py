@@ -1,0 +1,246 @@
+"""Change which versions are served, each time as a checked change of the state file.
+
+    swap(system, "1.1")              # from now on 1.1 answers
+    rollback(system)                 # and now the one before it again
+    canary(system, "1.2", 10)        # 1.2 answers a tenth
+    promote(system)                  # and now everybody
+
+One change at a time. Whatever fails, the version that served goes on serving, and the error says in one line what
+failed. TorchServe follows the file by itself (ops/reconcile.py), the gateway is told (ops/reload.py).
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import requests
+
+import settings
+from ops import lock, supervisor
+from ops.archives import MANIFEST, DamagedError, read_json, refuse_damaged
+from ops.errors import OpsError, UsageError
+from ops.management import MODEL, Management
+from ops.reload import reload
+from ops.selfcheck import CheckError, check
+from ops.system import System
+from ops.versions import VERSION_FORM, Versions, archive_name
+
+EXAMPLE_OF_CANARY = "canary VERSION=1.1 PERCENT=10"
+# Two workers, and what the JVM needs to unpack an archive.
+NEEDED_MIB = 700
+# Beside the time that its workers may take: for a version that is on its way out, and a TorchServe that starts anew.
+CANDIDATE_TIMEOUT_S = 60.0
+# Long enough for a TorchServe that was killed just now to be back.
+FOLLOW_TIMEOUT_S = 45.0
+POLL_INTERVAL_S = 0.05
+
+
+def swap(system: System, version: str) -> None:
+    """Let a version answer instead of the default, which stays warm for a rollback. Raises OpsError."""
+    _refuse_form(version, "swap VERSION=1.1")
+    with _changing(system) as versions:
+        if version == versions.default:
+            raise OpsError(f"VERSION '{version}' is the default already")
+        _refuse_beside_canary(versions, version)
+        if version not in versions.served():
+            _prove(system, versions, version)
+        _let_serve(system, versions, Versions(version, previous=versions.default))
+        print(f"{version} serves. {versions.default} stays warm: make rollback")
+
+
+def rollback(system: System) -> None:
+    """Let the version before the default answer again; a canary ends. Raises OpsError."""
+    with _changing(system) as versions:
+        if versions.previous is None:
+            raise OpsError("There is no version to go back to: nothing was swapped yet. See: make models")
+        if _is_up(system, versions.previous):
+            _let_serve(system, versions, Versions(versions.previous, previous=versions.default))
+            print(f"{versions.previous} serves again. {versions.default} stays warm: make rollback")
+        else:
+            raise OpsError(
+                f"The version before, {versions.previous}, is not up; {versions.default} goes on. "
+                f"See: make models. Serve another with: make swap VERSION="
+            )
+
+
+def canary(system: System, version: str, percent: str) -> None:
+    """Give a version a share of the drawings; 0 percent takes it back. Raises OpsError."""
+    _refuse_form(version, EXAMPLE_OF_CANARY)
+    share = _share(percent)
+    with _changing(system) as versions:
+        if version == versions.default:
+            raise OpsError(f"VERSION '{version}' is the default, which answers what no canary does")
+        if not share:
+            if version not in (versions.split or {}):
+                raise OpsError(f"VERSION '{version}' is no canary. See: make models")
+            _follow(system, replace(versions, split=None))
+            print(f"{versions.default} answers everything again.")
+            return
+        _refuse_beside_canary(versions, version)
+        if version not in versions.served():
+            _prove(system, versions, version)
+        _follow(system, replace(versions, split={version: share}))
+        print(
+            f"{version} answers {float(percent):g} % of the drawings, {versions.default} the others. "
+            "Then: make promote, or make canary with PERCENT=0"
+        )
+
+
+def promote(system: System) -> None:
+    """Let the canary answer everything. Raises OpsError."""
+    with _changing(system) as versions:
+        if not versions.split:
+            raise OpsError("There is no canary to promote. Begin one: make canary VERSION=1.1 PERCENT=10")
+        [version] = versions.split
+        _let_serve(system, versions, Versions(version, previous=versions.default))
+        print(f"{version} serves. {versions.default} stays warm: make rollback")
+
+
+@contextmanager
+def _changing(system: System) -> Iterator[Versions]:
+    """The versions as they are, while nobody else changes them."""
+    if supervisor.processes(system) is None:
+        raise OpsError("Nothing runs. Start it with: make up")
+    refusal = "Another swap, rollback or canary is at work on this system; wait for it. See: make models"
+    with lock.held(system.versions_lock, refusal):
+        # A command that was killed may have left its candidate.
+        yield replace(Versions.read(system.versions), candidate=None)
+
+
+def _refuse_form(version: str, example: str) -> None:
+    if not version:
+        raise UsageError(f"VERSION is missing, for example: make {example}")
+    if not VERSION_FORM.fullmatch(version):
+        raise UsageError(f"VERSION '{version}' is not a version, for example: make {example}")
+
+
+def _share(percent: str) -> float:
+    if not percent:
+        raise UsageError(f"PERCENT is missing, for example: make {EXAMPLE_OF_CANARY}")
+    try:
+        share = float(percent)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < 100 or round(share, 2) != share:
+        raise UsageError(
+            f"PERCENT '{percent}' is not a number from 0 to 99.99, for example: make {EXAMPLE_OF_CANARY}"
+        )
+    return share / 100
+
+
+def _refuse_beside_canary(versions: Versions, version: str) -> None:
+    others = [other for other in versions.split or {} if other != version]
+    if others:
+        raise OpsError(
+            f"{others[0]} is a canary, and one is served at a time: make promote, or "
+            f"make canary VERSION={others[0]} PERCENT=0"
+        )
+
+
+def _prove(system: System, versions: Versions, version: str) -> None:
+    """Let a version be registered beside the others and see it answer. Raises OpsError, and then it is gone again."""
+    try:
+        _refuse_archive(system.model_store / archive_name(version), version)
+        _refuse_little_memory()
+        system.rejected.unlink(missing_ok=True)
+        if not _is_up(system, version):
+            print(f"registering {version} ...", flush=True)
+        replace(versions, candidate=version).write(system.versions)
+        _wait_until_up(system, version)
+        slower = check(f"http://127.0.0.1:{system.inference_port}", version, versions.default)
+        print(
+            f"{version} reads the known digits, in {slower:.2f} of the time of {versions.default}",
+            flush=True,
+        )
+    except CheckError as error:
+        versions.write(system.versions)
+        raise OpsError(f"{version} is not served: {error}. {versions.default} goes on.") from None
+    except BaseException:
+        versions.write(system.versions)
+        raise
+
+
+def _refuse_archive(path: Path, version: str) -> None:
+    if not path.is_file():
+        raise CheckError(f"there is no {path} (make archive VERSION={version})")
+    try:
+        refuse_damaged(path)
+        model = read_json(path, MANIFEST).get("model")
+    except DamagedError as error:
+        raise CheckError(f"{path} is damaged: {error}") from None
+    named = (
+        (model.get("modelName"), model.get("modelVersion")) if isinstance(model, dict) else ("no", "model")
+    )
+    if named != (MODEL, version):
+        raise CheckError(f"{path} calls itself {named[0]} {named[1]}, not {MODEL} {version}")
+
+
+def _refuse_little_memory() -> None:
+    free = psutil.virtual_memory().available / 2**20
+    if free < NEEDED_MIB:
+        raise CheckError(f"it needs {NEEDED_MIB} MiB of memory, and {free:.0f} MiB are free")
+
+
+def _wait_until_up(system: System, version: str) -> None:
+    def look() -> bool:
+        if (why := _rejection(system)) and version in why:
+            raise CheckError(why[version])
+        return _is_up(system, version)
+
+    timeout_s = settings.WORKERS_UP_WITHIN_SECONDS.read() + CANDIDATE_TIMEOUT_S
+    if not _eventually(look, timeout_s):
+        raise CheckError(f"it was not up within {timeout_s:g} s")
+
+
+def _rejection(system: System) -> dict[str, str]:
+    try:
+        rejected: dict[str, str] = json.loads(system.rejected.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # not there, or just being written
+        return {}
+    return rejected
+
+
+def _is_up(system: System, version: str) -> bool:
+    """Whether all workers that a version should have are ready; False while TorchServe does not answer."""
+    with Management(system.management_port) as management, contextlib.suppress(requests.RequestException):
+        found = management.registered().get(version)
+        return found is not None and found.is_up
+    return False
+
+
+def _is_default(system: System, version: str) -> bool:
+    with Management(system.management_port) as management, contextlib.suppress(requests.RequestException):
+        return management.default() == version
+    return False
+
+
+def _let_serve(system: System, before: Versions, after: Versions) -> None:
+    """Make another version the default and wait until TorchServe has done so; else it is as before."""
+    after.write(system.versions)
+    if not _eventually(lambda: _is_default(system, after.default), FOLLOW_TIMEOUT_S):
+        before.write(system.versions)
+        raise OpsError(
+            f"{after.default} did not become the default within {FOLLOW_TIMEOUT_S:.0f} s; "
+            f"{before.default} goes on. See: make status"
+        )
+    if before.split:
+        reload(system)
+
+
+def _follow(system: System, after: Versions) -> None:
+    after.write(system.versions)
+    reload(system)
+
+
+def _eventually(look: Callable[[], bool], timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while not look():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_INTERVAL_S)
+    return True

@@ -1,0 +1,80 @@
+"""Which version answers: a canary has a share of the drawings, and a drawing always the same version."""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import pytest
+import requests
+
+from ops.versions import Versions
+from tests.gateway.running import Gateway, started
+from tests.gateway.upstreams import Server
+
+DEFAULT, CANARY = "/predictions/mnist", "/predictions/mnist/1.1"
+PATHS = ["/predictions/mnist", "/predict", "/explanations/mnist"]
+
+
+@pytest.fixture(scope="module")
+def split(model: Server, page: Server, tmp_path_factory) -> Iterator[Gateway]:
+    """A gateway that gives a tenth to version 1.1."""
+    folder, versions = tmp_path_factory.mktemp("split"), Versions("1.0", split={"1.1": 0.1})
+    with started(folder, model.address, page.address, versions=versions) as gateway:
+        yield gateway
+
+
+def _asked(url: str, ids: Sequence[str | None]) -> list[str]:
+    """The paths that the model is asked at for drawings of these ids."""
+    with requests.Session() as session:
+        return [
+            session.post(
+                f"{url}/predict", data=b"a drawing", headers={"X-Drawing-Id": id_} if id_ else {}, timeout=30
+            ).json()["path"]
+            for id_ in ids
+        ]
+
+
+def test_a_tenth_of_ten_thousand_drawings_is_a_tenth(split: Gateway):
+    paths = Counter(_asked(split.inner_url, [str(uuid.uuid4()) for _ in range(10_000)]))
+    assert paths.keys() == {DEFAULT, CANARY}
+    assert 900 <= paths[CANARY] <= 1100
+
+
+def test_a_drawing_always_has_the_same_version(split: Gateway):
+    ids = [str(uuid.uuid4()) for _ in range(60)]
+    first = _asked(split.inner_url, ids)
+    assert len(set(first)) == 2
+    for url in (split.inner_url, split.url):
+        assert _asked(url, ids) == first
+
+
+def test_what_has_no_drawings_id_is_split_request_by_request(split: Gateway):
+    paths = Counter(_asked(split.url, [None] * 500))
+    assert 15 <= paths[CANARY] <= 100
+    # An id that is none is as good as no id.
+    assert len(set(_asked(split.url, ["of no form"] * 200))) == 2
+
+
+def test_without_a_canary_the_default_answers_all(gateway: Gateway):
+    assert set(_asked(gateway.url, [*(str(uuid.uuid4()) for _ in range(50)), *[None] * 50])) == {DEFAULT}
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("status", [404, 503])
+def test_while_the_canary_is_missing_the_default_is_asked(split: Gateway, model: Server, path, status):
+    ids = (str(uuid.uuid4()) for _ in range(1000))
+    canarys = next(id_ for id_ in ids if _asked(split.url, [id_]) == [CANARY])
+    asked = len(model.requests)
+    body = f"STATUS {status}"
+    response = requests.post(split.url + path, data=body, headers={"X-Drawing-Id": canarys}, timeout=30)
+    # This model answers the default so too.
+    assert response.status_code == 503
+    assert response.json()["type"] == "ModelUnavailable"
+    paths = [request["path"] for request in model.requests[asked:]]
+    explains = path.startswith("/explanations")
+    assert paths == (
+        [CANARY.replace("predictions", "explanations"), "/explanations/mnist"]
+        if explains
+        else [CANARY, DEFAULT]
+    )
+    assert len({request["body"] for request in model.requests[asked:]}) == 1

@@ -1,0 +1,42 @@
+"""The table of versions, where nothing runs: what it shows comes from the state file and the archives."""
+
+import json
+import zipfile
+
+import pytest
+
+from ops.archives import PROVENANCE
+from ops.models import models
+from ops.versions import Versions, archive_name
+
+
+@pytest.fixture(autouse=True)
+def archives(system) -> None:
+    (system.secrets / "database_owner_password").write_text("none")
+    for version in ("1.9", "1.10", "1.10-rc1"):
+        with zipfile.ZipFile(system.model_store / archive_name(version), "w") as archive:
+            if version == "1.10":
+                archive.writestr(PROVENANCE, json.dumps({"metrics": {"validation_accuracy": 0.995}}))
+
+
+def test_it_has_every_version_the_newest_first(system, capsys):
+    Versions("1.10", previous="1.8", split={"1.9": 0.25}).write(system.versions)
+    models(system)
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split()[:3] == ["version", "serves", "workers"]
+    rows = {line.split()[0]: line for line in lines[:4]}
+    assert list(rows) == ["1.10", "1.10-rc1", "1.9", "1.8"]
+    assert "default, 75 %" in rows["1.10"]
+    assert "99.50%" in rows["1.10"]
+    assert "canary, 25 %" in rows["1.9"]
+    assert "previous" in rows["1.8"]
+    assert rows["1.8"].endswith("missing")
+    assert any(line.startswith("TorchServe does not answer") for line in lines)
+    assert any(line.startswith("The database does not answer") for line in lines)
+
+
+def test_an_archive_that_is_damaged_is_no_error(system, capsys):
+    (system.model_store / archive_name("1.10")).write_bytes(b"PK")
+    models(system)
+    [row] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("1.10 ")]
+    assert "%" not in row

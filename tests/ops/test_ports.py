@@ -1,0 +1,39 @@
+"""Free ports are found past those that are taken."""
+
+import random
+import socket
+
+import pytest
+
+from ops.errors import OpsError
+from ops.ports import LAST, OF_A_SYSTEM, free_ports, why_not_bound
+from ops.system import ports
+
+
+@pytest.fixture
+def taken():
+    """A port below those that the kernel gives to clients, on which something listens."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", free_ports(random.randrange(10_000, 30_000))))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+def test_a_taken_port_has_a_reason(taken):
+    assert "in use" in why_not_bound("127.0.0.1", taken)
+
+
+def test_a_row_of_free_ports_has_no_taken_one(taken):
+    for below in range(OF_A_SYSTEM):
+        first = free_ports(taken - below)
+        assert taken not in range(first, first + OF_A_SYSTEM)
+        assert all(why_not_bound("127.0.0.1", port) is None for port in range(first, first + OF_A_SYSTEM))
+
+
+def test_a_system_takes_so_many(system):
+    assert len(list(ports(system))) == OF_A_SYSTEM
+
+
+def test_past_the_last_port_there_is_none():
+    with pytest.raises(OpsError, match="GATEWAY_PORT"):
+        free_ports(LAST - 3)

@@ -1,0 +1,242 @@
+"""Archives go to a real S3 server and come back whole, or not at all."""
+
+import json
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops import registry
+from ops.errors import OpsError
+from ops.ports import free_ports
+from ops.registry import Store, pull, push
+from ops.versions import archive_name
+from tests.system.running import ROOT, eventually
+
+KEYS = {"accessKey": "the-key", "secretKey": "of the store, with a blank"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> str:
+    """The address of an S3 server of its own."""
+    folder = tmp_path_factory.mktemp("s3")
+    identity = {
+        "name": "models",
+        "credentials": [KEYS],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+    }
+    (folder / "identities.json").write_text(json.dumps({"identities": [identity]}))
+    # Each of its parts takes the port 10,000 above as well, unless told otherwise.
+    master, volume, filer, s3, *grpc = (free_ports(20_000 + 10 * place, 1) for place in range(8))
+    command = [
+        str(Path(sys.executable).with_name("weed")), "server", "-s3", "-filer",
+        f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false",
+        f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={s3}",
+        f"-master.port.grpc={grpc[0]}", f"-volume.port.grpc={grpc[1]}",
+        f"-filer.port.grpc={grpc[2]}", f"-s3.port.grpc={grpc[3]}",
+        "-master.volumeSizeLimitMB=64", "-volume.max=500", "-s3.port.iceberg=0", "-s3.port.lance=0",
+        f"-s3.config={folder / 'identities.json'}",
+    ]  # fmt: skip
+    address = f"http://127.0.0.1:{s3}"
+    with (
+        (folder / "log").open("wb") as log,
+        subprocess.Popen(command, stdout=log, stderr=log, cwd=folder) as process,
+    ):
+        try:
+            eventually(lambda: _answers(address), timeout_s=60)
+            yield address
+        finally:
+            process.kill()  # asked to end, it waits for more than a minute
+
+
+def _client(address: str):
+    return boto3.client(
+        "s3", endpoint_url=address, region_name="us-east-1",
+        aws_access_key_id=KEYS["accessKey"], aws_secret_access_key=KEYS["secretKey"],
+    )  # fmt: skip
+
+
+def _answers(address: str) -> bool:
+    client = _client(address)
+    try:
+        client.create_bucket(Bucket="probe")
+        client.put_object(Bucket="probe", Key="probe", Body=b"probe")
+    except (BotoCoreError, ClientError):
+        return False
+    finally:
+        client.close()
+    return True
+
+
+@pytest.fixture
+def store(server, monkeypatch) -> Store:
+    """A bucket of the test's own, as the settings describe it."""
+    bucket = f"of-a-test-{uuid.uuid4()}"
+    for name, value in (
+        ("S3_ENDPOINT", server),
+        ("S3_BUCKET", bucket),
+        ("S3_ACCESS_KEY", KEYS["accessKey"]),
+        ("S3_SECRET_KEY", KEYS["secretKey"]),
+    ):
+        monkeypatch.setenv(name, value)
+    store = Store.from_settings()
+    yield store
+    store.client.close()
+
+
+@pytest.fixture
+def archive(tmp_path) -> Path:
+    made = tmp_path / "here" / archive_name("7.1")
+    made.parent.mkdir()
+    made.write_bytes(bytes(range(256)) * 4000)
+    return made
+
+
+@pytest.fixture
+def there(tmp_path) -> Path:
+    """The model store of another machine."""
+    return tmp_path / "there"
+
+
+@pytest.fixture
+def empty(tmp_path, monkeypatch) -> None:
+    """A model store of its own for the command, with nothing in it."""
+    monkeypatch.setenv("MODEL_STORE", str(tmp_path))
+
+
+def test_what_is_pushed_is_pulled_byte_for_byte(store, archive, there):
+    assert "is pushed, 1,024,000 bytes, SHA-256 " in push(store, archive)
+    assert "is pulled" in pull(store, "7.1", there)
+    assert (there / archive.name).read_bytes() == archive.read_bytes()
+    assert [path.name for path in there.iterdir()] == [archive.name]
+    assert "in the store already" in push(store, archive)
+    assert "is here already" in pull(store, "7.1", there)
+
+
+def test_a_version_is_never_overwritten(store, archive, there):
+    push(store, archive)
+    pull(store, "7.1", there)
+    archive.write_bytes(b"another")
+    with pytest.raises(OpsError, match="another content, and a version is never overwritten"):
+        push(store, archive)
+    with pytest.raises(OpsError, match="another content than the store's"):
+        pull(store, "7.1", archive.parent)
+
+
+def test_a_large_archive_that_is_broken_off_is_not_seen_and_goes_on(store, archive, there, monkeypatch):
+    monkeypatch.setattr(registry, "PART_BYTES", 5 * 2**20)
+    archive.write_bytes(bytes(range(256)) * 50_000)  # three parts
+    upload_part, sent = store.client.upload_part, []
+
+    def breaks(**part):
+        if len(sent) == 1:
+            raise ConnectionError
+        sent.append(part["PartNumber"])
+        return upload_part(**part)
+
+    monkeypatch.setattr(store.client, "upload_part", breaks)
+    with pytest.raises(ConnectionError):
+        push(store, archive)
+    assert store.head(archive.name) is None
+    with pytest.raises(OpsError, match="not in the store"):
+        pull(store, "7.1", there)
+    monkeypatch.setattr(
+        store.client, "upload_part", lambda **part: sent.append(part["PartNumber"]) or upload_part(**part)
+    )
+    push(store, archive)
+    assert sent == [1, 2, 3]  # the first only once
+    pull(store, "7.1", there)
+    assert (there / archive.name).read_bytes() == archive.read_bytes()
+
+
+def test_what_is_left_of_another_archive_is_not_gone_on_with(store, archive, there, monkeypatch):
+    monkeypatch.setattr(registry, "PART_BYTES", 5 * 2**20)
+    archive.write_bytes(b"old" * 4_000_000)
+    begun = store.client.create_multipart_upload(Bucket=store.bucket, Key=archive.name)["UploadId"]
+    store.client.upload_part(
+        Bucket=store.bucket, Key=archive.name, UploadId=begun, PartNumber=1, Body=b"x" * 5 * 2**20
+    )
+    push(store, archive)
+    pull(store, "7.1", there)
+    assert (there / archive.name).read_bytes() == archive.read_bytes()
+
+
+def test_a_pull_that_was_broken_off_goes_on(store, archive, there):
+    push(store, archive)
+    there.mkdir()
+    (there / archive.name).with_suffix(".unfinished").write_bytes(archive.read_bytes()[:300_000])
+    pull(store, "7.1", there)
+    assert (there / archive.name).read_bytes() == archive.read_bytes()
+
+
+@pytest.mark.parametrize("length", [300_000, 1_024_000, 2_000_000])
+def test_a_damaged_archive_is_refused(store, archive, there, length):
+    push(store, archive)
+    there.mkdir()
+    # As a disk may have made of what was fetched already.
+    (there / archive.name).with_suffix(".unfinished").write_bytes(b"\0" * length)
+    if length > archive.stat().st_size:  # more than there is: begun anew
+        assert "is pulled" in pull(store, "7.1", there)
+        return
+    with pytest.raises(OpsError, match="damaged in the store"):
+        pull(store, "7.1", there)
+    assert list(there.iterdir()) == []
+
+
+def test_an_object_whose_content_was_exchanged_is_refused(store, archive, there):
+    push(store, archive)
+    digest = store.head(archive.name)["Metadata"]
+    store.client.put_object(Bucket=store.bucket, Key=archive.name, Body=b"other", Metadata=digest)
+    with pytest.raises(OpsError, match="damaged in the store"):
+        pull(store, "7.1", there)
+    store.client.put_object(Bucket=store.bucket, Key=archive.name, Body=b"other")
+    with pytest.raises(OpsError, match="has no checksum"):
+        pull(store, "7.1", there)
+    assert list(there.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (("push", ""), 2, "VERSION is missing, for example: make push VERSION=1.1"),
+        (("pull", "latest"), 2, "VERSION 'latest' is not a version, for example: make pull VERSION=1.1"),
+        (("push", "9.9"), 1, "Make it first: make archive VERSION=9.9"),
+        (("pull", "9.9"), 1, "mnist-9.9.mar is not in the store. Push it first: make push VERSION=9.9"),
+    ],
+)
+@pytest.mark.usefixtures("store", "empty")
+def test_what_cannot_be_done_is_said_in_one_line(capsys, words, status, said):
+    assert registry.main(list(words)) == status
+    [line] = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+@pytest.mark.usefixtures("store", "empty")
+def test_a_store_that_is_away_or_refuses_is_said_without_a_secret(capsys, monkeypatch):
+    monkeypatch.setenv("S3_SECRET_KEY", "not the right one")
+    assert registry.main(["pull", "7.1"]) == 1
+    refused = capsys.readouterr().err
+    monkeypatch.setenv("S3_ENDPOINT", "http://127.0.0.1:9")
+    assert registry.main(["pull", "7.1"]) == 1
+    away = capsys.readouterr().err
+    for said in (refused, away):
+        assert said.startswith("The store at http://127.0.0.1:")
+        assert "the right one" not in said
+        assert len(said.splitlines()) == 1
+
+
+def test_settings_are_asked_for_by_name():
+    done = subprocess.run(
+        [sys.executable, "-m", "ops.registry", "pull", "7.1"],
+        cwd=ROOT,
+        env={"PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Setting 'S3_ENDPOINT' is missing: ")
