@@ -38,6 +38,37 @@ status: .venv/ops/installed ## what runs, and whether it answers
 logs: .venv/ops/installed ## follow the logs of all parts; Ctrl-C ends it
 	@$(OPS) logs
 
+.PHONY: models
+models: .venv/ops/installed ## every model version: what serves, its workers, its accuracy at training and in use
+	@$(OPS) models
+
+.PHONY: swap
+swap: .venv/ops/installed $(if $(FROM),from-$(FROM)) ## let VERSION= answer, if it passes its checks; FROM=s3 pulls it first
+	@$(OPS) swap "$(VERSION)"
+
+.PHONY: push pull from-s3
+push: .venv/registry/installed ## put the archive of VERSION= into the S3 store
+	@.venv/registry/bin/python -m ops.registry push "$(VERSION)"
+
+pull: .venv/registry/installed ## fetch the archive of VERSION= from the S3 store
+	@.venv/registry/bin/python -m ops.registry pull "$(VERSION)"
+
+from-s3: pull
+from-%:
+	@echo "FROM '$*' is no store, for example: make swap VERSION=1.1 FROM=s3" >&2; exit 2
+
+.PHONY: rollback
+rollback: .venv/ops/installed ## let the version before answer again, at once
+	@$(OPS) rollback
+
+.PHONY: canary
+canary: .venv/ops/installed ## let VERSION= answer PERCENT= of the drawings; 0 ends it
+	@$(OPS) canary "$(VERSION)" "$(PERCENT)"
+
+.PHONY: promote
+promote: .venv/ops/installed ## let the canary answer everything
+	@$(OPS) promote
+
 .PHONY: prune
 prune: .venv/ops/installed ## remove drawings older than DAYS= days, labelled ones too, and say how many
 	@$(OPS) prune "$(DAYS)"
@@ -48,13 +79,21 @@ prune: .venv/ops/installed ## remove drawings older than DAYS= days, labelled on
 data: .venv/train/installed ## fetch MNIST into data/ and verify it
 	@.venv/train/bin/python -m training.data
 
+.PHONY: strokes
+strokes: .venv/train/installed ## sheets of the digits and non-digits that are drawn for training, into runs/
+	@.venv/train/bin/python -m training.strokes.sheet
+
 .PHONY: train
-train: data ## train a model; ARGS="--epochs 3" changes a setting
-	@.venv/train/bin/python -m training.train $(ARGS)
+train: data ## train a model; QUICK=1 a smaller recipe, ARGS="--epochs 3" another setting
+	@.venv/train/bin/python -m training.train $(if $(QUICK),--quick) $(ARGS)
 
 .PHONY: evaluate
-evaluate: data ## measure the released checkpoint, or CHECKPOINT=
-	@.venv/train/bin/python -m training.evaluate $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT)) $(ARGS)
+evaluate: data ## measure the released model, or MODEL= (a checkpoint or an archive), and AGAINST= another beside it
+	@.venv/train/bin/python -m training.evaluate $(if $(MODEL),--model $(MODEL)) $(if $(AGAINST),--against $(AGAINST)) $(ARGS)
+
+.PHONY: retrain
+retrain: .venv/ops/installed .venv/serve/installed data ## train from what people labelled; archives the next version if it is better, never swaps
+	@$(OPS) retrain
 
 .PHONY: archive
 archive: .venv/serve/installed ## pack a checkpoint as model_store/mnist-VERSION.mar; VERSION=, CHECKPOINT=
@@ -66,17 +105,12 @@ archive: .venv/serve/installed ## pack a checkpoint as model_store/mnist-VERSION
 .PHONY: test
 test: test-environments lint ## every test, each part in its own environment, then the running system
 	@.venv/train/bin/python -m training.data || echo "Without MNIST the tests that need it are skipped."
-	@echo "Two rows of tests at once, nine minutes; each part is shown when it is done."
-	@$(MAKE) -s -j2 -Otarget test-parts test-system
+	@echo "Two rows of tests at once, six to ten minutes; each part is shown when it is done."
+	@$(MAKE) -s -j2 -Otarget test-over-http test-versions
 
-# The tests of the running system wait more than they compute: beside them there is time for all the others.
-.PHONY: test-parts test-system
-test-parts: test-handler test-training test-page test-rest
-test-system:
-	@.venv/test/bin/python -m pytest tests/system
-
-# One after the other. A thread each: what these compute is small, and more would wait for each other.
-.PHONY: test-handler test-training test-page test-rest
+# The tests in a browser wait more than they compute: beside them there is time for all the others, one after the other.
+# A thread each: what these compute is small, and more would wait for each other.
+.PHONY: test-handler test-training test-page test-rest test-over-http test-in-browser test-versions
 test-handler:
 	@OMP_NUM_THREADS=1 .venv/serve/bin/python -m pytest tests/handler tests/training/test_archive.py tests/training/test_behaviour.py
 test-training: test-handler
@@ -86,9 +120,15 @@ test-page: test-training
 test-rest: test-page
 	@# What these tests ask of make, they ask from outside.
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest tests/test_*.py tests/ops tests/gateway tests/sql tests/benchmarks
+test-over-http: test-rest
+	@.venv/test/bin/python -m pytest tests/system/over_http
+test-in-browser:
+	@.venv/test/bin/python -m pytest tests/system/in_browser
+test-versions: test-in-browser
+	@.venv/test/bin/python -m pytest tests/system/versions
 
 .PHONY: bench
-bench: environments .venv/bench/installed ## measure, into benchmarks/results/; BENCH=predict, page, memory or soak, else the first three
+bench: environments .venv/bench/installed ## measure, into benchmarks/results/; BENCH=predict, network, page, memory, database or soak, else all but soak
 	@.venv/bench/bin/python -m benchmarks $(BENCH)
 
 .PHONY: lint
@@ -112,7 +152,8 @@ test-environments:
 .venv/serve/installed: handler/requirements.txt
 .venv/page/installed: ui/requirements.txt
 .venv/train/installed: training/requirements.txt
-.venv/test/installed: ops/requirements.txt tests/requirements.txt
+.venv/registry/installed: ops/requirements.txt ops/requirements-registry.txt
+.venv/test/installed: ops/requirements.txt ops/requirements-registry.txt tests/requirements.txt
 .venv/lint/installed: tests/requirements-lint.txt
 .venv/bench/installed: ops/requirements.txt handler/requirements.txt benchmarks/requirements.txt
 

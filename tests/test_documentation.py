@@ -15,7 +15,9 @@ TARGETS = re.findall(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(encoding=
 INTERNAL = {
     "environments",
     "test-environments",
-    *(f"test-{part}" for part in ("parts", "system", "handler", "training", "page", "rest")),
+    "from-s3",
+    *(f"test-{part}" for part in ("handler", "training", "page", "rest")),
+    *(f"test-{part}" for part in ("over-http", "in-browser", "versions")),
 }
 
 

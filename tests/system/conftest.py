@@ -1,5 +1,6 @@
 """The system under test and a browser: started once for all tests in this folder."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,18 +45,29 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def idle_pages(browser: Browser) -> dict[str, list[Page]]:
+    """Pages that a test is done with, by their options: what they have loaded and compiled serves the next one."""
+    return {}
+
+
 @pytest.fixture
-def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+def new_page(browser: Browser, idle_pages: dict[str, list[Page]]) -> Iterator[Callable[..., Page]]:
     """Open a page in a browser session of its own: new_page(width=1280, height=900, color_scheme="dark")."""
-    contexts = []
+    in_use = []
 
     def open_one(width: int, height: int, **options: Any) -> Page:
-        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
-        return contexts[-1].new_page()
+        options["viewport"] = {"width": width, "height": height}
+        idle = idle_pages.setdefault(json.dumps(options, sort_keys=True), [])
+        page = idle.pop() if idle else browser.new_context(**options).new_page()
+        in_use.append((idle, page))
+        return page
 
     yield open_one
-    for context in contexts:
-        context.close()
+    for idle, page in in_use:
+        page.goto("about:blank")
+        page.context.clear_cookies()  # with them goes the session
+        idle.append(page)
 
 
 @pytest.fixture

@@ -86,27 +86,26 @@ def expect_empty(page: Page) -> None:
 
 
 def ink(page: Page) -> int:
-    """How many pixels of the canvas have the ink's colour rather than the paper's."""
-    return int(
-        page.evaluate(
-            """() => {
-                const host = document.querySelector('.st-key-canvas')
-                const canvas = [...(function* walk(root) {
-                    for (const element of root.querySelectorAll('*')) {
-                        if (element.matches('canvas.lower-canvas')) yield element
-                        if (element.shadowRoot) yield* walk(element.shadowRoot)
-                    }
-                })(host)].at(-1)
-                const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
-                const paper = data.slice(0, 3)
-                let count = 0
-                for (let i = 0; i < data.length; i += 4) {
-                    count += Math.abs(data[i] - paper[0]) > 100
+    """How many pixels of the canvas have the ink's colour rather than the paper's; waits while it is made anew."""
+    counted = page.wait_for_function(
+        """() => {
+            const canvas = [...(function* walk(root) {
+                for (const element of root?.querySelectorAll('*') ?? []) {
+                    if (element.matches('canvas.lower-canvas')) yield element
+                    if (element.shadowRoot) yield* walk(element.shadowRoot)
                 }
-                return count
-            }"""
-        )
+            })(document.querySelector('.st-key-canvas'))].at(-1)
+            if (!canvas) return null
+            const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
+            const paper = data.slice(0, 3)
+            let pixels = 0
+            for (let i = 0; i < data.length; i += 4) {
+                pixels += Math.abs(data[i] - paper[0]) > 100
+            }
+            return { pixels }
+        }"""
     )
+    return int(counted.json_value()["pixels"])
 
 
 def show_canvas(page: Page) -> None:

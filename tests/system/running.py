@@ -2,24 +2,37 @@
 
 import os
 import random
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import psycopg
 import requests
 
 from ops import leftovers, postgres
+from ops.ports import OF_A_SYSTEM, free_ports
 from ops.system import System
 
 ROOT = Path(__file__).parent.parent.parent
 POLL_INTERVAL_S = 0.1
+# Less than the default, for a test waits as long.
+UP_WITHIN_S = 30
+
+
+class Logged(NamedTuple):
+    """A drawing as it is in the log."""
+
+    prediction: int
+    true_label: int | None
+    revision: int
+    drawing: bytes
+    id: UUID
 
 
 @dataclass(frozen=True)
@@ -39,10 +52,10 @@ class RunningSystem:
         """The connection string of the owner of the database."""
         return postgres.owner_url(self.system)
 
-    def ops(self, command: str) -> subprocess.CompletedProcess[str]:
-        """Run what `make <command>` runs."""
+    def ops(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run what `make` runs for a command and its values."""
         return subprocess.run(
-            [sys.executable, "-m", "ops", command],
+            [sys.executable, "-m", "ops", *words],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
@@ -54,6 +67,17 @@ class RunningSystem:
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database) as connection:
             return connection.execute(query, values).fetchall()
+
+    def drawings(self) -> int:
+        """How many drawings are in the log."""
+        return self.rows("SELECT count(*) FROM predictions")[0][0]
+
+    def newest(self) -> Logged:
+        """The drawing that was begun last."""
+        [row] = self.rows(
+            "SELECT prediction, true_label, revision, drawing, id FROM predictions ORDER BY created_at DESC LIMIT 1"
+        )
+        return Logged(*row)
 
     def predict(self, body: bytes, **headers: str) -> requests.Response:
         """POST a body to the public predictions endpoint."""
@@ -67,8 +91,9 @@ def started(state: Path, model_store: Path) -> Iterator[RunningSystem]:
         **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST")},
         "STATE_DIR": str(state),
         "MODEL_STORE": str(model_store),
-        "GATEWAY_PORT": str(free_ports()),
+        "GATEWAY_PORT": str(first_port()),
         "RATE_LIMIT_PER_SECOND": "0",
+        "WORKERS_UP_WITHIN_SECONDS": str(UP_WITHIN_S),
     }
     system = System(state, model_store, "127.0.0.1", int(environment["GATEWAY_PORT"]))
     running = RunningSystem(system, environment)
@@ -89,21 +114,12 @@ def logs(system: System) -> str:
     return "".join(f"\n--- {name}\n{end}" for name, end in ends.items())
 
 
-def free_ports(count: int = 9) -> int:
-    """The first of `count` free ports in a row, below those that the kernel gives to clients."""
-    while True:
-        first = random.randrange(10_000, 30_000)
-        if all(_is_free(port) for port in range(first, first + count)):
-            return first
+def first_port(count: int = OF_A_SYSTEM) -> int:
+    """The first of `count` free ports in a row, below those that the kernel gives to clients.
 
-
-def _is_free(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
+    From somewhere on: two rows of tests look for theirs at once.
+    """
+    return free_ports(random.randrange(10_000, 30_000), count)
 
 
 def eventually(look: Callable[[], Any], timeout_s: float = 30.0) -> Any:

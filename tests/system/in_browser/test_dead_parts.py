@@ -21,7 +21,7 @@ RECOVERY_S = 90.0
 
 @pytest.mark.parametrize("victim", victims.OF)
 def test_a_process_is_killed_in_the_middle_of_a_drawing(own_system: RunningSystem, desktop: Page, victim):
-    before = own_system.rows("SELECT count(*) FROM predictions")[0][0]
+    before = own_system.drawings()
     first, second = DIGITS[4]
     open_page(desktop, own_system.address)
     draw_with_mouse(desktop, [first])
@@ -41,7 +41,7 @@ def test_a_process_is_killed_in_the_middle_of_a_drawing(own_system: RunningSyste
         lambda: (
             own_system.rows(
                 "SELECT prediction, true_label FROM predictions ORDER BY created_at DESC LIMIT %s",
-                own_system.rows("SELECT count(*) FROM predictions")[0][0] - before,
+                own_system.drawings() - before,
             )
             == [(4, 4)]
         ),
@@ -51,6 +51,20 @@ def test_a_process_is_killed_in_the_middle_of_a_drawing(own_system: RunningSyste
 
 def _reads(page: Page, digit: int) -> bool:
     return page.locator(".st-key-answer").inner_text().strip() == str(digit)
+
+
+def test_a_stroke_drawn_as_the_page_comes_back_is_read(own_system: RunningSystem, desktop: Page):
+    open_page(desktop, own_system.address)
+    connected = '[data-test-connection-state="CONNECTED"]'
+    for digit, pause_ms in ((7, 0), (3, 150), (4, 400)):
+        for pid in victims.OF["page"](own_system.system):
+            os.kill(pid, signal.SIGKILL)
+        desktop.locator(f".stApp:not({connected})").wait_for()
+        desktop.locator(f".stApp{connected}").wait_for(timeout=RECOVERY_S * 1000)
+        desktop.wait_for_timeout(pause_ms)
+        draw_with_mouse(desktop, DIGITS[digit])
+        expect_answer(desktop, digit)
+        clear(desktop)
 
 
 @contextmanager
@@ -115,7 +129,7 @@ def _scribbles_until_told(page: Page) -> bool:
 
 def test_a_database_that_does_not_answer_holds_up_nobody(own_system: RunningSystem, desktop: Page):
     open_page(desktop, own_system.address)
-    before = own_system.rows("SELECT count(*) FROM predictions")[0][0]
+    before = own_system.drawings()
     with psycopg.connect(own_system.database) as locked:
         locked.execute("LOCK TABLE predictions IN ACCESS EXCLUSIVE MODE")
         for digit in (7, 3):
@@ -123,7 +137,7 @@ def test_a_database_that_does_not_answer_holds_up_nobody(own_system: RunningSyst
             expect_answer(desktop, digit)
             clear(desktop)
         locked.rollback()
-    eventually(lambda: own_system.rows("SELECT count(*) FROM predictions")[0][0] == before + 2)
+    eventually(lambda: own_system.drawings() == before + 2)
 
 
 def test_a_model_that_does_not_answer_is_given_up_and_asked_again(own_system: RunningSystem, desktop: Page):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.system.running import RunningSystem
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent.parent.parent
 MNIST = ROOT / "data" / "MNIST" / "raw"
 DRAWN = ROOT.parent / "shared" / "drawn" / "drawn.py"
 INSTANCES = 64
@@ -42,7 +42,7 @@ def test_mnist_test_images(system: RunningSystem):
     images = np.fromfile(MNIST / "t10k-images-idx3-ubyte", np.uint8, offset=16).reshape(-1, 28, 28)
     labels = np.fromfile(MNIST / "t10k-labels-idx1-ubyte", np.uint8, offset=8)
     assert len(images) == len(labels) == 10_000
-    assert (_served(system, images) == labels).mean() >= 0.994
+    assert (_served(system, images) == labels).mean() >= 0.996
 
 
 def test_real_drawings(system: RunningSystem):
@@ -52,4 +52,4 @@ def test_real_drawings(system: RunningSystem):
     drawn = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(drawn)
     images, labels = drawn.pendigits(limit=2000)
-    assert (_served(system, np.stack(images)) == np.array(labels)).mean() >= 0.94
+    assert (_served(system, np.stack(images)) == np.array(labels)).mean() >= 0.98

@@ -21,34 +21,26 @@ from tests.system.drawing import (
 )
 from tests.system.running import RunningSystem, eventually
 
-NEWEST = (
-    "SELECT prediction, true_label, revision, drawing, id FROM predictions ORDER BY created_at DESC LIMIT 1"
-)
-
 # Streamlit scrolls this element and not the document.
 SCROLLED = "document.querySelector('.stMain').scrollTop"
-
-
-def _count(system: RunningSystem) -> int:
-    return system.rows("SELECT count(*) FROM predictions")[0][0]
 
 
 def test_each_digit_is_drawn_read_kept_and_labelled(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)
     for digit, strokes in DIGITS.items():
-        before = _count(system)
+        before = system.drawings()
         draw_with_mouse(desktop, strokes)
         expect_answer(desktop, digit)
-        eventually(lambda before=before: _count(system) == before + 1)
-        eventually(lambda digit=digit: system.rows(NEWEST)[0][:2] == (digit, None))
-        [(_, _, _, drawing, drawing_id)] = system.rows(NEWEST)
-        assert Image.open(io.BytesIO(drawing)).size == (320, 320)
+        eventually(lambda before=before: system.drawings() == before + 1)
+        eventually(lambda digit=digit: system.newest()[:2] == (digit, None))
+        newest = system.newest()
+        assert Image.open(io.BytesIO(newest.drawing)).size == (320, 320)
 
         desktop.locator(f".st-key-label-{digit} button").click()
         eventually(
-            lambda digit=digit, drawing_id=drawing_id: (
+            lambda digit=digit, newest=newest: (
                 system.rows(
-                    "SELECT true_label FROM predictions WHERE id = %s AND labelled_at IS NOT NULL", drawing_id
+                    "SELECT true_label FROM predictions WHERE id = %s AND labelled_at IS NOT NULL", newest.id
                 )
                 == [(digit,)]
             )
@@ -61,38 +53,38 @@ def test_by_finger_on_a_phone(system: RunningSystem, phone: Page):
     open_page(phone, system.address)
     for digit in (3, 7):
         show_canvas(phone)
-        before, scrolled = _count(system), phone.evaluate(SCROLLED)
+        before, scrolled = system.drawings(), phone.evaluate(SCROLLED)
         draw_with_finger(phone, DIGITS[digit])
         expect_answer(phone, digit)
         assert phone.evaluate(SCROLLED) == scrolled  # the finger draws and does not scroll
-        eventually(lambda before=before: _count(system) == before + 1)
+        eventually(lambda before=before: system.drawings() == before + 1)
         phone.locator(".st-key-yes button").click()
-        eventually(lambda digit=digit: system.rows(NEWEST)[0][:2] == (digit, digit))
+        eventually(lambda digit=digit: system.newest()[:2] == (digit, digit))
         clear(phone)
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_strokes_of_one_drawing_are_one_row_and_a_label_closes_it(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)
-    before = _count(system)
+    before = system.drawings()
     first, second = DIGITS[4]
     draw_with_mouse(desktop, [first])
     expect(desktop.locator(".st-key-answer")).not_to_have_text(NONE_YET)
     draw_with_mouse(desktop, [second])
     expect_answer(desktop, 4)
-    eventually(lambda: system.rows(NEWEST)[0][2] == 2)
-    assert _count(system) == before + 1
+    eventually(lambda: system.newest().revision == 2)
+    assert system.drawings() == before + 1
 
     desktop.locator(".st-key-label-9 button").click()
-    eventually(lambda: system.rows(NEWEST)[0][1] == 9)
+    eventually(lambda: system.newest().true_label == 9)
     eventually(lambda: ink(desktop) == 0)
     desktop.locator(".st-key-label-4 button").click()  # a slip, put right
-    eventually(lambda: system.rows(NEWEST)[0][1] == 4)
+    eventually(lambda: system.newest().true_label == 4)
 
     draw_with_mouse(desktop, DIGITS[1])
     expect_answer(desktop, 1)
-    eventually(lambda: system.rows(NEWEST)[0][:3] == (1, None, 1))
-    assert _count(system) == before + 2
+    eventually(lambda: system.newest()[:3] == (1, None, 1))
+    assert system.drawings() == before + 2
 
 
 def test_undo_takes_back_one_stroke_and_clear_all(system: RunningSystem, desktop: Page):
@@ -101,11 +93,11 @@ def test_undo_takes_back_one_stroke_and_clear_all(system: RunningSystem, desktop
     expect_answer(desktop, 1)
     one = ink(desktop)
     draw_with_mouse(desktop, [[(20, 90), (80, 90)]])
-    eventually(lambda: system.rows(NEWEST)[0][2] == 2)
+    eventually(lambda: system.newest().revision == 2)
     assert ink(desktop) > one
     desktop.locator(".st-key-undo button").click()
     eventually(lambda: ink(desktop) == one)
-    eventually(lambda: system.rows(NEWEST)[0][:3] == (1, None, 3))
+    eventually(lambda: system.newest()[:3] == (1, None, 3))
     expect_answer(desktop, 1)
     desktop.locator(".st-key-undo button").click()
     expect_empty(desktop)
@@ -177,7 +169,7 @@ def test_two_visitors_do_not_see_each_other(system: RunningSystem, new_page):
 
 def test_with_the_database_away_answers_go_on_and_come_later(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)
-    before = _count(system)
+    before = system.drawings()
     with supervisor.remote(system.system) as remote:
         remote.stopProcess("postgres")
     draw_with_mouse(desktop, DIGITS[6])
@@ -186,8 +178,8 @@ def test_with_the_database_away_answers_go_on_and_come_later(system: RunningSyst
     expect(desktop.locator(".st-key-question")).to_contain_text("Noted: a 6")
     with supervisor.remote(system.system) as remote:
         remote.startProcess("postgres")
-    eventually(lambda: _count(system) == before + 1)
-    eventually(lambda: system.rows(NEWEST)[0][:2] == (6, 6))
+    eventually(lambda: system.drawings() == before + 1)
+    eventually(lambda: system.newest()[:2] == (6, 6))
 
 
 def test_nothing_is_asked_of_anyone_else(system: RunningSystem, new_page):

@@ -8,7 +8,7 @@ import uuid
 import psutil
 
 from ops import leftovers
-from tests.system.running import RunningSystem, free_ports, started
+from tests.system.running import RunningSystem, first_port, started
 
 INSERT = """
     INSERT INTO predictions (id, created_at, prediction, confidence, probabilities, is_digit, digit_score,
@@ -61,7 +61,7 @@ def test_up_on_a_running_system_says_so_and_changes_nothing(system: RunningSyste
 
 
 def test_a_taken_port_is_named_with_a_way_out(system: RunningSystem, tmp_path):
-    first = free_ports()
+    first = first_port()
     with socket.socket() as other:
         other.bind(("127.0.0.1", first + 2))
         other.listen()

@@ -14,7 +14,7 @@ from PIL import Image
 from ops.versions import RELEASED
 from tests.system.running import RunningSystem
 
-KNOWN_DIGITS = Path(__file__).parent.parent.parent / "training" / "known_digits"
+KNOWN_DIGITS = Path(__file__).parent.parent.parent.parent / "training" / "known_digits"
 SEVEN = (KNOWN_DIGITS / "7.png").read_bytes()
 FIELDS = {"digit", "confidence", "probabilities", "is_digit", "digit_score", "model_version", "input"}
 

@@ -1,0 +1,127 @@
+"""Clicks that follow a stroke at once, and strokes that follow a click at once: nothing that was drawn is lost."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.system.drawing import (
+    DIGITS,
+    NONE_YET,
+    draw_with_finger,
+    draw_with_mouse,
+    expect_answer,
+    ink,
+    open_page,
+)
+from tests.system.running import RunningSystem, eventually
+
+
+def test_a_label_at_once_is_one_for_the_stroke_that_was_just_drawn(system: RunningSystem, desktop: Page):
+    open_page(desktop, system.address)
+    before = system.drawings()
+    first, second = DIGITS[4]
+    draw_with_mouse(desktop, [first])
+    expect(desktop.locator(".st-key-answer")).not_to_have_text(NONE_YET)
+    eventually(lambda: system.drawings() == before + 1)
+    draw_with_mouse(desktop, [second])
+    desktop.locator(".st-key-label-4 button").click()
+    expect(desktop.locator(".st-key-question")).to_contain_text("Noted: a 4")
+    eventually(lambda: system.newest()[:3] == (4, 4, 3))
+    eventually(lambda: ink(desktop) == 0)
+    draw_with_mouse(desktop, DIGITS[7])
+    desktop.locator(".st-key-label-7 button").click()  # still enabled, to put a slip right
+    expect(desktop.locator(".st-key-question")).to_contain_text("Noted: a 7")
+    eventually(lambda: system.newest()[:3] == (7, 7, 2))
+    assert system.drawings() == before + 2
+
+
+def test_yes_is_said_to_the_answer_that_is_shown(system: RunningSystem, desktop: Page):
+    open_page(desktop, system.address)
+    draw_with_mouse(desktop, DIGITS[1])
+    expect_answer(desktop, 1)
+    expect(desktop.locator(".st-key-label-8 button")).to_be_enabled()  # the answer is there as a whole
+    # As while the page knows an answer that has not reached the browser.
+    desktop.locator(".st-key-answer div div").last.evaluate("shown => { shown.textContent = '8' }")
+    desktop.locator(".st-key-yes button").click()
+    eventually(lambda: system.newest()[:2] == (1, 8))
+
+
+def test_undo_at_once_takes_the_stroke_that_was_just_drawn(system: RunningSystem, desktop: Page):
+    open_page(desktop, system.address)
+    draw_with_mouse(desktop, DIGITS[1])
+    expect_answer(desktop, 1)
+    one = ink(desktop)
+    draw_with_mouse(desktop, [[(20, 90), (80, 90)]])
+    desktop.locator(".st-key-undo button").click()
+    eventually(lambda: system.newest()[:3] == (1, None, 3))
+    eventually(lambda: ink(desktop) == one)
+
+
+def test_nothing_is_pressed_while_the_pen_is_down(system: RunningSystem, desktop: Page):
+    open_page(desktop, system.address)
+    draw_with_mouse(desktop, DIGITS[1])
+    expect_answer(desktop, 1)
+    one = ink(desktop)
+    box = desktop.locator(".st-key-canvas").bounding_box()
+    assert box is not None
+    desktop.locator(".st-key-label-1 button").focus()
+    desktop.mouse.move(box["x"] + 60, box["y"] + 290)
+    desktop.mouse.down()
+    desktop.mouse.move(box["x"] + 260, box["y"] + 290, steps=4)
+    desktop.keyboard.press("Enter")
+    desktop.mouse.up()
+    eventually(lambda: system.newest()[1:3] == (None, 2))
+    assert ink(desktop) > one
+
+
+@pytest.mark.parametrize(
+    ("viewport", "draw"), [("desktop", draw_with_mouse), ("phone", draw_with_finger)], ids=["mouse", "finger"]
+)
+def test_a_stroke_drawn_before_the_canvas_is_empty_again_is_kept(
+    system: RunningSystem, request: pytest.FixtureRequest, viewport: str, draw: Callable
+):
+    page = request.getfixturevalue(viewport)
+    open_page(page, system.address)
+    before = system.drawings()
+    first, second = DIGITS[4]
+    draw(page, DIGITS[1])
+    expect_answer(page, 1)
+    for done, button in enumerate(("clear", "label-4", "clear"), 1):
+        _press(page, button)
+        draw(page, [first, second])
+        expect_answer(page, 4)
+        eventually(lambda done=done: system.drawings() == before + 1 + done)
+    assert system.newest().true_label is None
+
+
+def test_a_stroke_drawn_before_undo_or_another_brush_is_done_is_kept(system: RunningSystem, desktop: Page):
+    open_page(desktop, system.address)
+    first, second = DIGITS[4]
+    draw_with_mouse(desktop, [first])
+    expect(desktop.locator(".st-key-answer")).not_to_have_text(NONE_YET)
+    one = ink(desktop)
+    draw_with_mouse(desktop, [[(20, 90), (80, 90)]])
+    _press(desktop, "undo")
+    draw_with_mouse(desktop, [second])
+    expect_answer(desktop, 4)
+    assert ink(desktop) > one
+    thin = ink(desktop)
+    _press(desktop, "clear")
+    _press(desktop, "brush", "Bold")
+    draw_with_mouse(desktop, DIGITS[4])
+    eventually(lambda: ink(desktop) > 1.2 * thin)
+    expect_answer(desktop, 4)
+
+
+def test_a_click_that_changes_nothing_holds_no_stroke_up(system: RunningSystem, desktop: Page):
+    open_page(desktop, system.address)
+    for button in ("undo", "clear"):
+        _press(desktop, button)
+        draw_with_mouse(desktop, DIGITS[7])
+        expect_answer(desktop, 7)
+
+
+def _press(page: Page, key: str, text: str = "") -> None:
+    """Click and be back with the pen before the server knows: Playwright's own click waits for what follows it."""
+    page.locator(f".st-key-{key} button:enabled", has_text=text).evaluate("button => button.click()")

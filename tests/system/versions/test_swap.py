@@ -1,0 +1,280 @@
+"""Versions are swapped, split and rolled back while others predict, and nobody is left without an answer."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psutil
+import pytest
+import requests
+
+from ops.leftovers import find
+from ops.management import Management
+from ops.swap import EXAMPLE_OF_CANARY
+from ops.versions import RELEASED, Versions, archive_name
+from tests.system import archives
+from tests.system.running import ROOT, UP_WITHIN_S, RunningSystem, eventually
+
+GOOD = ("7.1", "7.2", "7.3", "7.4")
+CLIENTS = 20
+SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def swapped(own_system: RunningSystem) -> Iterator[RunningSystem]:
+    """A system whose model store has more good versions; in the end it serves the released one again."""
+    released = own_system.system.model_store / archive_name(RELEASED)
+    made = [archives.copy(released, version) for version in GOOD]
+    yield own_system
+    if Versions.read(own_system.system.versions).default != RELEASED:
+        done = own_system.ops("swap", RELEASED)
+        assert done.returncode == 0, done.stderr
+    for path in made:
+        path.unlink()
+
+
+class Clients:
+    """So many who predict without pause; what they were answered, and when."""
+
+    def __init__(self, system: RunningSystem, count: int) -> None:
+        self._url = f"{system.address}/predictions/mnist"
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run) for _ in range(count)]
+        self.answers: list[tuple[float, str]] = []
+
+    def __enter__(self) -> "Clients":
+        for thread in self._threads:
+            thread.start()
+        eventually(lambda: len(self.answers) > 100)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self) -> None:
+        with requests.Session() as session:
+            while not self._stop.is_set():
+                headers = {"X-Drawing-Id": str(uuid.uuid4())}
+                try:
+                    response = session.post(self._url, data=SEVEN, headers=headers, timeout=30)
+                    answer = response.json()
+                    said = answer.get("model_version", f"{response.status_code} {response.text}")
+                except requests.RequestException as error:
+                    said = repr(error)
+                self.answers.append((time.monotonic(), said))
+
+    def versions(self, since: float = 0.0) -> Counter[str]:
+        """What answered, and what else was said, from a time on."""
+        return Counter(said for when, said in self.answers if when >= since)
+
+
+def _done(system: RunningSystem, *words: str) -> str:
+    done = system.ops(*words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_nobody_notices_swaps_rollbacks_and_canaries(swapped: RunningSystem):
+    first, second, third, fourth = GOOD
+    with Clients(swapped, CLIENTS) as clients:
+        assert "serves." in _done(swapped, "swap", first)
+        _done(swapped, "swap", second)
+        assert f"{first} serves again." in _done(swapped, "rollback")
+        since = time.monotonic()
+        _done(swapped, "canary", third, "10")
+        _done(swapped, "canary", third, "50")
+        during = clients.versions(since)
+        _done(swapped, "promote")
+        _done(swapped, "swap", fourth)
+        _done(swapped, "rollback")
+        _done(swapped, "swap", second)
+        since_last = time.monotonic()
+        _done(swapped, "swap", RELEASED)
+        eventually(lambda: len(clients.answers) > 5000, timeout_s=120)
+        eventually(lambda: clients.answers[-1][1] == RELEASED)
+    answered = clients.versions()
+    assert answered.total() >= 5000
+    assert answered.keys() == {RELEASED, *GOOD}  # nothing else was said
+    assert during.keys() == {first, third}
+    # What is out is asked no more.
+    assert clients.versions(since_last).keys() == {second, RELEASED}
+
+
+def test_what_is_served_outlives_down_and_up_and_a_crash(swapped: RunningSystem):
+    first, second, _, _ = GOOD
+    _done(swapped, "swap", first)
+    _done(swapped, "canary", second, "30")
+    ids = [str(uuid.uuid4()) for _ in range(40)]
+    before = _versions(swapped, ids)
+    assert set(before) == {first, second}
+    _done(swapped, "down")
+    _done(swapped, "up")
+    eventually(lambda: _is_up(swapped, second))
+    assert _versions(swapped, ids) == before
+    jvm = next(process for process in find(swapped.system) if process.name() == "java")
+    os.kill(jvm.pid, signal.SIGKILL)
+    # While the canary is not there, the default answers its share.
+    eventually(lambda: set(_versions(swapped, ids[:10])) <= {first, second}, timeout_s=60)
+    eventually(lambda: _is_up(swapped, second), timeout_s=60)
+    assert _versions(swapped, ids) == before
+    rows = {line.split()[0]: line for line in _done(swapped, "models").splitlines()[1:]}
+    assert "default, 70 %" in rows[first]
+    assert "canary, 30 %" in rows[second]
+    assert "previous" in rows[RELEASED]
+    assert "ready" in rows[RELEASED]
+    _done(swapped, "canary", second, "0")
+    assert set(_versions(swapped, ids)) == {first}
+    _done(swapped, "rollback")
+
+
+def test_torchserve_killed_in_the_middle_of_a_swap_serves_one_of_the_two(swapped: RunningSystem):
+    before, wanted = Versions.read(swapped.system.versions).default, GOOD[2]
+    with _begun(swapped, "swap", wanted) as swap:
+        eventually(lambda: wanted in _registered(swapped))
+        jvm = next(process for process in find(swapped.system) if process.name() == "java")
+        os.kill(jvm.pid, signal.SIGKILL)
+        said = swap.communicate(timeout=150)
+    serves = wanted if swap.returncode == 0 else before
+    assert swap.returncode == 0 or f"{wanted} is not served: " in said[1], said
+    eventually(lambda: set(_versions(swapped, [None] * 3)) == {serves}, timeout_s=60)
+    [row] = [line for line in _done(swapped, "models").splitlines() if " default" in line]
+    assert row.startswith(f"{serves} ")
+
+
+def test_a_swap_that_is_killed_leaves_nothing(swapped: RunningSystem):
+    before, wanted = Versions.read(swapped.system.versions).default, GOOD[3]
+    with _begun(swapped, "swap", wanted) as swap:
+        eventually(lambda: wanted in _registered(swapped))
+        swap.kill()
+    eventually(lambda: wanted not in _registered(swapped))
+    assert _versions(swapped, [None]) == [before]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (archives.initialised_by("raise RuntimeError('of no use')"), "RuntimeError: of no use"),
+        (archives.initialised_by("import os; os._exit(9)"), "its workers end while they start"),
+        (archives.rubbish("weights.pt"), "Error: "),
+        (archives.rubbish(archives.HANDLER), "Error: "),
+        (archives.instead(archives.TOO_SLOW), "times as long as "),
+        (archives.instead(archives.ALWAYS_A_THREE), "it reads a known 0 as a 3"),
+        (archives.instead(archives.UNDER_ANOTHER_NAME), "it calls itself version '0.1'"),
+        (archives.instead(archives.RAISES), "answered a known digit with status 500"),
+    ],
+    ids=["handler raises", "worker ends", "weights", "handler", "slow", "wrong", "name", "model raises"],
+)
+def test_what_does_not_serve_is_not_served(swapped: RunningSystem, change, why):
+    broken = archives.copy(swapped.system.model_store / archive_name(RELEASED), "7.9", change)
+    try:
+        _is_refused(swapped, "7.9", why)
+    finally:
+        broken.unlink()
+
+
+def test_a_damaged_or_missing_archive_is_not_served(swapped: RunningSystem):
+    released = swapped.system.model_store / archive_name(RELEASED)
+    _is_refused(swapped, "7.9", f"there is no {released.with_name('mnist-7.9.mar')}")
+    broken = archives.cut_off(released, "7.9")
+    _is_refused(swapped, "7.9", "is damaged")
+    broken.write_bytes(released.read_bytes())
+    _is_refused(swapped, "7.9", f"calls itself mnist {RELEASED}, not mnist 7.9")
+    broken.unlink()
+
+
+def test_workers_that_never_come_up_are_given_up_and_meanwhile_nothing_else_is_changed(
+    swapped: RunningSystem,
+):
+    before = Versions.read(swapped.system.versions)
+    released = swapped.system.model_store / archive_name(RELEASED)
+    hanging = archives.copy(released, "7.9", archives.initialised_by("import time; time.sleep(1000)"))
+    with Clients(swapped, 2) as clients, _begun(swapped, "swap", "7.9") as swap:
+        eventually(lambda: "7.9" in _registered(swapped))
+        for words in (("swap", GOOD[0]), ("rollback",), ("canary", GOOD[0], "10"), ("promote",)):
+            refused = swapped.ops(*words)
+            assert refused.returncode == 1
+            assert refused.stderr.startswith("Another swap, rollback or canary is at work"), refused.stderr
+        said = swap.communicate(timeout=120)[1]
+        assert swap.returncode == 1
+        assert (
+            said
+            == f"7.9 is not served: its workers were not up after {UP_WITHIN_S} s. {before.default} goes on.\n"
+        )
+        eventually(lambda: "7.9" not in _registered(swapped))
+    assert clients.versions().keys() == {before.default}
+    assert Versions.read(swapped.system.versions) == replace(before, candidate=None)
+    hanging.unlink()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("swap",), "VERSION is missing, for example: make swap VERSION=1.1"),
+        (("swap", "latest"), "VERSION 'latest' is not a version, for example: make swap VERSION=1.1"),
+        (("canary", "7.1"), f"PERCENT is missing, for example: make {EXAMPLE_OF_CANARY}"),
+        (("canary", "7.1", "half"), "PERCENT 'half' is not a number from 0 to 99.99"),
+        (("canary", "7.1", "100"), "PERCENT '100' is not a number from 0 to 99.99"),
+        (("canary", "7.1", "nan"), "PERCENT 'nan' is not a number from 0 to 99.99"),
+        (("promote",), "There is no canary to promote."),
+        (("canary", "7.1", "0"), "VERSION '7.1' is no canary."),
+    ],
+)
+def test_what_cannot_be_done_is_named_with_a_way_out(swapped: RunningSystem, words, said):
+    done = swapped.ops(*words)
+    assert done.returncode in (1, 2)
+    assert done.stderr.startswith(said)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def _is_refused(system: RunningSystem, version: str, why: str) -> None:
+    before = Versions.read(system.system.versions)
+    with Clients(system, 2) as clients:
+        done = system.ops("swap", version)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{version} is not served: ")
+    assert done.stderr.endswith(f". {before.default} goes on.\n")
+    assert why in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert clients.versions().keys() == {before.default}
+    assert Versions.read(system.system.versions) == replace(before, candidate=None)
+    eventually(lambda: version not in _registered(system))
+    assert not [process for process in find(system.system) if process.status() == psutil.STATUS_ZOMBIE]
+
+
+def _begun(system: RunningSystem, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "ops", *words],
+        cwd=ROOT,
+        env=system.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _registered(system: RunningSystem) -> set[str]:
+    with Management(system.system.management_port) as management:
+        return set(management.registered())
+
+
+def _is_up(system: RunningSystem, version: str) -> bool:
+    with Management(system.system.management_port) as management:
+        found = management.registered().get(version)
+        return found is not None and found.is_up
+
+
+def _versions(system: RunningSystem, ids: list[str | None]) -> list[str]:
+    """Which version answers drawings of these ids."""
+    answers = [system.predict(SEVEN, **({"X-Drawing-Id": id_} if id_ else {})) for id_ in ids]
+    for answer in answers:
+        answer.raise_for_status()
+    return [answer.json()["model_version"] for answer in answers]
