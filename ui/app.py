@@ -11,7 +11,7 @@ from streamlit.navigation.page import StreamlitPage
 
 import settings
 from ui import answer, browser, history_page, upload
-from ui.canvas import canvas, take_in, tools
+from ui.canvas import brush, canvas, take_in, tools
 from ui.database import Database
 from ui.model_client import ModelClient
 from ui.operator import Door
@@ -51,8 +51,9 @@ def _session() -> Session:
 @st.fragment  # a stroke runs this again, and not the whole page
 def _drawing_board(session: Session) -> None:
     with st.container(key="heading", horizontal=True, vertical_alignment="center"):
-        # browser.js tells a restarted page which start the canvas has.
-        st.html(f'<h1 class="title" data-start="{session.canvas_start.mark}">Draw a digit</h1>')
+        # browser.js tells a restarted page which start the canvas has, strokes.js waits for the brush.
+        data = f'data-start="{session.canvas_start.mark}" data-brush="{brush()}"'
+        st.html(f'<h1 class="title" {data}>Draw a digit</h1>')
         upload.choose_picture(session)
     with st.container(key="board"):
         with st.container(key="paper"):

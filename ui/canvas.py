@@ -24,14 +24,18 @@ def theme() -> str:
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
+def brush() -> str:
+    """The brush that is chosen, a key of `BRUSHES`."""
+    return st.session_state.get("brush") or MEDIUM
+
+
 def canvas(session: Session) -> None:
     """Show the canvas; a finished stroke is answered before this returns."""
     session.theme = session.theme or theme()
     ink, paper = INK_AND_PAPER[session.theme]
-    brush = st.session_state.get("brush") or MEDIUM
     start = session.canvas_start
     drawn = st_canvas(
-        stroke_width=BRUSHES[brush],
+        stroke_width=BRUSHES[brush()],
         stroke_color=ink,
         background_color=paper,
         width=SIDE,

@@ -57,7 +57,9 @@ const sendStrokeFirst = (event) => {
 // After a click: the canvas is drawn anew when the server has answered, and what was drawn on it meanwhile would go.
 // So the strokes of that moment are held back and drawn when the canvas is ready.
 const REDRAWS = '.st-key-clear, .st-key-undo, .st-key-digits'
-const BRUSH = '.st-key-brush'
+const BRUSH = '.st-key-brush button'
+// The title says which brush the server's last run gave the canvas.
+const TITLE = '.title'
 // The toolbar's button that the canvas writes to whenever something new came from the server.
 const WRITTEN = '[aria-label="Edit"]'
 // Not every such click changes the canvas: then it is ready soon after the server's run, if there was one.
@@ -67,8 +69,12 @@ const RUN = 'data-test-script-state'
 const DRAWING = ['mousedown', 'mousemove', 'mouseup', 'touchstart', 'touchmove', 'touchend', 'touchcancel']
 
 let held = null  // events, while the canvas is not ready
-let before = null  // what it showed then, once that is painted
+let before = ''  // what it showed before the click that draws it anew; null until that is painted
+let wanted = null  // the brush that was clicked meanwhile
 let ready = 0
+
+const brush = () => document.querySelector(TITLE)?.dataset.brush
+const hasBrush = () => wanted === null || brush() === wanted
 
 const picture = () =>
   canvasRoots().flatMap((root) => [...root.querySelectorAll('canvas')]).map((canvas) => canvas.toDataURL()).join()
@@ -80,19 +86,23 @@ const drawHeldIn = (milliseconds) => {
 
 // It loads a drawing in promises, which are kept before the next timer.
 const canvasIsWritten = new MutationObserver(() => setTimeout(() => {
-  if (held !== null && before !== null && picture() !== before) drawHeld()
+  if (held !== null && hasBrush() && before !== null && picture() !== before) drawHeld()
 }))
 const runEnds = new MutationObserver(([{ target }]) => {
-  drawHeldIn(target.getAttribute(RUN) === 'notRunning' ? READY_AFTER_RUN_MS : READY_AFTER_MS)
+  drawHeldIn(target.getAttribute(RUN) === 'notRunning' && hasBrush() ? READY_AFTER_RUN_MS : READY_AFTER_MS)
 })
 
 const holdStrokes = (event) => {
   const app = document.querySelector(APP)
   const redraws = event.target.closest(REDRAWS)
-  if (!(redraws || event.target.closest(BRUSH)) || app.getAttribute(CONNECTION) !== CONNECTED) return
+  const choice = event.target.closest(BRUSH)
+  if (!(redraws || choice) || app.getAttribute(CONNECTION) !== CONNECTED) return
   held ??= []
-  before = null
-  requestAnimationFrame(() => { before = redraws ? picture() : '' })
+  if (choice) wanted = choice.textContent.trim()
+  if (redraws) {
+    before = null
+    requestAnimationFrame(() => { before = picture() })
+  }
   drawHeldIn(READY_AFTER_MS)
   for (const root of canvasRoots()) {
     const button = root.querySelector(WRITTEN)
@@ -125,7 +135,8 @@ const drawHeld = () => {
   runEnds.disconnect()
   clearTimeout(ready)
   const events = held ?? []
-  held = null
+  held = wanted = null
+  before = ''
   for (const [target, event] of events) target.dispatchEvent(event)
   if (events.length > 0 && pen === null) markUnsent()
 }
