@@ -63,6 +63,7 @@ class Session:
     _strokes: tuple[Stroke, ...] = ()
     _seen: bytes | None = None
     _unread: bytes | None = None
+    _said: tuple[UUID, int] | None = None  # the drawing that it is of, and what a person says it is
     _tried_at: float = 0.0
     _explained: tuple[bytes, Explanation | ModelError] | None = None
 
@@ -100,7 +101,7 @@ class Session:
         if strokes:
             self._read(picture, self._at_hand)
         elif self.drawing.takes_strokes:
-            self.drawing, self.notice, self._unread = self.drawing.emptied(), "", None
+            self.drawing, self.notice, self._unread, self._said = self.drawing.emptied(), "", None, None
 
     def repaint(self, theme: str, ink: str) -> None:
         """Redraw the strokes in the ink of another theme; the canvas by itself would drop them."""
@@ -156,6 +157,8 @@ class Session:
     def label(self, digit: int) -> None:
         """Keep what the person says the drawing is. It is closed then, and the canvas free for the next."""
         if self.drawing.answer is None:
+            # Clicked with a stroke that the model could not read just then: kept as soon as it can.
+            self._said = (self.drawing.id, digit) if self.can_retry else None
             return
         self._catch_up()
         was_closed = self.drawing.closed
@@ -216,6 +219,9 @@ class Session:
             self.drawing, self.notice, self._unread = answered, "", None
             if answered.answer is not None and not answered.answer.is_digit:
                 self.notice = NOT_A_DIGIT
+            said, self._said = self._said, None
+            if said is not None and said[0] == answered.id:
+                self.label(said[1])
         self._tried_at = time.monotonic()
 
     def _catch_up(self) -> None:

@@ -353,6 +353,34 @@ def test_a_drawing_that_waits_is_tried_again_by_itself_after_a_pause(session, fa
     assert len(fake_model.requests) == 2
 
 
+def test_a_label_clicked_with_a_stroke_that_the_model_cannot_read_just_then_is_kept_with_its_answer(
+    session, fake_model
+):
+    _show(session, ["a"], ONE)
+    fake_model.status = 503
+    _show(session, ["a", "b"], TWO)
+    session.label(4)
+    assert not session.drawing.closed
+    fake_model.status = 200
+    session.retry()
+    assert session.drawing.closed
+    [record] = _kept(session)
+    assert (record.drawing, record.true_label, record.revision) == (TWO, 4, 3)
+
+
+@pytest.mark.parametrize(
+    "leave", [Session.clear, lambda session: session.look_at_upload(TWO)], ids=["clear", "upload"]
+)
+def test_such_a_label_is_for_no_other_drawing(session, fake_model, leave):
+    fake_model.status = 503
+    _show(session, ["a"], ONE)
+    session.label(4)
+    fake_model.status = 200
+    leave(session)
+    _show(session, ["c"], ONE)
+    assert [record.true_label for record in _kept(session)] == [None] * len(_kept(session))
+
+
 def test_a_picture_that_the_model_refuses_is_not_tried_again(session, fake_model):
     fake_model.status, fake_model.content = 400, {"code": 400, "type": "BrokenImage", "message": "broken"}
     _show(session, ["a"], ONE)
