@@ -128,7 +128,7 @@ test-versions: test-in-browser
 	@.venv/test/bin/python -m pytest tests/system/versions
 
 .PHONY: bench
-bench: environments .venv/bench/installed ## measure, into benchmarks/results/; BENCH=predict, network, page, memory, database or soak, else all but soak
+bench: environments .venv/bench/installed $(if $(filter retrain,$(BENCH)),data) ## measure, into benchmarks/results/; BENCH=predict, network, page, memory or database, else all of them; or swaps, retrain or soak
 	@.venv/bench/bin/python -m benchmarks $(BENCH)
 
 .PHONY: lint

@@ -10,7 +10,6 @@ from ops.models import in_order
 from ops.system import ROOT, System
 from ops.versions import RELEASED, Versions, archive_name
 
-FOLDER = Path("runs") / "retrain"
 LOST = 3  # what training.retrain ends with when the challenger may not follow
 
 
@@ -22,7 +21,7 @@ def retrain(system: System) -> None:
         raise OpsError(f"{archive} is missing, and the challenger starts from it. See: make models")
     command: list[str | Path] = [
         *(system.python("train"), "-m", "training.retrain"),
-        *("--champion", champion, "--checkpoint", archive, "--output", FOLDER),
+        *("--champion", champion, "--checkpoint", archive, "--output", system.retraining),
     ]
     environment = {**os.environ, **parts.database_environment(system)}
     status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
@@ -35,7 +34,7 @@ def retrain(system: System) -> None:
     made = subprocess.run(
         [
             *(system.python("serve"), "-m", "training.archive", "--version", version),
-            *("--checkpoint", FOLDER / "challenger.pt", "--model-store", system.model_store),
+            *("--checkpoint", system.retraining / "challenger.pt", "--model-store", system.model_store),
         ],
         cwd=ROOT,
         check=False,
