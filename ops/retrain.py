@@ -6,9 +6,8 @@ from pathlib import Path
 
 from ops import parts
 from ops.errors import OpsError
-from ops.models import in_order
 from ops.system import ROOT, System
-from ops.versions import RELEASED, Versions, archive_name
+from ops.versions import RELEASED, Versions, archive_name, in_order
 
 LOST = 3  # what training.retrain ends with when the challenger may not follow
 

@@ -108,7 +108,7 @@ def _trained(champion: Path, mix: Mix, recipe: Recipe, folder: Path) -> tuple[to
         print(f"epoch {len(curve)} of {recipe.epochs}: loss {curve[-1]['loss']:.4f}", flush=True)
         return {}
 
-    plan = Plan("challenger", channels, recipe.epochs, recipe.seed, start=start)
+    plan = Plan("challenger", channels, recipe.epochs, recipe.seed, [start.eval()], start)
     network = fit(plan, mix, recipe, work, after_epoch)
     shutil.rmtree(work)
     return network, curve
