@@ -164,13 +164,13 @@ environments:
 	@$(MAKE) -s -j$(words $(ENVIRONMENTS)) $(ENVIRONMENTS:%=.venv/%/installed)
 test-environments:
 	@$(MAKE) -s -j3 $(ENVIRONMENTS:%=.venv/%/installed) $(TESTED:%=.venv/%/tested) \
-		$(patsubst %,.venv/%/installed,test lint tracking mlflow)
+		$(patsubst %,.venv/%/installed,test lint registry tracking mlflow)
 
 .venv/ops/installed: ops/requirements.txt
 .venv/serve/installed: handler/requirements.txt
 .venv/page/installed: ui/requirements.txt
 .venv/train/installed: training/requirements.txt
-.venv/registry/installed: ops/requirements.txt ops/requirements-registry.txt
+.venv/registry/installed: ops/requirements-registry.txt
 .venv/tracking/installed: ops/requirements-tracking.txt
 .venv/test/installed: ops/requirements.txt ops/requirements-registry.txt tests/requirements.txt
 .venv/mlflow/installed: tests/requirements-mlflow.txt
