@@ -86,7 +86,7 @@ def test_a_second_run_says_which_labels_changed(tmp_path, little, labelled, caps
 
 
 def test_a_challenger_that_is_better_may_follow(tmp_path, little, labelled, monkeypatch, capsys):
-    monkeypatch.setattr(judge, "_gains", lambda *right: 0.01 if len(right[0]) < 100 else 1.0)
+    monkeypatch.setattr(judge, "gains", lambda *right: 0.01 if len(right[0]) < 100 else 1.0)
     # As if all of the few that judge were won: with so few, judged by nothing else.
     monkeypatch.setattr(judge, "_paired", lambda name, *_: judge.Line(name, 0.9, 1.0, holds=True))
     monkeypatch.setattr(judge, "_calibration", lambda name, *_: judge.Line(name, 0.0, 0.0, holds=True))

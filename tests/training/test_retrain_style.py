@@ -1,0 +1,75 @@
+"""A way to write that the recipe does not know is learned from labels, and from labels that are wrong nothing worse is.
+
+The loop at a size for a test; benchmarks/retrain.py has it at its own, in a running system.
+"""
+
+import uuid
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from benchmarks.underlined import underlined
+from handler.preprocessing import preprocess
+from training import data, retrain
+from training.archive import RELEASED_CHECKPOINT
+from training.data import Digits
+from training.judge import SIGNIFICANT, gains
+from training.labelled import Labelled
+from training.strokes.generate import drawn
+
+LABELLED = 300
+FRESH = 500
+# In place of MNIST, which not every machine has; the champion reads such digits as well.
+OTHERS = 3000
+RECIPE = replace(
+    retrain.RECIPE, epochs=1, drawn_images=1500, validation_images=500, batch_size=64, average_steps=20
+)
+
+
+@pytest.fixture
+def others(monkeypatch) -> None:
+    digits = drawn(OTHERS, seed=7, processes=1)
+    monkeypatch.setattr(data, "load", lambda *, train: Digits(digits.images, digits.labels))
+
+
+def _labelled(wrong: float) -> Labelled:
+    """Underlined digits, and what people said they are: this share of it another digit."""
+    rng = np.random.default_rng(3)
+    drawings = underlined(LABELLED, seed=1)
+    labels = np.array([drawing.digit for drawing in drawings])
+    slipped = rng.random(LABELLED) < wrong
+    labels = np.where(slipped, (labels + rng.integers(1, 10, LABELLED)) % 10, labels)
+    ids = [str(uuid.UUID(bytes=rng.bytes(16), version=4)) for _ in drawings]
+    return Labelled(ids, Digits(np.stack([preprocess(drawing.canvas) for drawing in drawings]), labels))
+
+
+def _fresh(report) -> tuple[np.ndarray, np.ndarray]:
+    """Which of other drawings of that kind champion and challenger read right."""
+    drawings = underlined(FRESH, seed=2)
+    images = [preprocess(drawing.canvas) for drawing in drawings]
+    digits = np.array([drawing.digit for drawing in drawings])
+    champion, challenger = (
+        np.array([answer.digit for answer in model.predict_inputs(images)]) == digits
+        for model in (report.champion, report.challenger)
+    )
+    return champion, challenger
+
+
+@pytest.mark.usefixtures("others")
+def test_a_style_that_people_labelled_is_read_better_afterwards(tmp_path):
+    report = retrain.retrain(RELEASED_CHECKPOINT, "1.1", _labelled(wrong=0.0), tmp_path, RECIPE)
+    champion, challenger = _fresh(report)
+    print(report.text())
+    assert challenger.mean() >= champion.mean() + 0.05
+    assert gains(champion, challenger) < SIGNIFICANT / 100
+    assert report.verdict.better
+
+
+@pytest.mark.usefixtures("others")
+def test_of_labels_of_which_many_are_wrong_nothing_worse_may_follow(tmp_path):
+    labelled = _labelled(wrong=0.3)
+    report = retrain.retrain(RELEASED_CHECKPOINT, "1.1", labelled, tmp_path, RECIPE)
+    champion, challenger = _fresh(report)
+    print(report.text())
+    assert not report.verdict.wins or gains(challenger, champion) > SIGNIFICANT
