@@ -60,6 +60,9 @@ def test_a_challenger_that_is_no_better_may_not_follow_and_the_report_says_why(
     assert learned.items() <= labelled.labels().items()
     assert not any(is_held(id_) for id_ in learned)
     assert Predictor.load(tmp_path / "challenger.pt", "1.1").is_compiled
+    described = json.loads((tmp_path / "challenger.json").read_text())
+    assert described["judged"][0]["name"] == "people's labelled drawings, read right"
+    assert [epoch.keys() for epoch in described["metrics"]["curve"]] == [{"loss"}]
     assert not (tmp_path / "work").exists()
 
 
