@@ -78,3 +78,18 @@ def test_an_install_that_fails_says_why_and_is_tried_again(bare_checkout):
         assert "Installing .venv/ops failed:" in done.stderr
         assert "=broken=" in done.stderr
         assert not (bare_checkout / ".venv" / "ops" / "installed").exists()
+
+
+@pytest.mark.parametrize("target", ["train", "retrain", "archive", "swap", "rollback", "canary", "promote"])
+def test_an_mlflow_server_is_told_where_one_is_named(bare_checkout, target):
+    def commands(*words: str) -> str:
+        return _make("-n", "VERSION=1.2", target, *words, folder=bare_checkout).stdout
+
+    for path in ROOT.glob("*/requirements*.txt"):
+        (bare_checkout / path.relative_to(ROOT)).parent.mkdir(exist_ok=True)
+        (bare_checkout / path.relative_to(ROOT)).touch()
+    telling = ".venv/tracking/bin/python -m ops.tracking"
+    assert telling not in commands()
+    assert telling in commands("MLFLOW_TRACKING_URI=http://127.0.0.1:5000")
+    (bare_checkout / ".env").write_text("MLFLOW_TRACKING_URI=http://127.0.0.1:5000\n")
+    assert telling in commands()
