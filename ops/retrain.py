@@ -19,7 +19,8 @@ def retrain(system: System) -> None:
     if not archive.exists():
         raise OpsError(f"{archive} is missing, and the challenger starts from it. See: make models")
     command: list[str | Path] = [
-        *(system.python("train"), "-m", "training.retrain"),
+        # Who draws comes first.
+        *("nice", "-n", "10", system.python("train"), "-m", "training.retrain"),
         *("--champion", champion, "--checkpoint", archive, "--output", system.retraining),
     ]
     environment = {**os.environ, **parts.database_environment(system)}
