@@ -53,6 +53,9 @@ RECIPE = Recipe(
     labelled_share=0.12,
     average_steps=200,
 )
+# So much of the way from the champion's weights to those that it came to: half of it keeps what was known and most of
+# what is new. M. Wortsman et al., "Robust fine-tuning of zero-shot models", 2022.
+OF_THE_WAY = 0.5
 
 
 def retrain(champion: Path, version: str, labelled: Labelled, folder: Path, recipe: Recipe) -> Report:
@@ -89,7 +92,7 @@ def retrain(champion: Path, version: str, labelled: Labelled, folder: Path, reci
 
 
 def _trained(champion: Path, mix: Mix, recipe: Recipe, folder: Path) -> tuple[torch.nn.Module, Curve]:
-    """The challenger: the champion's weights, trained on; and what each epoch was like."""
+    """The challenger: between the champion's weights and these trained on; and what each epoch was like."""
     state = torch.load(champion, map_location="cpu", weights_only=True)["state_dict"]
     start = restored(state).eval().to(memory_format=torch.channels_last)
     channels = [weight.shape[0] for weight in state.values() if weight.dim() == 4]
@@ -113,7 +116,17 @@ def _trained(champion: Path, mix: Mix, recipe: Recipe, folder: Path) -> tuple[to
     plan = Plan("challenger", channels, recipe.epochs, recipe.seed, [start], start)
     network = fit(plan, mix, recipe, work, after_epoch)
     shutil.rmtree(work)
-    return network, curve
+    return _between(start, network), curve
+
+
+def _between(start: torch.nn.Module, end: torch.nn.Module) -> torch.nn.Module:
+    ends = end.state_dict()
+    return restored(
+        {
+            name: weights.lerp(ends[name], OF_THE_WAY) if weights.is_floating_point() else ends[name]
+            for name, weights in start.state_dict().items()
+        }
+    )
 
 
 def unpacked(path: Path, folder: Path) -> Path:

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.underlined import underlined
 from handler.preprocessing import preprocess
-from training import data, retrain
+from training import data, judge, retrain
 from training.archive import RELEASED_CHECKPOINT
 from training.data import Digits
 from training.judge import SIGNIFICANT, gains
@@ -27,21 +27,27 @@ RECIPE = replace(
 )
 
 
-@pytest.fixture
-def others(monkeypatch) -> None:
-    digits = drawn(OTHERS, seed=7, processes=1)
-    monkeypatch.setattr(data, "load", lambda *, train: Digits(digits.images, digits.labels))
+@pytest.fixture(scope="module")
+def digits() -> Digits:
+    drawings = drawn(OTHERS, seed=7, processes=1)
+    return Digits(drawings.images, drawings.labels)
 
 
-def _labelled(wrong: float) -> Labelled:
-    """Underlined digits, and what people said they are: this share of it another digit."""
+@pytest.fixture(autouse=True)
+def others(monkeypatch, digits) -> None:
+    monkeypatch.setattr(data, "load", lambda *, train: digits)
+
+
+def _labelled(wrong: float) -> tuple[Labelled, set[str]]:
+    """Underlined digits, and what people said they are: this share of it another digit; and the ids of these."""
     rng = np.random.default_rng(3)
     drawings = underlined(LABELLED, seed=1)
     labels = np.array([drawing.digit for drawing in drawings])
     slipped = rng.random(LABELLED) < wrong
     labels = np.where(slipped, (labels + rng.integers(1, 10, LABELLED)) % 10, labels)
     ids = [str(uuid.UUID(bytes=rng.bytes(16), version=4)) for _ in drawings]
-    return Labelled(ids, Digits(np.stack([preprocess(drawing.canvas) for drawing in drawings]), labels))
+    images = np.stack([preprocess(drawing.canvas) for drawing in drawings])
+    return Labelled(ids, Digits(images, labels)), set(np.array(ids)[slipped])
 
 
 def _fresh(report) -> tuple[np.ndarray, np.ndarray]:
@@ -56,20 +62,23 @@ def _fresh(report) -> tuple[np.ndarray, np.ndarray]:
     return champion, challenger
 
 
-@pytest.mark.usefixtures("others")
-def test_a_style_that_people_labelled_is_read_better_afterwards(tmp_path):
-    report = retrain.retrain(RELEASED_CHECKPOINT, "1.1", _labelled(wrong=0.0), tmp_path, RECIPE)
+def test_a_style_that_people_labelled_is_read_better_and_nothing_worse(tmp_path):
+    report = retrain.retrain(RELEASED_CHECKPOINT, "1.1", _labelled(wrong=0.0)[0], tmp_path, RECIPE)
     champion, challenger = _fresh(report)
-    print(report.text())
     assert challenger.mean() >= champion.mean() + 0.05
     assert gains(champion, challenger) < SIGNIFICANT / 100
-    assert report.verdict.better
+    assert report.verdict.wins, report.text()
 
 
-@pytest.mark.usefixtures("others")
-def test_of_labels_of_which_many_are_wrong_nothing_worse_may_follow(tmp_path):
-    labelled = _labelled(wrong=0.3)
+def test_of_labels_of_which_many_are_wrong_few_are_learned_and_nothing_worse_may_follow(
+    tmp_path, monkeypatch
+):
+    # What may change a drawing without another answer takes half of the time, and is not what this is about.
+    monkeypatch.setattr(judge, "kept", lambda _: {})
+    monkeypatch.setattr(judge, "called_a_digit", lambda _: {})
+    labelled, wrong = _labelled(wrong=0.3)
     report = retrain.retrain(RELEASED_CHECKPOINT, "1.1", labelled, tmp_path, RECIPE)
+    kept = report.screened.kept.ids
+    assert len(wrong.intersection(kept)) < 0.1 * len(kept)
     champion, challenger = _fresh(report)
-    print(report.text())
-    assert not report.verdict.wins or gains(challenger, champion) > SIGNIFICANT
+    assert not report.verdict.wins or gains(challenger, champion) > SIGNIFICANT, report.text()
