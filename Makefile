@@ -14,6 +14,12 @@ TORCH_INDEX ?=
 
 OPS := .venv/ops/bin/python -m ops
 
+# With an MLflow server named, what changes runs, versions or who serves ends with telling it; a server that is away
+# fails nothing, and is told the next time.
+MLFLOW := $(or $(MLFLOW_TRACKING_URI),$(shell sed -n 's/^MLFLOW_TRACKING_URI=//p' .env 2>/dev/null))
+TRACKING := $(if $(MLFLOW),.venv/tracking/installed)
+TELL_MLFLOW = $(if $(MLFLOW),.venv/tracking/bin/python -m ops.tracking || :)
+
 .PHONY: help
 help: ## list the targets
 	@echo "usage: make TARGET"
@@ -43,8 +49,9 @@ models: .venv/ops/installed ## every model version: what serves, its workers, it
 	@$(OPS) models
 
 .PHONY: swap
-swap: .venv/ops/installed $(if $(FROM),from-$(FROM)) ## let VERSION= answer, if it passes its checks; FROM=s3 pulls it first
+swap: .venv/ops/installed $(TRACKING) $(if $(FROM),from-$(FROM)) ## let VERSION= answer, if it passes its checks; FROM=s3 pulls it first
 	@$(OPS) swap "$(VERSION)"
+	@$(TELL_MLFLOW)
 
 .PHONY: push pull from-s3
 push: .venv/registry/installed ## put the archive of VERSION= into the S3 store
@@ -58,16 +65,19 @@ from-%:
 	@echo "FROM '$*' is no store, for example: make swap VERSION=1.1 FROM=s3" >&2; exit 2
 
 .PHONY: rollback
-rollback: .venv/ops/installed ## let the version before answer again, at once
+rollback: .venv/ops/installed $(TRACKING) ## let the version before answer again, at once
 	@$(OPS) rollback
+	@$(TELL_MLFLOW)
 
 .PHONY: canary
-canary: .venv/ops/installed ## let VERSION= answer PERCENT= of the drawings; 0 ends it
+canary: .venv/ops/installed $(TRACKING) ## let VERSION= answer PERCENT= of the drawings; 0 ends it
 	@$(OPS) canary "$(VERSION)" "$(PERCENT)"
+	@$(TELL_MLFLOW)
 
 .PHONY: promote
-promote: .venv/ops/installed ## let the canary answer everything
+promote: .venv/ops/installed $(TRACKING) ## let the canary answer everything
 	@$(OPS) promote
+	@$(TELL_MLFLOW)
 
 .PHONY: prune
 prune: .venv/ops/installed ## remove drawings older than DAYS= days, labelled ones too, and say how many
@@ -84,21 +94,28 @@ strokes: .venv/train/installed ## sheets of the digits and non-digits that are d
 	@.venv/train/bin/python -m training.strokes.sheet
 
 .PHONY: train
-train: data ## train a model; QUICK=1 a smaller recipe, ARGS="--epochs 3" another setting
+train: data $(TRACKING) ## train a model; QUICK=1 a smaller recipe, ARGS="--epochs 3" another setting
 	@.venv/train/bin/python -m training.train $(if $(QUICK),--quick) $(ARGS)
+	@$(TELL_MLFLOW)
 
 .PHONY: evaluate
 evaluate: data ## measure the released model, or MODEL= (a checkpoint or an archive), and AGAINST= another beside it
 	@.venv/train/bin/python -m training.evaluate $(if $(MODEL),--model $(MODEL)) $(if $(AGAINST),--against $(AGAINST)) $(ARGS)
 
 .PHONY: retrain
-retrain: .venv/ops/installed .venv/serve/installed data ## train from what people labelled; archives the next version if it is better, never swaps
+retrain: .venv/ops/installed .venv/serve/installed data $(TRACKING) ## train from what people labelled; archives the next version if it is better, never swaps
 	@$(OPS) retrain
+	@$(TELL_MLFLOW)
 
 .PHONY: archive
-archive: .venv/serve/installed ## pack a checkpoint as model_store/mnist-VERSION.mar; VERSION=, CHECKPOINT=
+archive: .venv/serve/installed $(TRACKING) ## pack a checkpoint as model_store/mnist-VERSION.mar; VERSION=, CHECKPOINT=
 	@test -n "$(VERSION)" || { echo "VERSION is missing, for example: make archive VERSION=1.1" >&2; exit 2; }
 	@.venv/serve/bin/python -m training.archive --version "$(VERSION)" $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT))
+	@$(TELL_MLFLOW)
+
+.PHONY: track
+track: .venv/tracking/installed ## tell the MLflow server of MLFLOW_TRACKING_URI what it does not know: runs, versions, who serves
+	@.venv/tracking/bin/python -m ops.tracking
 
 # The code
 
@@ -128,7 +145,7 @@ test-versions: test-in-browser
 	@.venv/test/bin/python -m pytest tests/system/versions
 
 .PHONY: bench
-bench: environments .venv/bench/installed ## measure, into benchmarks/results/; BENCH=predict, network, page, memory, database or soak, else all but soak
+bench: environments .venv/bench/installed $(if $(filter retrain,$(BENCH)),data) ## measure, into benchmarks/results/; BENCH=predict, network, page, memory or database, else all of them; or swaps, retrain or soak
 	@.venv/bench/bin/python -m benchmarks $(BENCH)
 
 .PHONY: lint
@@ -146,14 +163,17 @@ TESTED := serve train page
 environments:
 	@$(MAKE) -s -j$(words $(ENVIRONMENTS)) $(ENVIRONMENTS:%=.venv/%/installed)
 test-environments:
-	@$(MAKE) -s -j3 $(ENVIRONMENTS:%=.venv/%/installed) $(TESTED:%=.venv/%/tested) .venv/test/installed .venv/lint/installed
+	@$(MAKE) -s -j3 $(ENVIRONMENTS:%=.venv/%/installed) $(TESTED:%=.venv/%/tested) \
+		$(patsubst %,.venv/%/installed,test lint registry tracking mlflow)
 
 .venv/ops/installed: ops/requirements.txt
 .venv/serve/installed: handler/requirements.txt
 .venv/page/installed: ui/requirements.txt
 .venv/train/installed: training/requirements.txt
-.venv/registry/installed: ops/requirements.txt ops/requirements-registry.txt
+.venv/registry/installed: ops/requirements-registry.txt
+.venv/tracking/installed: ops/requirements-tracking.txt
 .venv/test/installed: ops/requirements.txt ops/requirements-registry.txt tests/requirements.txt
+.venv/mlflow/installed: tests/requirements-mlflow.txt
 .venv/lint/installed: tests/requirements-lint.txt
 .venv/bench/installed: ops/requirements.txt handler/requirements.txt benchmarks/requirements.txt
 

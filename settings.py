@@ -164,5 +164,11 @@ S3_ACCESS_KEY = Setting("S3_ACCESS_KEY", str, None, "The name of the key to the 
 S3_SECRET_KEY = Setting(
     "S3_SECRET_KEY", str, None, "The key itself; S3_SECRET_KEY_FILE names a file that holds it.", secret=True
 )
+MLFLOW_TRACKING_URI = Setting(
+    "MLFLOW_TRACKING_URI",
+    http_url,
+    "",
+    "The MLflow server that is told of runs, versions and which of them serves; empty: none is.",
+)
 
 ALL: tuple[Setting[Any], ...] = tuple(value for value in globals().values() if isinstance(value, Setting))

@@ -33,7 +33,12 @@ def canvases() -> list[bytes]:
 def canvas(digit: int, brush: float, scale: float, shift: tuple[float, float]) -> Image.Image:
     """One drawing as the canvas holds it: RGBA, opaque."""
     strokes = [(stroke - 50) * scale + 50 + np.array(shift) for stroke in known_digits.curves(digit)]
-    mask = known_digits.draw_curves(strokes, brush).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    return sheet(known_digits.draw_curves(strokes, brush))
+
+
+def sheet(ink: Image.Image) -> Image.Image:
+    """A square drawing, "L" with ink 255, as the canvas holds it: RGBA, opaque, dark on white."""
+    mask = ink.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     sheet = Image.new("RGBA", mask.size, (*PAPER, 255))
     sheet.paste((*INK, 255), mask=mask)
     return sheet

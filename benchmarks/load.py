@@ -13,10 +13,11 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import cycle
+from typing import NamedTuple
 
 TIMEOUT_S = 30.0
 RECEIVED_AT_ONCE = 65536
@@ -49,18 +50,27 @@ class Measured:
     latencies_ms: list[float]
 
 
+class Answer(NamedTuple):
+    """When an answer was there, by time.perf_counter, and how long it took; empty where it is an error."""
+
+    at: float
+    milliseconds: float
+    body: bytes
+    error: LoadError | None
+
+
 class _Connection:
     """One client: sends a request and collects its answer."""
 
     def __init__(self, target: Target) -> None:
         self._port = target.port
-        self._received = b""
         self.sent_at = 0.0
         self.open()
 
     def open(self) -> None:
         self.socket = socket.create_connection(("127.0.0.1", self._port), timeout=TIMEOUT_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._received = b""
         self.ended = False
 
     def open_again(self) -> None:
@@ -104,34 +114,53 @@ def run(
 ) -> Measured:
     """Post the bodies in turn from so many clients at once; what the warm-up takes does not count.
 
-    Ends after `seconds`, or with `most` answers.
+    Ends after `seconds`, or with `most` answers. Raises LoadError at an answer that is none.
+    """
+    latencies: list[float] = []
+    with closing(stream(target, bodies, clients)) as answers:
+        begin = time.perf_counter() + warm_up_s
+        end = begin + seconds
+        for answer in answers:
+            if answer.error:
+                raise answer.error
+            if begin <= answer.at < end:
+                latencies.append(answer.milliseconds)
+            if answer.at >= end or len(latencies) == most:
+                break
+    return Measured(len(latencies) / (min(time.perf_counter(), end) - begin), latencies)
+
+
+def stream(target: Target, bodies: Sequence[bytes], clients: int) -> Generator[Answer, None, None]:
+    """Each answer as it comes, for as long as it is asked for; what failed too. Raises LoadError at a long silence.
+
+    Whoever takes the answers keeps the clients waiting.
     """
     requests = cycle([target.request(body) for body in bodies])
-    latencies: list[float] = []
     with _connections([target] * clients) as connections, select.epoll() as ready, _without_garbage():
         by_number = {connection.socket.fileno(): connection for connection in connections}
         for number, connection in by_number.items():
             ready.register(number, select.EPOLLIN)
             connection.send(next(requests))
-        begin = time.perf_counter() + warm_up_s
-        end = begin + seconds
-        while time.perf_counter() < end and len(latencies) < most:
+        while True:
             for number, _ in ready.poll(TIMEOUT_S) or _silent(target):
-                if len(latencies) == most:
-                    break
                 connection = by_number[number]
-                if connection.receive() is None:
+                error: LoadError | None = None
+                body: bytes | None = b""
+                try:
+                    body = connection.receive()
+                except (OSError, LoadError) as failure:
+                    error = LoadError(str(failure))
+                    connection.ended = True
+                if body is None:
                     continue
                 now = time.perf_counter()
-                if begin <= now < end:
-                    latencies.append((now - connection.sent_at) * 1000)
+                yield Answer(now, (now - connection.sent_at) * 1000, body, error)
                 if connection.ended:
                     del by_number[number]  # epoll forgets a closed socket by itself
                     connection.open_again()
                     by_number[connection.socket.fileno()] = connection
                     ready.register(connection.socket.fileno(), select.EPOLLIN)
                 connection.send(next(requests))
-    return Measured(len(latencies) / (min(time.perf_counter(), end) - begin), latencies)
 
 
 def alternate(targets: Sequence[Target], bodies: Sequence[bytes], rounds: int) -> dict[str, list[float]]:

@@ -35,7 +35,7 @@ deviceType: cpu
 
 
 class StartError(Exception):
-    """Something that shall be measured did not start; the message has the end of its log."""
+    """Something that shall be measured did not do what it was started for; the message has the end of its log."""
 
 
 @contextmanager
@@ -46,19 +46,36 @@ def system(*archives: Path) -> Iterator[System]:
         store.mkdir()
         for archive in archives:
             shutil.copy(archive, store)
-        environment = {
-            **os.environ,
-            "STATE_DIR": str(folder / "var"),
-            "MODEL_STORE": str(store),
-            "GATEWAY_PORT": str(first_port()),
-            "RATE_LIMIT_PER_SECOND": "0",
-        }
+        system = System(folder / "var", store, "127.0.0.1", first_port())
         say("starting a system to measure ...")
         try:
-            _ops("up", environment)
-            yield System(folder / "var", store, "127.0.0.1", int(environment["GATEWAY_PORT"]))
+            ops(system, "up")
+            yield system
         finally:
-            _ops("down", environment)
+            ops(system, "down")
+
+
+def ops(system: System, *words: str) -> str:
+    """Run what `make` runs for a command and its values; gives back what it says. Raises StartError where it fails."""
+    environment = {
+        **os.environ,
+        "STATE_DIR": str(system.state),
+        "MODEL_STORE": str(system.model_store),
+        "GATEWAY_PORT": str(system.gateway_port),
+        "RATE_LIMIT_PER_SECOND": "0",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "ops", *words],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise StartError(f"'ops {' '.join(words)}' failed:\n{done.stdout}")
+    return done.stdout
 
 
 @contextmanager
@@ -162,20 +179,6 @@ def _wait_until_it_accepts(server: subprocess.Popen[bytes], system: System) -> N
         if time.monotonic() > deadline:
             raise StartError(f"PostgreSQL did not answer within {START_TIMEOUT_S:.0f} s")
         time.sleep(POLL_INTERVAL_S)
-
-
-def _ops(command: str, environment: dict[str, str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "ops", command],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise StartError(f"'ops {command}' failed:\n{done.stdout}")
 
 
 def _wait_until_it_answers(server: subprocess.Popen[bytes], url: str) -> None:

@@ -26,6 +26,12 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise DamagedError(type(error).__name__) from None
 
 
+def read(path: Path, name: str) -> bytes:
+    """A file of an archive. Raises DamagedError."""
+    with _opened(path) as archive:
+        return archive.read(name)
+
+
 def read_json(path: Path, name: str) -> dict[str, Any]:
     """A JSON object of an archive. Raises DamagedError."""
     with _opened(path) as archive:

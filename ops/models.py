@@ -17,7 +17,7 @@ from ops import lock, postgres
 from ops.archives import PROVENANCE, DamagedError, read_json
 from ops.management import Management, Registered
 from ops.system import System
-from ops.versions import Versions
+from ops.versions import Versions, in_order
 
 # Kept by the database as drawings come (sql/migrations/0003_history.sql).
 ANSWERS = """
@@ -66,12 +66,6 @@ def models(system: System) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     for note in filter(None, (away, unknown)):
         print(f"\n{note}")
-
-
-def in_order(version: str) -> tuple[list[int], bool, str]:
-    """What to sort versions by: 1.10 comes after 1.9, and a release after what leads to it: 1.1-rc1, 1.1."""
-    numbers = version.replace("-", ".").split(".")
-    return [int(part) for part in numbers if part.isdigit()], "-" not in version, version
 
 
 def _role(system: System, versions: Versions, version: str) -> str:

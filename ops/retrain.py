@@ -6,11 +6,9 @@ from pathlib import Path
 
 from ops import parts
 from ops.errors import OpsError
-from ops.models import in_order
 from ops.system import ROOT, System
-from ops.versions import RELEASED, Versions, archive_name
+from ops.versions import RELEASED, Versions, archive_name, in_order
 
-FOLDER = Path("runs") / "retrain"
 LOST = 3  # what training.retrain ends with when the challenger may not follow
 
 
@@ -21,8 +19,9 @@ def retrain(system: System) -> None:
     if not archive.exists():
         raise OpsError(f"{archive} is missing, and the challenger starts from it. See: make models")
     command: list[str | Path] = [
-        *(system.python("train"), "-m", "training.retrain"),
-        *("--champion", champion, "--checkpoint", archive, "--output", FOLDER),
+        # Who draws comes first.
+        *("nice", "-n", "10", system.python("train"), "-m", "training.retrain"),
+        *("--champion", champion, "--checkpoint", archive, "--output", system.retraining),
     ]
     environment = {**os.environ, **parts.database_environment(system)}
     status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
@@ -35,7 +34,7 @@ def retrain(system: System) -> None:
     made = subprocess.run(
         [
             *(system.python("serve"), "-m", "training.archive", "--version", version),
-            *("--checkpoint", FOLDER / "challenger.pt", "--model-store", system.model_store),
+            *("--checkpoint", system.retraining / "challenger.pt", "--model-store", system.model_store),
         ],
         cwd=ROOT,
         check=False,

@@ -139,6 +139,11 @@ class System:
         return self.state / "postgres"
 
     @property
+    def retraining(self) -> Path:
+        """Challenger and report of the last `make retrain`, and the labels that it saw."""
+        return self.state / "retrain"
+
+    @property
     def versions(self) -> Path:
         """The file that states which model versions should be served."""
         return self.state / "versions.json"

@@ -69,3 +69,9 @@ class Versions:
 def archive_name(version: str) -> str:
     """The archive of a version, a file name in the model store."""
     return f"mnist-{version}.mar"
+
+
+def in_order(version: str) -> tuple[list[int], bool, str]:
+    """What to sort versions by: 1.10 comes after 1.9, and a release after what leads to it: 1.1-rc1, 1.1."""
+    numbers = version.replace("-", ".").split(".")
+    return [int(part) for part in numbers if part.isdigit()], "-" not in version, version

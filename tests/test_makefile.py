@@ -78,3 +78,19 @@ def test_an_install_that_fails_says_why_and_is_tried_again(bare_checkout):
         assert "Installing .venv/ops failed:" in done.stderr
         assert "=broken=" in done.stderr
         assert not (bare_checkout / ".venv" / "ops" / "installed").exists()
+
+
+def test_an_mlflow_server_is_told_where_one_is_named(bare_checkout):
+    for path in ROOT.glob("*/requirements*.txt"):
+        (bare_checkout / path.relative_to(ROOT)).parent.mkdir(exist_ok=True)
+        (bare_checkout / path.relative_to(ROOT)).touch()
+    targets = ["train", "retrain", "archive", "swap", "rollback", "canary", "promote"]
+
+    def times_told(*words: str) -> int:
+        commands = _make("-n", "VERSION=1.2", *targets, *words, folder=bare_checkout).stdout
+        return commands.count(".venv/tracking/bin/python -m ops.tracking")
+
+    assert times_told() == 0
+    assert times_told("MLFLOW_TRACKING_URI=http://127.0.0.1:5000") == len(targets)
+    (bare_checkout / ".env").write_text("MLFLOW_TRACKING_URI=http://127.0.0.1:5000\n")
+    assert times_told() == len(targets)

@@ -6,6 +6,7 @@
 Its metrics are those of drawings that the network did not learn from: MNIST's validation split and the held-out styles.
 """
 
+import json
 import platform
 import subprocess
 from dataclasses import asdict, dataclass
@@ -84,12 +85,19 @@ def logits_of(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float
 
 
 def write(content: dict[str, Any], path: Path) -> None:
-    """Write it whole or not at all; the ONNX file of an earlier one goes, for it is of other weights."""
+    """Write it whole or not at all; what lies beside it of an earlier one goes, for it is of other weights."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_suffix(".onnx").unlink(missing_ok=True)
+    for suffix in (".onnx", ".json"):
+        path.with_suffix(suffix).unlink(missing_ok=True)
     unfinished = path.with_name(f"{path.name}.unfinished")
     torch.save(content, unfinished)
     unfinished.replace(path)
+
+
+def write_description(content: dict[str, Any], path: Path) -> None:
+    """All but the weights as JSON, beside the checkpoint `path`: for whoever keeps account of runs without torch."""
+    known = {name: value for name, value in content.items() if name != "state_dict"}
+    path.with_suffix(".json").write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
 
 
 def git_revision() -> str:

@@ -151,12 +151,16 @@ def _epoch(run: _Run, plan: Plan, mix: Mix, recipe: Recipe, number: int) -> floa
 def _loss(network: nn.Module, batch: Batch, teachers: Sequence[nn.Module], recipe: Recipe) -> Tensor:
     inputs = batch.inputs.contiguous(memory_format=torch.channels_last)
     logits = _logits(network, inputs)
-    of_labels = F.cross_entropy(logits, batch.labels, label_smoothing=recipe.label_smoothing)
+    losses = F.cross_entropy(logits, batch.labels, label_smoothing=recipe.label_smoothing, reduction="none")
     if not teachers:
-        return of_labels
+        return losses.mean()
+    # What people labelled is what the teachers may not know: there the labels alone count.
+    taught = len(inputs) - batch.labelled
     with torch.no_grad():
-        opinion = torch.stack([_logits(teacher, inputs).softmax(dim=1) for teacher in teachers]).mean(dim=0)
-    return torch.lerp(of_labels, F.cross_entropy(logits, opinion), recipe.teachers_share)
+        opinions = [_logits(teacher, inputs[:taught]).softmax(dim=1) for teacher in teachers]
+    of_opinion = F.cross_entropy(logits[:taught], torch.stack(opinions).mean(dim=0), reduction="none")
+    of_both = torch.lerp(losses[:taught], of_opinion, recipe.teachers_share)
+    return torch.cat([of_both, losses[taught:]]).mean()
 
 
 def _logits(network: nn.Module, inputs: Tensor) -> Tensor:

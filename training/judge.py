@@ -74,7 +74,7 @@ def judge(champion: Predictor, challenger: Predictor, by: JudgedBy) -> Verdict:
         right = (ours.digits == digits.labels, theirs.digits == digits.labels)
         lines.append(_paired(f"{name}, read right", *right))
         if digits is by.labelled.digits:
-            better = _gains(*right) < SIGNIFICANT
+            better = gains(*right) < SIGNIFICANT
         else:
             lines.append(_calibration(name, ours, theirs, digits.labels))
         lines.append(_paired(f"{name}, not called none", ours.is_digit, theirs.is_digit))
@@ -87,11 +87,11 @@ def judge(champion: Predictor, challenger: Predictor, by: JudgedBy) -> Verdict:
 def _paired(name: str, ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> Line:
     """Counts of the same drawings: worse is what chance would hardly make of equals."""
     lost, won = int((ours & ~theirs).sum()), int((~ours & theirs).sum())
-    worse = _gains(theirs, ours) < SIGNIFICANT
+    worse = gains(theirs, ours) < SIGNIFICANT
     return Line(name, _share(ours), _share(theirs), holds=not worse, note=f"{won} won, {lost} lost")
 
 
-def _gains(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> float:
+def gains(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> float:
     """How probable so many more of `after` are, or more, if both were equals."""
     won, lost = int((~before & after).sum()), int((before & ~after).sum())
     return float(binomtest(won, won + lost, alternative="greater").pvalue) if won + lost else 1.0

@@ -20,10 +20,14 @@ from training.strokes.generate import NO_DIGIT, Drawings
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs float32 (N, 1, 28, 28), ink 1; labels int64 (N,), 10 for no digit."""
+    """Inputs float32 (N, 1, 28, 28), ink 1; labels int64 (N,), 10 for no digit.
+
+    The last `labelled` of them are what people labelled.
+    """
 
     inputs: Tensor
     labels: Tensor
+    labelled: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Mix:
                 images = source.images[chosen].unsqueeze(1).float().div(255)
                 inputs.append(augment(images, self._recipe, generator, source.strength))
                 labels.append(source.labels[chosen])
-            yield Batch(torch.cat(inputs), torch.cat(labels))
+            yield Batch(torch.cat(inputs), torch.cat(labels), sum(counts[3:]))
 
     def _counts(self, *, last: bool) -> tuple[int, ...]:
         """How many a batch has of each source."""

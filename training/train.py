@@ -24,7 +24,7 @@ from handler.model import CHANNELS, restored
 from handler.predictor import digit_probabilities
 from training import data
 from training.calibration import expected_calibration_error
-from training.checkpoint import ChosenBy, logits_of, write
+from training.checkpoint import ChosenBy, logits_of, write, write_description
 from training.data import DataError, Digits
 from training.fit import Plan
 from training.mix import Mix
@@ -142,6 +142,7 @@ def main(arguments: list[str]) -> int:
             student["metrics"] |= {"students": numbers, "minutes": (time.time() - started) / 60}
             write(student, path)
             export(path)
+            write_description(student, path)
     except (DataError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,75 +1,26 @@
 """Archives go to a real S3 server and come back whole, or not at all."""
 
-import json
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
-from botocore.exceptions import BotoCoreError, ClientError
 
 from ops import registry
 from ops.errors import OpsError
-from ops.ports import free_ports
 from ops.registry import Store, pull, push
 from ops.versions import archive_name
-from tests.system.running import ROOT, eventually
-
-KEYS = {"accessKey": "the-key", "secretKey": "of the store, with a blank"}
+from tests.ops.s3 import KEYS, s3_server
+from tests.system.running import ROOT
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory) -> str:
+def server(tmp_path_factory) -> Iterator[str]:
     """The address of an S3 server of its own."""
-    folder = tmp_path_factory.mktemp("s3")
-    identity = {
-        "name": "models",
-        "credentials": [KEYS],
-        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-    }
-    (folder / "identities.json").write_text(json.dumps({"identities": [identity]}))
-    # Each of its parts takes the port 10,000 above as well, unless told otherwise.
-    master, volume, filer, s3, *grpc = (free_ports(20_000 + 10 * place, 1) for place in range(8))
-    command = [
-        str(Path(sys.executable).with_name("weed")), "server", "-s3", "-filer",
-        f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false",
-        f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={s3}",
-        f"-master.port.grpc={grpc[0]}", f"-volume.port.grpc={grpc[1]}",
-        f"-filer.port.grpc={grpc[2]}", f"-s3.port.grpc={grpc[3]}",
-        "-master.volumeSizeLimitMB=64", "-volume.max=500", "-s3.port.iceberg=0", "-s3.port.lance=0",
-        f"-s3.config={folder / 'identities.json'}",
-    ]  # fmt: skip
-    address = f"http://127.0.0.1:{s3}"
-    with (
-        (folder / "log").open("wb") as log,
-        subprocess.Popen(command, stdout=log, stderr=log, cwd=folder) as process,
-    ):
-        try:
-            eventually(lambda: _answers(address), timeout_s=60)
-            yield address
-        finally:
-            process.kill()  # asked to end, it waits for more than a minute
-
-
-def _client(address: str):
-    return boto3.client(
-        "s3", endpoint_url=address, region_name="us-east-1",
-        aws_access_key_id=KEYS["accessKey"], aws_secret_access_key=KEYS["secretKey"],
-    )  # fmt: skip
-
-
-def _answers(address: str) -> bool:
-    client = _client(address)
-    try:
-        client.create_bucket(Bucket="probe")
-        client.put_object(Bucket="probe", Key="probe", Body=b"probe")
-    except (BotoCoreError, ClientError):
-        return False
-    finally:
-        client.close()
-    return True
+    with s3_server(tmp_path_factory.mktemp("s3")) as address:
+        yield address
 
 
 @pytest.fixture

@@ -37,6 +37,21 @@ def initialised_by(code: str) -> Change:
     )
 
 
+# The worker's address space as it is, and so many bytes more: what the kernel refuses it, as where no memory is left.
+LITTLE_MEMORY = """
+        import resource
+        from pathlib import Path
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + {room},) * 2)
+"""
+
+
+def with_room_for(room: int) -> Change:
+    """So many bytes are what a worker may still take when it loads the model."""
+    begin = b'"""Loads and warms up; TorchServe reports the worker ready when this returns."""'
+    return _inserted(HANDLER, begin, begin + LITTLE_MEMORY.format(room=room).encode())
+
+
 def rubbish(name: str) -> Change:
     """One file that holds what it never should."""
     return lambda changed, content: b"rubbish" if changed == name else content

@@ -1,12 +1,14 @@
 """A checkpoint is written whole or not at all, and says how it does on what it did not learn from."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
 from handler.model import DigitClassifier
 from tests.training import synthetic
-from training.checkpoint import ChosenBy, describe, logits_of, write
+from training.checkpoint import ChosenBy, describe, logits_of, write, write_description
 from training.strokes.generate import NO_DIGIT, Drawings
 
 
@@ -18,11 +20,17 @@ def test_it_is_written_whole_or_not_at_all(tmp_path):
     assert torch.load(path, weights_only=True) == {"epoch": 1}
 
 
-def test_the_network_of_an_earlier_one_goes_with_it(tmp_path):
-    network = tmp_path / "model.onnx"
-    network.touch()
+def test_what_lies_beside_an_earlier_one_goes_with_it(tmp_path):
+    beside = [tmp_path / "model.onnx", tmp_path / "model.json"]
+    for path in beside:
+        path.touch()
     write({"epoch": 1}, tmp_path / "model.pt")
-    assert not network.exists()
+    assert not any(path.exists() for path in beside)
+
+
+def test_its_description_is_all_but_the_weights(tmp_path):
+    write_description({"state_dict": object(), "metrics": {"loss": 0.5}}, tmp_path / "model.pt")
+    assert json.loads((tmp_path / "model.json").read_text()) == {"metrics": {"loss": 0.5}}
 
 
 class _Sure(DigitClassifier):

@@ -40,6 +40,8 @@ def test_what_people_labelled_takes_its_share_from_mnist():
         0, 0, last=False
     ):
         assert tuple(int((batch.labels == label).sum()) for label in (3, 7, NO_DIGIT, 5)) == (9, 4, 2, 5)
+        assert batch.labelled == 5
+        assert (batch.labels[-5:] == 5).all()
     # Without any, the share is nobody's.
     batch = next(Mix(_mnist(), _drawings(), replace(RECIPE, labelled_share=0.25)).epoch(0, 0, last=False))
     assert int((batch.labels == 3).sum()) == 14

@@ -60,6 +60,9 @@ def test_a_challenger_that_is_no_better_may_not_follow_and_the_report_says_why(
     assert learned.items() <= labelled.labels().items()
     assert not any(is_held(id_) for id_ in learned)
     assert Predictor.load(tmp_path / "challenger.pt", "1.1").is_compiled
+    described = json.loads((tmp_path / "challenger.json").read_text())
+    assert described["judged"][0]["name"] == "people's labelled drawings, read right"
+    assert [epoch.keys() for epoch in described["metrics"]["curve"]] == [{"loss"}]
     assert not (tmp_path / "work").exists()
 
 
@@ -86,7 +89,7 @@ def test_a_second_run_says_which_labels_changed(tmp_path, little, labelled, caps
 
 
 def test_a_challenger_that_is_better_may_follow(tmp_path, little, labelled, monkeypatch, capsys):
-    monkeypatch.setattr(judge, "_gains", lambda *right: 0.01 if len(right[0]) < 100 else 1.0)
+    monkeypatch.setattr(judge, "gains", lambda *right: 0.01 if len(right[0]) < 100 else 1.0)
     # As if all of the few that judge were won: with so few, judged by nothing else.
     monkeypatch.setattr(judge, "_paired", lambda name, *_: judge.Line(name, 0.9, 1.0, holds=True))
     monkeypatch.setattr(judge, "_calibration", lambda name, *_: judge.Line(name, 0.0, 0.0, holds=True))

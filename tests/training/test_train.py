@@ -1,6 +1,7 @@
 """A real training run of seconds, on digits drawn by code."""
 
 import functools
+import json
 import os
 import re
 import signal
@@ -239,6 +240,9 @@ def test_a_short_run_is_a_trial_that_reads_no_test_set(monkeypatch, tmp_path):
     assert _main(monkeypatch, tmp_path, labels_of_test=read, epochs=1) == 0
     assert "test_accuracy" not in torch.load(tmp_path / "model.pt", weights_only=True)["metrics"]
     assert (tmp_path / "model.onnx").exists()
+    described = json.loads((tmp_path / "model.json").read_text())
+    assert described["settings"]["epochs"] == 1
+    assert len(described["metrics"]["curve"]) == 1
 
 
 def test_without_data_one_line_says_how_to_fetch_it(monkeypatch, tmp_path, capsys):

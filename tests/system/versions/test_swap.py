@@ -1,6 +1,7 @@
 """Versions are swapped, split and rolled back while others predict, and nobody is left without an answer."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,9 +16,10 @@ import psutil
 import pytest
 import requests
 
+from ops.errors import OpsError
 from ops.leftovers import find
 from ops.management import Management
-from ops.swap import EXAMPLE_OF_CANARY
+from ops.swap import EXAMPLE_OF_CANARY, swap
 from ops.versions import RELEASED, Versions, archive_name
 from tests.system import archives
 from tests.system.running import ROOT, UP_WITHIN_S, RunningSystem, eventually
@@ -136,10 +138,20 @@ def test_what_is_served_outlives_down_and_up_and_a_crash(swapped: RunningSystem)
     _done(swapped, "rollback")
 
 
-def test_torchserve_killed_in_the_middle_of_a_swap_serves_one_of_the_two(swapped: RunningSystem):
-    before, wanted = Versions.read(swapped.system.versions).default, GOOD[2]
+@pytest.mark.parametrize(
+    ("wanted", "middle"),
+    [
+        (GOOD[2], lambda system: GOOD[2] in _registered(system)),
+        (GOOD[3], lambda system: Versions.read(system.system.versions).default == GOOD[3]),
+    ],
+    ids=["while it is registered", "while it takes over"],
+)
+def test_torchserve_killed_in_the_middle_of_a_swap_serves_one_of_the_two(
+    swapped: RunningSystem, wanted, middle
+):
+    before = Versions.read(swapped.system.versions).default
     with _begun(swapped, "swap", wanted) as swap:
-        eventually(lambda: wanted in _registered(swapped))
+        eventually(lambda: middle(swapped))
         jvm = next(process for process in find(swapped.system) if process.name() == "java")
         os.kill(jvm.pid, signal.SIGKILL)
         said = swap.communicate(timeout=150)
@@ -151,7 +163,7 @@ def test_torchserve_killed_in_the_middle_of_a_swap_serves_one_of_the_two(swapped
 
 
 def test_a_swap_that_is_killed_leaves_nothing(swapped: RunningSystem):
-    before, wanted = Versions.read(swapped.system.versions).default, GOOD[3]
+    before, wanted = Versions.read(swapped.system.versions).default, GOOD[0]
     with _begun(swapped, "swap", wanted) as swap:
         eventually(lambda: wanted in _registered(swapped))
         swap.kill()
@@ -164,6 +176,12 @@ def test_a_swap_that_is_killed_leaves_nothing(swapped: RunningSystem):
     [
         (archives.initialised_by("raise RuntimeError('of no use')"), "RuntimeError: of no use"),
         (archives.initialised_by("import os; os._exit(9)"), "its workers end while they start"),
+        # As the kernel ends who takes too much.
+        (
+            archives.initialised_by("import os; os.kill(os.getpid(), 9)"),
+            "its workers end while they start",
+        ),
+        (archives.with_room_for(2**20), "emory"),
         (archives.rubbish("weights.pt"), "Error: "),
         (archives.rubbish(archives.HANDLER), "Error: "),
         (archives.instead(archives.TOO_SLOW), "times as long as "),
@@ -171,7 +189,18 @@ def test_a_swap_that_is_killed_leaves_nothing(swapped: RunningSystem):
         (archives.instead(archives.UNDER_ANOTHER_NAME), "it calls itself version '0.1'"),
         (archives.instead(archives.RAISES), "answered a known digit with status 500"),
     ],
-    ids=["handler raises", "worker ends", "weights", "handler", "slow", "wrong", "name", "model raises"],
+    ids=[
+        "handler raises",
+        "worker ends",
+        "worker killed",
+        "little memory",
+        "weights",
+        "handler",
+        "slow",
+        "wrong",
+        "name",
+        "model raises",
+    ],
 )
 def test_what_does_not_serve_is_not_served(swapped: RunningSystem, change, why):
     broken = archives.copy(swapped.system.model_store / archive_name(RELEASED), "7.9", change)
@@ -189,6 +218,20 @@ def test_a_damaged_or_missing_archive_is_not_served(swapped: RunningSystem):
     broken.write_bytes(released.read_bytes())
     _is_refused(swapped, "7.9", f"calls itself mnist {RELEASED}, not mnist 7.9")
     broken.unlink()
+
+
+def test_where_little_memory_is_free_nothing_is_begun(swapped: RunningSystem, monkeypatch, capsys):
+    before = Versions.read(swapped.system.versions)
+    monkeypatch.setattr("ops.swap.NEEDED_MIB", 10**9)  # no machine has so many
+    with Clients(swapped, 2) as clients, pytest.raises(OpsError) as refused:
+        swap(swapped.system, GOOD[0])
+    assert re.fullmatch(
+        rf"{GOOD[0]} is not served: it needs 1000000000 MiB of memory, and \d+ MiB are free. {before.default} goes on.",
+        str(refused.value),
+    )
+    assert "registering" not in capsys.readouterr().out
+    assert clients.versions().keys() == {before.default}
+    assert Versions.read(swapped.system.versions) == replace(before, candidate=None)
 
 
 def test_workers_that_never_come_up_are_given_up_and_meanwhile_nothing_else_is_changed(

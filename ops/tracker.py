@@ -1,0 +1,166 @@
+"""An MLflow server and what it is told of a run, a version and an alias.
+
+    tracker = Tracker(MlflowClient("http://127.0.0.1:5000"))
+    tracker.register(Path("model_store/mnist-1.2.mar"), run)
+    tracker.alias("champion", "1.2")
+
+Each tells only what the server does not know yet.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param
+from mlflow.entities.model_registry import ModelVersion
+
+from ops.errors import OpsError
+
+# Of the experiment and of the registered model.
+NAME = "mnist"
+CHECKPOINT = "checkpoint_sha256"  # the tag that a run and the archives made of it are known by
+VERSION = "version"  # the tag of a registered version, for MLflow itself counts 1, 2, 3
+TABLE_HEAD = "|---|---|"
+_NOT_IN_A_NAME = re.compile(r"[^\w\-. :/]")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run: its checkpoint's SHA-256, what that knows of itself, and the files that shall lie beside it."""
+
+    name: str
+    checkpoint: str
+    content: dict[str, Any]
+    files: Sequence[Path] = ()
+
+
+class Tracker:
+    """One server, asked through its client. Every method raises MlflowException where it does not answer."""
+
+    def __init__(self, client: MlflowClient) -> None:
+        self._client = client
+        found = client.get_experiment_by_name(NAME)
+        self._experiment = found.experiment_id if found else client.create_experiment(NAME)
+
+    def track(self, run: Run) -> str:
+        """The id of the server's run of this checkpoint; it gets one where it has none."""
+        known = self._client.search_runs([self._experiment], f"tags.{CHECKPOINT} = '{run.checkpoint}'")
+        if known:
+            return str(known[0].info.run_id)
+        text = card(run.name, run.content)
+        tags = {
+            CHECKPOINT: run.checkpoint,
+            "mlflow.source.git.commit": run.content["git_revision"],
+            "mlflow.note.content": text,
+        }
+        created = self._client.create_run(self._experiment, tags=tags, run_name=run.name)
+        run_id = str(created.info.run_id)
+        try:
+            begun = created.info.start_time
+            self._client.log_batch(run_id, metrics=list(_metrics(run.content, begun)))
+            self._client.log_batch(run_id, params=_parameters(run.content))
+            self._client.log_text(run_id, text, "model_card.md")
+            for path in run.files:
+                self._client.log_artifact(run_id, str(path))
+            self._client.set_terminated(run_id)
+        except BaseException:  # the next time, half a run would be taken for a whole one
+            self._client.delete_run(run_id)
+            raise
+        print(f"MLflow: {run.name} is a run")
+        return run_id
+
+    def register(self, archive: Path, version: str, run: Run) -> None:
+        """Register an archive, with the run that it comes from. Raises OpsError where another has its name."""
+        known = self._registered(version)
+        if known is not None:
+            if known.tags.get(CHECKPOINT) != run.checkpoint:
+                raise OpsError(
+                    f"{version} is registered with MLflow with other weights, and a version is never overwritten"
+                )
+            return
+        run_id = self.track(run)
+        self._client.log_artifact(run_id, str(archive), "archive")
+        if not self._client.search_registered_models(f"name = '{NAME}'"):
+            self._client.create_registered_model(NAME)
+        self._client.create_model_version(
+            NAME,
+            f"{self._client.get_run(run_id).info.artifact_uri}/archive",
+            run_id,
+            tags={VERSION: version, CHECKPOINT: run.checkpoint},
+            description=card(f"mnist {version}", run.content),
+        )
+        print(f"MLflow: {version} is a version")
+
+    def alias(self, alias: str, version: str | None) -> None:
+        """Let an alias name a registered version, or none."""
+        known = self._registered(version) if version else None
+        held = self._client.get_registered_model(NAME).aliases.get(alias)
+        if known is None and held is not None:
+            self._client.delete_registered_model_alias(NAME, alias)
+            print(f"MLflow: nothing is the {alias} any more")
+        elif known is not None and str(known.version) != held:
+            self._client.set_registered_model_alias(NAME, alias, known.version)
+            print(f"MLflow: {version} is the {alias}")
+
+    def _registered(self, version: str) -> ModelVersion | None:
+        found = self._client.search_model_versions(f"name = '{NAME}' and tags.{VERSION} = '{version}'")
+        return found[0] if found else None
+
+
+def _metrics(content: dict[str, Any], begun: int) -> Iterator[Metric]:
+    """The numbers of the run, those of each epoch as curves, and how a challenger and its champion were judged."""
+    metrics = content["metrics"]
+    numbers = {name: value for name, value in metrics.items() if isinstance(value, (int, float))}
+    numbers |= {name: content[name] for name in ("temperature", "digit_threshold")}
+    if "labelled_drawings" in content:
+        numbers["labelled_drawings"] = len(content["labelled_drawings"])
+    for line in content.get("judged", []):
+        name = _NOT_IN_A_NAME.sub("", line["name"])
+        numbers |= {f"{name}/{model}": line[model] for model in ("champion", "challenger")}
+    for name, value in numbers.items():
+        yield Metric(name, value, begun, 0)
+    for epoch, reached in enumerate(metrics.get("curve", []), 1):
+        for name, value in reached.items():
+            yield Metric(f"epoch/{name}", value, begun, epoch)
+
+
+def _parameters(content: dict[str, Any]) -> list[Param]:
+    held = dict(content["settings"])
+    held |= {f"md5 {name}": checksum for name, checksum in content["data_checksums"].items()}
+    held |= {f"library {name}": version for name, version in content["libraries"].items()}
+    if "champion" in content:
+        held["champion"] = content["champion"]
+    return [Param(name, str(value)) for name, value in held.items()]
+
+
+def card(name: str, content: dict[str, Any]) -> str:
+    """The model card of a run or a version, as Markdown: what it is, learned from and reached."""
+    numbers = {name: value for name, value in content["metrics"].items() if isinstance(value, float)}
+    learned = "MNIST's training set and drawings that training/strokes makes"
+    if "champion" in content:
+        labelled = len(content["labelled_drawings"])
+        learned = f"what {content['champion']} learned from, which it starts from, and {labelled} drawings of people"
+    return "\n".join(
+        [
+            f"# Model card: {name}",
+            "",
+            "A convolutional network that names one handwritten digit, says how sure it is, and says so when a drawing",
+            f"is none. Trained by commit {content['git_revision']} on {learned}.",
+            "Its intended use and its limits are those of training/MODEL_CARD.md in the repository.",
+            "",
+            "Measured on MNIST's validation split and on held-out styles of drawing, which it did not learn from; what",
+            "is called test is MNIST's test set, which chose nothing:",
+            "",
+            "| number | value |",
+            TABLE_HEAD,
+            *(f"| {number} | {value:.4f} |" for number, value in numbers.items()),
+            "",
+            "| setting | value |",
+            TABLE_HEAD,
+            *(f"| {setting} | {value} |" for setting, value in content["settings"].items()),
+            "",
+        ]
+    )

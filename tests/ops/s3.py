@@ -1,0 +1,68 @@
+"""An S3 server for the tests: a real one, with a key of its own."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.ports import free_ports
+from tests.system.running import eventually
+
+KEYS = {"accessKey": "the-key", "secretKey": "of the store, with a blank"}
+
+
+@contextmanager
+def s3_server(folder: Path) -> Iterator[str]:
+    """The address of a server that keeps all it has in the folder; gone on leaving."""
+    identity = {
+        "name": "models",
+        "credentials": [KEYS],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+    }
+    (folder / "identities.json").write_text(json.dumps({"identities": [identity]}))
+    # Each of its parts takes the port 10,000 above as well, unless told otherwise.
+    master, volume, filer, s3, *grpc = (free_ports(20_000 + 10 * place, 1) for place in range(8))
+    command = [
+        str(Path(sys.executable).with_name("weed")), "server", "-s3", "-filer",
+        f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false",
+        f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={s3}",
+        f"-master.port.grpc={grpc[0]}", f"-volume.port.grpc={grpc[1]}",
+        f"-filer.port.grpc={grpc[2]}", f"-s3.port.grpc={grpc[3]}",
+        "-master.volumeSizeLimitMB=64", "-volume.max=500", "-s3.port.iceberg=0", "-s3.port.lance=0",
+        f"-s3.config={folder / 'identities.json'}",
+    ]  # fmt: skip
+    address = f"http://127.0.0.1:{s3}"
+    with (
+        (folder / "log").open("wb") as log,
+        subprocess.Popen(command, stdout=log, stderr=log, cwd=folder) as process,
+    ):
+        try:
+            eventually(lambda: _answers(address), timeout_s=60)
+            yield address
+        finally:
+            process.kill()  # asked to end, it waits for more than a minute
+
+
+def _client(address: str) -> Any:
+    return boto3.client(
+        "s3", endpoint_url=address, region_name="us-east-1",
+        aws_access_key_id=KEYS["accessKey"], aws_secret_access_key=KEYS["secretKey"],
+    )  # fmt: skip
+
+
+def _answers(address: str) -> bool:
+    client = _client(address)
+    try:
+        client.create_bucket(Bucket="probe")
+        client.put_object(Bucket="probe", Key="probe", Body=b"probe")
+    except (BotoCoreError, ClientError):
+        return False
+    finally:
+        client.close()
+    return True

@@ -1,0 +1,244 @@
+"""Runs, versions and who serves are told to a real MLflow server on PostgreSQL, by a client in its own environment."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import zipfile
+from pathlib import Path
+
+import psycopg
+import pytest
+import requests
+
+from ops import postgres
+from ops.ports import free_ports
+from ops.versions import Versions, archive_name
+from tests.ops.conftest import a_server, a_system
+from tests.system.running import ROOT, eventually
+
+TRACKING, SERVER = (ROOT / ".venv" / name / "bin" for name in ("tracking", "mlflow"))
+# Minutes of work, for a run that is to be told: only their shape matters here.
+DESCRIPTION = {
+    "temperature": 0.5,
+    "digit_threshold": 0.75,
+    "settings": {"epochs": 2, "learning_rate": 0.004, "output": "runs/latest.pt"},
+    "metrics": {
+        "validation_accuracy": 0.9946,
+        "curve": [{"loss": 0.9, "validation_accuracy": 0.98}, {"loss": 0.4, "validation_accuracy": 0.9946}],
+        "students": [{"validation_accuracy": 0.9946}],
+    },
+    "git_revision": "0123456789",
+    "libraries": {"torch": "2.14.1"},
+    "data_checksums": {"train-images": "6bbc"},
+}
+RETRAINED = DESCRIPTION | {
+    "champion": "1.1",
+    "labelled_drawings": {"a": 1, "b": 2},
+    "judged": [
+        {
+            "name": "people's drawings, read right",
+            "champion": 0.79,
+            "challenger": 0.9,
+            "holds": True,
+            "note": "",
+        }
+    ],
+}
+
+pytestmark = pytest.mark.skipif(
+    not ((SERVER / "mlflow").exists() and TRACKING.exists()) and "CI" not in os.environ,
+    reason="no MLflow server is installed: make .venv/mlflow/installed .venv/tracking/installed",
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The address of an MLflow server of its own, on a database of its own."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    with a_system(folder) as system, a_server(system), (folder / "log").open("wb") as log:
+        server = postgres.owner_url(system).rpartition("/")[0]
+        with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+            connection.execute("CREATE DATABASE mlflow")
+        port = free_ports(30_500, 1)
+        command = [
+            SERVER / "mlflow", "server", "--host=127.0.0.1", f"--port={port}", "--workers=1",
+            f"--backend-store-uri={server}/mlflow", f"--artifacts-destination={folder / 'artifacts'}",
+        ]  # fmt: skip
+        with subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True) as process:
+            try:
+                address = f"http://127.0.0.1:{port}"
+                eventually(lambda: requests.get(f"{address}/health", timeout=5).ok, timeout_s=90)
+                yield address
+            finally:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+class Told:
+    """A system with nothing started, whose runs, archives and versions are told to a server."""
+
+    def __init__(self, system, folder, address):
+        self.system, self.runs, self.address = system, folder / "runs", address
+        self.runs.mkdir()
+
+    def track(self, **environment):
+        return subprocess.run(
+            [TRACKING / "python", "-m", "ops.tracking", "--runs", self.runs],
+            cwd=ROOT,
+            env={
+                "PATH": os.environ["PATH"],
+                "STATE_DIR": str(self.system.state),
+                "MODEL_STORE": str(self.system.model_store),
+                "MLFLOW_TRACKING_URI": self.address,
+                **environment,
+            },
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def tell(self) -> list[str]:
+        """What is said when all goes well."""
+        done = self.track()
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stderr == ""
+        return done.stdout.splitlines()
+
+    def ask(self, what, **body):
+        answer = requests.post(f"{self.address}/api/2.0/mlflow/{what}", json=body, timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+    def get(self, what, **parameters):
+        answer = requests.get(f"{self.address}/api/2.0/mlflow/{what}", params=parameters, timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+    def run_of(self, checkpoint):
+        """The server's run of these bytes, and the names of its files."""
+        digest = hashlib.sha256(checkpoint).hexdigest()
+        experiment = self.get("experiments/get-by-name", experiment_name="mnist")["experiment"]
+        found = self.ask(
+            "runs/search",
+            experiment_ids=[experiment["experiment_id"]],
+            filter=f"tags.checkpoint_sha256 = '{digest}'",
+        )
+        [run] = found.get("runs", [])
+        listed = self.get("artifacts/list", run_id=run["info"]["run_id"])["files"]
+        return run, {file["path"] for file in listed}
+
+    def alias(self, name) -> str | None:
+        """Our version that an alias names."""
+        model = self.get("registered-models/get", name="mnist")["registered_model"]
+        held = {alias["alias"]: alias["version"] for alias in model.get("aliases", [])}
+        if name not in held:
+            return None
+        found = self.get("model-versions/get", name="mnist", version=held[name])["model_version"]
+        return {tag["key"]: tag["value"] for tag in found["tags"]}["version"]
+
+
+@pytest.fixture
+def told(server, system, tmp_path):
+    return Told(system, tmp_path, server)
+
+
+def _trained(folder: Path, name: str, content, checkpoint: bytes) -> None:
+    (folder / f"{name}.pt").write_bytes(checkpoint)
+    (folder / f"{name}.json").write_text(json.dumps(content))
+
+
+def _archive(system, version: str, content, checkpoint: bytes) -> Path:
+    made = system.model_store / archive_name(version)
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("weights.pt", checkpoint)
+        archive.writestr("provenance.json", json.dumps(content))
+    return made
+
+
+def test_a_run_is_told_once_with_parameters_curves_metrics_and_model_card(told):
+    _trained(told.runs, "latest", DESCRIPTION, b"a run")
+    (told.runs / "unfinished.pt").write_bytes(b"a run that goes on")
+    assert told.tell() == ["MLflow: train latest is a run"]
+    run, files = told.run_of(b"a run")
+    assert run["info"]["status"] == "FINISHED"
+    assert files == {"model_card.md", "latest.json"}
+    parameters = {each["key"]: each["value"] for each in run["data"]["params"]}
+    assert parameters["epochs"] == "2"
+    assert parameters["md5 train-images"] == "6bbc"
+    assert parameters["library torch"] == "2.14.1"
+    metrics = {each["key"]: each["value"] for each in run["data"]["metrics"]}
+    assert metrics["validation_accuracy"] == 0.9946
+    curve = told.get("metrics/get-history", run_id=run["info"]["run_id"], metric_key="epoch/loss")["metrics"]
+    assert [(point["step"], point["value"]) for point in curve] == [(1, 0.9), (2, 0.4)]
+    assert told.tell() == []
+
+
+def test_archives_are_versions_of_their_runs_and_aliases_say_who_serves(told):
+    before, after = b"the champion's weights", b"the challenger's weights"
+    _archive(told.system, "1.1", DESCRIPTION, before)
+    told.system.retraining.mkdir()
+    _trained(told.system.retraining, "challenger", RETRAINED, after)
+    (told.system.retraining / "report.html").write_text("<p>better</p>")
+    challenger = _archive(told.system, "1.2", RETRAINED, after)
+    assert told.tell() == [
+        "MLflow: retrain is a run",
+        "MLflow: mnist 1.1 is a run",
+        "MLflow: 1.1 is a version",
+        "MLflow: 1.2 is a version",
+        "MLflow: 1.1 is the champion",
+        "MLflow: 1.2 is the challenger",
+    ]
+    run, files = told.run_of(after)
+    assert files == {"model_card.md", "challenger.json", "report.html", "archive"}
+    metrics = {each["key"]: each["value"] for each in run["data"]["metrics"]}
+    assert metrics["labelled_drawings"] == 2
+    assert metrics["peoples drawings read right/champion"] == 0.79
+    assert metrics["peoples drawings read right/challenger"] == 0.9
+    uri = run["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
+    kept = requests.get(
+        f"{told.address}/api/2.0/mlflow-artifacts/artifacts/{uri}/archive/{challenger.name}", timeout=30
+    )
+    assert kept.content == challenger.read_bytes()
+
+    Versions("1.2", previous="1.1").write(told.system.versions)
+    assert told.tell() == [
+        "MLflow: 1.2 is the champion",
+        "MLflow: nothing is the challenger any more",
+    ]
+    assert (told.alias("champion"), told.alias("challenger")) == ("1.2", None)
+    Versions("1.2", split={"1.1": 0.1}).write(told.system.versions)
+    told.tell()
+    assert (told.alias("champion"), told.alias("challenger")) == ("1.2", "1.1")
+
+    _archive(told.system, "1.2", RETRAINED, b"other weights")
+    refused = told.track()
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        "1.2 is registered with MLflow with other weights, and a version is never overwritten\n"
+    )
+
+
+def test_half_a_run_is_not_left_behind(told):
+    refused = DESCRIPTION | {"metrics": {"validation_accuracy": 0.9, "what is ? no name": 1.0}}
+    _trained(told.runs, "latest", refused, b"refused at first")
+    assert told.track().returncode == 1
+    _trained(told.runs, "latest", DESCRIPTION, b"refused at first")
+    assert told.tell() == ["MLflow: train latest is a run"]
+    assert told.run_of(b"refused at first")[0]["info"]["status"] == "FINISHED"
+
+
+def test_a_server_that_is_away_is_said_in_one_line_and_told_later(told):
+    _trained(told.runs, "latest", DESCRIPTION, b"trained while it was away")
+    done = told.track(MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("MLflow at http://127.0.0.1:9 was not told; 'make track' tells it later: ")
+    assert told.tell() == ["MLflow: train latest is a run"]
+
+
+def test_without_an_address_the_setting_is_asked_for(told):
+    done = told.track(MLFLOW_TRACKING_URI="")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Setting 'MLFLOW_TRACKING_URI' is missing: ")

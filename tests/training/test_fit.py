@@ -1,0 +1,33 @@
+"""What a network learns from: labels, teachers, and both at once."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from tests.training import synthetic
+from training import fit
+from training.mix import Batch
+
+
+class _Says(nn.Module):
+    """A network that says the same of everything."""
+
+    def __init__(self, label: int, weight: float) -> None:
+        super().__init__()
+        self.logits = weight * F.one_hot(torch.tensor(label), 11).float()
+
+    def forward(self, inputs):
+        return self.logits.expand(len(inputs), -1)
+
+
+def test_of_what_people_labelled_the_labels_alone_are_learned(monkeypatch):
+    monkeypatch.setattr(fit, "BFLOAT16", False)
+    recipe = synthetic.quick(teachers_share=1.0, label_smoothing=0.0)
+    inputs, labels = torch.zeros(4, 1, 28, 28), torch.tensor([3, 3, 3, 3])
+    network, teacher = _Says(3, 5.0), _Says(9, 50.0)
+    right = fit._loss(network, Batch(inputs, labels), [], recipe)
+    wrong = fit._loss(network, Batch(inputs, torch.tensor([9] * 4)), [], recipe)
+    by_teacher = fit._loss(network, Batch(inputs, labels), [teacher], recipe)
+    torch.testing.assert_close(by_teacher, wrong)
+    of_both = fit._loss(network, Batch(inputs, labels, labelled=1), [teacher], recipe)
+    torch.testing.assert_close(of_both, (3 * wrong + right) / 4)

@@ -1,0 +1,84 @@
+"""A way to write that the recipe does not know is learned from labels, and from labels that are wrong nothing worse is.
+
+The loop at a size for a test; benchmarks/retrain.py has it at its own, in a running system.
+"""
+
+import uuid
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from benchmarks.underlined import underlined
+from handler.preprocessing import preprocess
+from training import data, judge, retrain
+from training.archive import RELEASED_CHECKPOINT
+from training.data import Digits
+from training.judge import SIGNIFICANT, gains
+from training.labelled import Labelled
+from training.strokes.generate import drawn
+
+LABELLED = 300
+FRESH = 500
+# In place of MNIST, which not every machine has; the champion reads such digits as well.
+OTHERS = 3000
+RECIPE = replace(
+    retrain.RECIPE, epochs=1, drawn_images=1500, validation_images=500, batch_size=64, average_steps=20
+)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Digits:
+    drawings = drawn(OTHERS, seed=7, processes=1)
+    return Digits(drawings.images, drawings.labels)
+
+
+@pytest.fixture(autouse=True)
+def others(monkeypatch, digits) -> None:
+    monkeypatch.setattr(data, "load", lambda *, train: digits)
+
+
+def _labelled(wrong: float) -> tuple[Labelled, set[str]]:
+    """Underlined digits, and what people said they are: this share of it another digit; and the ids of these."""
+    rng = np.random.default_rng(3)
+    drawings = underlined(LABELLED, seed=1)
+    labels = np.array([drawing.digit for drawing in drawings])
+    slipped = rng.random(LABELLED) < wrong
+    labels = np.where(slipped, (labels + rng.integers(1, 10, LABELLED)) % 10, labels)
+    ids = [str(uuid.UUID(bytes=rng.bytes(16), version=4)) for _ in drawings]
+    images = np.stack([preprocess(drawing.canvas) for drawing in drawings])
+    return Labelled(ids, Digits(images, labels)), set(np.array(ids)[slipped])
+
+
+def _fresh(report) -> tuple[np.ndarray, np.ndarray]:
+    """Which of other drawings of that kind champion and challenger read right."""
+    drawings = underlined(FRESH, seed=2)
+    images = [preprocess(drawing.canvas) for drawing in drawings]
+    digits = np.array([drawing.digit for drawing in drawings])
+    champion, challenger = (
+        np.array([answer.digit for answer in model.predict_inputs(images)]) == digits
+        for model in (report.champion, report.challenger)
+    )
+    return champion, challenger
+
+
+def test_a_style_that_people_labelled_is_read_better_and_nothing_worse(tmp_path):
+    report = retrain.retrain(RELEASED_CHECKPOINT, "1.1", _labelled(wrong=0.0)[0], tmp_path, RECIPE)
+    champion, challenger = _fresh(report)
+    assert challenger.mean() >= champion.mean() + 0.05
+    assert gains(champion, challenger) < SIGNIFICANT / 100
+    assert report.verdict.wins, report.text()
+
+
+def test_of_labels_of_which_many_are_wrong_few_are_learned_and_nothing_worse_may_follow(
+    tmp_path, monkeypatch
+):
+    # What may change a drawing without another answer takes half of the time, and is not what this is about.
+    monkeypatch.setattr(judge, "kept", lambda _: {})
+    monkeypatch.setattr(judge, "called_a_digit", lambda _: {})
+    labelled, wrong = _labelled(wrong=0.3)
+    report = retrain.retrain(RELEASED_CHECKPOINT, "1.1", labelled, tmp_path, RECIPE)
+    kept = report.screened.kept.ids
+    assert len(wrong.intersection(kept)) < 0.1 * len(kept)
+    champion, challenger = _fresh(report)
+    assert not report.verdict.wins or gains(challenger, champion) > SIGNIFICANT, report.text()
