@@ -123,25 +123,27 @@ track: .venv/tracking/installed ## tell the MLflow server of MLFLOW_TRACKING_URI
 test: test-environments lint ## every test, each part in its own environment, then the running system
 	@.venv/train/bin/python -m training.data || echo "Without MNIST the tests that need it are skipped."
 	@echo "Two rows of tests at once, six to ten minutes; each part is shown when it is done."
-	@$(MAKE) -s -j2 -Otarget test-over-http test-versions
+	@$(MAKE) -s -j2 -Otarget test-in-browser test-versions
 
-# The tests in a browser wait more than they compute: beside them there is time for all the others, one after the other.
+# Two rows of about the same length. In each first what is quick, then the running system, which waits more than it
+# computes: two of those go beside each other.
 # A thread each: what these compute is small, and more would wait for each other.
 .PHONY: test-handler test-training test-page test-rest test-over-http test-in-browser test-versions
 test-handler:
 	@OMP_NUM_THREADS=1 .venv/serve/bin/python -m pytest tests/handler tests/training/test_archive.py tests/training/test_behaviour.py
 test-training: test-handler
 	@OMP_NUM_THREADS=1 .venv/train/bin/python -m pytest tests/training
-test-page: test-training
+test-in-browser: test-training
+	@.venv/test/bin/python -m pytest tests/system/in_browser
+
+test-page:
 	@.venv/page/bin/python -m pytest tests/ui
 test-rest: test-page
 	@# What these tests ask of make, they ask from outside.
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest tests/test_*.py tests/ops tests/gateway tests/sql tests/benchmarks
 test-over-http: test-rest
 	@.venv/test/bin/python -m pytest tests/system/over_http
-test-in-browser:
-	@.venv/test/bin/python -m pytest tests/system/in_browser
-test-versions: test-in-browser
+test-versions: test-over-http
 	@.venv/test/bin/python -m pytest tests/system/versions
 
 .PHONY: bench
