@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dotenv import load_dotenv
 
-from ops import lock
+from ops import lock, postgres
 from ops.down import down
 from ops.errors import told
 from ops.models import models
@@ -50,6 +50,7 @@ COMMANDS = {
     "promote": Command(promote),
     "retrain": Command(retrain),
     "prune": Command(lambda system, text: prune(system, days(text)), 1),
+    "migrate": Command(postgres.migrate),
 }
 
 

@@ -65,9 +65,9 @@ def initialise(system: System) -> None:
 
 
 def server_command(system: System) -> list[str]:
-    """The command line of the server: TCP on loopback alone, memory for a machine it shares."""
-    options = {
-        "listen_addresses": "127.0.0.1",
+    """The command line of the server: TCP on its own host alone, memory for a machine it shares."""
+    options: dict[str, str | int] = {
+        "listen_addresses": system.hosts.database,
         "port": system.database_port,
         "unix_socket_directories": "",
         "shared_buffers": "32MB",
@@ -75,6 +75,8 @@ def server_command(system: System) -> list[str]:
         "logging_collector": "off",
         "log_line_prefix": "%m [%p] ",
     }
+    if system.in_containers:  # clients have other addresses than loopback
+        options["hba_file"] = str(ROOT / "sql" / "pg_hba.conf")
     command = [*as_user(), BINARIES / "postgres", "-D", system.database]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]
@@ -130,21 +132,22 @@ def migrate(system: System) -> None:
         )
 
 
-def owner_url(system: System) -> str:
+def owner_url(system: System, database: str = DATABASE) -> str:
     """The database as its owner sees it, password included: never to be printed."""
     password = secrets.read(system, "database_owner_password")
-    return f"postgresql://{OWNER}:{password}@127.0.0.1:{system.database_port}/{DATABASE}"
+    return f"postgresql://{OWNER}:{password}@{system.hosts.database}:{system.database_port}/{database}"
 
 
 def page_url(system: System) -> str:
     """The database as the page's role sees it, without its password."""
-    return f"postgresql://{PAGE}@127.0.0.1:{system.database_port}/{DATABASE}"
+    return f"postgresql://{PAGE}@{system.hosts.database}:{system.database_port}/{DATABASE}"
 
 
 def answers(system: System) -> bool:
     """Whether the server accepts connections."""
     done = subprocess.run(
-        [BINARIES / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(system.database_port)], check=False
+        [BINARIES / "pg_isready", "-q", "-h", system.hosts.database, "-p", str(system.database_port)],
+        check=False,
     )
     return done.returncode == 0
 
