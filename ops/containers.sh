@@ -26,7 +26,7 @@ main() {
   docker compose version >/dev/null 2>&1 || fail "RUNS_IN=containers needs docker with compose v2" \
     "(Debian: apt-get install docker.io, and the package docker-compose), or take RUNS_IN out of .env."
   case $command in
-    up | down | status | logs | secrets | backup | restore | retrain | upgrade | undo | push | pull) "$command" "$@" ;;
+    up | down | status | logs | secrets | backup | restore | retrain | archive | upgrade | undo | push | pull) "$command" "$@" ;;
     models | swap | rollback | canary | promote | prune) ops "$command" "$@" ;;
     *) fail "'$command' is no command of the containers." ;;
   esac
@@ -34,7 +34,8 @@ main() {
 
 up() {
   require_secrets
-  docker compose up --detach --wait $([ -n "${NO_BUILD:-}" ] || echo --build)
+  build_or_pull
+  docker compose up --detach --wait --no-build
   say
   say "Ready: draw a digit on $(address)"
 }
@@ -112,7 +113,7 @@ backup() {
   local file
   file=${1:-$BACKUPS/mnist-$(date -u +%Y%m%d-%H%M%S).tar}
   mkdir -p "$(dirname "$file")"
-  (umask 077 && ops backup >"$file.unfinished") || { rm -f "$file.unfinished"; exit 1; }
+  (umask 077 && ops backup - >"$file.unfinished") || { rm -f "$file.unfinished"; exit 1; }
   mv "$file.unfinished" "$file"
   say "$file: $(du -h "$file" | cut -f 1) of drawings, archives and versions"
 }
@@ -120,7 +121,7 @@ backup() {
 restore() {
   [ -n "${1:-}" ] || { echo "FILE is missing, for example: make restore FILE=$BACKUPS/mnist-20260101-120000.tar" >&2; exit 2; }
   [ -r "$1" ] || { echo "FILE '$1' is not a readable file" >&2; exit 2; }
-  ops restore <"$1"
+  ops restore - <"$1"
   # An archive of the same name may have another content now.
   docker compose up --detach --wait --no-deps --no-build --force-recreate torchserve
 }
@@ -137,25 +138,27 @@ retrain() {
   fi
   [ $status = 0 ] || fail "Nothing was trained, and $champion goes on."
   version=$(ops next-version)
-  run -T archive --version "$version" --checkpoint runs/retrain/challenger.pt --model-store /models ||
+  archive --version "$version" --checkpoint runs/retrain/challenger.pt ||
     fail "The challenger could not be archived, and $champion goes on."
   say
   say "Archived as $version. Try it: make canary VERSION=$version PERCENT=10, or make swap VERSION=$version"
 }
 
+archive() { run -T archive "$@" --model-store /models; }
 push() { run -T ops ops.registry push "${1:-}"; }
 pull() { run -T ops ops.registry pull "${1:-}"; }
 
-# New images beside a backup and the images of before, which `undo` goes back to.
+# New images and migrations, after a backup; the images of before stay, for `undo`.
 upgrade() {
   require_secrets
-  backup "$BACKUPS/before-upgrade-$(date -u +%Y%m%d-%H%M%S).tar"
-  local image
-  ops schema-version >var/before-upgrade
-  for image in $(images); do
-    docker image inspect "$image" >/dev/null 2>&1 && docker tag "$image" "${image%:*}:before-upgrade"
-  done
-  if [ -n "${PULL:-}" ]; then docker compose pull; else docker compose build; fi
+  local id name
+  # Those that run, whatever TAG says by now.
+  while read -r id name; do
+    docker tag "$id" "${name%:*}:before-upgrade"
+  done < <(docker inspect --format '{{.Image}} {{.Config.Image}}' $(docker compose ps --all --quiet))
+  TAG=before-upgrade backup "$BACKUPS/before-upgrade-$(date -u +%Y%m%d-%H%M%S).tar"
+  TAG=before-upgrade ops schema-version >var/before-upgrade
+  build_or_pull
   if ! docker compose up --detach --wait --no-build; then
     fail "The new version does not come up. Back to the one before, with every drawing: make undo"
   fi
@@ -166,24 +169,25 @@ upgrade() {
 # The images before the last upgrade; what its migrations did is taken back by their own second halves.
 undo() {
   [ -s var/before-upgrade ] || fail "There is nothing to undo: no 'make upgrade' was run here."
-  local image
-  docker compose up --detach --wait --no-deps --no-build postgres
   ops migrate-down-to "$(cat var/before-upgrade)"
-  for image in $(images); do
-    docker image inspect "${image%:*}:before-upgrade" >/dev/null 2>&1 && docker tag "${image%:*}:before-upgrade" "$image"
-  done
-  docker compose up --detach --wait --no-build
+  TAG=before-upgrade docker compose up --detach --wait --no-build
   rm var/before-upgrade
   say
   say "As before the upgrade: $(address)"
 }
 
-images() { docker compose config --images | sort -u; }
+# IMAGES names a registry's images, which the release workflow made; without it they are made here.
+build_or_pull() {
+  if [ -n "$(setting IMAGES)" ]; then docker compose pull --quiet; else docker compose build --quiet; fi
+}
+
+# As compose reads it: from the environment, else from .env.
+setting() { printenv "$1" || sed -n "s/^$1=//p" .env 2>/dev/null | tail -n 1; }
 
 address() {
   local port
   port=$(docker compose port gateway 8443 2>/dev/null | head -n 1 | sed 's/.*://')
-  say "https://${SERVER_NAME:-localhost}$([ "${port:-443}" = 443 ] || echo ":$port")"
+  say "https://$(name=$(setting SERVER_NAME); echo "${name:-localhost}")$([ "${port:-443}" = 443 ] || echo ":$port")"
 }
 
 main "$@"

@@ -112,24 +112,39 @@ def as_user() -> list[str]:
 
 def migrate(system: System) -> None:
     """Create the database if it is missing, apply the migrations, set the password of the page's role."""
-    environment = {
-        **os.environ,
-        "DATABASE_URL": owner_url(system) + "?sslmode=disable",
-    }
+    _dbmate(system, "up")
+    with psycopg.connect(owner_url(system)) as connection:
+        set_password(connection, PAGE, secrets.read(system, "database_page_password"))
+
+
+def schema_version(system: System) -> str:
+    """The number of the last migration that was applied."""
+    with psycopg.connect(owner_url(system)) as connection:
+        [(version,)] = connection.execute("SELECT coalesce(max(version), '0') FROM schema_migrations")
+    return str(version)
+
+
+def migrate_down_to(system: System, version: str) -> None:
+    """Take back the migrations after this one, by their own second halves."""
+    while schema_version(system) > version:
+        _dbmate(system, "rollback")
+
+
+def set_password(connection: psycopg.Connection, role: str, password: str) -> None:
+    """Hashed here: a plain password in ALTER ROLE would stand in the server's log when it fails."""
+    hashed = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
+    connection.execute(
+        sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(hashed.decode()))
+    )
+
+
+def _dbmate(system: System, command: str) -> None:
     dbmate = Path(sys.executable).with_name("dbmate")
     _run(
-        [dbmate, "--migrations-dir", ROOT / "sql" / "migrations", "--no-dump-schema", "up"],
+        [dbmate, "--migrations-dir", ROOT / "sql" / "migrations", "--no-dump-schema", command],
         "The database could not be migrated",
-        environment,
+        {**os.environ, "DATABASE_URL": owner_url(system) + "?sslmode=disable"},
     )
-    with psycopg.connect(owner_url(system)) as connection:
-        # Hashed here: a plain password in ALTER ROLE would stand in the server's log when it fails.
-        hashed = connection.pgconn.encrypt_password(
-            secrets.read(system, "database_page_password").encode(), PAGE.encode(), b"scram-sha-256"
-        )
-        connection.execute(
-            sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(PAGE), sql.Literal(hashed.decode()))
-        )
 
 
 def owner_url(system: System, database: str = DATABASE) -> str:

@@ -14,7 +14,9 @@ TIMEOUT_S = 4.0
 
 
 def main() -> int:
-    request = urllib.request.Request(ADDRESS, SEVEN.read_bytes(), {"Content-Type": "application/octet-stream"})
+    request = urllib.request.Request(
+        ADDRESS, SEVEN.read_bytes(), {"Content-Type": "application/octet-stream"}
+    )
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310  a fixed address
             digit = json.load(answer)["digit"]
