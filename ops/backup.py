@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -134,11 +135,12 @@ def _unpack(source: IO[bytes], folder: Path) -> None:
     try:
         with tarfile.open(fileobj=source, mode="r|") as tar:
             for member in tar:
-                name = PurePosixPath(member.name)
-                if not member.isfile() or not _belongs(name):
+                name, content = PurePosixPath(member.name), tar.extractfile(member)
+                if content is None or not member.isfile() or not _belongs(name):
                     raise OpsError(f"It holds '{name}', which no backup does: nothing is restored.")
                 (folder / name).parent.mkdir(exist_ok=True)
-                tar.extract(member, folder, filter="data")
+                with content, (folder / name).open("wb") as file:
+                    shutil.copyfileobj(content, file)
         digests = json.loads((folder / CONTENTS).read_text(encoding="ascii"))
         wrong = [name for name, digest in digests.items() if _digest(folder / name) != digest]
     except (tarfile.TarError, FileNotFoundError, EOFError, ValueError, AttributeError) as error:
@@ -225,9 +227,7 @@ def _postgresql_tool(system: System, name: str, *arguments: str) -> None:
 def _replace(source: Path, target: Path) -> None:
     """Whole or not at all; the two may lie on different disks."""
     unfinished = target.with_suffix(".unfinished")
-    with source.open("rb") as read, unfinished.open("wb") as written:
-        while block := read.read(1 << 20):
-            written.write(block)
+    shutil.copyfile(source, unfinished)
     unfinished.replace(target)
 
 
