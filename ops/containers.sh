@@ -95,7 +95,6 @@ rotate() {
   case $name in
     database_page_password) docker compose up --detach --wait --no-deps --no-build --force-recreate page deliverer ;;
     operator_password) docker compose up --detach --wait --no-deps --no-build --force-recreate page ;;
-    database_owner_password) docker compose up --detach --wait --no-deps --no-build --force-recreate postgres ;;
   esac
   say "$name is another from now on: $FOLDER/$name"
 }
@@ -154,10 +153,10 @@ upgrade() {
   local id name
   # Those that run, whatever TAG says by now.
   while read -r id name; do
-    docker tag "$id" "${name%:*}:before-upgrade"
+    docker tag "$id" "${name%:*}:$(before)"
   done < <(docker inspect --format '{{.Image}} {{.Config.Image}}' $(docker compose ps --all --quiet))
-  TAG=before-upgrade backup "$BACKUPS/before-upgrade-$(date -u +%Y%m%d-%H%M%S).tar"
-  TAG=before-upgrade ops schema-version >var/before-upgrade
+  TAG=$(before) backup "$BACKUPS/before-upgrade-$(date -u +%Y%m%d-%H%M%S).tar"
+  TAG=$(before) ops schema-version >var/before-upgrade
   build_or_pull
   if ! docker compose up --detach --wait --no-build; then
     fail "The new version does not come up. Back to the one before, with every drawing: make undo"
@@ -170,7 +169,7 @@ upgrade() {
 undo() {
   [ -s var/before-upgrade ] || fail "There is nothing to undo: no 'make upgrade' was run here."
   ops migrate-down-to "$(cat var/before-upgrade)"
-  TAG=before-upgrade docker compose up --detach --wait --no-build
+  TAG=$(before) docker compose up --detach --wait --no-build
   rm var/before-upgrade
   say
   say "As before the upgrade: $(address)"
@@ -180,6 +179,9 @@ undo() {
 build_or_pull() {
   if [ -n "$(setting IMAGES)" ]; then docker compose pull --quiet; else docker compose build --quiet; fi
 }
+
+# The tag of the images before the last upgrade: other checkouts on this engine have their own.
+before() { local project; project=$(setting COMPOSE_PROJECT_NAME); echo "${project:-mnist}-before"; }
 
 # As compose reads it: from the environment, else from .env.
 setting() { printenv "$1" || sed -n "s/^$1=//p" .env 2>/dev/null | tail -n 1; }
