@@ -154,13 +154,18 @@ test-page: test-training
 	@.venv/page/bin/python -m pytest tests/ui
 test-rest: test-page
 	@# What these tests ask of make, they ask from outside.
-	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest tests/test_*.py tests/ops tests/gateway tests/sql tests/benchmarks
+	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest tests/test_*.py tests/ops tests/gateway tests/sql tests/benchmarks \
+		tests/containers/test_compose_file.py
 test-over-http: test-rest
 	@.venv/test/bin/python -m pytest tests/system/over_http
 test-in-browser:
 	@.venv/test/bin/python -m pytest tests/system/in_browser
 test-versions: test-in-browser
 	@.venv/test/bin/python -m pytest tests/system/versions
+
+.PHONY: test-containers
+test-containers: .venv/test/installed ## build docker-compose.yml, run it and test it; some 15 minutes, and a container engine
+	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest tests/containers
 
 .PHONY: bench
 bench: environments .venv/bench/installed ## measure, into benchmarks/results/; BENCH=predict, network, page, memory, database or soak, else all but soak
