@@ -8,6 +8,8 @@ cd "$(dirname "$0")/.."
 SECRETS=(database_owner_password database_page_password operator_password s3_secret_key)
 FOLDER=var/secrets
 BACKUPS=backups
+RUNNING=var/running.yml   # the compose file of what runs
+BEFORE=var/before-upgrade # the version of the database before the last upgrade, and with .yml the compose file
 LOST=3 # what training.retrain ends with when the challenger may not follow
 
 say() { echo "$@"; }
@@ -36,6 +38,7 @@ up() {
   require_secrets
   build_or_pull
   docker compose up --detach --wait --no-build
+  cp docker-compose.yml $RUNNING
   say
   say "Ready: draw a digit on $(address)"
 }
@@ -150,27 +153,37 @@ pull() { run -T ops ops.registry pull "${1:-}"; }
 # New images and migrations, after a backup; the images of before stay, for `undo`.
 upgrade() {
   require_secrets
-  local id name
-  # Those that run, whatever TAG says by now.
-  while read -r id name; do
-    docker tag "$id" "${name%:*}:$(before)"
-  done < <(docker inspect --format '{{.Image}} {{.Config.Image}}' $(docker compose ps --all --quiet))
-  TAG=$(before) backup "$BACKUPS/before-upgrade-$(date -u +%Y%m%d-%H%M%S).tar"
-  TAG=$(before) ops schema-version >var/before-upgrade
-  build_or_pull
-  if ! docker compose up --detach --wait --no-build; then
-    fail "The new version does not come up. Back to the one before, with every drawing: make undo"
+  # One that failed is tried again from where it began, or there would be no way back to that.
+  if [ ! -e $BEFORE.unfinished ]; then
+    local id name
+    # Those that run, whatever TAG says by now.
+    while read -r id name; do
+      docker tag "$id" "${name%:*}:$(before)"
+    done < <(docker inspect --format '{{.Image}} {{.Config.Image}}' $(docker compose ps --all --quiet))
+    TAG=$(before) backup "$BACKUPS/before-upgrade-$(date -u +%Y%m%d-%H%M%S).tar"
+    TAG=$(before) ops schema-version >$BEFORE
+    [ ! -e $RUNNING ] || cp $RUNNING $BEFORE.yml
+    touch $BEFORE.unfinished
   fi
+  build_or_pull
+  docker compose up --detach --wait --no-build ||
+    fail "The new version does not come up. Back to the one before, with every drawing: make undo"
+  cp docker-compose.yml $RUNNING
+  rm $BEFORE.unfinished
   say
   say "Upgraded: $(address). If something is wrong with it, back with every drawing: make undo"
 }
 
 # The images before the last upgrade; what its migrations did is taken back by their own second halves.
 undo() {
-  [ -s var/before-upgrade ] || fail "There is nothing to undo: no 'make upgrade' was run here."
-  ops migrate-down-to "$(cat var/before-upgrade)"
-  TAG=$(before) docker compose up --detach --wait --no-build
-  rm var/before-upgrade
+  [ -s $BEFORE ] || fail "There is nothing to undo: no 'make upgrade' was run here."
+  docker compose up --detach --wait --no-deps --no-build postgres
+  ops migrate-down-to "$(cat $BEFORE)"
+  local file=docker-compose.yml
+  [ ! -e $BEFORE.yml ] || file=$BEFORE.yml
+  TAG=$(before) docker compose --project-directory . --file $file up --detach --wait --no-build --remove-orphans
+  cp $file $RUNNING
+  rm -f $BEFORE $BEFORE.yml $BEFORE.unfinished
   say
   say "As before the upgrade: $(address)"
 }
