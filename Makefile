@@ -12,13 +12,29 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 # An extra package index that holds CPU builds of torch, where the usual one only has the larger CUDA builds.
 TORCH_INDEX ?=
 
+# Where the system runs, from the environment or .env: native, or containers, those of docker-compose.yml. The same
+# commands work on either; in containers they need no Python.
+RUNS_IN ?= $(shell sed -n 's/^RUNS_IN=//p' .env 2>/dev/null | tail -n 1)
+ifneq ($(filter-out native containers,$(RUNS_IN)),)
+$(error Setting 'RUNS_IN' has value '$(RUNS_IN)'. Accepted are native and containers)
+endif
+ifeq ($(RUNS_IN),containers)
+OPS := ops/containers.sh
+REGISTRY := $(OPS)
+ARCHIVE := $(OPS) archive
+else
 OPS := .venv/ops/bin/python -m ops
-
+REGISTRY := .venv/registry/bin/python -m ops.registry
+ARCHIVE := .venv/serve/bin/python -m training.archive
+INSTALLED := .venv/ops/installed
+REGISTRY_INSTALLED := .venv/registry/installed
+ARCHIVE_INSTALLED := .venv/serve/installed
 # With an MLflow server named, what changes runs, versions or who serves ends with telling it; a server that is away
 # fails nothing, and is told the next time.
 MLFLOW := $(or $(MLFLOW_TRACKING_URI),$(shell sed -n 's/^MLFLOW_TRACKING_URI=//p' .env 2>/dev/null))
 TRACKING := $(if $(MLFLOW),.venv/tracking/installed)
 TELL_MLFLOW = $(if $(MLFLOW),.venv/tracking/bin/python -m ops.tracking || :)
+endif
 
 .PHONY: help
 help: ## list the targets
@@ -29,59 +45,77 @@ help: ## list the targets
 # The running system
 
 .PHONY: up
-up: environments ## start everything, install what is missing first, print the address
+up: $(if $(INSTALLED),environments) ## start everything, install what is missing first, print the address
 	@$(OPS) up
 
 .PHONY: down
-down: .venv/ops/installed ## stop everything, keep the data
+down: $(INSTALLED) ## stop everything, keep the data
 	@$(OPS) down
 
 .PHONY: status
-status: .venv/ops/installed ## what runs, and whether it answers
+status: $(INSTALLED) ## what runs, and whether it answers
 	@$(OPS) status
 
 .PHONY: logs
-logs: .venv/ops/installed ## follow the logs of all parts; Ctrl-C ends it
+logs: $(INSTALLED) ## follow the logs of all parts; Ctrl-C ends it
 	@$(OPS) logs
 
 .PHONY: models
-models: .venv/ops/installed ## every model version: what serves, its workers, its accuracy at training and in use
+models: $(INSTALLED) ## every model version: what serves, its workers, its accuracy at training and in use
 	@$(OPS) models
 
 .PHONY: swap
-swap: .venv/ops/installed $(TRACKING) $(if $(FROM),from-$(FROM)) ## let VERSION= answer, if it passes its checks; FROM=s3 pulls it first
+swap: $(INSTALLED) $(TRACKING) $(if $(FROM),from-$(FROM)) ## let VERSION= answer, if it passes its checks; FROM=s3 pulls it first
 	@$(OPS) swap "$(VERSION)"
 	@$(TELL_MLFLOW)
 
 .PHONY: push pull from-s3
-push: .venv/registry/installed ## put the archive of VERSION= into the S3 store
-	@.venv/registry/bin/python -m ops.registry push "$(VERSION)"
+push: $(REGISTRY_INSTALLED) ## put the archive of VERSION= into the S3 store
+	@$(REGISTRY) push "$(VERSION)"
 
-pull: .venv/registry/installed ## fetch the archive of VERSION= from the S3 store
-	@.venv/registry/bin/python -m ops.registry pull "$(VERSION)"
+pull: $(REGISTRY_INSTALLED) ## fetch the archive of VERSION= from the S3 store
+	@$(REGISTRY) pull "$(VERSION)"
 
 from-s3: pull
 from-%:
 	@echo "FROM '$*' is no store, for example: make swap VERSION=1.1 FROM=s3" >&2; exit 2
 
 .PHONY: rollback
-rollback: .venv/ops/installed $(TRACKING) ## let the version before answer again, at once
+rollback: $(INSTALLED) $(TRACKING) ## let the version before answer again, at once
 	@$(OPS) rollback
 	@$(TELL_MLFLOW)
 
 .PHONY: canary
-canary: .venv/ops/installed $(TRACKING) ## let VERSION= answer PERCENT= of the drawings; 0 ends it
+canary: $(INSTALLED) $(TRACKING) ## let VERSION= answer PERCENT= of the drawings; 0 ends it
 	@$(OPS) canary "$(VERSION)" "$(PERCENT)"
 	@$(TELL_MLFLOW)
 
 .PHONY: promote
-promote: .venv/ops/installed $(TRACKING) ## let the canary answer everything
+promote: $(INSTALLED) $(TRACKING) ## let the canary answer everything
 	@$(OPS) promote
 	@$(TELL_MLFLOW)
 
 .PHONY: prune
-prune: .venv/ops/installed ## remove drawings older than DAYS= days, labelled ones too, and say how many
+prune: $(INSTALLED) ## remove drawings older than DAYS= days, labelled ones too, and say how many
 	@$(OPS) prune "$(DAYS)"
+
+.PHONY: secrets
+secrets: $(INSTALLED) ## make the passwords that are missing; ROTATE= one of them anew, in force at once
+	@$(OPS) secrets "$(ROTATE)"
+
+.PHONY: backup
+backup: $(INSTALLED) ## drawings, archives and versions in one file; FILE= names another than backups/mnist-TIME.tar
+	@$(OPS) backup "$(FILE)"
+
+.PHONY: restore
+restore: $(INSTALLED) ## put back what a backup holds; FILE=
+	@$(OPS) restore "$(FILE)"
+
+.PHONY: upgrade undo
+upgrade: ## in containers: a backup, then new images and migrations on the running system
+	@$(OPS) upgrade
+undo: ## in containers: back to the images before the last upgrade, with every drawing
+	@$(OPS) undo
 
 # The model
 
@@ -103,14 +137,14 @@ evaluate: data ## measure the released model, or MODEL= (a checkpoint or an arch
 	@.venv/train/bin/python -m training.evaluate $(if $(MODEL),--model $(MODEL)) $(if $(AGAINST),--against $(AGAINST)) $(ARGS)
 
 .PHONY: retrain
-retrain: .venv/ops/installed .venv/serve/installed data $(TRACKING) ## train from what people labelled; archives the next version if it is better, never swaps
+retrain: $(if $(INSTALLED),$(INSTALLED) .venv/serve/installed data) $(TRACKING) ## train from what people labelled; archives the next version if it is better, never swaps
 	@$(OPS) retrain
 	@$(TELL_MLFLOW)
 
 .PHONY: archive
-archive: .venv/serve/installed $(TRACKING) ## pack a checkpoint as model_store/mnist-VERSION.mar; VERSION=, CHECKPOINT=
+archive: $(ARCHIVE_INSTALLED) $(TRACKING) ## pack a checkpoint as model_store/mnist-VERSION.mar; VERSION=, CHECKPOINT=
 	@test -n "$(VERSION)" || { echo "VERSION is missing, for example: make archive VERSION=1.1" >&2; exit 2; }
-	@.venv/serve/bin/python -m training.archive --version "$(VERSION)" $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT))
+	@$(ARCHIVE) --version "$(VERSION)" $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT))
 	@$(TELL_MLFLOW)
 
 .PHONY: track
@@ -140,11 +174,16 @@ test-page:
 	@.venv/page/bin/python -m pytest tests/ui
 test-rest: test-page
 	@# What these tests ask of make, they ask from outside.
-	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest tests/test_*.py tests/ops tests/gateway tests/sql tests/benchmarks
+	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest tests/test_*.py tests/ops tests/gateway tests/sql tests/benchmarks \
+		tests/containers/test_compose_file.py
 test-over-http: test-rest
 	@.venv/test/bin/python -m pytest tests/system/over_http
 test-versions: test-over-http
 	@.venv/test/bin/python -m pytest tests/system/versions
+
+.PHONY: test-containers
+test-containers: .venv/test/installed ## build docker-compose.yml, run it and test it; some 15 minutes, and a container engine
+	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest tests/containers
 
 .PHONY: bench
 bench: environments .venv/bench/installed $(if $(filter retrain,$(BENCH)),data) ## measure, into benchmarks/results/; BENCH=predict, network, page, memory or database, else all of them; or swaps, retrain or soak

@@ -85,6 +85,13 @@ def http_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def native_or_containers(text: str) -> str:
+    """One of the two words."""
+    if text not in ("native", "containers"):
+        raise ValueError(text)
+    return text
+
+
 def postgresql_url(text: str) -> str:
     """A PostgreSQL address, without a password: that is a secret of its own."""
     if not text.startswith(("postgresql://", "postgres://")):
@@ -92,6 +99,12 @@ def postgresql_url(text: str) -> str:
     return text
 
 
+RUNS_IN = Setting(
+    "RUNS_IN",
+    native_or_containers,
+    "native",
+    "Whether the parts are processes of this checkout or the containers of docker-compose.yml.",
+)
 GATEWAY_HOST = Setting(
     "GATEWAY_HOST", str, "127.0.0.1", "The address that the gateway's public listener binds to."
 )

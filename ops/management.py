@@ -1,6 +1,6 @@
 """TorchServe's management API, for one model name.
 
-    with Management(8003) as management:
+    with Management("http://127.0.0.1:8003") as management:
         management.register("1.1")
         management.registered()["1.1"].is_up   # True, seconds later
 
@@ -45,10 +45,10 @@ class Registered:
 
 
 class Management:
-    """The management API of a TorchServe on this machine."""
+    """The management API of a TorchServe."""
 
-    def __init__(self, port: int) -> None:
-        self._url = f"http://127.0.0.1:{port}"
+    def __init__(self, url: str) -> None:
+        self._url = url
         self._session = requests.Session()
 
     def __enter__(self) -> Self:

@@ -105,7 +105,7 @@ def _right(used: Used) -> str:
 
 
 def _registered(system: System) -> tuple[dict[str, Registered], str]:
-    with Management(system.management_port) as management, contextlib.suppress(requests.RequestException):
+    with Management(system.management_url) as management, contextlib.suppress(requests.RequestException):
         return management.registered(), ""
     return {}, "TorchServe does not answer: which versions have workers is not known. See: make status"
 

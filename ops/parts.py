@@ -47,7 +47,7 @@ def _page_command(system: System) -> list[str]:
 def _page_environment(system: System) -> dict[str, str]:
     return {
         "PYTHONPATH": str(ROOT),
-        "MODEL_URL": f"http://127.0.0.1:{system.inner_port}",
+        "MODEL_URL": system.inner_url,
         "OUTBOX_PATH": str(system.outbox),
         **database_environment(system),
     }
@@ -92,12 +92,12 @@ PARTS = (
     Part(
         "torchserve",
         _torchserve_command,
-        lambda system: _says_ok(f"http://127.0.0.1:{system.inner_port}/ping"),
+        lambda system: _says_ok(f"{system.inner_url}/ping"),
     ),
     Part(
         "page",
         _page_command,
-        lambda system: _says_ok(f"http://127.0.0.1:{system.page_port}/_stcore/health"),
+        lambda system: _says_ok(f"{system.page_url}/_stcore/health"),
         _page_environment,
     ),
     Part("deliverer", _deliverer_command, _delivers, _deliverer_environment),

@@ -65,9 +65,9 @@ def initialise(system: System) -> None:
 
 
 def server_command(system: System) -> list[str]:
-    """The command line of the server: TCP on loopback alone, memory for a machine it shares."""
-    options = {
-        "listen_addresses": "127.0.0.1",
+    """The command line of the server: TCP on its own host alone, memory for a machine it shares."""
+    options: dict[str, str | int] = {
+        "listen_addresses": system.hosts.database,
         "port": system.database_port,
         "unix_socket_directories": "",
         "shared_buffers": "32MB",
@@ -75,6 +75,8 @@ def server_command(system: System) -> list[str]:
         "logging_collector": "off",
         "log_line_prefix": "%m [%p] ",
     }
+    if system.in_containers:  # clients have other addresses than loopback
+        options["hba_file"] = str(ROOT / "sql" / "pg_hba.conf")
     command = [*as_user(), BINARIES / "postgres", "-D", system.database]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]
@@ -110,41 +112,57 @@ def as_user() -> list[str]:
 
 def migrate(system: System) -> None:
     """Create the database if it is missing, apply the migrations, set the password of the page's role."""
-    environment = {
-        **os.environ,
-        "DATABASE_URL": owner_url(system) + "?sslmode=disable",
-    }
+    _dbmate(system, "up")
+    with psycopg.connect(owner_url(system)) as connection:
+        set_password(connection, PAGE, secrets.read(system, "database_page_password"))
+
+
+def schema_version(system: System) -> str:
+    """The number of the last migration that was applied."""
+    with psycopg.connect(owner_url(system)) as connection:
+        [(version,)] = connection.execute("SELECT coalesce(max(version), '0') FROM schema_migrations")
+    return str(version)
+
+
+def migrate_down_to(system: System, version: str) -> None:
+    """Take back the migrations after this one, by their own second halves."""
+    while schema_version(system) > version:
+        _dbmate(system, "rollback")
+
+
+def set_password(connection: psycopg.Connection, role: str, password: str) -> None:
+    """Hashed here: a plain password in ALTER ROLE would stand in the server's log when it fails."""
+    hashed = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
+    connection.execute(
+        sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(hashed.decode()))
+    )
+
+
+def _dbmate(system: System, command: str) -> None:
     dbmate = Path(sys.executable).with_name("dbmate")
     _run(
-        [dbmate, "--migrations-dir", ROOT / "sql" / "migrations", "--no-dump-schema", "up"],
+        [dbmate, "--migrations-dir", ROOT / "sql" / "migrations", "--no-dump-schema", command],
         "The database could not be migrated",
-        environment,
+        {**os.environ, "DATABASE_URL": owner_url(system) + "?sslmode=disable"},
     )
-    with psycopg.connect(owner_url(system)) as connection:
-        # Hashed here: a plain password in ALTER ROLE would stand in the server's log when it fails.
-        hashed = connection.pgconn.encrypt_password(
-            secrets.read(system, "database_page_password").encode(), PAGE.encode(), b"scram-sha-256"
-        )
-        connection.execute(
-            sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(PAGE), sql.Literal(hashed.decode()))
-        )
 
 
-def owner_url(system: System) -> str:
+def owner_url(system: System, database: str = DATABASE) -> str:
     """The database as its owner sees it, password included: never to be printed."""
     password = secrets.read(system, "database_owner_password")
-    return f"postgresql://{OWNER}:{password}@127.0.0.1:{system.database_port}/{DATABASE}"
+    return f"postgresql://{OWNER}:{password}@{system.hosts.database}:{system.database_port}/{database}"
 
 
 def page_url(system: System) -> str:
     """The database as the page's role sees it, without its password."""
-    return f"postgresql://{PAGE}@127.0.0.1:{system.database_port}/{DATABASE}"
+    return f"postgresql://{PAGE}@{system.hosts.database}:{system.database_port}/{DATABASE}"
 
 
 def answers(system: System) -> bool:
     """Whether the server accepts connections."""
     done = subprocess.run(
-        [BINARIES / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(system.database_port)], check=False
+        [BINARIES / "pg_isready", "-q", "-h", system.hosts.database, "-p", str(system.database_port)],
+        check=False,
     )
     return done.returncode == 0
 

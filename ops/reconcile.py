@@ -1,6 +1,6 @@
 """Bring TorchServe to the versions that should be served.
 
-    reconciler = Reconciler(Management(8003), output, report, up_within_s=60)
+    reconciler = Reconciler(Management(url), output, report, up_within_s=60)
     reconciler.bring(Versions.read(path))      # again and again: each call does what can be done now
 
 Registers what is missing, sets the default once it answers, keeps the previous version warm with one worker, and takes

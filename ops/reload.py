@@ -5,13 +5,19 @@ import time
 import xmlrpc.client
 
 import psutil
+import requests
 
-from ops import gateway, supervisor
+from ops import gateway, split, supervisor
 from ops.errors import OpsError
 from ops.system import System
+from ops.versions import Versions
 
 TAKE_UP_TIMEOUT_S = 5.0
 POLL_INTERVAL_S = 0.02
+# In containers the keeper writes and the gateway looks twice a second, and a worker of before answers for an instant.
+FOLLOW_TIMEOUT_S = 15.0
+ANSWERS_IN_A_ROW = 3
+REQUEST_TIMEOUT_S = 2.0
 
 
 def reload(system: System) -> None:
@@ -19,8 +25,11 @@ def reload(system: System) -> None:
 
     On return every new connection is answered by it. Raises OpsError where nginx refuses it, and then all is as before.
     """
-    split = gateway.split_configuration(system)
-    kept = split.read_text(encoding="utf-8")
+    if system.in_containers:
+        _wait_for_the_container(system)
+        return
+    written = gateway.split_configuration(system)
+    kept = written.read_text(encoding="utf-8")
     gateway.write_configuration(system)
     done = subprocess.run(
         [*gateway.command(system), "-t"],
@@ -30,7 +39,7 @@ def reload(system: System) -> None:
         check=False,
     )
     if done.returncode != 0:
-        split.write_text(kept, encoding="utf-8")
+        written.write_text(kept, encoding="utf-8")
         raise OpsError(f"The gateway does not take its new configuration: {done.stdout.strip()}")
     try:
         with supervisor.remote(system) as interface:
@@ -41,6 +50,28 @@ def reload(system: System) -> None:
         return  # it is just being started, and will read the new one
     deadline = time.monotonic() + TAKE_UP_TIMEOUT_S
     while any(map(_accepts, workers)) and time.monotonic() < deadline:
+        time.sleep(POLL_INTERVAL_S)
+
+
+def _wait_for_the_container(system: System) -> None:
+    """TorchServe's keeper tells the gateway's container (ops/split.py), which then says so itself."""
+    wanted = split.in_force(Versions.read(system.versions))
+    deadline = time.monotonic() + FOLLOW_TIMEOUT_S
+    in_a_row = 0
+    while in_a_row < ANSWERS_IN_A_ROW:
+        try:
+            # Each on a connection of its own: an open one goes on with the worker of before.
+            said = requests.get(
+                system.inner_url, headers={"Host": "split.in.force"}, timeout=REQUEST_TIMEOUT_S
+            ).text
+        except requests.RequestException:
+            return  # it is just being started, and will read the new one
+        in_a_row = in_a_row + 1 if said == wanted else 0
+        if time.monotonic() > deadline:
+            raise OpsError(
+                f"The gateway has not taken up the split '{wanted}' within {FOLLOW_TIMEOUT_S:.0f} s, and says "
+                f"'{said[:100]}'. It follows by itself when TorchServe's container runs. See: make status"
+            )
         time.sleep(POLL_INTERVAL_S)
 
 

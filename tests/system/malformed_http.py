@@ -191,10 +191,14 @@ def _lines_and_headers() -> Iterator[Case]:
         ("two hosts", b"Host: y\r\n\r\n", (400,)),
     ):
         yield case(f"headers: {name}", head + rest, *statuses)
-    for host in ("", "a b", "a/b", "../", "x:y:z", "[", "a\0"):
-        yield case(
-            f"host {host!r}", f"GET /ping HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode(), 400
-        )
+    # nginx 1.26 takes the last two for names.
+    for host, statuses in (
+        *((host, [400]) for host in ("", "a b", "a/b", "../", "a\0")),
+        ("x:y:z", [200, 400]),
+        ("[", [200, 400]),
+    ):
+        request = f"GET /ping HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+        yield case(f"host {host!r}", request, *statuses)
     yield case("no host", b"GET /ping HTTP/1.1\r\n\r\n", 400)
     behind = post(b"hello").replace(b"Connection: close\r\n", b"") + b"\0\1\2 trailing garbage\r\n\r\n"
     yield case("garbage behind a request", behind, 400)

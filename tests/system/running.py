@@ -1,7 +1,14 @@
-"""A running system for the tests: started, asked and stopped by the commands that `make` runs."""
+"""A running system for the tests: started, asked and stopped by the commands that `make` runs; or one elsewhere.
+
+SYSTEM_ADDRESS=https://localhost:8443 lets the tests ask a system that runs already, such as one in containers. What
+they need of it beyond its address, they skip, each with its reason. SYSTEM_DATABASE is the connection string of its
+database's owner, REQUESTS_CA_BUNDLE the certificate that it shows where nobody else vouches for it.
+"""
 
 import os
 import random
+import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -9,7 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import psycopg
@@ -37,23 +45,51 @@ class Logged(NamedTuple):
 
 @dataclass(frozen=True)
 class RunningSystem:
-    """A system of its own: its state in a temporary folder, its ports free ones."""
+    """A system of its own: its state in a temporary folder, its ports free ones. Or, without `local`, one elsewhere."""
 
-    system: System
+    local: System | None
     environment: dict[str, str]
     checkout: Path = ROOT
 
     @property
+    def system(self) -> System:
+        """Its files, ports and processes; skips the test where these are not this machine's."""
+        if self.local is None:
+            _skip("this test looks into the system's files or processes, and SYSTEM_ADDRESS is another's")
+        return self.local
+
+    @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.system.gateway_port}"
+        return f"http://127.0.0.1:{self.local.gateway_port}" if self.local else os.environ["SYSTEM_ADDRESS"]
+
+    @property
+    def operators_address(self) -> str:
+        """By which whoever asks is an operator, for they sit at the machine."""
+        if self.local is None:
+            _skip("at SYSTEM_ADDRESS nobody is an operator by where they sit")
+        return self.address
 
     @property
     def database(self) -> str:
         """The connection string of the owner of the database."""
-        return postgres.owner_url(self.system)
+        if self.local is None and "SYSTEM_DATABASE" not in os.environ:
+            _skip("this test looks into the database, and SYSTEM_DATABASE does not say where it is")
+        return postgres.owner_url(self.local) if self.local else os.environ["SYSTEM_DATABASE"]
+
+    def connect(self, timeout_s: float) -> socket.socket:
+        """A connection to the public listener, for bytes as they are."""
+        parts = urlsplit(self.address)
+        assert parts.hostname is not None
+        connection = socket.create_connection((parts.hostname, parts.port or 443), timeout=timeout_s)
+        if parts.scheme == "http":
+            return connection
+        trusted = ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE"))
+        return trusted.wrap_socket(connection, server_hostname=parts.hostname)
 
     def ops(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run what `make` runs for a command and its values."""
+        if self.local is None:
+            _skip("this test runs commands of `make`, and SYSTEM_ADDRESS is another checkout's")
         return subprocess.run(
             [sys.executable, "-m", "ops", *words],
             cwd=ROOT,
@@ -106,6 +142,12 @@ def started(state: Path, model_store: Path) -> Iterator[RunningSystem]:
     assert done.returncode == 0, done.stdout + done.stderr
     assert leftovers.find(system) == []
     assert not system.sockets.exists()
+
+
+def _skip(reason: str) -> NoReturn:
+    import pytest  # here, for the benchmarks draw with this module's help and have no pytest
+
+    raise pytest.skip.Exception(reason)
 
 
 def logs(system: System) -> str:

@@ -184,7 +184,7 @@ def test_a_label_given_elsewhere_closes_the_drawing_too(system: RunningSystem, n
     one, other = new_page(width=1280, height=900), new_page(width=1280, height=900)
     open_page(one, system.address)
     drawing_id = _draw(system, one, 7)
-    other.goto(f"{system.address}/history")
+    other.goto(f"{system.operators_address}/history")
     other.locator(f'.card[data-id="{drawing_id}"]').click()
     other.locator(".st-key-correct-1 button").click()
     eventually(lambda: _row(system, drawing_id) == (7, 1, 2))
@@ -260,7 +260,7 @@ def test_what_a_client_says_of_its_address_counts_for_nothing(
     expect(page.locator(".empty")).to_contain_text("Nothing yet")
     claims = {"X-Forwarded-For": "203.0.113.7"}
     page = new_page(width=1280, height=900, extra_http_headers=claims)
-    page.goto(f"{system.address}/history")
+    page.goto(f"{system.operators_address}/history")
     expect(page.locator(".st-key-filters")).to_be_visible()
 
 
@@ -268,7 +268,7 @@ def test_an_operator_turns_pages_filters_and_takes_files_along(system: RunningSy
     ids = _insert(system, 55)
     wrong = _insert(system, 2, true_label=1, prediction=7, is_digit=False)
     [other] = _insert(system, 1, model_version="0.6")
-    desktop.goto(f"{system.address}/history")
+    desktop.goto(f"{system.operators_address}/history")
     expect(desktop.locator(f'.card[data-id="{other}"]')).to_have_count(1)
     _pick(desktop, "filter-version", "0.9")
     expect(desktop.locator(f'.card[data-id="{other}"]')).to_have_count(0)
@@ -302,7 +302,7 @@ def test_an_operator_turns_pages_filters_and_takes_files_along(system: RunningSy
 
 def test_a_drawing_is_chosen_and_labelled_by_keyboard(system: RunningSystem, desktop: Page):
     first, second = _insert(system, 2, model_version="0.8")
-    desktop.goto(f"{system.address}/history")
+    desktop.goto(f"{system.operators_address}/history")
     _pick(desktop, "filter-version", "0.8")
     expect(desktop.locator(".card")).to_have_count(2)
     desktop.locator(f'.card[data-id="{first}"]').focus()
@@ -322,7 +322,7 @@ def test_a_drawing_is_chosen_and_labelled_by_keyboard(system: RunningSystem, des
 def test_insights_are_pictures_of_what_is_in_the_log(system: RunningSystem, desktop: Page):
     _insert(system, 3, model_version="0.7", true_label=7)
     _insert(system, 1, model_version="0.7", true_label=1)
-    desktop.goto(f"{system.address}/history")
+    desktop.goto(f"{system.operators_address}/history")
     _go(desktop, "Insights")
     desktop.locator(".st-key-period button", has_text="All").click()
     _pick(desktop, "insights-version", "0.7")

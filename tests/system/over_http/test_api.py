@@ -161,19 +161,20 @@ def test_the_api_describes_itself(system: RunningSystem):
     assert {"/predictions/mnist", "/predict", "/explanations/mnist", "/ping"} <= document["paths"].keys()
 
 
-@pytest.mark.parametrize("listener", ["gateway_port", "inner_port"])
+@pytest.mark.parametrize("listener", ["public", "inner"])
 @pytest.mark.parametrize(
     "path",
     ["/models", "/models/mnist", "/models/mnist/1.0", "/metrics", "/api-description", "/predictions/other",
      "/predictions/mnist/1.0", "/predictions/../models", "/predictions/%2e%2e/models"],
 )  # fmt: skip
 def test_management_and_metrics_are_reached_through_no_listener(system: RunningSystem, listener, path):
-    port = getattr(system.system, listener)
+    address = system.address if listener == "public" else system.system.inner_url
     for method in ("GET", "POST", "DELETE", "PUT"):
-        request = requests.Request(method, f"http://127.0.0.1:{port}").prepare()
-        request.url = f"http://127.0.0.1:{port}{path}"  # as it is: requests would resolve the dots
+        request = requests.Request(method, address).prepare()
+        request.url = f"{address}{path}"  # as it is: requests would resolve the dots
         with requests.Session() as session:
-            response = session.send(request, timeout=30)
+            trusted = session.merge_environment_settings(address, {}, None, None, None)
+            response = session.send(request, timeout=30, verify=trusted["verify"])
         assert "modelVersion" not in response.text
         assert "ts_inference" not in response.text
         assert response.status_code in (400, 404, 405), response.text

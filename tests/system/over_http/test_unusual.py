@@ -5,7 +5,6 @@ import http.client
 import io
 import json
 import random
-import socket
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -122,7 +121,7 @@ def test_a_form_with_other_fields_is_read(system: RunningSystem):
 
 
 def _exchange(system: RunningSystem, *pieces: bytes, after_100: bytes = b"") -> dict:
-    with socket.create_connection(("127.0.0.1", system.system.gateway_port), timeout=30) as connection:
+    with system.connect(30) as connection:
         for piece in pieces:
             connection.sendall(piece)
         if after_100:

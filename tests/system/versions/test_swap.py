@@ -305,12 +305,12 @@ def _begun(system: RunningSystem, *words: str) -> subprocess.Popen[str]:
 
 
 def _registered(system: RunningSystem) -> set[str]:
-    with Management(system.system.management_port) as management:
+    with Management(system.system.management_url) as management:
         return set(management.registered())
 
 
 def _is_up(system: RunningSystem, version: str) -> bool:
-    with Management(system.system.management_port) as management:
+    with Management(system.system.management_url) as management:
         found = management.registered().get(version)
         return found is not None and found.is_up
 

@@ -1,0 +1,179 @@
+#!/bin/sh
+# The gateway's container: fills in nginx's configuration, runs nginx, and lets it reload when something changed that it
+# cannot see by itself: another split, a renewed certificate, another address of a container that was started anew.
+#
+#   container.sh serve      until it is told to stop
+#   container.sh check      whether nginx takes the configuration; the image is not built otherwise
+set -eu
+
+etc=/etc/gateway
+run=/run/gateway
+split=/state/split.conf # written by TorchServe's keeper
+given=/tls              # fullchain.pem and privkey.pem, as certbot names them
+self_signed=/certificate
+LOOK_EVERY_S=0.5
+DAYS=825
+# What answers where a name has no address, for its container does not run: nothing, at once.
+NOBODY=127.0.0.1
+
+say() { echo "gateway: $*" >&2; }
+
+main() {
+    case "${1:-serve}" in
+    check)
+        mkdir -p "$run"
+        certificate "$run" && INNER_HOST=127.0.0.1 settle "$run"
+        rm -rf "$run"
+        ;;
+    serve) serve ;;
+    *)
+        say "there is serve and check, not '$1'"
+        exit 2
+        ;;
+    esac
+}
+
+serve() {
+    has_a_certificate || certificate "$self_signed"
+    INNER_HOST=$(own_address gateway-inner)
+    seen=$(look)
+    settle "$(in_use)" || exit 1
+    nginx -c "$run/nginx.conf" -e stderr -g 'daemon off;' &
+    nginx=$!
+    # QUIT: what is being answered is answered to its end.
+    trap 'kill -QUIT $nginx; wait $nginx; exit 0' TERM INT
+    while kill -0 "$nginx" 2>/dev/null; do
+        sleep $LOOK_EVERY_S &
+        wait $!
+        now=$(look)
+        [ "$now" = "$seen" ] && continue
+        seen=$now
+        if settle "$(in_use)"; then
+            nginx -c "$run/nginx.conf" -e stderr -s reload
+        else
+            say "the configuration before stays in force"
+        fi
+    done
+    wait "$nginx"
+}
+
+# All that a configuration depends on, as one text to compare.
+look() {
+    address torchserve-inference
+    address page-inner
+    cat "$split" 2>/dev/null || :
+    has_a_certificate && cksum "$given/fullchain.pem" "$given/privkey.pem" || :
+}
+
+# Fill in everything; fails where nginx does not take it, and then all is as before.
+settle() {
+    before=$run/before
+    rm -rf "$before" && mkdir "$before"
+    for file in nginx.conf split.conf http.d; do
+        [ ! -e "$run/$file" ] || mv "$run/$file" "$before/"
+    done
+    write "$1"
+    if said=$(nginx -t -q -c "$run/nginx.conf" -e stderr 2>&1); then
+        return 0
+    fi
+    say "nginx does not take the configuration: $said"
+    for file in nginx.conf split.conf http.d; do
+        rm -rf "${run:?}/$file"
+        [ ! -e "$before/$file" ] || mv "$before/$file" "$run/"
+    done
+    return 1
+}
+
+write() {
+    export CERTIFICATE="$1" INNER_HOST INNER_PORT=8001 HTTPS_PORT="${HTTPS_PORT:-443}"
+    export GATEWAY_HOST=0.0.0.0 GATEWAY_PORT='8443 ssl' GATEWAY_RUN=$run GATEWAY_ETC=$etc
+    RATE_LIMIT_PER_SECOND=${RATE_LIMIT_PER_SECOND:-20}
+    case "$RATE_LIMIT_PER_SECOND$HTTPS_PORT" in
+    *[!0-9]*)
+        say "RATE_LIMIT_PER_SECOND '$RATE_LIMIT_PER_SECOND' or HTTPS_PORT '$HTTPS_PORT' is not a whole number"
+        exit 1
+        ;;
+    esac
+    # nginx knows no rate of 0; the template then counts nobody.
+    RATE_LIMIT_ZONE=$RATE_LIMIT_PER_SECOND
+    [ "$RATE_LIMIT_ZONE" != 0 ] || RATE_LIMIT_ZONE=1
+    INFERENCE_ADDRESS=$(address torchserve-inference):8002
+    PAGE_ADDRESS=$(address page-inner):8005
+    export RATE_LIMIT_PER_SECOND RATE_LIMIT_ZONE INFERENCE_ADDRESS PAGE_ADDRESS
+    placeholders='${GATEWAY_HOST} ${GATEWAY_PORT} ${INNER_HOST} ${INNER_PORT} ${INFERENCE_ADDRESS} ${PAGE_ADDRESS}
+        ${RATE_LIMIT_PER_SECOND} ${RATE_LIMIT_ZONE} ${GATEWAY_RUN} ${GATEWAY_ETC} ${CERTIFICATE} ${HTTPS_PORT}'
+    mkdir -p "$run/http.d"
+    envsubst "$placeholders" <"$etc/nginx.conf.template" >"$run/nginx.conf"
+    envsubst "$placeholders" <"$etc/containers.conf.template" >"$run/http.d/containers.conf"
+    {
+        linger
+        cat "$split" 2>/dev/null || printf 'map "" $split_in_force { default none; }\nsplit_clients "$split_key" $model { * "mnist"; }\n'
+    } >"$run/split.conf"
+    trusted_proxy >"$run/http.d/trusted_proxy.conf"
+}
+
+# Idle connections of clients outlive a reload by so much (ops/gateway.py). nginx has it since 1.27.4.
+linger() {
+    version=$(nginx -v 2>&1 | sed 's/.*nginx\/\([0-9.]*\).*/\1/')
+    if [ "$(printf '1.27.4\n%s\n' "$version" | sort -V | head -n 1)" = 1.27.4 ]; then
+        echo 'keepalive_min_timeout 20s;'
+    elif [ ! -e "$run/said" ]; then
+        say "nginx $version is older than 1.27.4: a request that meets a reload on an idle connection may have to be sent again"
+        : >"$run/said"
+    fi
+}
+
+# Whose X-Forwarded-For is believed; without TRUSTED_PROXY nobody's, and a client is the address that connects.
+trusted_proxy() {
+    [ -n "${TRUSTED_PROXY:-}" ] || return 0
+    case "$TRUSTED_PROXY" in
+    *[!0-9a-fA-F.:/\ ]*)
+        say "TRUSTED_PROXY '$TRUSTED_PROXY' is not a list of addresses or networks, such as: 10.0.0.0/8 192.0.2.7"
+        exit 1
+        ;;
+    esac
+    for network in $TRUSTED_PROXY; do
+        echo "set_real_ip_from $network;"
+    done
+    echo 'real_ip_header X-Forwarded-For;'
+    echo 'real_ip_recursive on;'
+}
+
+address() {
+    found=$(getent ahostsv4 "$1" 2>/dev/null | sed -n '1s/ .*//p')
+    echo "${found:-$NOBODY}"
+}
+
+own_address() {
+    own=$(address "$1")
+    if [ "$own" = "$NOBODY" ]; then
+        say "this container has no address as $1: it belongs on the network 'inner' (docker-compose.yml)"
+        exit 1
+    fi
+    echo "$own"
+}
+
+has_a_certificate() {
+    [ -r "$given/fullchain.pem" ] && [ -r "$given/privkey.pem" ]
+}
+
+in_use() {
+    if has_a_certificate; then echo "$given"; else echo "$self_signed"; fi
+}
+
+# A self-signed one, made once: the connection is encrypted, and a browser warns that nobody vouches for it.
+certificate() {
+    # One that ends within a month is made anew.
+    ! openssl x509 -in "$1/fullchain.pem" -noout -checkend 2592000 >/dev/null 2>&1 || return 0
+    name=${SERVER_NAME:-localhost}
+    say "there is no certificate in var/secrets/tls: making a self-signed one for $name"
+    (
+        umask 077
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days $DAYS -subj "/CN=$name" \
+            -addext "subjectAltName=DNS:$name,DNS:localhost,IP:127.0.0.1" \
+            -keyout "$1/privkey.pem" -out "$1/fullchain.unfinished" 2>/dev/null
+    )
+    mv "$1/fullchain.unfinished" "$1/fullchain.pem"
+}
+
+main "$@"

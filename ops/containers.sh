@@ -1,0 +1,208 @@
+#!/usr/bin/env bash
+# What `make` runs where RUNS_IN=containers: the same commands, with nothing on the server but the container engine.
+#
+#   ops/containers.sh COMMAND [VALUE ...]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+SECRETS=(database_owner_password database_page_password operator_password s3_secret_key)
+FOLDER=var/secrets
+BACKUPS=backups
+RUNNING=var/running.yml   # the compose file of what runs
+BEFORE=var/before-upgrade # the version of the database before the last upgrade, and with .yml the compose file
+LOST=3 # what training.retrain ends with when the challenger may not follow
+
+say() { echo "$@"; }
+fail() {
+  echo "$@" >&2
+  exit 1
+}
+
+# A command in a container of its own. Nothing is started for it: what runs, runs.
+run() { docker compose run --rm --no-deps --quiet-pull "$@"; }
+ops() { run -T ops ops "$@"; }
+
+main() {
+  local command=${1:-help}
+  shift || true
+  docker compose version >/dev/null 2>&1 || fail "RUNS_IN=containers needs docker with compose v2" \
+    "(Debian: apt-get install docker.io, and the package docker-compose), or take RUNS_IN out of .env."
+  case $command in
+    up | down | status | logs | secrets | backup | restore | retrain | archive | upgrade | undo | push | pull) "$command" "$@" ;;
+    models | swap | rollback | canary | promote | prune) ops "$command" "$@" ;;
+    *) fail "'$command' is no command of the containers." ;;
+  esac
+}
+
+up() {
+  require_secrets
+  build_or_pull
+  docker compose up --detach --wait --no-build
+  cp docker-compose.yml $RUNNING
+  say
+  say "Ready: draw a digit on $(address)"
+}
+
+down() {
+  docker compose --profile '*' down --remove-orphans
+  say "Stopped. The drawings stay in the volume 'database'."
+}
+
+status() {
+  local unhealthy=0 service state health
+  for service in postgres torchserve page deliverer gateway; do
+    read -r state health < <(docker compose ps --all --format '{{.State}} {{.Health}}' "$service" | head -n 1) || true
+    printf '%-12s %-10s %s\n' "$service" "${state:-missing}" "${health:-}"
+    [ "${health:-}" = healthy ] || unhealthy=1
+  done
+  say
+  [ $unhealthy = 1 ] || docker stats --no-stream --format 'table {{.Name}}\t{{.MemUsage}}\t{{.CPUPerc}}' \
+    $(docker compose ps --quiet)
+  [ $unhealthy = 0 ] || fail "What is wrong stands in: make logs. Start what does not run: make up"
+  say
+  address
+}
+
+logs() { docker compose logs --follow --tail 20; }
+
+# Passwords: made where they are missing; or one made anew, taken up by the database, and by whoever uses it.
+secrets() {
+  local name
+  # Readable to all in a folder that is closed: a container reads its own as another user.
+  mkdir -p $FOLDER var/acme && chmod 0700 $FOLDER && mkdir -p $FOLDER/tls && chmod 0755 $FOLDER/tls var/acme
+  if [ -n "${1:-}" ]; then
+    rotate "$1"
+    return
+  fi
+  for name in "${SECRETS[@]}"; do
+    if [ ! -s "$FOLDER/$name" ]; then
+      password >"$FOLDER/$name.unfinished"
+      mv "$FOLDER/$name.unfinished" "$FOLDER/$name"
+      say "wrote $FOLDER/$name"
+    fi
+    chmod 0444 "$FOLDER/$name"
+  done
+}
+
+rotate() {
+  local name=$1
+  [[ " ${SECRETS[*]} " == *" $name "* ]] ||
+    { echo "ROTATE '$name' is none of ${SECRETS[*]}, for example: make secrets ROTATE=operator_password" >&2; exit 2; }
+  require_secrets
+  # Broken off, the same command goes on with the same new password.
+  [ -s "$FOLDER/$name.new" ] || { password >"$FOLDER/$name.new" && chmod 0444 "$FOLDER/$name.new"; }
+  case $name in
+    database_*) ops rotate "$name" <"$FOLDER/$name.new" ;;
+  esac
+  mv "$FOLDER/$name.new" "$FOLDER/$name"
+  case $name in
+    database_page_password) docker compose up --detach --wait --no-deps --no-build --force-recreate page deliverer ;;
+    operator_password) docker compose up --detach --wait --no-deps --no-build --force-recreate page ;;
+  esac
+  say "$name is another from now on: $FOLDER/$name"
+}
+
+password() { head -c 24 /dev/urandom | base64 | tr '+/' '-_'; }
+
+require_secrets() {
+  local name
+  for name in "${SECRETS[@]}"; do
+    [ -s "$FOLDER/$name" ] || fail "The secret $FOLDER/$name is missing. Make it: make secrets"
+  done
+}
+
+backup() {
+  local file
+  file=${1:-$BACKUPS/mnist-$(date -u +%Y%m%d-%H%M%S).tar}
+  mkdir -p "$(dirname "$file")"
+  (umask 077 && ops backup - >"$file.unfinished") || { rm -f "$file.unfinished"; exit 1; }
+  mv "$file.unfinished" "$file"
+  say "$file: $(du -h "$file" | cut -f 1) of drawings, archives and versions"
+}
+
+restore() {
+  [ -n "${1:-}" ] || { echo "FILE is missing, for example: make restore FILE=$BACKUPS/mnist-20260101-120000.tar" >&2; exit 2; }
+  [ -r "$1" ] || { echo "FILE '$1' is not a readable file" >&2; exit 2; }
+  ops restore - <"$1"
+  # An archive of the same name may have another content now.
+  docker compose up --detach --wait --no-deps --no-build --force-recreate torchserve
+}
+
+retrain() {
+  local champion version status=0
+  champion=$(ops default-version)
+  run -T training training.data
+  run -T training training.retrain --champion "$champion" --checkpoint "/models/mnist-$champion.mar" || status=$?
+  if [ $status = $LOST ]; then
+    say
+    say "Nothing is archived, and $champion goes on."
+    return
+  fi
+  [ $status = 0 ] || fail "Nothing was trained, and $champion goes on."
+  version=$(ops next-version)
+  archive --version "$version" --checkpoint runs/retrain/challenger.pt ||
+    fail "The challenger could not be archived, and $champion goes on."
+  say
+  say "Archived as $version. Try it: make canary VERSION=$version PERCENT=10, or make swap VERSION=$version"
+}
+
+archive() { run -T archive "$@" --model-store /models; }
+push() { run -T ops ops.registry push "${1:-}"; }
+pull() { run -T ops ops.registry pull "${1:-}"; }
+
+# New images and migrations, after a backup; the images of before stay, for `undo`.
+upgrade() {
+  require_secrets
+  # One that failed is tried again from where it began, or there would be no way back to that.
+  if [ ! -e $BEFORE.unfinished ]; then
+    local id name
+    # Those that run, whatever TAG says by now.
+    while read -r id name; do
+      docker tag "$id" "${name%:*}:$(before)"
+    done < <(docker inspect --format '{{.Image}} {{.Config.Image}}' $(docker compose ps --all --quiet))
+    TAG=$(before) backup "$BACKUPS/before-upgrade-$(date -u +%Y%m%d-%H%M%S).tar"
+    TAG=$(before) ops schema-version >$BEFORE
+    [ ! -e $RUNNING ] || cp $RUNNING $BEFORE.yml
+    touch $BEFORE.unfinished
+  fi
+  build_or_pull
+  docker compose up --detach --wait --no-build ||
+    fail "The new version does not come up. Back to the one before, with every drawing: make undo"
+  cp docker-compose.yml $RUNNING
+  rm $BEFORE.unfinished
+  say
+  say "Upgraded: $(address). If something is wrong with it, back with every drawing: make undo"
+}
+
+# The images before the last upgrade; what its migrations did is taken back by their own second halves.
+undo() {
+  [ -s $BEFORE ] || fail "There is nothing to undo: no 'make upgrade' was run here."
+  docker compose up --detach --wait --no-deps --no-build postgres
+  ops migrate-down-to "$(cat $BEFORE)"
+  local file=docker-compose.yml
+  [ ! -e $BEFORE.yml ] || file=$BEFORE.yml
+  TAG=$(before) docker compose --project-directory . --file $file up --detach --wait --no-build --remove-orphans
+  cp $file $RUNNING
+  rm -f $BEFORE $BEFORE.yml $BEFORE.unfinished
+  say
+  say "As before the upgrade: $(address)"
+}
+
+# IMAGES names a registry's images, which the release workflow made; without it they are made here.
+build_or_pull() {
+  if [ -n "$(setting IMAGES)" ]; then docker compose pull --quiet; else docker compose build --quiet; fi
+}
+
+# The tag of the images before the last upgrade: other checkouts on this engine have their own.
+before() { local project; project=$(setting COMPOSE_PROJECT_NAME); echo "${project:-mnist}-before"; }
+
+# As compose reads it: from the environment, else from .env.
+setting() { printenv "$1" || sed -n "s/^$1=//p" .env 2>/dev/null | tail -n 1; }
+
+address() {
+  local port
+  port=$(docker compose port gateway 8443 2>/dev/null | head -n 1 | sed 's/.*://')
+  say "https://$(name=$(setting SERVER_NAME); echo "${name:-localhost}")$([ "${port:-443}" = 443 ] || echo ":$port")"
+}
+
+main "$@"

@@ -1,0 +1,66 @@
+"""Passwords: made where they are missing, and made anew on a system that runs.
+
+secrets(system, "")                          # what `make secrets` does natively
+secrets(system, "database_page_password")    # another password from now on, in force at once
+"""
+
+import sys
+
+import psycopg
+
+from ops import postgres, supervisor
+from ops import secrets as files
+from ops.errors import OpsError, UsageError
+from ops.system import System
+
+ROLES = {"database_owner_password": postgres.OWNER, "database_page_password": postgres.PAGE}
+# Who read the password of the page's role when they started.
+READERS = ("page", "deliverer")
+
+
+def secrets(system: System, name: str) -> None:
+    """Without a name write what is missing; else rotate that one. Raises OpsError."""
+    if not name:
+        system.make_folders()
+        for path in files.ensure(system):
+            print(f"wrote {path.relative_to(system.state.parent)}")
+        return
+    _refuse_unknown(name)
+    running = supervisor.processes(system)
+    if running is None:
+        raise OpsError("Nothing runs, and the database has to learn of it. Start it with: make up")
+    _take_up(system, name, files.new(system, name))
+    files.adopt(system, name)
+    if ROLES[name] == postgres.PAGE:
+        with supervisor.remote(system) as interface:
+            for part in READERS:
+                interface.stopProcess(part)
+                interface.startProcess(part, False)
+    print(f"{name} is another from now on: {system.secrets / name}")
+
+
+def take_up(system: System, name: str) -> None:
+    """Let the database take up the password on the standard input; ops/containers.sh does the rest."""
+    _refuse_unknown(name)
+    _take_up(system, name, sys.stdin.read().strip())
+
+
+def _refuse_unknown(name: str) -> None:
+    if name not in ROLES:
+        raise UsageError(
+            f"ROTATE '{name}' is none of {', '.join(ROLES)}, for example: make secrets ROTATE=database_page_password"
+        )
+
+
+def _take_up(system: System, name: str, password: str) -> None:
+    try:
+        try:
+            connection = psycopg.connect(postgres.owner_url(system), connect_timeout=5)
+        except psycopg.OperationalError:
+            # Broken off after the database took up its owner's, and before the file had it.
+            connection = psycopg.connect(postgres.owner_url(system), password=password, connect_timeout=5)
+        with connection:
+            postgres.set_password(connection, ROLES[name], password)
+    except (OSError, psycopg.Error) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise OpsError(f"{name} stays as it was, for the database does not do it: {reason}") from None

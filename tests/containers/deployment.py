@@ -1,0 +1,186 @@
+"""The containers of a clean copy of this checkout, under a project name, ports and secrets of their own."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import requests
+
+from ops.ports import free_ports
+from tests.system.running import eventually
+
+ROOT = Path(__file__).parent.parent.parent
+SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
+MAIN = ("postgres", "torchserve", "page", "deliverer", "gateway")
+UP_WITHIN_S = 600
+FIRST_PORT = 30_000
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What `make` and `docker compose` say of it is asked in its folder and with its environment."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    @property
+    def project(self) -> str:
+        return self.environment["COMPOSE_PROJECT_NAME"]
+
+    @property
+    def address(self) -> str:
+        return f"https://localhost:{self.environment['HTTPS_PORT']}"
+
+    @property
+    def plain_address(self) -> str:
+        return f"http://localhost:{self.environment['HTTP_PORT']}"
+
+    @property
+    def certificate(self) -> Path:
+        """What the gateway shows when it made one itself."""
+        path = self.folder / "self-signed.pem"
+        if not path.exists():
+            path.write_text(self.shell("gateway", "cat /certificate/fullchain.pem").stdout)
+        return path
+
+    @property
+    def database(self) -> str:
+        """The owner's connection string, as the engine's own machine reaches it."""
+        password = (self.folder / "var/secrets/database_owner_password").read_text().strip()
+        return f"postgresql://owner:{password}@{self.ip('postgres', 'database')}:8006/mnist"
+
+    def run(self, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**self.environment, **more},
+            capture_output=True,
+            text=True,
+            timeout=UP_WITHIN_S,
+            check=False,
+        )
+
+    def make(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return self.run("make", *words, **more)
+
+    def made(self, *words: str, **more: str) -> str:
+        """What `make` says that has to succeed."""
+        done = self.make(*words, **more)
+        assert done.returncode == 0, f"make {' '.join(words)}:\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def compose(self, *words: str, **more: str) -> str:
+        done = self.run("docker", "compose", *words, **more)
+        assert done.returncode == 0, f"docker compose {' '.join(words)}:\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def container(self, service: str) -> str:
+        """The id of a service's container."""
+        return self.compose("ps", "--all", "--quiet", service).strip()
+
+    def inspect(self, service: str) -> dict:
+        [description] = json.loads(self.run("docker", "inspect", self.container(service)).stdout)
+        return description
+
+    def ip(self, service: str, network: str) -> str:
+        return self.inspect(service)["NetworkSettings"]["Networks"][f"{self.project}_{network}"]["IPAddress"]
+
+    def shell(self, service: str, script: str) -> subprocess.CompletedProcess[str]:
+        """Run a line of shell in a running container."""
+        return self.run("docker", "compose", "exec", "-T", service, "sh", "-c", script)
+
+    def python(self, service: str, script: str) -> subprocess.CompletedProcess[str]:
+        return self.run("docker", "compose", "exec", "-T", service, "python", "-c", script)
+
+    def predict(self, body: bytes = SEVEN, **headers: str) -> requests.Response:
+        return requests.post(
+            f"{self.address}/predictions/mnist",
+            data=body,
+            headers=headers,
+            timeout=30,
+            verify=self.certificate,
+        )
+
+    def rows(self, query: str, *values: object) -> list[tuple]:
+        with psycopg.connect(self.database, connect_timeout=5) as connection:
+            return connection.execute(query, values).fetchall()
+
+    def is_healthy(self) -> bool:
+        return all(self._health(service) == "healthy" for service in MAIN)
+
+    def wait_until_healthy(self, timeout_s: float = 120) -> None:
+        eventually(self.is_healthy, timeout_s)
+
+    def _health(self, service: str) -> str:
+        return self.run(
+            "docker", "inspect", "--format", "{{.State.Health.Status}}", self.container(service)
+        ).stdout.strip()
+
+    def logs(self) -> str:
+        return self.run("docker", "compose", "--profile", "*", "logs", "--no-color").stdout
+
+
+@contextmanager
+def copied(folder: Path) -> Iterator[Deployment]:
+    """A deployment with nothing started; on leaving, no container, volume, network or image of it is left."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True,
+    ).stdout  # fmt: skip
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    name = f"mnist-test-{uuid.uuid4().hex[:8]}"
+    port = free_ports(FIRST_PORT, 2)
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "SYSTEM_"))},
+        "COMPOSE_PROJECT_NAME": name,
+        "TAG": name,
+        "RUNS_IN": "containers",
+        "HTTP_PORT": str(port),
+        "HTTPS_PORT": str(port + 1),
+        "RATE_LIMIT_PER_SECOND": "0",
+    }
+    environment.pop("MAKEFLAGS", None)
+    environment.pop("IMAGES", None)
+    deployment = Deployment(folder, environment)
+    try:
+        yield deployment
+    finally:
+        deployment.run("docker", "compose", "--profile", "*", "down", "--volumes", "--remove-orphans")
+        tags = [line for line in _images() if line.endswith((f":{name}", f":{name}-before"))]
+        if tags:
+            deployment.run("docker", "image", "rm", "--force", *tags)
+    left = deployment.run("docker", "ps", "--all", "--quiet", "--filter", f"name={name}").stdout
+    left += deployment.run("docker", "volume", "ls", "--quiet", "--filter", f"name={name}").stdout
+    assert left == ""
+
+
+@contextmanager
+def up(folder: Path) -> Iterator[Deployment]:
+    """A deployment that is up and healthy."""
+    with copied(folder) as deployment:
+        deployment.made("secrets")
+        started = time.monotonic()
+        deployment.compose("up", "--detach", "--build", "--wait")
+        print(f"docker compose up --build --wait: {time.monotonic() - started:.0f} s")
+        yield deployment
+
+
+def _images() -> list[str]:
+    done = subprocess.run(
+        ["docker", "images", "--format", "{{.Repository}}:{{.Tag}}"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()

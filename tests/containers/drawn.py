@@ -1,0 +1,53 @@
+"""People who draw on the page of the containers, and rows of drawings of long ago."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.containers.deployment import Deployment
+from tests.system.drawing import DIGITS, draw_with_mouse, expect_answer, open_page
+
+INSERT = """
+    INSERT INTO predictions (id, created_at, prediction, confidence, probabilities, is_digit, digit_score,
+                             model_version, latency_ms, drawing, revision, true_label, labelled_at)
+    SELECT gen_random_uuid(), '2001-02-03 12:00Z', 7, 0.9, array_fill(0.1::real, ARRAY[10]), true, 0.9,
+           '1.0', 3.5, 'png', 1, 7, now() FROM generate_series(1, %s)
+    RETURNING id
+"""
+
+
+def insert(deployment: Deployment, count: int) -> set:
+    """Labelled drawings; their ids."""
+    return {row[0] for row in deployment.rows(INSERT, count)}
+
+
+def drawings(deployment: Deployment) -> int:
+    return deployment.rows("SELECT count(*) FROM predictions")[0][0]
+
+
+@contextmanager
+def pages(browser: Browser, deployment: Deployment, count: int = 1) -> Iterator[list[Page]]:
+    """So many visitors who have the page."""
+    contexts = [
+        browser.new_context(viewport={"width": 1280, "height": 900}, ignore_https_errors=True)
+        for _ in range(count)
+    ]
+    opened = [context.new_page() for context in contexts]
+    for page in opened:
+        open_page(page, deployment.address)
+    try:
+        yield opened
+    finally:
+        for context in contexts:
+            context.close()
+
+
+def draw(visitors: Sequence[Page], digit: int) -> None:
+    """Each draws a new digit and is answered, however long it takes the parts to come back."""
+    for page in visitors:
+        clear = page.locator(".st-key-clear button")
+        expect(clear).to_be_visible()
+        draw_with_mouse(page, DIGITS[digit])
+    for page in visitors:
+        expect_answer(page, digit)

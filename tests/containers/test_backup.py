@@ -1,0 +1,77 @@
+"""`make backup` and `make restore`: everything comes back on a server that has lost all of its volumes."""
+
+import pytest
+
+from tests.containers.deployment import Deployment
+from tests.containers.drawn import drawings, insert
+
+ROWS = 40
+
+
+@pytest.fixture
+def backup(deployment: Deployment) -> str:
+    """The file of a backup that holds ROWS labelled drawings more, another default version and a canary."""
+    insert(deployment, ROWS)
+    _serve_the_released(deployment)
+    if deployment.shell("torchserve", "test -e /models/mnist-1.0.mar").returncode:
+        deployment.made("archive", "VERSION=1.0", "CHECKPOINT=training/release/mnist-1.0.pt")
+    deployment.made("swap", "VERSION=1.0")
+    deployment.made("canary", "VERSION=1.1", "PERCENT=50")
+    said = deployment.made("backup", "FILE=backups/kept.tar")
+    assert said.startswith("backups/kept.tar: ")
+    assert (deployment.folder / "backups/kept.tar").stat().st_mode & 0o777 == 0o600
+    return "backups/kept.tar"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def at_last(deployment: Deployment):
+    """Others find the released version."""
+    yield
+    _serve_the_released(deployment)
+
+
+def _serve_the_released(deployment: Deployment) -> None:
+    deployment.make("promote")
+    if _versions(deployment) != {"1.1"}:
+        deployment.made("swap", "VERSION=1.1")
+
+
+def _versions(deployment: Deployment) -> set[str]:
+    return {deployment.predict().json()["model_version"] for _ in range(30)}
+
+
+def test_everything_comes_back_after_all_volumes_are_lost(deployment: Deployment, backup: str):
+    kept = deployment.rows("SELECT id, true_label, revision, drawing FROM predictions ORDER BY id")
+    deployment.made("down")
+    deployment.compose("--profile", "*", "down", "--volumes")
+    deployment.made("up")
+    deployment.wait_until_healthy()
+    (deployment.folder / "self-signed.pem").unlink(missing_ok=True)
+    assert drawings(deployment) == 0
+    assert _versions(deployment) == {"1.1"}
+    said = deployment.made("restore", f"FILE={backup}")
+    assert f"Restored {len(kept)} drawings" in said
+    deployment.wait_until_healthy()
+    assert deployment.rows("SELECT id, true_label, revision, drawing FROM predictions ORDER BY id") == kept
+    assert _versions(deployment) == {"1.0", "1.1"}
+    assert "default, 50 %" in deployment.made("models")
+
+
+def test_what_is_no_whole_backup_changes_nothing(deployment: Deployment, backup: str):
+    insert(deployment, 1)
+    before = drawings(deployment)
+    whole = (deployment.folder / backup).read_bytes()
+    (deployment.folder / "cut.tar").write_bytes(whole[: len(whole) // 2])
+    flipped = bytearray(whole)
+    flipped[1000] ^= 255
+    (deployment.folder / "flipped.tar").write_bytes(flipped)
+    for name, said in (
+        ("cut.tar", "It is no whole backup"),
+        ("flipped.tar", "database.dump is damaged in it: nothing is restored."),
+        ("README.md", "It is no whole backup"),
+        ("nowhere.tar", "FILE 'nowhere.tar' is not a readable file"),
+    ):
+        done = deployment.make("restore", f"FILE={name}")
+        assert done.returncode == 2
+        assert said in done.stderr
+    assert drawings(deployment) == before

@@ -1,0 +1,128 @@
+"""What docker-compose.yml and the Dockerfiles promise, read from the files: no engine is needed."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent.parent
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+SERVICES: dict[str, dict] = COMPOSE["services"]
+ALWAYS = {name for name, service in SERVICES.items() if service["restart"] == "unless-stopped"}
+DOCKERFILES = sorted(ROOT.glob("*/Dockerfile"))
+SERVER_MIB = 4096
+# Which services are on which network, and nobody else.
+DOORS = {
+    "public": {"gateway"},
+    "outside": {"ops", "training"},
+    "inner": {"gateway", "page", "ops", "benchmark"},
+    "inference": {"gateway", "torchserve", "ops"},
+    "management": {"torchserve", "ops"},
+    "database": {"postgres", "page", "deliverer", "migrations", "ops", "training"},
+}
+READERS = {
+    "database_owner_password": {"postgres", "migrations", "ops"},
+    "database_page_password": {"page", "deliverer", "migrations", "ops", "training"},
+    "operator_password": {"page"},
+    "s3_secret_key": {"ops"},
+}
+
+
+def _mib(size: str) -> int:
+    number, unit = re.fullmatch(r"(\d+)([mg])", size).groups()
+    return int(number) * {"m": 1, "g": 1024}[unit]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_confined(name):
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
+    assert "privileged" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert _mib(service["mem_limit"]) > 0
+    assert 0 < float(service["cpus"]) <= 2
+    assert 0 < service["pids_limit"] <= 512
+    assert all(":size=" in entry for entry in service["tmpfs"])
+    assert "env_file" not in service
+
+
+def test_what_always_runs_is_restarted_watched_and_has_time_to_stop():
+    assert {"postgres", "torchserve", "page", "deliverer", "gateway"} == ALWAYS
+    for name in ALWAYS:
+        assert SERVICES[name]["healthcheck"]["test"]
+        assert "stop_grace_period" in SERVICES[name]
+    assert all(SERVICES[name]["restart"] == "no" for name in SERVICES.keys() - ALWAYS)
+
+
+def test_together_they_fit_a_server_of_4_gb():
+    running = sum(_mib(SERVICES[name]["mem_limit"]) for name in ALWAYS)
+    assert (
+        running + _mib(SERVICES["ops"]["mem_limit"]) + _mib(SERVICES["training"]["mem_limit"]) <= SERVER_MIB
+    )
+
+
+def test_only_the_gateway_is_published():
+    assert {name for name, service in SERVICES.items() if "ports" in service} == {"gateway"}
+    assert [port.rpartition(":")[2] for port in SERVICES["gateway"]["ports"]] == ["8443", "8080"]
+
+
+@pytest.mark.parametrize("network", COMPOSE["networks"])
+def test_a_network_has_its_own_clients_alone(network):
+    assert {name for name, service in SERVICES.items() if network in service.get("networks", ())} == DOORS[
+        network
+    ]
+    internal = (COMPOSE["networks"][network] or {}).get("internal", False)
+    assert internal is (network not in ("public", "outside"))
+
+
+def test_no_service_is_on_a_network_that_nobody_named():
+    for service in SERVICES.values():
+        assert service.get("network_mode") == "none" or set(service["networks"]) <= DOORS.keys()
+
+
+@pytest.mark.parametrize("secret", COMPOSE["secrets"])
+def test_a_secret_is_a_file_and_has_its_own_readers_alone(secret):
+    assert COMPOSE["secrets"][secret] == {"file": f"./var/secrets/{secret}"}
+    assert {name for name, service in SERVICES.items() if secret in service.get("secrets", ())} == READERS[
+        secret
+    ]
+
+
+def test_no_password_stands_in_an_environment():
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|SECRET", name):
+                assert name.endswith("_FILE")
+                assert str(value).startswith("/run/secrets/")
+
+
+def test_what_depends_waits_for_a_condition():
+    for service in SERVICES.values():
+        for condition in service.get("depends_on", {}).values():
+            assert condition["condition"] in ("service_healthy", "service_completed_successfully")
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_an_image_has_a_pinned_base_and_no_root(path):
+    text = path.read_text(encoding="utf-8")
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)", text, re.MULTILINE))
+    bases = [base for base in re.findall(r"^FROM (\S+)", text, re.MULTILINE) if base not in stages]
+    assert bases
+    for base in bases:
+        assert re.fullmatch(r"[a-z/]+:\d+\.\d+\.\d+(-[a-z-]+)?", base), f"{base} is not pinned to a version"
+    assert re.findall(r"^USER (\S+)", text, re.MULTILINE)[-1] in ("mnist", "nginx")
+    assert "syntax=" not in text
+
+
+def test_what_two_files_pin_they_pin_alike():
+    pins: dict[str, set[str]] = {}
+    for path in ROOT.glob("*/requirements*.txt"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            found = re.match(r"([A-Za-z0-9_.-]+)(?:\[\w+\])?==([^\s;]+)", line)
+            if found and "aarch64" not in line:  # Java's second line is another processor's
+                pins.setdefault(found[1], set()).add(found[2])
+    # torch has two builds on purpose (training/requirements.txt).
+    assert {name: versions for name, versions in pins.items() if len(versions) > 1}.keys() <= {"torch"}

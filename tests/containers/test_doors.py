@@ -1,0 +1,99 @@
+"""Each closed door, tried from inside the containers; and the open ones, or a closed one would prove nothing."""
+
+import pytest
+
+from tests.containers.deployment import Deployment
+
+# A service's address on a network of its own, and who may knock there.
+DATABASE = ("postgres", "database", 8006)
+INFERENCE = ("torchserve", "inference", 8002)
+MANAGEMENT = ("torchserve", "management", 8003)
+PAGE = ("page", "inner", 8005)
+INNER = ("gateway", "inner", 8001)
+OPEN = [
+    ("page", DATABASE), ("deliverer", DATABASE), ("page", INNER), ("gateway", INFERENCE), ("gateway", PAGE),
+]  # fmt: skip
+CLOSED = [
+    ("gateway", DATABASE), ("torchserve", DATABASE),
+    ("page", INFERENCE), ("deliverer", INFERENCE), ("postgres", INFERENCE),
+    ("gateway", MANAGEMENT), ("page", MANAGEMENT), ("deliverer", MANAGEMENT), ("postgres", MANAGEMENT),
+    ("deliverer", PAGE), ("postgres", PAGE), ("torchserve", PAGE),
+    ("deliverer", INNER), ("postgres", INNER), ("torchserve", INNER),
+]  # fmt: skip
+SOON_S = 2
+
+
+def _opens(deployment: Deployment, source: str, host: str, port: int) -> bool:
+    if source == "gateway":  # it has no Python
+        done = deployment.shell(source, f"timeout {SOON_S} bash -c ': </dev/tcp/{host}/{port}'")
+    else:
+        done = deployment.python(
+            source, f"import socket; socket.create_connection(('{host}', {port}), {SOON_S})"
+        )
+    return done.returncode == 0
+
+
+@pytest.mark.parametrize(("source", "door"), OPEN, ids=str)
+def test_a_client_finds_its_door_open(deployment: Deployment, source, door):
+    service, network, port = door
+    assert _opens(deployment, source, deployment.ip(service, network), port)
+
+
+@pytest.mark.parametrize(("source", "door"), CLOSED, ids=str)
+def test_nobody_else_does(deployment: Deployment, source, door):
+    service, network, port = door
+    assert not _opens(deployment, source, deployment.ip(service, network), port)
+    # Nor by any other address that the service has.
+    for other in deployment.inspect(service)["NetworkSettings"]["Networks"].values():
+        assert not _opens(deployment, source, other["IPAddress"], port)
+
+
+@pytest.mark.parametrize("port", [8004, 8007, 8008])
+@pytest.mark.parametrize("network", ["inference", "management"])
+def test_metrics_and_grpc_are_torchserves_own(deployment: Deployment, network, port):
+    own = f"import socket; socket.create_connection(('127.0.0.1', {port}), {SOON_S})"
+    assert deployment.python("torchserve", own).returncode == 0
+    assert not _opens(deployment, "torchserve", deployment.ip("torchserve", network), port)
+
+
+def test_management_is_on_no_other_network_of_torchserve(deployment: Deployment):
+    address = deployment.ip("torchserve", "inference")
+    assert _opens(deployment, "torchserve", address, 8002)
+    assert not _opens(deployment, "torchserve", address, 8003)
+
+
+@pytest.mark.parametrize("source", ["page", "deliverer", "postgres", "torchserve"])
+def test_what_is_inside_reaches_nothing_outside(deployment: Deployment, source):
+    # The server itself, at the address that it has for the gateway's public network.
+    network = deployment.inspect("gateway")["NetworkSettings"]["Networks"][f"{deployment.project}_public"]
+    server, port = network["Gateway"], int(deployment.environment["HTTPS_PORT"])
+    assert _opens(deployment, "gateway", server, port)
+    assert not _opens(deployment, source, server, port)
+
+
+def test_the_engine_publishes_the_gateway_alone(deployment: Deployment):
+    shown = deployment.compose("ps", "--format", "{{.Service}} {{.Publishers}}")
+    published = {line.split()[0] for line in shown.splitlines() if "0.0.0.0" in line}  # noqa: S104
+    assert published == {"gateway"}
+
+
+@pytest.mark.parametrize("path", ["/models", "/models/mnist", "/metrics", "/predictions/../models", "/split"])
+def test_management_has_no_way_in_through_the_gateway(deployment: Deployment, path):
+    done = deployment.run(
+        "curl", "--path-as-is", "--silent", "--cacert", str(deployment.certificate), "--write-out", "%{http_code}",
+        deployment.address + path,
+    )  # fmt: skip
+    assert "modelVersion" not in done.stdout
+    assert done.stdout[-3:] in ("400", "404") or path == "/split"  # any other path is the page's
+
+
+def test_the_page_writes_answers_and_deletes_nothing(deployment: Deployment):
+    script = (
+        "import psycopg, pathlib\n"
+        "password = pathlib.Path('/run/secrets/database_page_password').read_text().strip()\n"
+        "with psycopg.connect('postgresql://page@postgres:8006/mnist', password=password) as c:\n"
+        "    c.execute('{}')"
+    )
+    assert deployment.python("page", script.format("SELECT count(*) FROM predictions")).returncode == 0
+    for forbidden in ("DELETE FROM predictions", "DROP TABLE predictions", "CREATE TABLE x (y int)"):
+        assert "InsufficientPrivilege" in deployment.python("page", script.format(forbidden)).stderr

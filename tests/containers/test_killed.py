@@ -1,0 +1,123 @@
+"""kill -9 of each container's main process in turn, while ten people draw."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.containers.deployment import MAIN, Deployment
+from tests.containers.drawn import drawings, pages
+from tests.system.drawing import DIGITS, NONE_YET, draw_with_mouse, expect_answer
+from tests.system.running import eventually
+
+PEOPLE = 10
+RECOVERY_S = 120
+# What the page says while a part is away.
+SAYS = {
+    "torchserve": "The model is not answering",
+    "page": "The page is away just now",
+    "gateway": "The gateway is away just now",
+}
+
+
+@pytest.fixture(scope="module")
+def people(browser: Browser, deployment: Deployment):
+    with pages(browser, deployment, PEOPLE) as people:
+        yield people
+
+
+def _kill(deployment: Deployment, service: str) -> None:
+    """From outside: what the engine is asked to kill, it does not start again."""
+    before = deployment.inspect(service)["State"]
+    os.kill(before["Pid"], signal.SIGKILL)
+    eventually(lambda: deployment.inspect(service)["State"]["StartedAt"] != before["StartedAt"], 30)
+
+
+def _empty(people: list[Page]) -> None:
+    for page in people:
+        page.locator(".st-key-clear button").click()
+        expect(page.locator(".st-key-answer")).to_have_text(NONE_YET)
+
+
+def _answered(page: Page, digit: int) -> None:
+    expect(page.locator(".st-key-answer")).to_have_text(str(digit), timeout=RECOVERY_S * 1000)
+    expect_answer(page, digit)
+
+
+@pytest.mark.parametrize("service", MAIN)
+def test_it_comes_back_by_itself_and_nothing_that_was_shown_is_lost(
+    deployment: Deployment, people: list[Page], service
+):
+    _empty(people)
+    before = drawings(deployment)
+    for page in people[: PEOPLE // 2]:
+        draw_with_mouse(page, DIGITS[3])
+    _kill(deployment, service)
+    for page in people[PEOPLE // 2 :]:
+        draw_with_mouse(page, DIGITS[3])
+    for page in people:
+        _answered(page, 3)
+    deployment.wait_until_healthy(RECOVERY_S)
+    eventually(lambda: drawings(deployment) == before + PEOPLE, 60)
+
+
+@contextmanager
+def _stopped(deployment: Deployment, service: str) -> Iterator[None]:
+    deployment.compose("stop", service)
+    try:
+        yield
+    finally:
+        deployment.compose("start", service)
+        deployment.wait_until_healthy(RECOVERY_S)
+
+
+@pytest.mark.parametrize("service", SAYS)
+def test_the_page_says_what_is_away_and_reads_the_drawing_later(
+    deployment: Deployment, people: list[Page], service
+):
+    page = people[0]
+    _empty([page])
+    before = drawings(deployment)
+    with _stopped(deployment, service):
+        notice = page.locator(".st-key-notice")
+        if service == "torchserve":
+            draw_with_mouse(page, DIGITS[7])
+            expect(notice).to_contain_text(SAYS[service])
+        else:  # said without a stroke, which it could not answer
+            expect(notice).to_contain_text(SAYS[service])
+            draw_with_mouse(page, DIGITS[7])
+    _answered(page, 7)
+    eventually(lambda: drawings(deployment) == before + 1, 60)
+
+
+def test_with_the_database_away_answers_go_on_and_are_kept(deployment: Deployment, people: list[Page]):
+    page, drawn = people[0], 0
+    before = drawings(deployment)
+    with _stopped(deployment, "postgres"):
+
+        def told() -> bool:
+            nonlocal drawn
+            _empty([page])
+            draw_with_mouse(page, DIGITS[7])
+            expect_answer(page, 7)
+            drawn += 1
+            return "The database is away" in page.locator(".st-key-notice").inner_text()
+
+        eventually(told, 60)
+    eventually(lambda: drawings(deployment) == before + drawn, 60)
+
+
+def test_the_keeper_that_dies_takes_its_container_along_and_comes_back(deployment: Deployment):
+    before = deployment.inspect("torchserve")["State"]["StartedAt"]
+    script = (
+        "import os, signal, pathlib\n"
+        "for path in pathlib.Path('/proc').glob('[0-9]*/cmdline'):\n"
+        "    if path.read_bytes() == b'python\\0-m\\0ops.torchserve\\0': os.kill(int(path.parent.name), signal.SIGKILL)"
+    )
+    deployment.python("torchserve", script)
+    eventually(lambda: deployment.inspect("torchserve")["State"]["StartedAt"] != before, 30)
+    deployment.wait_until_healthy(RECOVERY_S)
+    assert deployment.predict().json()["digit"] == 7

@@ -1,0 +1,68 @@
+"""A secret made anew: in force at once, the old one worth nothing, and nobody who draws notices."""
+
+import psycopg
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.containers.deployment import Deployment
+from tests.containers.drawn import draw, drawings, pages
+from tests.system.running import eventually
+
+
+def _secret(deployment: Deployment, name: str) -> str:
+    return (deployment.folder / "var/secrets" / name).read_text().strip()
+
+
+def _opens(deployment: Deployment, role: str, password: str) -> bool:
+    host = deployment.ip("postgres", "database")
+    try:
+        psycopg.connect(
+            host=host, port=8006, user=role, dbname="mnist", password=password, connect_timeout=5
+        ).close()
+    except psycopg.OperationalError as error:
+        if "password authentication failed" in str(error):
+            return False
+        raise
+    return True
+
+
+@pytest.mark.parametrize("role", ["page", "owner"])
+def test_a_password_of_the_database_is_made_anew(deployment: Deployment, browser: Browser, role):
+    name = f"database_{role}_password"
+    before = _secret(deployment, name)
+    assert _opens(deployment, role, before)
+    with pages(browser, deployment) as people:
+        drawn = drawings(deployment)
+        draw(people, 3)
+        said = deployment.made("secrets", f"ROTATE={name}")
+        people[0].locator(".st-key-clear button").click()
+        draw(people, 7)
+        eventually(lambda: drawings(deployment) == drawn + 2, 60)
+    after = _secret(deployment, name)
+    assert after != before
+    assert after not in said
+    assert not _opens(deployment, role, before)
+    assert _opens(deployment, role, after)
+    deployment.wait_until_healthy()
+
+
+def test_the_operators_password_is_made_anew(deployment: Deployment, browser: Browser):
+    before = _secret(deployment, "operator_password")
+    deployment.made("secrets", "ROTATE=operator_password")
+    after = _secret(deployment, "operator_password")
+    with pages(browser, deployment) as [page]:
+        page.goto(f"{deployment.address}/history")
+        page.locator(".st-key-sign-in button").first.click()
+        page.locator(".st-key-password input").wait_for()
+        for password in (before, after):
+            page.locator(".st-key-password input").fill(password)
+            page.locator(".st-key-enter button").click()
+            if password == before:
+                expect(page.locator(".refused")).to_have_text("That is not the password.")
+        expect(page.locator(".st-key-filters")).to_be_visible()
+
+
+def test_an_unknown_secret_is_named_with_those_there_are(deployment: Deployment):
+    done = deployment.make("secrets", "ROTATE=pin")
+    assert done.returncode == 2
+    assert done.stderr.startswith("ROTATE 'pin' is none of database_owner_password database_page_password")

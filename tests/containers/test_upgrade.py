@@ -1,0 +1,117 @@
+"""New images and a new migration on a running system, and the way back from one that fails."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+import requests
+from playwright.sync_api import Browser, expect
+
+from tests.containers.deployment import Deployment
+from tests.containers.drawn import draw, drawings, insert, pages
+from tests.system.running import eventually
+
+MIGRATIONS = "sql/migrations"
+GOOD = """-- migrate:up
+
+ALTER TABLE predictions ADD COLUMN remark text;
+
+-- migrate:down
+
+ALTER TABLE predictions DROP COLUMN remark;
+"""
+BAD = """-- migrate:up
+
+ALTER TABLE predictions ADD COLUMN colour text;
+SELECT 1 / 0;
+
+-- migrate:down
+
+ALTER TABLE predictions DROP COLUMN colour;
+"""
+COLUMNS = "SELECT column_name FROM information_schema.columns WHERE table_name = 'predictions'"
+
+
+@pytest.fixture
+def changed(deployment: Deployment) -> Iterator[None]:
+    """Another version of the checkout: another title of the page."""
+    page = deployment.folder / "ui" / "app.py"
+    was = page.read_text()
+    page.write_text(was.replace('page_title="MNIST Digit Classifier"', 'page_title="The next version"'))
+    assert page.read_text() != was
+    yield
+    page.write_text(was)
+
+
+def _columns(deployment: Deployment) -> set[str]:
+    return {name for (name,) in deployment.rows(COLUMNS)}
+
+
+def _labels(deployment: Deployment) -> list[tuple]:
+    return deployment.rows("SELECT id, true_label, revision FROM predictions ORDER BY id")
+
+
+def test_an_upgrade_keeps_everything_and_is_undone_with_every_drawing(
+    deployment: Deployment, browser: Browser, changed
+):
+    insert(deployment, 5)
+    if deployment.shell("torchserve", "test -e /models/mnist-1.0.mar").returncode:
+        deployment.made("archive", "VERSION=1.0", "CHECKPOINT=training/release/mnist-1.0.pt")
+    deployment.made("canary", "VERSION=1.0", "PERCENT=20")
+    (deployment.folder / MIGRATIONS / "0098_remark.sql").write_text(GOOD)
+    state = deployment.shell("torchserve", "cat /state/versions.json").stdout
+    before = _labels(deployment)
+    with pages(browser, deployment, 2) as people:
+        draw(people, 3)
+        upgrading = threading.Thread(target=lambda: said.append(deployment.make("upgrade")))
+        said: list = []
+        upgrading.start()
+        drawn = 2
+        while upgrading.is_alive():  # people draw on while the containers are replaced
+            for page in people:
+                page.locator(".st-key-clear button").click()
+            draw(people, 7)
+            drawn += 2
+        upgrading.join()
+        assert said[0].returncode == 0, said[0].stdout + said[0].stderr
+        deployment.wait_until_healthy()
+        eventually(lambda: drawings(deployment) == len(before) + drawn, 60)
+    assert {row for row in before if row[1] is not None} <= set(_labels(deployment))
+    assert deployment.shell("torchserve", "cat /state/versions.json").stdout == state
+    assert "remark" in _columns(deployment)
+    with pages(browser, deployment) as [page]:
+        expect(page).to_have_title("The next version")
+    after = _labels(deployment)
+
+    deployment.made("undo")
+    deployment.wait_until_healthy()
+    assert "remark" not in _columns(deployment)
+    assert _labels(deployment) == after
+    assert deployment.shell("torchserve", "cat /state/versions.json").stdout == state
+    with pages(browser, deployment) as [page]:
+        expect(page).to_have_title("MNIST Digit Classifier")
+    (deployment.folder / MIGRATIONS / "0098_remark.sql").unlink()
+    deployment.made("canary", "VERSION=1.0", "PERCENT=0")
+    deployment.made("up")
+
+
+def test_an_upgrade_that_fails_is_undone_by_one_command(deployment: Deployment, browser: Browser, changed):
+    bad = deployment.folder / MIGRATIONS / "0099_colour.sql"
+    bad.write_text(BAD)
+    insert(deployment, 3)
+    before = _labels(deployment)
+    try:
+        done = deployment.make("upgrade")
+        assert done.returncode == 2
+        assert "Back to the one before, with every drawing: make undo" in done.stderr
+        deployment.made("undo")
+    finally:
+        bad.unlink()
+    deployment.wait_until_healthy()
+    assert "colour" not in _columns(deployment)
+    assert _labels(deployment) == before
+    with pages(browser, deployment) as people:
+        expect(people[0]).to_have_title("MNIST Digit Classifier")
+        draw(people, 3)
+    assert "There is nothing to undo" in deployment.make("undo").stderr
+    assert requests.get(f"{deployment.address}/ping", verify=deployment.certificate, timeout=10).ok

@@ -1,0 +1,66 @@
+"""`make swap` and its like against the containers; what is served outlives every container."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from tests.containers.deployment import Deployment
+from tests.system.running import eventually
+
+OTHER = "1.0"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def other(deployment: Deployment) -> None:
+    """Another version in the model store, packed in the image that serves it."""
+    said = deployment.made("archive", f"VERSION={OTHER}", f"CHECKPOINT=training/release/mnist-{OTHER}.pt")
+    assert "reads the ten known digits" in said
+
+
+def _versions(deployment: Deployment, requests: int = 40) -> Counter[str]:
+    return Counter(deployment.predict().json()["model_version"] for _ in range(requests))
+
+
+def test_a_version_is_swapped_and_taken_back(deployment: Deployment):
+    assert _versions(deployment, 5) == {"1.1": 5}
+    assert "1.0 serves." in deployment.made("swap", f"VERSION={OTHER}")
+    assert _versions(deployment) == {OTHER: 40}
+    assert "1.1 serves again." in deployment.made("rollback")
+    assert _versions(deployment) == {"1.1": 40}
+
+
+def test_a_canary_answers_its_share_and_survives_a_restart_of_everything(deployment: Deployment):
+    deployment.made("canary", f"VERSION={OTHER}", "PERCENT=50")
+    counted = _versions(deployment, 100)
+    assert 20 <= counted[OTHER] <= 80
+    deployment.compose("restart")
+    deployment.wait_until_healthy()
+
+    def both_answer() -> bool:
+        return len(_versions(deployment, 20)) == 2
+
+    eventually(both_answer, 60)
+    said = deployment.made("models")
+    assert "default, 50 %" in said
+    assert "canary, 50 %" in said
+    assert "1.0 serves." in deployment.made("promote")
+    assert _versions(deployment) == {OTHER: 40}
+    deployment.made("swap", "VERSION=1.1")
+    state = json.loads(deployment.shell("torchserve", "cat /state/versions.json").stdout)
+    assert state == {"default": "1.1", "previous": OTHER, "split": None, "candidate": None}
+
+
+def test_what_cannot_be_served_is_refused_in_one_line(deployment: Deployment):
+    done = deployment.make("swap", "VERSION=9.9")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == (
+        "9.9 is not served: there is no /models/mnist-9.9.mar (make archive VERSION=9.9). 1.1 goes on."
+    )
+    done = deployment.make("canary", f"VERSION={OTHER}")
+    assert done.stderr.splitlines()[0].startswith("PERCENT is missing, for example: make canary")
+    assert _versions(deployment, 5) == {"1.1": 5}
+
+
+def test_prune_counts_what_it_removes(deployment: Deployment):
+    assert deployment.made("prune", "DAYS=30").startswith("Removed 0 drawings older than 30 days")
