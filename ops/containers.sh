@@ -132,7 +132,7 @@ retrain() {
   local champion version status=0
   champion=$(ops default-version)
   run -T training training.data
-  run -T training training.retrain --champion "$champion" --checkpoint "/models/mnist-$champion.mar" || status=$?
+  run -T training training.retrain --champion "$champion" --checkpoint "/models/mnist-$champion.mar" --output runs/retrain || status=$?
   if [ $status = $LOST ]; then
     say
     say "Nothing is archived, and $champion goes on."
