@@ -42,13 +42,15 @@ LOST = 3  # the exit status of a challenger that may not follow
 # With fewer, chance decides what was better.
 FEWEST = 100
 # The champion knows most of it: a few minutes at a low rate, of the mix that it learned from and of people's drawings.
-# Of the mix its own opinion counts, or it would be forgotten: Z. Li, D. Hoiem, "Learning without Forgetting", 2016.
+# Of the mix its own opinion alone counts, or it would be forgotten: Z. Li, D. Hoiem, "Learning without Forgetting", 2016.
+# More of that than in training is no digit: what people's own ways blur first is the border to it.
 RECIPE = Recipe(
     teachers=0,
-    teachers_share=0.9,
+    teachers_share=1.0,
     epochs=1,
     last_epochs=0,
     drawn_images=24_000,
+    none_share=0.25,
     learning_rate=5e-4,
     labelled_share=0.12,
     average_steps=200,
