@@ -42,8 +42,8 @@ LOST = 3  # the exit status of a challenger that may not follow
 # With fewer, chance decides what was better.
 FEWEST = 100
 # The champion knows most of it: a few minutes at a low rate, of the mix that it learned from and of people's drawings.
-# Of the mix its own opinion alone counts, or it would be forgotten: Z. Li, D. Hoiem, "Learning without Forgetting", 2016.
-# More of that than in training is no digit: what people's own ways blur first is the border to it.
+# Of the mix its own opinion alone counts, or it would be forgotten: Z. Li, D. Hoiem, "Learning without Forgetting",
+# 2016. More of that than in training is no digit: what people's own ways blur first is the border to it.
 RECIPE = Recipe(
     teachers=0,
     teachers_share=1.0,
