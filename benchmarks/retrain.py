@@ -106,7 +106,7 @@ def _loop(system: System, wrong_share: float) -> Loop:
 
 
 def _take_drawings(system: System) -> None:
-    """Those of the mix, which an earlier `make retrain` here has left: half of the time of a first one goes into them."""
+    """Those of the mix that an earlier `make retrain` has left here: they take half of the time of a first one."""
     system.retraining.mkdir()
     for path in (ROOT / "var" / "retrain").glob("*.npz"):
         shutil.copy(path, system.retraining)
@@ -205,8 +205,8 @@ def _results(loops: Sequence[Loop]) -> Results:
         "What was archived, and how it reads other drawings of that kind",
         ("labels wrong", "minutes", "archived", f"{RELEASED} reads right", "the next one", "points", "p"),
         rows,
-        f"Of {FRESH:,} drawings that nobody labelled, through the gateway. p is that of McNemar's exact test. The minutes "
-        "are those of a run that finds the drawings of its mix in var/retrain, as every one after the first does.",
+        f"Of {FRESH:,} drawings that nobody labelled, through the gateway. p is that of McNemar's exact test. The "
+        "minutes are those of a run that finds the drawings of its mix in var/retrain, as each after the first does.",
     )
     of_judges = [
         Table(
