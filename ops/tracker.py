@@ -47,7 +47,8 @@ class Tracker:
 
     def track(self, run: Run) -> str:
         """The id of the server's run of this checkpoint; it gets one where it has none."""
-        known = self._client.search_runs([self._experiment], f"tags.{CHECKPOINT} = '{run.checkpoint}'")
+        of_it = f"tags.{CHECKPOINT} = '{run.checkpoint}' and attributes.status = 'FINISHED'"
+        known = self._client.search_runs([self._experiment], of_it)
         if known:
             return str(known[0].info.run_id)
         text = card(run.name, run.content)

@@ -61,27 +61,34 @@ class Verdict:
 
 def judge(champion: Predictor, challenger: Predictor, by: JudgedBy) -> Verdict:
     """Measure both and compare."""
-    none = by.held_out.labels == NO_DIGIT
-    styles = Digits(by.held_out.images[~none], by.held_out.labels[~none])
-    lines: list[Line] = []
-    better = False
-    for name, digits in (
-        ("people's labelled drawings", by.labelled.digits),
-        ("MNIST validation", by.validation),
-        ("held-out styles", styles),
-    ):
+    labelled = by.labelled.digits
+    ours, theirs = answers(champion, labelled.images), answers(challenger, labelled.images)
+    right = (ours.digits == labelled.labels, theirs.digits == labelled.labels)
+    lines = [
+        _paired("people's labelled drawings, read right", *right),
+        _paired("people's labelled drawings, not called none", ours.is_digit, theirs.is_digit),
+        *what_was_known(champion, challenger, by.validation, by.held_out),
+        *_behaviour(champion, challenger),
+    ]
+    return Verdict(lines, better=gains(*right) < SIGNIFICANT)
+
+
+def what_was_known(
+    champion: Predictor, challenger: Predictor, validation: Digits, held_out: Drawings
+) -> list[Line]:
+    """The comparison on what the champion was chosen by: MNIST's validation split, styles and kinds held out."""
+    none = held_out.labels == NO_DIGIT
+    styles = Digits(held_out.images[~none], held_out.labels[~none])
+    lines = []
+    for name, digits in (("MNIST validation", validation), ("held-out styles", styles)):
         ours, theirs = answers(champion, digits.images), answers(challenger, digits.images)
-        right = (ours.digits == digits.labels, theirs.digits == digits.labels)
-        lines.append(_paired(f"{name}, read right", *right))
-        if digits is by.labelled.digits:
-            better = gains(*right) < SIGNIFICANT
-        else:
-            lines.append(_calibration(name, ours, theirs, digits.labels))
-        lines.append(_paired(f"{name}, not called none", ours.is_digit, theirs.is_digit))
-    refused = [~answers(model, by.held_out.images[none]).is_digit for model in (champion, challenger)]
-    lines.append(_paired("held-out kinds of none, called none", *refused))
-    lines += _behaviour(champion, challenger)
-    return Verdict(lines, better)
+        lines += [
+            _paired(f"{name}, read right", ours.digits == digits.labels, theirs.digits == digits.labels),
+            _calibration(name, ours, theirs, digits.labels),
+            _paired(f"{name}, not called none", ours.is_digit, theirs.is_digit),
+        ]
+    refused = [~answers(model, held_out.images[none]).is_digit for model in (champion, challenger)]
+    return [*lines, _paired("held-out kinds of none, called none", *refused)]
 
 
 def _paired(name: str, ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> Line:

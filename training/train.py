@@ -52,7 +52,7 @@ def train(recipe: Recipe, digits: Digits) -> list[dict[str, Any]]:
         )
     folder = Path(recipe.output).with_suffix(".work")
     folder.mkdir(parents=True, exist_ok=True)
-    drawings, held_out = _drawings(recipe, folder)
+    drawings, held_out = drawings_of(recipe, folder)
     students = [
         Plan(
             "student" if number == 0 else f"student {number + 1}",
@@ -89,8 +89,11 @@ def split(digits: Digits, recipe: Recipe) -> tuple[Digits, Digits]:
     return digits.take(order[recipe.validation_images :]), digits.take(order[: recipe.validation_images])
 
 
-def _drawings(recipe: Recipe, folder: Path) -> tuple[Drawings, Drawings]:
-    """Those to learn from, and as many digits as for validation, and non-digits, in styles held out."""
+def drawings_of(recipe: Recipe, folder: Path) -> tuple[Drawings, Drawings]:
+    """Those to learn from, and as many digits as for validation, and non-digits, in styles held out.
+
+    Kept in `folder`, for they take minutes.
+    """
     return (
         _kept(folder / "drawings.npz", recipe.drawn_images, recipe.seed, outliers=recipe.drawn_none),
         _kept(
