@@ -78,3 +78,22 @@ def test_an_install_that_fails_says_why_and_is_tried_again(bare_checkout):
         assert "Installing .venv/ops failed:" in done.stderr
         assert "=broken=" in done.stderr
         assert not (bare_checkout / ".venv" / "ops" / "installed").exists()
+
+
+def test_where_it_runs_is_one_of_two_words():
+    done = _make("status", "RUNS_IN=cloud")
+    assert done.returncode == 2
+    assert "Setting 'RUNS_IN' has value 'cloud'. Accepted are native and containers" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("place", "runs"), [("native", "-m ops swap"), ("containers", "ops/containers.sh swap")]
+)
+def test_the_same_command_goes_to_processes_or_containers(tmp_path, place, runs):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / ".env").write_text(f"RUNS_IN={place}\n")
+    (tmp_path / "ops").mkdir()
+    (tmp_path / "ops" / "requirements.txt").write_text("")
+    done = _make("--dry-run", "swap", "VERSION=1.2", folder=tmp_path)
+    assert f'{runs} "1.2"' in done.stdout
+    assert (".venv" in done.stdout) is (place == "native")
