@@ -31,15 +31,14 @@ def paced(per_second: float, seconds: float) -> tuple[Counter[str], list[float]]
     """Requests at a steady pace on one connection: statuses, and how long each took in milliseconds."""
     statuses, latencies = Counter(), []
     with requests.Session() as session:
-        session.verify = False
-        session.post(f"https://{GATEWAY}:{PORT}/predict", json=BODY, timeout=30)
+        session.post(f"https://{GATEWAY}:{PORT}/predict", json=BODY, timeout=30, verify=False)
         begin = time.monotonic()
         for number in range(int(per_second * seconds)):
             time.sleep(max(0.0, begin + number / per_second - time.monotonic()))
             started = time.perf_counter()
-            status = session.post(f"https://{GATEWAY}:{PORT}/predict", json=BODY, timeout=30).status_code
+            answer = session.post(f"https://{GATEWAY}:{PORT}/predict", json=BODY, timeout=30, verify=False)
             latencies.append((time.perf_counter() - started) * 1000)
-            statuses[str(status)] += 1
+            statuses[str(answer.status_code)] += 1
             if time.monotonic() > begin + seconds:
                 break
     return statuses, latencies

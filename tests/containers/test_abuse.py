@@ -61,13 +61,13 @@ def test_an_honest_client_is_answered_as_fast_beside_one_who_floods_and_a_hundre
 def _burst(deployment: Deployment) -> Counter[int]:
     """Sixty requests at once, each said to come from another address."""
     with requests.Session() as session:
-        session.verify = str(deployment.certificate)
         return Counter(
             session.post(
                 f"{deployment.address}/predict",
                 SEVEN,
                 headers={"X-Forwarded-For": f"203.0.113.{number}"},
                 timeout=30,
+                verify=deployment.certificate,
             ).status_code
             for number in range(80)
         )

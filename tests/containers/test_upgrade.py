@@ -41,6 +41,7 @@ def changed(deployment: Deployment) -> Iterator[None]:
     assert page.read_text() != was
     yield
     page.write_text(was)
+    deployment.made("up")
 
 
 def _columns(deployment: Deployment) -> set[str]:
@@ -92,7 +93,6 @@ def test_an_upgrade_keeps_everything_and_is_undone_with_every_drawing(
         expect(page).to_have_title("MNIST Digit Classifier")
     (deployment.folder / MIGRATIONS / "0098_remark.sql").unlink()
     deployment.made("canary", "VERSION=1.0", "PERCENT=0")
-    deployment.made("up")
 
 
 def test_an_upgrade_that_fails_is_undone_by_one_command(deployment: Deployment, browser: Browser, changed):
