@@ -27,13 +27,12 @@ def limited(deployment: Deployment) -> Iterator[Deployment]:
 
 def _client(deployment: Deployment, what: str) -> "subprocess.Popen[str]":
     image = deployment.inspect("postgres")["Config"]["Image"]  # it has Python and requests
-    return subprocess.Popen(
-        [
-            *("docker", "run", "--rm", "--interactive", "--network", f"{deployment.project}_public"),
-            *("--name", f"{deployment.project}-{what}", "--entrypoint", "python", image, "-", what, str(SECONDS)),
-        ],
-        stdin=CLIENT.open(), stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    command = [
+        *("docker", "run", "--rm", "--interactive", "--network", f"{deployment.project}_public"),
+        *("--name", f"{deployment.project}-{what}", "--entrypoint", "python", image, "-", what, str(SECONDS)),
+    ]
+    with CLIENT.open() as script:
+        return subprocess.Popen(command, stdin=script, stdout=subprocess.PIPE, text=True)
 
 
 def _said(client: "subprocess.Popen[str]") -> dict:
