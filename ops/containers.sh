@@ -19,7 +19,7 @@ fail() {
 }
 
 # A command in a container of its own. Nothing is started for it: what runs, runs.
-run() { docker compose run --rm --no-deps --quiet-pull "$@"; }
+run() { docker compose --progress quiet run --rm --no-deps "$@"; }
 ops() { run -T ops ops "$@"; }
 
 main() {

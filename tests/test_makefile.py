@@ -94,3 +94,22 @@ def test_an_mlflow_server_is_told_where_one_is_named(bare_checkout):
     assert times_told("MLFLOW_TRACKING_URI=http://127.0.0.1:5000") == len(targets)
     (bare_checkout / ".env").write_text("MLFLOW_TRACKING_URI=http://127.0.0.1:5000\n")
     assert times_told() == len(targets)
+
+
+def test_where_it_runs_is_one_of_two_words():
+    done = _make("status", "RUNS_IN=cloud")
+    assert done.returncode == 2
+    assert "Setting 'RUNS_IN' has value 'cloud'. Accepted are native and containers" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("place", "runs"), [("native", "-m ops swap"), ("containers", "ops/containers.sh swap")]
+)
+def test_the_same_command_goes_to_processes_or_containers(tmp_path, place, runs):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / ".env").write_text(f"RUNS_IN={place}\n")
+    (tmp_path / "ops").mkdir()
+    (tmp_path / "ops" / "requirements.txt").write_text("")
+    done = _make("--dry-run", "swap", "VERSION=1.2", folder=tmp_path)
+    assert f'{runs} "1.2"' in done.stdout
+    assert (".venv" in done.stdout) is (place == "native")

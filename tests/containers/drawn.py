@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from playwright.sync_api import Browser, Page, expect
 
 from tests.containers.deployment import Deployment
-from tests.system.drawing import DIGITS, draw_with_mouse, expect_answer, open_page
+from tests.system.drawing import DIGITS, NONE_YET, draw_with_mouse, expect_answer, open_page
 
+RECOVERY_S = 120
 INSERT = """
     INSERT INTO predictions (id, created_at, prediction, confidence, probabilities, is_digit, digit_score,
                              model_version, latency_ms, drawing, revision, true_label, labelled_at)
@@ -45,9 +46,21 @@ def pages(browser: Browser, deployment: Deployment, count: int = 1) -> Iterator[
 
 def draw(visitors: Sequence[Page], digit: int) -> None:
     """Each draws a new digit and is answered, however long it takes the parts to come back."""
+    empty(visitors)
     for page in visitors:
-        clear = page.locator(".st-key-clear button")
-        expect(clear).to_be_visible()
         draw_with_mouse(page, DIGITS[digit])
     for page in visitors:
-        expect_answer(page, digit)
+        answered(page, digit)
+
+
+def empty(visitors: Sequence[Page]) -> None:
+    """Each has pressed Clear and sees that nothing is drawn."""
+    for page in visitors:
+        page.locator(".st-key-clear button").click()
+        expect(page.locator(".st-key-answer")).to_have_text(NONE_YET, timeout=RECOVERY_S * 1000)
+
+
+def answered(page: Page, digit: int) -> None:
+    """Wait for the answer for as long as a part may take to come back."""
+    expect(page.locator(".st-key-answer")).to_have_text(str(digit), timeout=RECOVERY_S * 1000)
+    expect_answer(page, digit)

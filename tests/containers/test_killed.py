@@ -9,12 +9,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.containers.deployment import MAIN, Deployment
-from tests.containers.drawn import drawings, pages
-from tests.system.drawing import DIGITS, NONE_YET, draw_with_mouse, expect_answer
+from tests.containers.drawn import RECOVERY_S, answered, drawings, empty, pages
+from tests.system.drawing import DIGITS, draw_with_mouse, expect_answer
 from tests.system.running import eventually
 
 PEOPLE = 10
-RECOVERY_S = 120
 # What the page says while a part is away.
 SAYS = {
     "torchserve": "The model is not answering",
@@ -36,22 +35,11 @@ def _kill(deployment: Deployment, service: str) -> None:
     eventually(lambda: deployment.inspect(service)["State"]["StartedAt"] != before["StartedAt"], 30)
 
 
-def _empty(people: list[Page]) -> None:
-    for page in people:
-        page.locator(".st-key-clear button").click()
-        expect(page.locator(".st-key-answer")).to_have_text(NONE_YET)
-
-
-def _answered(page: Page, digit: int) -> None:
-    expect(page.locator(".st-key-answer")).to_have_text(str(digit), timeout=RECOVERY_S * 1000)
-    expect_answer(page, digit)
-
-
 @pytest.mark.parametrize("service", MAIN)
 def test_it_comes_back_by_itself_and_nothing_that_was_shown_is_lost(
     deployment: Deployment, people: list[Page], service
 ):
-    _empty(people)
+    empty(people)
     before = drawings(deployment)
     for page in people[: PEOPLE // 2]:
         draw_with_mouse(page, DIGITS[3])
@@ -59,7 +47,7 @@ def test_it_comes_back_by_itself_and_nothing_that_was_shown_is_lost(
     for page in people[PEOPLE // 2 :]:
         draw_with_mouse(page, DIGITS[3])
     for page in people:
-        _answered(page, 3)
+        answered(page, 3)
     deployment.wait_until_healthy(RECOVERY_S)
     eventually(lambda: drawings(deployment) == before + PEOPLE, 60)
 
@@ -79,7 +67,7 @@ def test_the_page_says_what_is_away_and_reads_the_drawing_later(
     deployment: Deployment, people: list[Page], service
 ):
     page = people[0]
-    _empty([page])
+    empty([page])
     before = drawings(deployment)
     with _stopped(deployment, service):
         notice = page.locator(".st-key-notice")
@@ -89,7 +77,7 @@ def test_the_page_says_what_is_away_and_reads_the_drawing_later(
         else:  # said without a stroke, which it could not answer
             expect(notice).to_contain_text(SAYS[service])
             draw_with_mouse(page, DIGITS[7])
-    _answered(page, 7)
+    answered(page, 7)
     eventually(lambda: drawings(deployment) == before + 1, 60)
 
 
@@ -100,7 +88,7 @@ def test_with_the_database_away_answers_go_on_and_are_kept(deployment: Deploymen
 
         def told() -> bool:
             nonlocal drawn
-            _empty([page])
+            empty([page])
             draw_with_mouse(page, DIGITS[7])
             expect_answer(page, 7)
             drawn += 1

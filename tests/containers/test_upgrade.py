@@ -11,7 +11,7 @@ from tests.containers.deployment import Deployment
 from tests.containers.drawn import draw, drawings, insert, pages
 from tests.system.running import eventually
 
-MIGRATIONS = "sql/migrations"
+GOOD_FILE, BAD_FILE = "sql/migrations/0098_remark.sql", "sql/migrations/0099_colour.sql"
 GOOD = """-- migrate:up
 
 ALTER TABLE predictions ADD COLUMN remark text;
@@ -41,6 +41,10 @@ def changed(deployment: Deployment) -> Iterator[None]:
     assert page.read_text() != was
     yield
     page.write_text(was)
+    for migration in (GOOD_FILE, BAD_FILE):
+        (deployment.folder / migration).unlink(missing_ok=True)
+    deployment.make("canary", "VERSION=1.0", "PERCENT=0")
+    deployment.made("up")
 
 
 def _columns(deployment: Deployment) -> set[str]:
@@ -58,7 +62,7 @@ def test_an_upgrade_keeps_everything_and_is_undone_with_every_drawing(
     if deployment.shell("torchserve", "test -e /models/mnist-1.0.mar").returncode:
         deployment.made("archive", "VERSION=1.0", "CHECKPOINT=training/release/mnist-1.0.pt")
     deployment.made("canary", "VERSION=1.0", "PERCENT=20")
-    (deployment.folder / MIGRATIONS / "0098_remark.sql").write_text(GOOD)
+    (deployment.folder / GOOD_FILE).write_text(GOOD)
     state = deployment.shell("torchserve", "cat /state/versions.json").stdout
     before = _labels(deployment)
     with pages(browser, deployment, 2) as people:
@@ -68,8 +72,6 @@ def test_an_upgrade_keeps_everything_and_is_undone_with_every_drawing(
         upgrading.start()
         drawn = 2
         while upgrading.is_alive():  # people draw on while the containers are replaced
-            for page in people:
-                page.locator(".st-key-clear button").click()
             draw(people, 7)
             drawn += 2
         upgrading.join()
@@ -90,23 +92,16 @@ def test_an_upgrade_keeps_everything_and_is_undone_with_every_drawing(
     assert deployment.shell("torchserve", "cat /state/versions.json").stdout == state
     with pages(browser, deployment) as [page]:
         expect(page).to_have_title("MNIST Digit Classifier")
-    (deployment.folder / MIGRATIONS / "0098_remark.sql").unlink()
-    deployment.made("canary", "VERSION=1.0", "PERCENT=0")
-    deployment.made("up")
 
 
 def test_an_upgrade_that_fails_is_undone_by_one_command(deployment: Deployment, browser: Browser, changed):
-    bad = deployment.folder / MIGRATIONS / "0099_colour.sql"
-    bad.write_text(BAD)
+    (deployment.folder / BAD_FILE).write_text(BAD)
     insert(deployment, 3)
     before = _labels(deployment)
-    try:
-        done = deployment.make("upgrade")
-        assert done.returncode == 2
-        assert "Back to the one before, with every drawing: make undo" in done.stderr
-        deployment.made("undo")
-    finally:
-        bad.unlink()
+    done = deployment.make("upgrade")
+    assert done.returncode == 2
+    assert "Back to the one before, with every drawing: make undo" in done.stderr
+    deployment.made("undo")
     deployment.wait_until_healthy()
     assert "colour" not in _columns(deployment)
     assert _labels(deployment) == before

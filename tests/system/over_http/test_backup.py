@@ -1,0 +1,47 @@
+"""`make backup`, `make restore` and `make secrets ROTATE=` on a native system; in containers: tests/containers."""
+
+import shutil
+import uuid
+
+import psycopg
+import pytest
+
+from ops import postgres, secrets
+from tests.system.over_http.test_lifecycle import INSERT
+from tests.system.running import RunningSystem, eventually
+
+
+def test_everything_comes_back_after_var_is_lost(own_system: RunningSystem, tmp_path):
+    for _ in range(20):
+        own_system.rows(INSERT, uuid.uuid4())
+    kept = own_system.rows("SELECT * FROM predictions ORDER BY id")
+    file = str(tmp_path / "kept.tar")
+    made = own_system.ops("backup", file)
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.startswith(f"{file}: ")
+    assert own_system.ops("down").returncode == 0
+    shutil.rmtree(own_system.system.state)
+    assert own_system.ops("up").returncode == 0
+    assert own_system.drawings() == 0
+    restored = own_system.ops("restore", file)
+    assert restored.returncode == 0, restored.stderr
+    assert restored.stdout.startswith(f"Restored {len(kept)} drawings, ")
+    assert own_system.rows("SELECT * FROM predictions ORDER BY id") == kept
+    eventually(lambda: own_system.ops("status").returncode == 0)
+
+
+@pytest.mark.parametrize("role", ["page", "owner"])
+def test_a_password_is_made_anew_on_the_running_system(own_system: RunningSystem, role):
+    name = f"database_{role}_password"
+    before = secrets.read(own_system.system, name)
+    done = own_system.ops("secrets", name)
+    assert done.returncode == 0, done.stderr
+    after = secrets.read(own_system.system, name)
+    assert after != before
+    assert after not in done.stdout
+    url = postgres.owner_url(own_system.system) if role == "owner" else postgres.page_url(own_system.system)
+    psycopg.connect(url, password=after).close()
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(url, password=before)
+    eventually(lambda: own_system.ops("status").returncode == 0)
+    assert [path.name for path in own_system.system.secrets.glob("*.new")] == []
