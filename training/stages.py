@@ -27,16 +27,28 @@ class Stages:
     mix: Mix
     chosen_by: ChosenBy
     folder: Path
+    begun: float  # by time.monotonic, before the drawings were made
     revision: str = field(default_factory=git_revision)  # of the start: files may change while it trains
     _ahead: float = 0.0
     _done: float = 0.0
     _started: float = field(default_factory=time.monotonic)
+    _earlier: float = 0.0  # minutes, of an interrupted run that this one goes on from
+
+    @property
+    def minutes(self) -> float:
+        """How long it has trained, with the epochs that an interrupted run has left."""
+        return self._earlier + (time.monotonic() - self.begun) / 60
+
+    @property
+    def _minutes_file(self) -> Path:
+        return self.folder / "minutes"
 
     def expect(self, plans: Sequence[Plan]) -> None:
         """What lies ahead, without the epochs that an interrupted run has left."""
         for plan in plans:
             first = epochs_done(plan, self.recipe, self.folder)
             if first:
+                self._earlier = float(self._minutes_file.read_text(encoding="ascii"))
                 print(f"{plan.name}: goes on after epoch {first} of {plan.epochs}", flush=True)
             self._ahead += sum(self._work(plan, epoch) for epoch in range(first, plan.epochs))
 
@@ -57,6 +69,7 @@ class Stages:
                 f"{' *' * best}; {self._left()}",
                 flush=True,
             )
+            self._minutes_file.write_text(str(self.minutes), encoding="ascii")
             return reached
 
         return fit(plan, self.mix, self.recipe, self.folder, after_epoch)

@@ -44,6 +44,7 @@ def train(recipe: Recipe, digits: Digits) -> list[dict[str, Any]]:
     Chooses by a validation split of `digits` and by held-out styles; the test set is not known here. Raises ValueError
     when the split leaves less than a batch to learn from.
     """
+    begun = time.monotonic()
     learned, validation = split(digits, recipe)
     if len(learned) < recipe.batch_size:
         raise ValueError(
@@ -67,13 +68,16 @@ def train(recipe: Recipe, digits: Digits) -> list[dict[str, Any]]:
         Plan(f"teacher {number + 1}", wider, recipe.teacher_epochs, recipe.seed + TEACHERS_SEED + number)
         for number in range(recipe.teachers)
     ]
-    stages = Stages(recipe, Mix(learned, drawings, recipe), ChosenBy(validation, held_out), folder)
+    stages = Stages(recipe, Mix(learned, drawings, recipe), ChosenBy(validation, held_out), folder, begun)
     stages.expect([*teachers, *students])
     opinions = [stages.run(teacher) for teacher in teachers]
     for student, output in zip(students, outputs(recipe), strict=True):
         stages.run(replace(student, teachers=opinions), output)
     shutil.rmtree(folder)
-    return [torch.load(output, weights_only=True) for output in outputs(recipe)]
+    trained = [torch.load(output, weights_only=True) for output in outputs(recipe)]
+    for student in trained:
+        student["metrics"]["minutes"] = stages.minutes
+    return trained
 
 
 def outputs(recipe: Recipe) -> list[Path]:
@@ -142,7 +146,7 @@ def main(arguments: list[str]) -> int:
         # What chance is worth: the first, which is released, and those of other seeds.
         numbers = [_numbers(student) for student in students]
         for student, path in zip(students, outputs(recipe), strict=True):
-            student["metrics"] |= {"students": numbers, "minutes": (time.time() - started) / 60}
+            student["metrics"]["students"] = numbers
             write(student, path)
             export(path)
             write_description(student, path)

@@ -121,7 +121,11 @@ def test_an_interrupted_run_goes_on_to_the_same_model(tmp_path, monkeypatch, cap
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             train.train(recipe, digits)
+    minutes = tmp_path / "interrupted.work" / "minutes"
+    assert 0 < float(minutes.read_text()) < 1
+    minutes.write_text("100")
     [resumed] = train.train(recipe, digits)
+    assert 100 < resumed["metrics"]["minutes"] < 101
     assert "teacher 1: goes on after epoch 1 of 2" in capsys.readouterr().out
     assert _same(resumed["state_dict"], whole["state_dict"])
     assert resumed["temperature"] == whole["temperature"]
