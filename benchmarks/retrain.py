@@ -10,6 +10,8 @@ import shutil
 import time
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import comb
@@ -57,7 +59,6 @@ class Loop:
     archived: str | None
     before: list[bool]
     after: list[bool] | None
-    report: str
     judged: list[dict[str, Any]]
 
     @property
@@ -72,11 +73,9 @@ class Loop:
 
 def measure() -> Results:
     """Starts a system for each share of wrong labels, labels, retrains, and gives back what came of it."""
-    loops = []
-    for share in WRONG_SHARES:
-        with running.system() as system:
-            loops.append(_loop(system, share))
-            say(f"{share:.0%} wrong labels, {loops[-1].minutes:.1f} minutes:\n{loops[-1].report}")
+    with ExitStack() as stack, ThreadPoolExecutor() as pool:
+        systems = [stack.enter_context(running.system()) for _ in WRONG_SHARES]
+        loops = list(pool.map(_loop, systems, WRONG_SHARES))
     return _results(loops)
 
 
@@ -93,6 +92,7 @@ def _loop(system: System, wrong_share: float) -> Loop:
     archived = (system.model_store / archive_name(version)).exists()
     if archived:
         running.ops(system, "swap", version)
+    say(f"{wrong_share:.0%} wrong labels, {minutes:.1f} minutes:\n{said}")
     judged = json.loads((system.retraining / "challenger.json").read_text(encoding="utf-8"))["judged"]
     return Loop(
         wrong_share,
@@ -100,7 +100,6 @@ def _loop(system: System, wrong_share: float) -> Loop:
         version if archived else None,
         before,
         _right(system, fresh) if archived else None,
-        said.partition("\nLeft out:")[0],
         judged,
     )
 
@@ -227,7 +226,8 @@ def _results(loops: Sequence[Loop]) -> Results:
     ]
     summary = (
         f"{LABELLED} digits with a line under each, drawn by training/strokes in the styles that are trained on, are "
-        "answered and labelled in a running system; then `make retrain`. A quarter of them, by their ids, only judges."
+        "answered and labelled in a running system; then `make retrain`. A quarter of them, by their ids, only judges. "
+        "Both systems run, and train, at once."
     )
     numbers = {
         "loops": [
