@@ -27,6 +27,7 @@ OPS := .venv/ops/bin/python -m ops
 REGISTRY := .venv/registry/bin/python -m ops.registry
 ARCHIVE := .venv/serve/bin/python -m training.archive
 INSTALLED := .venv/ops/installed
+ONLY_IN_CONTAINERS = echo "make $@ is for containers (RUNS_IN); natively it is: git pull, make down, make up" >&2; exit 2
 REGISTRY_INSTALLED := .venv/registry/installed
 ARCHIVE_INSTALLED := .venv/serve/installed
 endif
@@ -104,8 +105,10 @@ restore: $(INSTALLED) ## put back what a backup holds; FILE=
 
 .PHONY: upgrade undo
 upgrade: ## in containers: a backup, then new images and migrations on the running system
+	@$(ONLY_IN_CONTAINERS)
 	@$(OPS) upgrade
 undo: ## in containers: back to the images before the last upgrade, with every drawing
+	@$(ONLY_IN_CONTAINERS)
 	@$(OPS) undo
 
 # The model
