@@ -167,7 +167,7 @@ test-versions: test-in-browser
 	@.venv/test/bin/python -m pytest tests/system/versions
 
 .PHONY: test-containers
-test-containers: .venv/test/installed ## build docker-compose.yml, run it and test it; some 15 minutes, and a container engine
+test-containers: .venv/test/installed ## build docker-compose.yml, run it and test it; 20 minutes, and a container engine
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest tests/containers
 
 .PHONY: bench
