@@ -27,6 +27,7 @@ OPS := .venv/ops/bin/python -m ops
 REGISTRY := .venv/registry/bin/python -m ops.registry
 ARCHIVE := .venv/serve/bin/python -m training.archive
 INSTALLED := .venv/ops/installed
+ONLY_IN_CONTAINERS = echo "make $@ is for containers (RUNS_IN); natively it is: git pull, make down, make up" >&2; exit 2
 REGISTRY_INSTALLED := .venv/registry/installed
 ARCHIVE_INSTALLED := .venv/serve/installed
 # With an MLflow server named, what changes runs, versions or who serves ends with telling it; a server that is away
@@ -113,8 +114,10 @@ restore: $(INSTALLED) ## put back what a backup holds; FILE=
 
 .PHONY: upgrade undo
 upgrade: ## in containers: a backup, then new images and migrations on the running system
+	@$(ONLY_IN_CONTAINERS)
 	@$(OPS) upgrade
 undo: ## in containers: back to the images before the last upgrade, with every drawing
+	@$(ONLY_IN_CONTAINERS)
 	@$(OPS) undo
 
 # The model
@@ -182,7 +185,7 @@ test-versions: test-over-http
 	@.venv/test/bin/python -m pytest tests/system/versions
 
 .PHONY: test-containers
-test-containers: .venv/test/installed ## build docker-compose.yml, run it and test it; some 15 minutes, and a container engine
+test-containers: .venv/test/installed ## build docker-compose.yml, run it and test it; 20 minutes, and a container engine
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest tests/containers
 
 .PHONY: bench

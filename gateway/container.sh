@@ -15,6 +15,7 @@ LOOK_EVERY_S=0.5
 DAYS=825
 # What answers where a name has no address, for its container does not run: nothing, at once.
 NOBODY=127.0.0.1
+MISSES=4
 
 say() { echo "gateway: $*" >&2; }
 
@@ -34,6 +35,7 @@ main() {
 }
 
 serve() {
+    rm -f "$run"/address-* "$run"/missed-* # of an earlier run
     has_a_certificate || certificate "$self_signed"
     INNER_HOST=$(own_address gateway-inner)
     seen=$(look)
@@ -49,6 +51,7 @@ serve() {
         [ "$now" = "$seen" ] && continue
         seen=$now
         if settle "$(in_use)"; then
+            say "takes up another split, certificate or address"
             nginx -c "$run/nginx.conf" -e stderr -s reload
         else
             say "the configuration before stays in force"
@@ -139,9 +142,18 @@ trusted_proxy() {
     echo 'real_ip_recursive on;'
 }
 
+# The address of a name. On a busy machine an answer may be late once, and while a container is started anew there is none
+# for a moment: the one before then stays, or nginx would be reloaded for nothing, twice.
 address() {
     found=$(getent ahostsv4 "$1" 2>/dev/null | sed -n '1s/ .*//p')
-    echo "${found:-$NOBODY}"
+    if [ -n "$found" ]; then
+        echo "$found" >"$run/address-$1"
+        rm -f "$run/missed-$1"
+    else
+        echo >>"$run/missed-$1"
+        [ "$(wc -l <"$run/missed-$1")" -lt "$MISSES" ] || rm -f "$run/address-$1"
+    fi
+    cat "$run/address-$1" 2>/dev/null || echo "$NOBODY"
 }
 
 own_address() {

@@ -190,7 +190,12 @@ undo() {
 
 # IMAGES names a registry's images, which the release workflow made; without it they are made here.
 build_or_pull() {
-  if [ -n "$(setting IMAGES)" ]; then docker compose pull --quiet; else docker compose build --quiet; fi
+  if [ -n "$(setting IMAGES)" ]; then
+    docker compose pull --quiet
+  else
+    say "building the images; the first time it takes minutes ..."
+    docker compose build --quiet
+  fi
 }
 
 # The tag of the images before the last upgrade: other checkouts on this engine have their own.

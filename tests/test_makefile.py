@@ -113,3 +113,11 @@ def test_the_same_command_goes_to_processes_or_containers(tmp_path, place, runs)
     done = _make("--dry-run", "swap", "VERSION=1.2", folder=tmp_path)
     assert f'{runs} "1.2"' in done.stdout
     assert (".venv" in done.stdout) is (place == "native")
+
+
+def test_an_upgrade_is_for_containers():
+    done = _make("upgrade", "RUNS_IN=native")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == (
+        "make upgrade is for containers (RUNS_IN); natively it is: git pull, make down, make up"
+    )

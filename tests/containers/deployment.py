@@ -113,6 +113,12 @@ class Deployment:
         with psycopg.connect(self.database, connect_timeout=5) as connection:
             return connection.execute(query, values).fetchall()
 
+    def with_another_version(self) -> None:
+        """Version 1.0 is in the model store, packed in the image that serves it."""
+        if self.shell("torchserve", "test -e /models/mnist-1.0.mar").returncode:
+            said = self.made("archive", "VERSION=1.0", "CHECKPOINT=training/release/mnist-1.0.pt")
+            assert "reads the ten known digits" in said
+
     def is_healthy(self) -> bool:
         return all(self._health(service) == "healthy" for service in MAIN)
 

@@ -56,7 +56,7 @@ def draw(visitors: Sequence[Page], digit: int) -> None:
 def empty(visitors: Sequence[Page]) -> None:
     """Each has pressed Clear and sees that nothing is drawn."""
     for page in visitors:
-        page.locator(".st-key-clear button").click()
+        page.locator(".st-key-clear button").click(timeout=RECOVERY_S * 1000)
         expect(page.locator(".st-key-answer")).to_have_text(NONE_YET, timeout=RECOVERY_S * 1000)
 
 

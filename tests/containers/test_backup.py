@@ -13,8 +13,7 @@ def backup(deployment: Deployment) -> str:
     """The file of a backup that holds ROWS labelled drawings more, another default version and a canary."""
     insert(deployment, ROWS)
     _serve_the_released(deployment)
-    if deployment.shell("torchserve", "test -e /models/mnist-1.0.mar").returncode:
-        deployment.made("archive", "VERSION=1.0", "CHECKPOINT=training/release/mnist-1.0.pt")
+    deployment.with_another_version()
     deployment.made("swap", "VERSION=1.0")
     deployment.made("canary", "VERSION=1.1", "PERCENT=50")
     said = deployment.made("backup", "FILE=backups/kept.tar")

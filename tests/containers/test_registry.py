@@ -17,8 +17,7 @@ def registry(deployment: Deployment) -> Iterator[Deployment]:
 
 
 def test_an_archive_is_pushed_pulled_and_served(registry: Deployment):
-    if registry.shell("torchserve", f"test -e /models/mnist-{VERSION}.mar").returncode:
-        registry.made("archive", f"VERSION={VERSION}", f"CHECKPOINT=training/release/mnist-{VERSION}.pt")
+    registry.with_another_version()
     assert f"mnist-{VERSION}.mar is pushed" in registry.made("push", f"VERSION={VERSION}")
     registry.compose("run", "--rm", "--no-deps", "--entrypoint", "rm", "ops", f"/models/mnist-{VERSION}.mar")
     assert registry.make("swap", f"VERSION={VERSION}").returncode == 2

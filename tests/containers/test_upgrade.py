@@ -59,8 +59,7 @@ def test_an_upgrade_keeps_everything_and_is_undone_with_every_drawing(
     deployment: Deployment, browser: Browser, changed
 ):
     insert(deployment, 5)
-    if deployment.shell("torchserve", "test -e /models/mnist-1.0.mar").returncode:
-        deployment.made("archive", "VERSION=1.0", "CHECKPOINT=training/release/mnist-1.0.pt")
+    deployment.with_another_version()
     deployment.made("canary", "VERSION=1.0", "PERCENT=20")
     (deployment.folder / GOOD_FILE).write_text(GOOD)
     state = deployment.shell("torchserve", "cat /state/versions.json").stdout
