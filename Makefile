@@ -159,7 +159,7 @@ track: .venv/tracking/installed ## tell the MLflow server of MLFLOW_TRACKING_URI
 .PHONY: test
 test: test-environments lint ## every test, each part in its own environment, then the running system
 	@.venv/train/bin/python -m training.data || echo "Without MNIST the tests that need it are skipped."
-	@echo "Two rows of tests at once, six to ten minutes; each part is shown when it is done."
+	@echo "Two rows of tests at once, some twelve minutes; each part is shown when it is done."
 	@$(MAKE) -s -j2 -Otarget test-in-browser test-versions
 
 # Two rows of about the same length. In each first what is quick, then the running system, which waits more than it
