@@ -15,7 +15,7 @@ import requests
 
 from ops import lock, postgres
 from ops.archives import PROVENANCE, DamagedError, read_json
-from ops.management import Management, Registered
+from ops.management import READY, Management, Registered
 from ops.system import System
 from ops.versions import Versions, in_order
 
@@ -86,8 +86,9 @@ def _role(system: System, versions: Versions, version: str) -> str:
 def _workers(found: Registered | None) -> str:
     if found is None:
         return "-"
-    counts = Counter(worker.state for worker in found.workers.values())
-    return ", ".join(f"{count} {state.lower()}" for state, count in counts.items()) or "none"
+    # TorchServe has one word, UNLOADING, for a worker that starts and for one that ends.
+    counts = Counter("ready" if worker.state == READY else "not up" for worker in found.workers.values())
+    return ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"
 
 
 def _validation(archive: Path | None) -> str:
