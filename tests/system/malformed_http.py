@@ -4,6 +4,7 @@ for case in malformed_http():
     case.name, case.request, case.statuses      # the bytes on the wire, and what may be answered
 """
 
+import os
 from collections.abc import Iterator
 
 from tests.system.cases import CLOSED, MODEL_PATHS, Case, case, post
@@ -191,14 +192,11 @@ def _lines_and_headers() -> Iterator[Case]:
         ("two hosts", b"Host: y\r\n\r\n", (400,)),
     ):
         yield case(f"headers: {name}", head + rest, *statuses)
-    # nginx 1.26 takes the last two for names.
-    for host, statuses in (
-        *((host, [400]) for host in ("", "a b", "a/b", "../", "a\0")),
-        ("x:y:z", [200, 400]),
-        ("[", [200, 400]),
-    ):
+    # An nginx of a system elsewhere may be 1.26, which takes these two for names; the one that runs natively does not.
+    taken = {"x:y:z", "["} if os.environ.get("SYSTEM_ADDRESS") else set()
+    for host in ("", "a b", "a/b", "../", "x:y:z", "[", "a\0"):
         request = f"GET /ping HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
-        yield case(f"host {host!r}", request, *statuses)
+        yield case(f"host {host!r}", request, *([200, 400] if host in taken else [400]))
     yield case("no host", b"GET /ping HTTP/1.1\r\n\r\n", 400)
     behind = post(b"hello").replace(b"Connection: close\r\n", b"") + b"\0\1\2 trailing garbage\r\n\r\n"
     yield case("garbage behind a request", behind, 400)
