@@ -13,7 +13,7 @@ from PIL import Image
 from training import known_digits
 
 SIDE = 320
-INK, PAPER = (0x16, 0x18, 0x1D), (0xFF, 0xFF, 0xFF)
+INK, PAPER = (0x18, 0x18, 0x18), (0xFF, 0xFF, 0xFF)
 BRUSHES = (11, 18, 26)  # of 280 pixels: the page's 12, 20 and 30 of 320
 # Scaled by this about the middle of the sheet, then moved by so many of its 100.
 PLACES = ((1.0, (0, 0)), (0.7, (9, -7)))

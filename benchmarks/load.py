@@ -31,15 +31,19 @@ class LoadError(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """Where to post to, on this machine unless it says otherwise."""
+    """Where to post to, on this machine unless it says otherwise; of many ports each gets as many of the clients."""
 
     name: str
-    port: int
+    port: int | tuple[int, ...]
     path: str
     host: str = "127.0.0.1"
 
+    def address(self, client: int) -> tuple[str, int]:
+        ports = self.port if isinstance(self.port, tuple) else (self.port,)
+        return self.host, ports[client % len(ports)]
+
     def request(self, body: bytes) -> bytes:
-        head = f"POST {self.path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nContent-Type: image/png\r\n"
+        head = f"POST {self.path} HTTP/1.1\r\nHost: {self.host}\r\nContent-Type: image/png\r\n"
         return f"{head}Content-Length: {len(body)}\r\n\r\n".encode("ascii") + body
 
 
@@ -63,8 +67,8 @@ class Answer(NamedTuple):
 class _Connection:
     """One client: sends a request and collects its answer."""
 
-    def __init__(self, target: Target) -> None:
-        self._address = (target.host, target.port)
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._address = address
         self.sent_at = 0.0
         self.open()
 
@@ -194,8 +198,8 @@ def _ask(connection: _Connection, target: Target, body: bytes) -> bytes:
 def _connections(targets: Sequence[Target]) -> Iterator[list[_Connection]]:
     connections: list[_Connection] = []
     try:
-        for target in targets:
-            connections.append(_Connection(target))
+        for client, target in enumerate(targets):
+            connections.append(_Connection(target.address(client)))
         yield connections
     finally:
         for connection in connections:

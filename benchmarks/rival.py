@@ -1,6 +1,6 @@
 """The rival of TorchServe: the same predictor behind FastAPI, as its makers would deploy it.
 
-    uvicorn benchmarks.rival:app --workers 2 --loop uvloop --http httptools --no-access-log
+    uvicorn benchmarks.rival:app --loop uvloop --http httptools --no-access-log
 
 It answers the same JSON to a posted image. It predicts in the event loop: a thread for each request, which `def` in
 place of `async def` would give, costs more than it brings with a worker for each core.

@@ -1,6 +1,6 @@
 """The PNG of a browser's canvas, read in half of Pillow's time.
 
-    drawn = read_canvas(data)    # "RGBX": the part with ink and a rim of its paper; None: Pillow shall read it
+    drawn = read_canvas(data)    # "L" or "RGBX": the part with ink and a rim of its paper; None: Pillow shall read it
 
 Chromium filters every row by "Up" (PNG specification, 9.2): what it stores of a row is its difference from the row
 above. So a row and a column without a stroke are zeros, and only where there are strokes is anything summed up.
@@ -10,9 +10,9 @@ find_ink takes 0.16 instead of 0.7 ms (the least of hundreds of readings of 60 d
 
 import struct
 import zlib
-from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from zlib_ng import zlib_ng
 
@@ -59,13 +59,20 @@ def read_canvas(data: bytes) -> Image.Image | None:
         return None
     part = differences[:, left * 4 : right * 4].copy()
     part[0].reshape(-1, 4)[:] = tuple(paper)
-    for above, row in pairwise(part):
-        np.add(above, row, row)
-    if (part[-1] != part[0]).any():
+    values = part.view("<u4")
+    mode = "L" if _is_grey(values) else "RGBX"
+    # Along a column numpy sums one value of a grey pixel in a fifth of the time that four take.
+    pixels = np.add.accumulate(values.astype(np.uint8) if mode == "L" else part, axis=0, dtype=np.uint8)
+    if (pixels[-1] != pixels[0]).any():
         return None
-    drawn = Image.frombuffer("RGBX", (right - left, len(part)), part, "raw", "RGBX", 0, 1)
+    drawn = Image.frombuffer(mode, (right - left, len(part)), pixels, "raw", mode, 0, 1)
     drawn.info[FRAME] = (left, top, width, height)
     return drawn
+
+
+def _is_grey(values: NDArray[np.uint32]) -> bool:
+    """Whether the red, green and blue of every value are the same."""
+    return not (np.bitwise_or.reduce(values ^ (values >> 8), axis=0) & 0xFFFF).any()
 
 
 def _unpacked(data: bytes) -> tuple[int, int, bytes] | None:

@@ -11,8 +11,9 @@ from ui.session import Session
 SIDE = 320  # CSS pixels: fits a phone 360 wide
 MEDIUM = "Medium"
 BRUSHES = {"Fine": 12, MEDIUM: 20, "Bold": 30}
-# Dark ink on paper in the light theme, light on dark in the dark one; the model finds out which is ink.
-INK_AND_PAPER = {"light": ("#16181d", "#ffffff"), "dark": ("#f5f6f8", "#14161b")}
+# Dark ink on paper in the light theme, light on dark in the dark one; the model finds out which is ink. Greys, because
+# the model service reads those in less time: handler/canvas_png.py.
+INK_AND_PAPER = {"light": ("#181818", "#ffffff"), "dark": ("#f6f6f6", "#161616")}
 # The canvas gives back the strokes it shows and, of what else it was started with, only properties that it knows.
 # This one has no meaning for a whole canvas, so it carries the start's mark there and back.
 START_MARK = "lockScalingFlip"

@@ -31,6 +31,7 @@ def test_what_the_page_sends_is_read_by_the_shortcut_and_seen_the_same():
     for data in canvases():
         image = decoded(open_image(data))
         assert FRAME in image.info
+        assert image.mode == "L"  # grey, and so in one value a pixel
         assert np.array_equal(preprocess(image), preprocess(_by_pillow(data)))
 
 
