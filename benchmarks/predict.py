@@ -75,8 +75,18 @@ def _rivals(first_port: int) -> Iterator[tuple[int, ...]]:
     ports = tuple(range(first_port, first_port + WORKERS))
     with ExitStack() as stack:
         for port in ports:
-            command = [sys.executable, "-m", "uvicorn", "benchmarks.rival:app", "--port", str(port), *RIVAL_OPTIONS]
-            stack.enter_context(running.process(command, f"http://127.0.0.1:{port}/docs", OMP_NUM_THREADS="1"))
+            command = [
+                sys.executable,
+                "-m",
+                "uvicorn",
+                "benchmarks.rival:app",
+                "--port",
+                str(port),
+                *RIVAL_OPTIONS,
+            ]
+            stack.enter_context(
+                running.process(command, f"http://127.0.0.1:{port}/docs", OMP_NUM_THREADS="1")
+            )
         yield ports
 
 
@@ -119,10 +129,9 @@ def _results(
         f"within a round. Every client keeps its connection and posts the next of {len(canvases())} canvases of "
         f"320x320 (PNG, 5 to 14 KB) when it has its answer. TorchServe and FastAPI have {WORKERS} workers each, of one "
         "thread, with the same predictor, and were seen to give the same answers; FastAPI runs under uvicorn with "
-        "uvloop and httptools, without access log, and predicts in the event loop; each of its workers has a port of its "
-        "own and the same number of clients. All share the machine's cores with "
-        f"the load generator, which reaches {shown(ceiling.per_second)} requests a second at an nginx that answers "
-        "at once."
+        "uvloop and httptools, without access log, and predicts in the event loop; each of its workers has a port, and "
+        "the same number of clients. All share the machine's cores with the load generator, which reaches "
+        f"{shown(ceiling.per_second)} requests a second at an nginx that answers at once."
     )
     return Results("predict", summary, tables, _numbers(rounds, ceiling, alone, by_stage))
 

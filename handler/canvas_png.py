@@ -1,11 +1,11 @@
-"""The PNG of a browser's canvas, read in half of Pillow's time.
+"""The PNG of a browser's canvas, read in a third of Pillow's time.
 
     drawn = read_canvas(data)    # "L" or "RGBX": the part with ink and a rim of its paper; None: Pillow shall read it
 
 Chromium filters every row by "Up" (PNG specification, 9.2): what it stores of a row is its difference from the row
 above. So a row and a column without a stroke are zeros, and only where there are strokes is anything summed up.
-Of a canvas of 320x320 Pillow reads all in 0.7 ms; this takes 0.25 ms (0.4 with Python's own zlib), and on the part
-find_ink takes 0.16 instead of 0.7 ms (the least of hundreds of readings of 60 drawings, one AMD EPYC core).
+Of a canvas of 320x320 in greys Pillow reads all in 0.72 ms; this takes 0.21 ms (0.28 in colours), and on the part
+find_ink takes 0.09 instead of 0.35 ms (medians of 3,600 readings of 60 drawings, one Intel Xeon core).
 """
 
 import struct
@@ -45,11 +45,14 @@ def read_canvas(data: bytes) -> Image.Image | None:
         return None
     # A row of zeros is as the one above it; the last that has others is paper again, and so the part's lower rim.
     zeros = UP + bytes(4 * width)
-    top = next((row for row in range(1, height) if rows[row * stride : (row + 1) * stride] != zeros), height)
-    if top == height:
+    begin, end = stride, len(rows)
+    while rows.startswith(zeros, begin):
+        begin += stride
+    if begin == end:
         return None
-    last = next(row for row in range(height - 1, 0, -1) if rows[row * stride : (row + 1) * stride] != zeros)
-    top -= 1
+    while rows.endswith(zeros, begin, end):
+        end -= stride
+    top, last = begin // stride - 1, end // stride - 1
     differences = np.frombuffer(rows, np.uint8).reshape(height, stride)[top : last + 1, 1:]
     in_column = np.bitwise_or.reduce(differences[1:], axis=0)
     columns = np.flatnonzero(in_column) // 4
@@ -61,7 +64,7 @@ def read_canvas(data: bytes) -> Image.Image | None:
     part[0].reshape(-1, 4)[:] = tuple(paper)
     values = part.view("<u4")
     mode = "L" if _is_grey(values) else "RGBX"
-    # Along a column numpy sums one value of a grey pixel in a fifth of the time that four take.
+    # Down the rows numpy sums the one value of a grey pixel in a fifth of the time that four take.
     pixels = np.add.accumulate(values.astype(np.uint8) if mode == "L" else part, axis=0, dtype=np.uint8)
     if (pixels[-1] != pixels[0]).any():
         return None

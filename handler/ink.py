@@ -8,13 +8,16 @@ Anything else (a photo, noise, ink over the edge) is judged by what two levels e
 
 import warnings
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from handler.canvas_png import FRAME
-from handler.photo import MINIMUM_CONTRAST, RIM, SMALL_PICTURE, edge, ink_of_photo
+from handler.photo import MINIMUM_CONTRAST, RIM, SMALL_PICTURE, Grey, edge, ink_of_photo
+
+Box = tuple[int, int, int, int]  # left, top, right and bottom
 
 # Paper that varies by no more than this, of 255, is flat: a program drew it.
 FLAT = 2
@@ -33,16 +36,17 @@ def find_ink(image: Image.Image) -> Image.Image | None:
     It may be smaller than the image, never distorted. None for a blank: no ink, or one colour only.
     """
     image = _upright(image)
-    if image.has_transparency_data:
-        return _ink_of_transparent(image.convert("RGBA"))
-    found = _ink_of_opaque(image)
-    if found is None or FRAME not in image.info or found.size != image.size:
-        return found
-    # Of a canvas only a part was read. What is scaled from it depends, by rounding, on where it lay.
-    left, top, width, height = image.info[FRAME]
-    whole = Image.new("L", (width, height))
-    whole.paste(found, (left, top))
-    return whole
+    transparent = image.has_transparency_data
+    found = _ink_of_transparent(image.convert("RGBA")) if transparent else _ink_of_opaque(image)
+    if found is None:
+        return None
+    if FRAME in image.info and found.shape == (image.height, image.width):
+        # Of a canvas only a part was read. What is scaled from it depends, by rounding, on where it lay.
+        left, top, width, height = image.info[FRAME]
+        whole = np.zeros((height, width), np.uint8)
+        whole[top : top + image.height, left : left + image.width] = found
+        found = whole
+    return Image.fromarray(found)
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -56,14 +60,14 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _ink_of_transparent(image: Image.Image) -> Image.Image | None:
+def _ink_of_transparent(image: Image.Image) -> Grey | None:
     """Strokes on nothing: the ink is what is not transparent. An opaque picture: as if without alpha."""
-    alpha = image.getchannel("A")
+    alpha = np.asarray(image.getchannel("A"))
     low, high = _range(alpha)
     if high - low < MINIMUM_CONTRAST:
         return _ink_of_opaque(image) if low >= MINIMUM_CONTRAST else None
-    box = alpha.point([0] * 128 + [255] * 128).getbbox()
-    if box is not None and np.asarray(alpha.crop(box)).mean() > SHEET * 255:
+    box = _box(alpha > 127)
+    if box is not None and _inside(alpha, box).mean() > SHEET * 255:
         # A sheet with a transparent margin, or a stroke as straight as a ruler: look on the sheet first.
         sheet = image.crop(box)
         paper = Image.new("RGBA", sheet.size, _usual_colour(sheet))
@@ -80,11 +84,11 @@ def _usual_colour(sheet: Image.Image) -> tuple[int, ...]:
     return (*(int(value) for value in np.median(opaque[:, :3], axis=0)), 255) if len(opaque) else (255,) * 4
 
 
-def _ink_of_opaque(image: Image.Image) -> Image.Image | None:
-    found = _ink_of_grey(_grey(image))
+def _ink_of_opaque(image: Image.Image) -> Grey | None:
+    found = _ink_of_grey(np.asarray(_grey(image)))
     if found is None and (image.mode == "P" or len(image.getbands()) > 1):
         # Colours can differ and be as bright as each other: red on green, yellow on white.
-        bands = image.convert("RGB").split()
+        bands = [np.asarray(band) for band in image.convert("RGB").split()]
         return _ink_of_grey(max(bands, key=lambda band: _range(band)[1] - _range(band)[0]))
     return found
 
@@ -105,81 +109,94 @@ def _grey(image: Image.Image) -> Image.Image:
     return Image.fromarray((pixels.clip(0, full) * (255 / full)).round().astype(np.uint8))
 
 
-def _range(band: Image.Image | NDArray[np.uint8]) -> tuple[int, int]:
-    pixels = np.asarray(band)  # Pillow's getextrema takes twice as long as copying them
+def _range(pixels: Grey) -> tuple[int, int]:
     return int(pixels.min()), int(pixels.max())
 
 
-def _ink_of_grey(grey: Image.Image) -> Image.Image | None:
-    pixels = np.asarray(grey)
+def _ink_of_grey(pixels: Grey) -> Grey | None:
     low, high = _range(pixels)
     if high - low < MINIMUM_CONTRAST:
         return None
     paper = _flat_paper(pixels)
-    found = ink_of_photo(grey) if paper is None else _ink_on_flat_paper(grey, paper, low, high)
+    found = _ink_of_photo(pixels) if paper is None else _ink_on_flat_paper(pixels, paper, low, high)
     if found is None:
         return None
-    return _ink_on_sheet(grey, found) or found
+    on_sheet = _ink_on_sheet(pixels, found)
+    return found if on_sheet is None else on_sheet
 
 
-def _flat_paper(pixels: NDArray[np.uint8]) -> int | None:
+def _flat_paper(pixels: Grey) -> int | None:
     """The value of the paper if the edge shows that it is flat; some ink may go over the edge."""
-    rim = edge(pixels)
-    paper = int(np.bincount(rim).argmax())
-    off = np.abs(rim - np.int16(paper))
-    flat = float((off <= FLAT).mean())
-    in_between = float((off < MINIMUM_CONTRAST).mean()) - flat
-    return paper if flat >= EDGE_OF_PAPER and in_between <= EDGE_IN_BETWEEN else None
+    counts = np.bincount(edge(pixels), minlength=256)
+    paper = int(counts.argmax())
+    flat, near = (_share_within(counts, paper, distance) for distance in (FLAT, MINIMUM_CONTRAST - 1))
+    return paper if flat >= EDGE_OF_PAPER and near - flat <= EDGE_IN_BETWEEN else None
 
 
-def _ink_on_flat_paper(grey: Image.Image, paper: int, low: int, high: int) -> Image.Image | None:
+def _share_within(counts: NDArray[np.int64], value: int, distance: int) -> float:
+    return float(counts[max(0, value - distance) : value + distance + 1].sum() / counts.sum())
+
+
+def _ink_of_photo(pixels: Grey) -> Grey | None:
+    found = ink_of_photo(Image.fromarray(pixels))
+    return None if found is None else np.asarray(found)
+
+
+def _ink_on_flat_paper(pixels: Grey, paper: int, low: int, high: int) -> Grey | None:
     if paper - low > FLAT and high - paper > FLAT:
-        counts = np.array(grey.histogram())
+        counts = np.bincount(pixels.ravel(), minlength=256)
         steps = np.arange(256) - paper
         darker = -int((counts * steps)[:paper].sum())
         lighter = int((counts * steps)[paper:].sum())
     else:
         darker, lighter = paper - low, high - paper
-    return _stretched(grey, paper, low if darker >= lighter else high)
+    return _stretched(pixels, paper, low if darker >= lighter else high)
 
 
-def _stretched(grey: Image.Image, paper: int, ink: int) -> Image.Image | None:
+def _stretched(pixels: Grey, paper: int, ink: int) -> Grey | None:
     """Paper to 0 and ink to 255, what lies beyond or near the paper's value to 0."""
     if abs(ink - paper) < MINIMUM_CONTRAST:
         return None
     # In a larger picture a faint rim is JPEG's ringing or a soft brush, and would widen the digit's box.
-    faint = 0 if max(grey.size) <= SMALL_PICTURE else max(FLAT, RIM * abs(ink - paper))
-    return grey.point(_table(paper, ink, faint))
+    faint = 0 if max(pixels.shape) <= SMALL_PICTURE else max(FLAT, RIM * abs(ink - paper))
+    # In half the time of numpy's indexing and of Pillow's point.
+    stretched = pixels.tobytes().translate(_table(paper, ink, faint))
+    return np.frombuffer(stretched, np.uint8).reshape(pixels.shape)
 
 
 @lru_cache  # most drawings come in the page's colours
-def _table(paper: int, ink: int, faint: float) -> list[int]:
+def _table(paper: int, ink: int, faint: float) -> bytes:
     share = (np.arange(256) - paper) / (ink - paper)
     table = np.where(share * abs(ink - paper) > faint, share * 255, 0).clip(0, 255).round()
-    return table.astype(int).tolist()
+    return table.astype(np.uint8).tobytes()
 
 
-def _ink_on_sheet(grey: Image.Image, found: Image.Image) -> Image.Image | None:
+def _ink_on_sheet(pixels: Grey, found: Grey) -> Grey | None:
     """If what was found is a whole rectangle, it may be a sheet: the ink on it, or None if it is bare."""
-    box = found.getbbox()
-    if box is None or box == (0, 0, *found.size) or max(grey.size) <= SMALL_PICTURE:
+    if max(pixels.shape) <= SMALL_PICTURE:
         return None
-    inside = np.asarray(found.crop(box)) > 127
+    box = _box(found)
+    if box is None or box == (0, 0, found.shape[1], found.shape[0]):
+        return None
+    inside = _inside(found, box) > 127
     if min(inside.shape) < 8 or np.count_nonzero(inside) < SHEET * inside.size:
         return None
     margin = round(SHEET_MARGIN * min(inside.shape)) if edge(inside).mean() < 0.95 else 0
     if margin and edge(inside[margin:-margin, margin:-margin]).mean() < 0.95:
         return None
-    scale = max(1, round(max(grey.size) / max(found.size)))
+    scale = max(1, round(max(pixels.shape) / max(found.shape)))
     left, top, right, bottom = box
-    sheet = grey.crop(
-        (
-            (left + margin) * scale,
-            (top + margin) * scale,
-            (right - margin) * scale,
-            (bottom - margin) * scale,
-        )
-    )
-    ink = _ink_of_grey(sheet)
+    sheet = (left + margin, top + margin, right - margin, bottom - margin)
+    ink = _ink_of_grey(_inside(pixels, tuple(side * scale for side in sheet)))
     # What reaches the sheet's edge are the round corners of a thick stroke.
-    return ink if ink is not None and not edge(np.asarray(ink)).any() else None
+    return ink if ink is not None and not edge(ink).any() else None
+
+
+def _box(pixels: NDArray[Any]) -> Box | None:
+    """The smallest box with everything that is not 0."""
+    return Image.fromarray(pixels).getbbox()  # a tenth of what numpy takes
+
+
+def _inside(pixels: Grey, box: Box) -> Grey:
+    left, top, right, bottom = box
+    return pixels[top:bottom, left:right]
