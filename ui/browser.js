@@ -28,8 +28,12 @@ const speakAnswers = () => {
 const PAGE_AWAY = 'The page is away just now. Your drawing stays here and is read when it is back.'
 const GATEWAY_AWAY = 'The gateway is away just now. Your drawing stays here and is read when it is back.'
 const CONNECTION = 'data-test-connection-state'
+const CONNECTED = 'CONNECTED'
 
-const isConnected = () => document.querySelector('.stApp')?.getAttribute(CONNECTION) === 'CONNECTED'
+const isConnected = () => document.querySelector('.stApp')?.getAttribute(CONNECTION) === CONNECTED
+// Of a connection that is back before anyone looked only the changes of the attribute tell.
+const comesBack = (changes) =>
+  isConnected() && changes.some(({ attributeName, oldValue }) => attributeName === CONNECTION && oldValue !== CONNECTED)
 const sentence = () => document.querySelector('.st-key-notice .away')
 
 let wasAway = false
@@ -75,15 +79,16 @@ export default function ({ data, setTriggerValue }) {
   // Streamlit keeps what was drawn meanwhile, and sends it only when something asks the server for a run.
   // A restarted one is told which start the canvas has, or it would have it drawn anew.
   const goOn = () => setTriggerValue('connected', document.querySelector('h1.title')?.dataset.start || '-')
-  const finish = () => {
+  const finish = (changes) => {
     hideToolbar()
     speakAnswers()
+    wasAway ||= comesBack(changes)
     sayWhatIsAway(goOn)
   }
-  finish()
+  finish([])
   const observer = new MutationObserver(finish)
   observer.observe(document.body, {
-    childList: true, subtree: true, attributes: true, attributeFilter: [CONNECTION],
+    childList: true, subtree: true, attributeFilter: [CONNECTION], attributeOldValue: true,
   })
   document.addEventListener('click', sayWhichDigit, true)
   return () => {

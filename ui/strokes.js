@@ -144,8 +144,10 @@ const drawHeld = () => {
 // A stroke of the very moment in which the page comes back may have been sent to nobody.
 const AGAIN_AFTER_MS = 2000
 
-const comesBack = new MutationObserver(([{ target, oldValue }]) => {
-  if (oldValue !== CONNECTED && target.getAttribute(CONNECTION) === CONNECTED) setTimeout(send, AGAIN_AFTER_MS)
+// It may have gone and come in one turn of the browser: then the second of two changes tells.
+const comesBack = new MutationObserver((changes) => {
+  const isBack = changes[0].target.getAttribute(CONNECTION) === CONNECTED
+  if (isBack && changes.some(({ oldValue }) => oldValue !== CONNECTED)) setTimeout(send, AGAIN_AFTER_MS)
 })
 
 const LISTENERS = [

@@ -67,6 +67,33 @@ def test_a_stroke_drawn_as_the_page_comes_back_is_read(own_system: RunningSystem
         clear(desktop)
 
 
+def test_a_connection_that_goes_and_comes_in_one_turn_of_the_browser_is_noticed(
+    system: RunningSystem, desktop: Page
+):
+    """A stroke may have been sent to nobody meanwhile, so the server is asked for a run, which brings it."""
+    sent: list[str | bytes] = []
+
+    def keep(frame: str | bytes) -> None:
+        sent.append(frame)
+
+    desktop.on("websocket", lambda socket: socket.on("framesent", keep))
+    open_page(desktop, system.address)
+    sent.clear()
+
+    def asks_for_a_run() -> bool:
+        desktop.title()  # Playwright tells of frames while it is called
+        return any(b"connected" in frame for frame in sent if isinstance(frame, bytes))
+
+    assert not asks_for_a_run()
+    desktop.evaluate(
+        """() => {
+            for (const state of ['PINGING_SERVER', 'CONNECTED'])
+                document.querySelector('.stApp').setAttribute('data-test-connection-state', state)
+        }"""
+    )
+    eventually(asks_for_a_run)
+
+
 @contextmanager
 def _stopped(system: RunningSystem, part: str) -> Iterator[None]:
     with supervisor.remote(system.system) as remote:
