@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.underlined import underlined
+from benchmarks.unknown_styles import UNDERLINED, written
 from handler.preprocessing import preprocess
 from training import data, judge, retrain
 from training.archive import RELEASED_CHECKPOINT
@@ -41,7 +41,7 @@ def others(monkeypatch, digits) -> None:
 def _labelled(wrong: float) -> tuple[Labelled, set[str]]:
     """Underlined digits, and what people said they are: this share of it another digit; and the ids of these."""
     rng = np.random.default_rng(3)
-    drawings = underlined(LABELLED, seed=1)
+    drawings = written(UNDERLINED, LABELLED, seed=1)
     labels = np.array([drawing.digit for drawing in drawings])
     slipped = rng.random(LABELLED) < wrong
     labels = np.where(slipped, (labels + rng.integers(1, 10, LABELLED)) % 10, labels)
@@ -52,7 +52,7 @@ def _labelled(wrong: float) -> tuple[Labelled, set[str]]:
 
 def _fresh(report) -> tuple[np.ndarray, np.ndarray]:
     """Which of other drawings of that kind champion and challenger read right."""
-    drawings = underlined(FRESH, seed=2)
+    drawings = written(UNDERLINED, FRESH, seed=2)
     images = [preprocess(drawing.canvas) for drawing in drawings]
     digits = np.array([drawing.digit for drawing in drawings])
     champion, challenger = (
