@@ -64,18 +64,23 @@ def ops(system: System, *words: str) -> str:
         "GATEWAY_PORT": str(system.gateway_port),
         "RATE_LIMIT_PER_SECOND": "0",
     }
-    done = subprocess.run(
+    with subprocess.Popen(
         [sys.executable, "-m", "ops", *words],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise StartError(f"'ops {' '.join(words)}' failed:\n{done.stdout}")
-    return done.stdout
+        start_new_session=True,
+    ) as process:
+        try:
+            said, _ = process.communicate()
+        except BaseException:  # ended from outside: a training that it started would go on for minutes
+            os.killpg(process.pid, signal.SIGTERM)
+            raise
+    if process.returncode != 0:
+        raise StartError(f"'ops {' '.join(words)}' failed:\n{said}")
+    return said
 
 
 @contextmanager

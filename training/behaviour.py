@@ -9,11 +9,14 @@ learned from.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
-from handler.predictor import Prediction, Predictor
+from handler.predictor import Predictor
 from handler.preprocessing import preprocess
 from training.strokes import digits
 from training.strokes.figure import Points
@@ -44,6 +47,7 @@ class Drawn:
         return ImageOps.invert(canvas) if self.inverted else canvas
 
 
+Input: TypeAlias = NDArray[np.uint8]  # as the network gets it: (28, 28)
 Change = Callable[[Drawn, np.random.Generator], Drawn]
 
 
@@ -64,26 +68,42 @@ CHANGES: dict[str, Change] = {
 
 def kept(predictor: Predictor, count: int = COUNT, seed: int = SEED) -> dict[str, float]:
     """The share of `count` drawn digits that keep their answer, by what was changed about them."""
-    rng = np.random.default_rng(seed)
-    drawings = [_drawn(digits.STYLES[i % len(digits.STYLES)], rng) for i in range(count)]
-    before = _answers(predictor, [drawn.image() for drawn in drawings])
+    unchanged, changed = _changed(count, seed)
+    before = predictor.predict_inputs(unchanged)
     shares = {}
-    for name, change in CHANGES.items():
-        after = _answers(predictor, [change(drawn, rng).image() for drawn in drawings])
-        same = [one.digit == other.digit for one, other in zip(before, after, strict=True)]
+    for name, inputs in changed.items():
+        same = [
+            one.digit == other.digit
+            for one, other in zip(before, predictor.predict_inputs(inputs), strict=True)
+        ]
         shares[name] = float(np.mean(same))
     return shares
 
 
 def called_a_digit(predictor: Predictor, count: int = COUNT, seed: int = SEED) -> dict[str, float]:
     """The share of `count` drawings of each kind of nothing that `is_digit` says yes to."""
-    rng = np.random.default_rng(seed)
     return {
-        name: float(
-            np.mean([answer.is_digit for answer in _answers(predictor, [make(rng) for _ in range(count)])])
-        )
-        for name, make in NOTHINGS.items()
+        name: float(np.mean([answer.is_digit for answer in predictor.predict_inputs(inputs)]))
+        for name, inputs in _nothings(count, seed).items()
     }
+
+
+# Two models are compared on the same drawings, and to make these takes longer than to answer them.
+@lru_cache(maxsize=1)
+def _changed(count: int, seed: int) -> tuple[list[Input], dict[str, list[Input]]]:
+    """Drawn digits, prepared, and the same by what was changed about them."""
+    rng = np.random.default_rng(seed)
+    drawings = [_drawn(digits.STYLES[i % len(digits.STYLES)], rng) for i in range(count)]
+    return [preprocess(drawn.image()) for drawn in drawings], {
+        name: [preprocess(change(drawn, rng).image()) for drawn in drawings]
+        for name, change in CHANGES.items()
+    }
+
+
+@lru_cache(maxsize=1)
+def _nothings(count: int, seed: int) -> dict[str, list[Input]]:
+    rng = np.random.default_rng(seed)
+    return {name: [preprocess(make(rng)) for _ in range(count)] for name, make in NOTHINGS.items()}
 
 
 def _drawn(style: digits.Style, rng: np.random.Generator) -> Drawn:
@@ -91,10 +111,6 @@ def _drawn(style: digits.Style, rng: np.random.Generator) -> Drawn:
     every = np.concatenate(lines)
     low, high = every.min(axis=0), every.max(axis=0)
     return Drawn([(line - (low + high) / 2) / (high - low).max() for line in lines])
-
-
-def _answers(predictor: Predictor, images: list[Image.Image]) -> list[Prediction]:
-    return predictor.predict_inputs([preprocess(image) for image in images])
 
 
 def blank(rng: np.random.Generator) -> Image.Image:

@@ -29,7 +29,7 @@ BEHAVIOUR_MARGIN = 0.005
 
 @dataclass(frozen=True)
 class JudgedBy:
-    """Drawings that neither has learned from."""
+    """Drawings that neither has learned from and by which nothing of the challenger was chosen."""
 
     validation: Digits
     held_out: Drawings
@@ -76,7 +76,7 @@ def judge(champion: Predictor, challenger: Predictor, by: JudgedBy) -> Verdict:
 def what_was_known(
     champion: Predictor, challenger: Predictor, validation: Digits, held_out: Drawings
 ) -> list[Line]:
-    """The comparison on what the champion was chosen by: MNIST's validation split, styles and kinds held out."""
+    """The comparison on what is not learned from: of MNIST's validation split, of the styles and kinds held out."""
     none = held_out.labels == NO_DIGIT
     styles = Digits(held_out.images[~none], held_out.labels[~none])
     lines = []

@@ -4,7 +4,9 @@
 
 Writes challenger.pt, report.txt and report.html there. Ends with status 0 when the challenger is not worse at
 anything and better on people's drawings beyond chance, with 3 when it is not, and with 1 when there is nothing to
-compare. Nothing is archived or swapped here: `make retrain` archives a challenger that wins (ops/retrain.py).
+compare. By what its distance from the champion, its temperature and its threshold are chosen, it is not judged
+(training/halves.py). Nothing is archived or swapped here: `make retrain` archives a challenger that wins
+(ops/retrain.py).
 """
 
 import argparse
@@ -28,6 +30,7 @@ from training.checkpoint import ChosenBy, describe, git_revision, write, write_d
 from training.data import DataError
 from training.evaluate import ModelError
 from training.fit import Curve, Plan, fit
+from training.halves import halves
 from training.judge import JudgedBy, judge, what_was_known
 from training.labelled import Labelled, LabelledError, fetch
 from training.mix import Mix
@@ -54,9 +57,9 @@ RECIPE = Recipe(
     labelled_share=0.12,
     average_steps=200,
 )
-# Shares of the way from the champion's weights to those that it came to: the first by which nothing known is lost is
-# taken, else the last. Half of the way keeps most of what is new: M. Wortsman et al., "Robust fine-tuning of zero-shot
-# models", 2022.
+# Shares of the way from the champion's weights to those that it came to: the first by which nothing known is lost, as
+# far as the half that chooses can tell, is taken, else the last. Half of the way keeps most of what is new: M. Wortsman
+# et al., "Robust fine-tuning of zero-shot models", 2022.
 OF_THE_WAY = (0.5, 0.35, 0.2, 0.1)
 
 
@@ -67,22 +70,21 @@ def retrain(champion: Path, version: str, labelled: Labelled, folder: Path, reci
     """
     started = time.monotonic()
     before = Predictor.load(champion, version)
-    to_learn, to_judge = labelled.split()
+    to_learn, held_labelled = labelled.split()
     screened = screen(before, to_learn)
-    if len(screened.kept) < FEWEST or len(to_judge) < FEWEST * 0.2:
+    if len(screened.kept) < FEWEST or len(held_labelled) < FEWEST * 0.2:
         raise ValueError(
-            f"Of {len(labelled)} labelled drawings {len(screened.kept)} can be learned from and {len(to_judge)} judge: "
-            f"at least {FEWEST} and {FEWEST * 0.2:.0f} are needed. Draw and label more on the page."
+            f"Of {len(labelled)} labelled drawings {len(screened.kept)} can be learned from and {len(held_labelled)} "
+            f"judge: at least {FEWEST} and {FEWEST * 0.2:.0f} are needed. Draw and label more on the page."
         )
     learned, validation = split(data.load(train=True), recipe)
     drawings, held_out = drawings_of(recipe, folder)
+    choosing, judging = halves(validation, held_out)
     mix = Mix(learned, drawings, recipe, screened.kept.digits)
     start, end, curve = _trained(champion, mix, recipe, folder)
     path = folder / "challenger.pt"
     for share in OF_THE_WAY:
-        content = describe(
-            _between(start, end, share), ChosenBy(validation, held_out), recipe, git_revision()
-        )
+        content = describe(_between(start, end, share), ChosenBy(*choosing), recipe, git_revision())
         content["champion"] = version
         content["of_the_way"] = share
         content["labelled_drawings"] = screened.kept.labels()
@@ -90,12 +92,12 @@ def retrain(champion: Path, version: str, labelled: Labelled, folder: Path, reci
         write(content, path)
         export(path)
         after = Predictor.load(path, "challenger")
-        if all(line.holds for line in what_was_known(before, after, validation, held_out)):
+        if all(line.holds for line in what_was_known(before, after, *choosing)):
             break
     print(f"{share:.0%} of the way from the champion's weights to those that it came to", flush=True)
-    verdict = judge(before, after, JudgedBy(validation, held_out, to_judge))
+    verdict = judge(before, after, JudgedBy(*judging, held_labelled))
     write_description(content | {"judged": [asdict(line) for line in verdict.lines]}, path)
-    return Report(version, before, after, labelled, to_judge, screened, verdict)
+    return Report(version, before, after, labelled, held_labelled, screened, verdict)
 
 
 def _trained(

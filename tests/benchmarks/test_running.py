@@ -1,7 +1,26 @@
 """What a benchmark starts to measure is its own, and gone afterwards."""
 
+import fcntl
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
 from benchmarks import running
 from ops import postgres
+from ops.system import System
+
+DEADLINE_S = 30
+# In place of a retraining: a command whose child would go on for minutes, and holds a lock as long as it runs.
+COMMAND = """
+import subprocess, sys
+child = "import fcntl, sys, time; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX); time.sleep(600)"
+subprocess.run([sys.executable, "-c", child, sys.argv[1]])
+"""
 
 
 def test_a_database_runs_alone_and_leaves_nothing_behind():
@@ -10,3 +29,41 @@ def test_a_database_runs_alone_and_leaves_nothing_behind():
     assert not postgres.answers(system)
     assert not system.state.exists()
     assert not system.sockets.exists()
+
+
+def test_ended_from_outside_it_ends_what_its_commands_started(tmp_path, monkeypatch):
+    (tmp_path / "ops.py").write_text(COMMAND)
+    lock = tmp_path / "lock"
+    lock.touch()
+    monkeypatch.setattr(running, "ROOT", tmp_path)
+
+    def end_when_it_runs() -> None:
+        _wait_until(lambda: _is_held(lock))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    ending = Thread(target=end_when_it_runs)
+    ending.start()
+    try:
+        with pytest.raises(SystemExit):
+            running.ops(System(tmp_path / "var", tmp_path, "127.0.0.1", 8000), str(lock))
+    finally:
+        ending.join()
+        signal.signal(signal.SIGTERM, before)
+    _wait_until(lambda: not _is_held(lock))
+
+
+def _is_held(lock: Path) -> bool:
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _wait_until(holds) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -80,6 +80,35 @@ def test_it_starts_from_the_champion_in_its_archive(tmp_path, little, labelled):
             assert 0 < change < 0.1, name
 
 
+def test_what_chose_the_challenger_does_not_judge_it(tmp_path, little, labelled, monkeypatch):
+    chosen_by, judged_by = set(), set()
+    describe, what_was_known, judged = retrain.describe, retrain.what_was_known, retrain.judge
+
+    def note(seen, *parts):
+        seen.update(image.tobytes() for part in parts for image in part.images)
+
+    def describing(network, by, *others):
+        note(chosen_by, by.validation, by.held_out)
+        return describe(network, by, *others)
+
+    def comparing(before, after, *by):
+        note(chosen_by, *by)
+        return what_was_known(before, after, *by)
+
+    def judging(before, after, by):
+        note(judged_by, by.validation, by.held_out, by.labelled.digits)
+        return judged(before, after, by)
+
+    monkeypatch.setattr(retrain, "describe", describing)
+    monkeypatch.setattr(retrain, "what_was_known", comparing)
+    monkeypatch.setattr(retrain, "judge", judging)
+    assert _retrain(tmp_path) == retrain.LOST
+    # Of 50 digits and 100 drawings in held-out styles; and what people drew chooses nothing.
+    assert len(chosen_by) == 75
+    assert len(judged_by) == 75 + sum(map(is_held, labelled.ids))
+    assert not chosen_by & judged_by
+
+
 def test_a_second_run_says_which_labels_changed(tmp_path, little, labelled, capsys):
     _retrain(tmp_path)
     assert "260 labels are new, 0 are gone and 0 changed" in capsys.readouterr().out

@@ -5,17 +5,20 @@ The loop at a size for a test; benchmarks/retrain.py has it at its own, in a run
 
 import uuid
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.underlined import underlined
+from benchmarks.unknown_styles import UNDERLINED, Drawn, written
 from handler.preprocessing import preprocess
 from training import data, judge, retrain
 from training.archive import RELEASED_CHECKPOINT
 from training.data import Digits
 from training.judge import SIGNIFICANT, gains
 from training.labelled import Labelled
+from training.measure import answers
+from training.retrain_report import Report
 from training.strokes.generate import drawn
 
 LABELLED = 300
@@ -38,47 +41,60 @@ def others(monkeypatch, digits) -> None:
     monkeypatch.setattr(data, "load", lambda *, train: digits)
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """One for all: the drawings of the mix that the first leaves here are those of the second."""
+    return tmp_path_factory.mktemp("retrain")
+
+
+@pytest.fixture(scope="module")
+def fresh() -> Digits:
+    """Other drawings of that kind, which nobody labelled."""
+    return _prepared(written(UNDERLINED, FRESH, seed=2))
+
+
+def _prepared(drawings: list[Drawn]) -> Digits:
+    return Digits(
+        np.stack([preprocess(drawing.canvas) for drawing in drawings]),
+        np.array([drawing.digit for drawing in drawings]),
+    )
+
+
 def _labelled(wrong: float) -> tuple[Labelled, set[str]]:
     """Underlined digits, and what people said they are: this share of it another digit; and the ids of these."""
     rng = np.random.default_rng(3)
-    drawings = underlined(LABELLED, seed=1)
-    labels = np.array([drawing.digit for drawing in drawings])
+    meant = _prepared(written(UNDERLINED, LABELLED, seed=1))
     slipped = rng.random(LABELLED) < wrong
-    labels = np.where(slipped, (labels + rng.integers(1, 10, LABELLED)) % 10, labels)
-    ids = [str(uuid.UUID(bytes=rng.bytes(16), version=4)) for _ in drawings]
-    images = np.stack([preprocess(drawing.canvas) for drawing in drawings])
-    return Labelled(ids, Digits(images, labels)), set(np.array(ids)[slipped])
+    labels = np.where(slipped, (meant.labels + rng.integers(1, 10, LABELLED)) % 10, meant.labels)
+    ids = [str(uuid.UUID(bytes=rng.bytes(16), version=4)) for _ in range(LABELLED)]
+    return Labelled(ids, Digits(meant.images, labels)), set(np.array(ids)[slipped])
 
 
-def _fresh(report) -> tuple[np.ndarray, np.ndarray]:
-    """Which of other drawings of that kind champion and challenger read right."""
-    drawings = underlined(FRESH, seed=2)
-    images = [preprocess(drawing.canvas) for drawing in drawings]
-    digits = np.array([drawing.digit for drawing in drawings])
+def _right(report: Report, fresh: Digits) -> tuple[np.ndarray, np.ndarray]:
+    """Which of them champion and challenger read right."""
     champion, challenger = (
-        np.array([answer.digit for answer in model.predict_inputs(images)]) == digits
-        for model in (report.champion, report.challenger)
+        answers(model, fresh.images).digits == fresh.labels for model in (report.champion, report.challenger)
     )
     return champion, challenger
 
 
-def test_a_style_that_people_labelled_is_read_better_and_nothing_worse(tmp_path):
-    report = retrain.retrain(RELEASED_CHECKPOINT, "1.1", _labelled(wrong=0.0)[0], tmp_path, RECIPE)
-    champion, challenger = _fresh(report)
+def test_a_style_that_people_labelled_is_read_better_and_nothing_worse(folder, fresh):
+    report = retrain.retrain(RELEASED_CHECKPOINT, "1.1", _labelled(wrong=0.0)[0], folder, RECIPE)
+    champion, challenger = _right(report, fresh)
     assert challenger.mean() >= champion.mean() + 0.05
     assert gains(champion, challenger) < SIGNIFICANT / 100
     assert report.verdict.wins, report.text()
 
 
 def test_of_labels_of_which_many_are_wrong_few_are_learned_and_nothing_worse_may_follow(
-    tmp_path, monkeypatch
+    folder, fresh, monkeypatch
 ):
     # What may change a drawing without another answer takes half of the time, and is not what this is about.
     monkeypatch.setattr(judge, "kept", lambda _: {})
     monkeypatch.setattr(judge, "called_a_digit", lambda _: {})
     labelled, wrong = _labelled(wrong=0.3)
-    report = retrain.retrain(RELEASED_CHECKPOINT, "1.1", labelled, tmp_path, RECIPE)
+    report = retrain.retrain(RELEASED_CHECKPOINT, "1.1", labelled, folder, RECIPE)
     kept = report.screened.kept.ids
     assert len(wrong.intersection(kept)) < 0.1 * len(kept)
-    champion, challenger = _fresh(report)
+    champion, challenger = _right(report, fresh)
     assert not report.verdict.wins or gains(challenger, champion) > SIGNIFICANT, report.text()

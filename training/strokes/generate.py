@@ -47,6 +47,9 @@ class Drawings:
     def __len__(self) -> int:
         return len(self.images)
 
+    def take(self, indices: NDArray[np.int64]) -> "Drawings":
+        return Drawings(self.images[indices], self.labels[indices], self.styles[indices])
+
 
 def drawn(
     count: int, seed: int, *, outliers: float = 0.0, held_out: bool = False, processes: int | None = None
