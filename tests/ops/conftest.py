@@ -1,10 +1,13 @@
 """A system of the tests' own, with nothing started, and one with PostgreSQL alone."""
 
+import shutil
 import signal
 import subprocess
 from contextlib import contextmanager
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from ops import postgres, secrets
 from ops.system import System
@@ -12,9 +15,9 @@ from tests.system.running import eventually, first_port
 
 
 @contextmanager
-def a_system(folder):
+def a_system(folder, gateway_port=None):
     """A system below a folder, with nothing started."""
-    system = System(folder / "var", folder / "model_store", "127.0.0.1", first_port())
+    system = System(folder / "var", folder / "model_store", "127.0.0.1", gateway_port or first_port())
     system.make_folders()
     system.model_store.mkdir()
     try:
@@ -42,7 +45,21 @@ def system(tmp_path):
         yield system
 
 
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory):
+    """The one PostgreSQL behind `server`: to make and start it takes longer than what a test asks of it."""
+    with a_system(tmp_path_factory.mktemp("postgresql")) as system, a_server(system):
+        yield system
+
+
 @pytest.fixture
-def server(system):
-    with a_server(system) as server:
-        yield server
+def server(tmp_path, postgresql):
+    """A system whose PostgreSQL is as a new one; nothing is migrated yet."""
+    with a_system(tmp_path, postgresql.gateway_port) as system:
+        shutil.copytree(postgresql.secrets, system.secrets, dirs_exist_ok=True)
+        yield system
+        with psycopg.connect(postgres.owner_url(system, "postgres"), autocommit=True) as owner:
+            # All that a migration makes.
+            names = sql.Identifier(postgres.DATABASE), sql.Identifier(postgres.PAGE)
+            owner.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(names[0]))
+            owner.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(names[1]))

@@ -4,9 +4,9 @@ import psycopg
 import pytest
 
 from ops import postgres, secrets
-from tests.ops.conftest import server, system
+from tests.ops.conftest import postgresql, server, system
 
-__all__ = ["server", "system"]
+__all__ = ["postgresql", "server", "system"]
 
 
 @pytest.fixture
