@@ -32,11 +32,9 @@ def system(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Itera
 
 
 @pytest.fixture(scope="session")
-def own_system(
-    tmp_path_factory: pytest.TempPathFactory, system: RunningSystem, model_store: Path
-) -> Iterator[RunningSystem]:
-    """A second system beside the first, on ports and in a folder of its own, to stop and to harm."""
-    if system.local is None:
+def own_system(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Iterator[RunningSystem]:
+    """A second system, beside the first where tests ask for that too, to stop and to harm."""
+    if os.environ.get("SYSTEM_ADDRESS"):
         pytest.skip("this test harms a system of its own, and leaves that at SYSTEM_ADDRESS alone")
     with started(tmp_path_factory.mktemp("own") / "var", model_store) as running:
         yield running

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import psutil
 import pytest
-import requests
+import urllib3
 
 from ops.errors import OpsError
 from ops.leftovers import find
@@ -26,6 +26,8 @@ from tests.system.running import ROOT, UP_WITHIN_S, RunningSystem, eventually
 
 GOOD = ("7.1", "7.2", "7.3", "7.4")
 CLIENTS = 20
+# Two who watch what a refused version changes: they ask hundreds of times, and leave the machine to its workers.
+WATCHING = 2, 0.02
 SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
 
 
@@ -43,10 +45,16 @@ def swapped(own_system: RunningSystem) -> Iterator[RunningSystem]:
 
 
 class Clients:
-    """So many who predict without pause; what they were answered, and when."""
+    """So many who predict, each anew after a pause; what they were answered, and when they had asked.
 
-    def __init__(self, system: RunningSystem, count: int) -> None:
-        self._url = f"{system.address}/predictions/mnist"
+    By urllib3, for `requests` on top of it computes five times as long: it kept a core from those who answer.
+    """
+
+    def __init__(self, system: RunningSystem, count: int, pause_s: float = 0.0) -> None:
+        self._connections = urllib3.connection_from_url(
+            system.address, maxsize=count, timeout=30, retries=False
+        )
+        self._pause_s = pause_s
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._run) for _ in range(count)]
         self.answers: list[tuple[float, str]] = []
@@ -61,21 +69,24 @@ class Clients:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+        self._connections.close()
 
     def _run(self) -> None:
-        with requests.Session() as session:
-            while not self._stop.is_set():
-                headers = {"X-Drawing-Id": str(uuid.uuid4())}
-                try:
-                    response = session.post(self._url, data=SEVEN, headers=headers, timeout=30)
-                    answer = response.json()
-                    said = answer.get("model_version", f"{response.status_code} {response.text}")
-                except requests.RequestException as error:
-                    said = repr(error)
-                self.answers.append((time.monotonic(), said))
+        while not self._stop.wait(self._pause_s):
+            headers = {"X-Drawing-Id": str(uuid.uuid4())}
+            asked = time.monotonic()
+            try:
+                response = self._connections.request(
+                    "POST", "/predictions/mnist", body=SEVEN, headers=headers
+                )
+                answer = response.json()
+                said = answer.get("model_version", f"{response.status} {answer}")
+            except (urllib3.exceptions.HTTPError, ValueError) as error:
+                said = repr(error)
+            self.answers.append((asked, said))
 
     def versions(self, since: float = 0.0) -> Counter[str]:
-        """What answered, and what else was said, from a time on."""
+        """What answered, and what else was said, to those who asked from a time on."""
         return Counter(said for when, said in self.answers if when >= since)
 
 
@@ -120,7 +131,7 @@ def test_what_is_served_outlives_down_and_up_and_a_crash(swapped: RunningSystem)
     assert set(before) == {first, second}
     _done(swapped, "down")
     _done(swapped, "up")
-    eventually(lambda: _is_up(swapped, second))
+    eventually(lambda: _is_up(swapped, second), timeout_s=60)
     assert _versions(swapped, ids) == before
     jvm = next(process for process in find(swapped.system) if process.name() == "java")
     os.kill(jvm.pid, signal.SIGKILL)
@@ -223,7 +234,7 @@ def test_a_damaged_or_missing_archive_is_not_served(swapped: RunningSystem):
 def test_where_little_memory_is_free_nothing_is_begun(swapped: RunningSystem, monkeypatch, capsys):
     before = Versions.read(swapped.system.versions)
     monkeypatch.setattr("ops.swap.NEEDED_MIB", 10**9)  # no machine has so many
-    with Clients(swapped, 2) as clients, pytest.raises(OpsError) as refused:
+    with Clients(swapped, *WATCHING) as clients, pytest.raises(OpsError) as refused:
         swap(swapped.system, GOOD[0])
     assert re.fullmatch(
         rf"{GOOD[0]} is not served: it needs 1000000000 MiB of memory, and \d+ MiB are free. {before.default} goes on.",
@@ -240,7 +251,7 @@ def test_workers_that_never_come_up_are_given_up_and_meanwhile_nothing_else_is_c
     before = Versions.read(swapped.system.versions)
     released = swapped.system.model_store / archive_name(RELEASED)
     hanging = archives.copy(released, "7.9", archives.initialised_by("import time; time.sleep(1000)"))
-    with Clients(swapped, 2) as clients, _begun(swapped, "swap", "7.9") as swap:
+    with Clients(swapped, *WATCHING) as clients, _begun(swapped, "swap", "7.9") as swap:
         eventually(lambda: "7.9" in _registered(swapped))
         for words in (("swap", GOOD[0]), ("rollback",), ("canary", GOOD[0], "10"), ("promote",)):
             refused = swapped.ops(*words)
@@ -280,7 +291,7 @@ def test_what_cannot_be_done_is_named_with_a_way_out(swapped: RunningSystem, wor
 
 def _is_refused(system: RunningSystem, version: str, why: str) -> None:
     before = Versions.read(system.system.versions)
-    with Clients(system, 2) as clients:
+    with Clients(system, *WATCHING) as clients:
         done = system.ops("swap", version)
     assert done.returncode == 1
     assert done.stderr.startswith(f"{version} is not served: ")
