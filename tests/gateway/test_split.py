@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 import requests
+import urllib3
 
 from ops.versions import Versions
 from tests.gateway.running import Gateway, started
@@ -25,10 +26,11 @@ def split(model: Server, page: Server, tmp_path_factory) -> Iterator[Gateway]:
 
 def _asked(url: str, ids: Sequence[str | None]) -> list[str]:
     """The paths that the model is asked at for drawings of these ids."""
-    with requests.Session() as session:
+    # `requests`, which is on top of it, computes five times as long: ten seconds for ten thousand drawings.
+    with urllib3.connection_from_url(url, timeout=30, retries=False) as gateway:
         return [
-            session.post(
-                f"{url}/predict", data=b"a drawing", headers={"X-Drawing-Id": id_} if id_ else {}, timeout=30
+            gateway.request(
+                "POST", "/predict", body=b"a drawing", headers={"X-Drawing-Id": id_} if id_ else {}
             ).json()["path"]
             for id_ in ids
         ]
