@@ -376,7 +376,7 @@ def with_password(system: RunningSystem):
         address = f"http://127.0.0.1:{port}"
         eventually(lambda: requests.get(f"{address}/_stcore/health", timeout=5).ok)
         yield address
-        process.terminate()
+        process.kill()  # asked to end, it waits for the browser
 
 
 def test_where_there_is_a_password_only_who_knows_it_is_an_operator(
