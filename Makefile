@@ -159,27 +159,28 @@ track: .venv/tracking/installed ## tell the MLflow server of MLFLOW_TRACKING_URI
 .PHONY: test
 test: test-environments lint ## every test, each part in its own environment, then the running system
 	@.venv/train/bin/python -m training.data || echo "Without MNIST the tests that need it are skipped."
-	@echo "Two rows of tests at once, some twelve minutes; each part is shown when it is done."
-	@$(MAKE) -s -j2 -Otarget test-in-browser test-versions
+	@echo "Three rows of tests at once, some nine minutes; each part is shown when it is done."
+	@$(MAKE) -s -j3 -Otarget test-rest test-in-browser test-versions
 
-# Two rows of about the same length. In each first what is quick, then the running system, which waits more than it
-# computes: two of those go beside each other.
+# Three rows of about the same length, for two cores: one that computes, and two of the running system, which as often
+# waits.
 # A thread each: what these compute is small, and more would wait for each other.
 .PHONY: test-handler test-training test-page test-rest test-over-http test-in-browser test-versions
 test-handler:
 	@OMP_NUM_THREADS=1 .venv/serve/bin/python -m pytest tests/handler tests/training/test_archive.py tests/training/test_behaviour.py
 test-training: test-handler
 	@OMP_NUM_THREADS=1 .venv/train/bin/python -m pytest tests/training
-test-in-browser: test-training
-	@.venv/test/bin/python -m pytest tests/system/in_browser
-
-test-page:
-	@.venv/page/bin/python -m pytest tests/ui
-test-rest: test-page
+test-rest: test-training
 	@# What these tests ask of make, they ask from outside.
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest tests/test_*.py tests/ops tests/gateway tests/sql tests/benchmarks \
 		tests/containers/test_compose_file.py
-test-over-http: test-rest
+
+test-page:
+	@.venv/page/bin/python -m pytest tests/ui
+test-in-browser: test-page
+	@.venv/test/bin/python -m pytest tests/system/in_browser
+
+test-over-http:
 	@.venv/test/bin/python -m pytest tests/system/over_http
 test-versions: test-over-http
 	@.venv/test/bin/python -m pytest tests/system/versions

@@ -11,8 +11,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.ports import free_ports
-from tests.system.running import eventually
+from tests.system.running import eventually, first_port
 
 KEYS = {"accessKey": "the-key", "secretKey": "of the store, with a blank"}
 
@@ -27,7 +26,8 @@ def s3_server(folder: Path) -> Iterator[str]:
     }
     (folder / "identities.json").write_text(json.dumps({"identities": [identity]}))
     # Each of its parts takes the port 10,000 above as well, unless told otherwise.
-    master, volume, filer, s3, *grpc = (free_ports(20_000 + 10 * place, 1) for place in range(8))
+    first = first_port(8)
+    master, volume, filer, s3, *grpc = range(first, first + 8)
     command = [
         str(Path(sys.executable).with_name("weed")), "server", "-s3", "-filer",
         f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false",

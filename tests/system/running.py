@@ -159,7 +159,7 @@ def logs(system: System) -> str:
 def first_port(count: int = OF_A_SYSTEM) -> int:
     """The first of `count` free ports in a row, below those that the kernel gives to clients.
 
-    From somewhere on: two rows of tests look for theirs at once.
+    From somewhere on: several rows of tests look for theirs at once.
     """
     return free_ports(random.randrange(10_000, 30_000), count)
 
