@@ -160,24 +160,24 @@ track: .venv/tracking/installed ## tell the MLflow server of MLFLOW_TRACKING_URI
 test: test-environments lint ## every test, each part in its own environment, then the running system
 	@.venv/train/bin/python -m training.data || echo "Without MNIST the tests that need it are skipped."
 	@echo "Three rows of tests at once, some nine minutes; each part is shown when it is done."
-	@$(MAKE) -s -j3 -Otarget test-rest test-in-browser test-versions
+	@$(MAKE) -s -j3 -Otarget test-training test-in-browser test-versions
 
 # Three rows of about the same length, for two cores: one that computes, and two of the running system, which as often
 # waits.
 # A thread each: what these compute is small, and more would wait for each other.
-.PHONY: test-handler test-training test-page test-rest test-over-http test-in-browser test-versions
-test-handler:
+.PHONY: test-page test-handler test-training test-rest test-over-http test-in-browser test-versions
+test-page:
+	@.venv/page/bin/python -m pytest tests/ui
+test-handler: test-page
 	@OMP_NUM_THREADS=1 .venv/serve/bin/python -m pytest tests/handler tests/training/test_archive.py tests/training/test_behaviour.py
 test-training: test-handler
 	@OMP_NUM_THREADS=1 .venv/train/bin/python -m pytest tests/training
-test-rest: test-training
+
+test-rest:
 	@# What these tests ask of make, they ask from outside.
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest tests/test_*.py tests/ops tests/gateway tests/sql tests/benchmarks \
 		tests/containers/test_compose_file.py
-
-test-page:
-	@.venv/page/bin/python -m pytest tests/ui
-test-in-browser: test-page
+test-in-browser: test-rest
 	@.venv/test/bin/python -m pytest tests/system/in_browser
 
 test-over-http:
