@@ -7,7 +7,7 @@ The digits are the generator's, in all its styles; what is no digit here is of a
 learned from.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from handler.predictor import Prediction, Predictor
 from handler.preprocessing import preprocess
+from training.batches import predicted
 from training.strokes import digits
 from training.strokes.figure import Points
 from training.strokes.hand import CANVAS, shape
@@ -66,10 +67,10 @@ def kept(predictor: Predictor, count: int = COUNT, seed: int = SEED) -> dict[str
     """The share of `count` drawn digits that keep their answer, by what was changed about them."""
     rng = np.random.default_rng(seed)
     drawings = [_drawn(digits.STYLES[i % len(digits.STYLES)], rng) for i in range(count)]
-    before = _answers(predictor, [drawn.image() for drawn in drawings])
+    before = _answers(predictor, (drawn.image() for drawn in drawings))
     shares = {}
     for name, change in CHANGES.items():
-        after = _answers(predictor, [change(drawn, rng).image() for drawn in drawings])
+        after = _answers(predictor, (change(drawn, rng).image() for drawn in drawings))
         same = [one.digit == other.digit for one, other in zip(before, after, strict=True)]
         shares[name] = float(np.mean(same))
     return shares
@@ -80,7 +81,7 @@ def called_a_digit(predictor: Predictor, count: int = COUNT, seed: int = SEED) -
     rng = np.random.default_rng(seed)
     return {
         name: float(
-            np.mean([answer.is_digit for answer in _answers(predictor, [make(rng) for _ in range(count)])])
+            np.mean([answer.is_digit for answer in _answers(predictor, (make(rng) for _ in range(count)))])
         )
         for name, make in NOTHINGS.items()
     }
@@ -93,8 +94,8 @@ def _drawn(style: digits.Style, rng: np.random.Generator) -> Drawn:
     return Drawn([(line - (low + high) / 2) / (high - low).max() for line in lines])
 
 
-def _answers(predictor: Predictor, images: list[Image.Image]) -> list[Prediction]:
-    return predictor.predict_inputs([preprocess(image) for image in images])
+def _answers(predictor: Predictor, images: Iterable[Image.Image]) -> list[Prediction]:
+    return predicted(predictor, np.stack([preprocess(image) for image in images]))
 
 
 def blank(rng: np.random.Generator) -> Image.Image:
