@@ -22,20 +22,23 @@ ifeq ($(RUNS_IN),containers)
 OPS := ops/containers.sh
 REGISTRY := $(OPS)
 ARCHIVE := $(OPS) archive
+TRACK := $(OPS) track
 else
 OPS := .venv/ops/bin/python -m ops
 REGISTRY := .venv/registry/bin/python -m ops.registry
 ARCHIVE := .venv/serve/bin/python -m training.archive
+TRACK := .venv/tracking/bin/python -m ops.tracking
 INSTALLED := .venv/ops/installed
 ONLY_IN_CONTAINERS = echo "make $@ is for containers (RUNS_IN); natively it is: git pull, make down, make up" >&2; exit 2
 REGISTRY_INSTALLED := .venv/registry/installed
 ARCHIVE_INSTALLED := .venv/serve/installed
+TRACKING_INSTALLED := .venv/tracking/installed
+endif
 # With an MLflow server named, what changes runs, versions or who serves ends with telling it; a server that is away
 # fails nothing, and is told the next time.
 MLFLOW := $(or $(MLFLOW_TRACKING_URI),$(shell sed -n 's/^MLFLOW_TRACKING_URI=//p' .env 2>/dev/null))
-TRACKING := $(if $(MLFLOW),.venv/tracking/installed)
-TELL_MLFLOW = $(if $(MLFLOW),.venv/tracking/bin/python -m ops.tracking || :)
-endif
+TRACKING := $(if $(MLFLOW),$(TRACKING_INSTALLED))
+TELL_MLFLOW = $(if $(MLFLOW),$(TRACK) || :)
 
 .PHONY: help
 help: ## list the targets
@@ -151,8 +154,8 @@ archive: $(ARCHIVE_INSTALLED) $(TRACKING) ## pack a checkpoint as model_store/mn
 	@$(TELL_MLFLOW)
 
 .PHONY: track
-track: .venv/tracking/installed ## tell the MLflow server of MLFLOW_TRACKING_URI what it does not know: runs, versions, who serves
-	@.venv/tracking/bin/python -m ops.tracking
+track: $(TRACKING_INSTALLED) ## tell the MLflow server of MLFLOW_TRACKING_URI what it does not know: runs, versions, who serves
+	@$(TRACK)
 
 # The code
 
@@ -218,7 +221,7 @@ test-environments:
 .venv/registry/installed: ops/requirements-registry.txt
 .venv/tracking/installed: ops/requirements-tracking.txt
 .venv/test/installed: ops/requirements.txt ops/requirements-registry.txt tests/requirements.txt
-.venv/mlflow/installed: tests/requirements-mlflow.txt
+.venv/mlflow/installed: ops/requirements-mlflow.txt tests/requirements-mlflow.txt
 .venv/lint/installed: tests/requirements-lint.txt
 .venv/bench/installed: ops/requirements.txt handler/requirements.txt benchmarks/requirements.txt
 

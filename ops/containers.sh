@@ -28,7 +28,8 @@ main() {
   docker compose version >/dev/null 2>&1 || fail "RUNS_IN=containers needs docker with compose v2" \
     "(Debian: apt-get install docker.io, and the package docker-compose), or take RUNS_IN out of .env."
   case $command in
-    up | down | status | logs | secrets | backup | restore | retrain | archive | upgrade | undo | push | pull) "$command" "$@" ;;
+    up | down | status | logs | secrets | backup | restore | upgrade | undo | push | pull) "$command" "$@" ;;
+    retrain | archive | track) "$command" "$@" ;;
     models | swap | rollback | canary | promote | prune) ops "$command" "$@" ;;
     *) fail "'$command' is no command of the containers." ;;
   esac
@@ -146,6 +147,8 @@ retrain() {
   say "Archived as $version. Try it: make canary VERSION=$version PERCENT=10, or make swap VERSION=$version"
 }
 
+# Nothing of it runs that `make upgrade` would have built anew.
+track() { run $(build_option) -T tracking; }
 archive() { run -T archive "$@" --model-store /models; }
 push() { run -T ops ops.registry push "${1:-}"; }
 pull() { run -T ops ops.registry pull "${1:-}"; }
@@ -197,6 +200,8 @@ build_or_pull() {
     docker compose build --quiet
   fi
 }
+
+build_option() { [ -n "$(setting IMAGES)" ] || echo --build; }
 
 # The tag of the images before the last upgrade: other checkouts on this engine have their own.
 before() { local project; project=$(setting COMPOSE_PROJECT_NAME); echo "${project:-mnist}-before"; }

@@ -189,7 +189,7 @@ class System:
     @property
     def retraining(self) -> Path:
         """Challenger and report of the last `make retrain`, and the labels that it saw."""
-        return self.state / "retrain"
+        return ROOT / "runs" / "retrain" if self.in_containers else self.state / "retrain"
 
     @property
     def versions(self) -> Path:

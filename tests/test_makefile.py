@@ -80,15 +80,19 @@ def test_an_install_that_fails_says_why_and_is_tried_again(bare_checkout):
         assert not (bare_checkout / ".venv" / "ops" / "installed").exists()
 
 
-def test_an_mlflow_server_is_told_where_one_is_named(bare_checkout):
+@pytest.mark.parametrize(
+    ("place", "tells"),
+    [("native", ".venv/tracking/bin/python -m ops.tracking"), ("containers", "ops/containers.sh track")],
+)
+def test_an_mlflow_server_is_told_where_one_is_named(bare_checkout, place, tells):
     for path in ROOT.glob("*/requirements*.txt"):
         (bare_checkout / path.relative_to(ROOT)).parent.mkdir(exist_ok=True)
         (bare_checkout / path.relative_to(ROOT)).touch()
     targets = ["train", "retrain", "archive", "swap", "rollback", "canary", "promote"]
 
     def times_told(*words: str) -> int:
-        commands = _make("-n", "VERSION=1.2", *targets, *words, folder=bare_checkout).stdout
-        return commands.count(".venv/tracking/bin/python -m ops.tracking")
+        commands = _make("-n", f"RUNS_IN={place}", "VERSION=1.2", *targets, *words, folder=bare_checkout)
+        return commands.stdout.count(tells)
 
     assert times_told() == 0
     assert times_told("MLFLOW_TRACKING_URI=http://127.0.0.1:5000") == len(targets)
@@ -103,15 +107,20 @@ def test_where_it_runs_is_one_of_two_words():
 
 
 @pytest.mark.parametrize(
-    ("place", "runs"), [("native", "-m ops swap"), ("containers", "ops/containers.sh swap")]
+    ("place", "words", "runs"),
+    [
+        ("native", ("swap", "VERSION=1.2"), '-m ops swap "1.2"'),
+        ("containers", ("swap", "VERSION=1.2"), 'ops/containers.sh swap "1.2"'),
+    ],
 )
-def test_the_same_command_goes_to_processes_or_containers(tmp_path, place, runs):
+def test_the_same_command_goes_to_processes_or_containers(tmp_path, place, words, runs):
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / ".env").write_text(f"RUNS_IN={place}\n")
-    (tmp_path / "ops").mkdir()
-    (tmp_path / "ops" / "requirements.txt").write_text("")
-    done = _make("--dry-run", "swap", "VERSION=1.2", folder=tmp_path)
-    assert f'{runs} "1.2"' in done.stdout
+    for part in ("ops", "training"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "requirements.txt").write_text("")
+    done = _make("--dry-run", *words, folder=tmp_path)
+    assert runs in done.stdout
     assert (".venv" in done.stdout) is (place == "native")
 
 

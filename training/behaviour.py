@@ -7,7 +7,7 @@ The digits are the generator's, in all its styles; what is no digit here is of a
 learned from.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeAlias
@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from handler.predictor import Predictor
 from handler.preprocessing import preprocess
+from training.batches import predicted
 from training.strokes import digits
 from training.strokes.figure import Points
 from training.strokes.hand import CANVAS, shape
@@ -47,7 +48,7 @@ class Drawn:
         return ImageOps.invert(canvas) if self.inverted else canvas
 
 
-Input: TypeAlias = NDArray[np.uint8]  # as the network gets it: (28, 28)
+Inputs: TypeAlias = NDArray[np.uint8]  # as the network gets them: (N, 28, 28)
 Change = Callable[[Drawn, np.random.Generator], Drawn]
 
 
@@ -69,13 +70,11 @@ CHANGES: dict[str, Change] = {
 def kept(predictor: Predictor, count: int = COUNT, seed: int = SEED) -> dict[str, float]:
     """The share of `count` drawn digits that keep their answer, by what was changed about them."""
     unchanged, changed = _changed(count, seed)
-    before = predictor.predict_inputs(unchanged)
+    before = predicted(predictor, unchanged)
     shares = {}
     for name, inputs in changed.items():
-        same = [
-            one.digit == other.digit
-            for one, other in zip(before, predictor.predict_inputs(inputs), strict=True)
-        ]
+        after = predicted(predictor, inputs)
+        same = [one.digit == other.digit for one, other in zip(before, after, strict=True)]
         shares[name] = float(np.mean(same))
     return shares
 
@@ -83,27 +82,30 @@ def kept(predictor: Predictor, count: int = COUNT, seed: int = SEED) -> dict[str
 def called_a_digit(predictor: Predictor, count: int = COUNT, seed: int = SEED) -> dict[str, float]:
     """The share of `count` drawings of each kind of nothing that `is_digit` says yes to."""
     return {
-        name: float(np.mean([answer.is_digit for answer in predictor.predict_inputs(inputs)]))
+        name: float(np.mean([answer.is_digit for answer in predicted(predictor, inputs)]))
         for name, inputs in _nothings(count, seed).items()
     }
 
 
 # Two models are compared on the same drawings, and to make these takes longer than to answer them.
 @lru_cache(maxsize=1)
-def _changed(count: int, seed: int) -> tuple[list[Input], dict[str, list[Input]]]:
-    """Drawn digits, prepared, and the same by what was changed about them."""
+def _changed(count: int, seed: int) -> tuple[Inputs, dict[str, Inputs]]:
+    """Drawn digits, and the same by what was changed about them."""
     rng = np.random.default_rng(seed)
     drawings = [_drawn(digits.STYLES[i % len(digits.STYLES)], rng) for i in range(count)]
-    return [preprocess(drawn.image()) for drawn in drawings], {
-        name: [preprocess(change(drawn, rng).image()) for drawn in drawings]
-        for name, change in CHANGES.items()
+    return _prepared(drawn.image() for drawn in drawings), {
+        name: _prepared(change(drawn, rng).image() for drawn in drawings) for name, change in CHANGES.items()
     }
 
 
 @lru_cache(maxsize=1)
-def _nothings(count: int, seed: int) -> dict[str, list[Input]]:
+def _nothings(count: int, seed: int) -> dict[str, Inputs]:
     rng = np.random.default_rng(seed)
-    return {name: [preprocess(make(rng)) for _ in range(count)] for name, make in NOTHINGS.items()}
+    return {name: _prepared(make(rng) for _ in range(count)) for name, make in NOTHINGS.items()}
+
+
+def _prepared(images: Iterable[Image.Image]) -> Inputs:
+    return np.stack([preprocess(image) for image in images])
 
 
 def _drawn(style: digits.Style, rng: np.random.Generator) -> Drawn:

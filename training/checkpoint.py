@@ -22,13 +22,13 @@ from torch import nn
 from handler.compiled import eager
 from handler.predictor import digit_probabilities, digit_scores
 from training import data
+from training.batches import batches
 from training.calibration import area_under_curve, expected_calibration_error, fit_temperature
 from training.data import Digits
 from training.recipe import Recipe
 from training.strokes.generate import NO_DIGIT, Drawings
 
 ROOT = Path(__file__).resolve().parent.parent
-BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def describe(network: nn.Module, chosen_by: ChosenBy, recipe: Recipe, revision: 
 def logits_of(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Logits (N, 11) of prepared images, uint8 (N, 28, 28)."""
     logits = eager(network.eval())
-    batches = [logits(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
-    return np.concatenate(batches) if batches else np.empty((0, NO_DIGIT + 1), np.float32)
+    parts = [logits(batch) for batch in batches(images)]
+    return np.concatenate(parts) if parts else np.empty((0, NO_DIGIT + 1), np.float32)
 
 
 def write(content: dict[str, Any], path: Path) -> None:

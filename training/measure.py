@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from handler.compiled import eager
 from handler.predictor import DIGITS, Predictor
 from training import real_drawings
+from training.batches import batches, predicted
 from training.behaviour import called_a_digit, kept
 from training.calibration import area_under_curve, expected_calibration_error
 from training.data import Digits
 
-BATCH = 500
 NOT_MEASURED = "not measured"
 ACCURACY = "accuracy (95 % interval)"
 DIGIT_SETS = {"MNIST test set": "mnist_test", "pendigits": "pendigits"}
@@ -37,11 +37,7 @@ class Answers:
 
 def answers(predictor: Predictor, images: NDArray[np.uint8]) -> Answers:
     """Predict prepared images, uint8 (N, 28, 28)."""
-    predictions = [
-        prediction
-        for first in range(0, len(images), BATCH)
-        for prediction in predictor.predict_inputs(list(images[first : first + BATCH]))
-    ]
+    predictions = predicted(predictor, images)
     return Answers(
         np.array([prediction.digit for prediction in predictions]),
         np.array([prediction.confidence for prediction in predictions]),
@@ -153,6 +149,6 @@ def _served_as_eager(predictor: Predictor, images: Sequence[NDArray[np.uint8]]) 
     same = [
         predictor.logits(batch)[:, :DIGITS].argmax(axis=1) == logits(batch)[:, :DIGITS].argmax(axis=1)
         for part in images
-        for batch in np.array_split(part, max(1, len(part) // BATCH))
+        for batch in batches(part)
     ]
     return float(np.concatenate(same).mean())

@@ -19,6 +19,7 @@ from torch import nn
 
 from handler.compiled import as_tensor
 from handler.predictor import DIGITS, Predictor
+from training.batches import batches, predicted
 from training.labelled import Labelled
 
 FOLDS = 5
@@ -43,7 +44,7 @@ def screen(predictor: Predictor, labelled: Labelled) -> Screened:
     if not len(labelled):
         return Screened(labelled, {})
     images, labels = labelled.digits.images, labelled.digits.labels
-    answers = predictor.predict_inputs(list(images))
+    answers = predicted(predictor, images)
     answered = np.array([answer.digit for answer in answers])
     confident = np.array([answer.confidence for answer in answers]) >= CONFIDENT
     disagrees = (answered != labels) & confident
@@ -64,8 +65,8 @@ def features(model: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]
     """What the network's last layer sees of prepared images, uint8 (N, 28, 28): float32 (N, features)."""
     layers = list(model.layers)[:-1]  # type: ignore[arg-type]
     with torch.inference_mode():
-        seen: NDArray[np.float32] = nn.Sequential(*layers)(as_tensor(images)).numpy()
-    return seen
+        seen = [nn.Sequential(*layers)(as_tensor(batch)).numpy() for batch in batches(images)]
+    return np.concatenate(seen)
 
 
 def _issues(

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent.parent
 SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
 MAIN = ("postgres", "torchserve", "page", "deliverer", "gateway")
 UP_WITHIN_S = 600
+DOOR_OPENS_WITHIN_S = 2
 FIRST_PORT = 30_000
 
 
@@ -99,6 +100,15 @@ class Deployment:
 
     def python(self, service: str, script: str) -> subprocess.CompletedProcess[str]:
         return self.run("docker", "compose", "exec", "-T", service, "python", "-c", script)
+
+    def opens(self, source: str, host: str, port: int) -> bool:
+        """Whether a running container gets a connection there."""
+        if source == "gateway":  # it has no Python
+            return not self.shell(
+                source, f"timeout {DOOR_OPENS_WITHIN_S} bash -c ': </dev/tcp/{host}/{port}'"
+            ).returncode
+        script = f"import socket; socket.create_connection(('{host}', {port}), {DOOR_OPENS_WITHIN_S})"
+        return not self.python(source, script).returncode
 
     def predict(self, body: bytes = SEVEN, **headers: str) -> requests.Response:
         return requests.post(

@@ -16,11 +16,11 @@ SERVER_MIB = 4096
 # Which services are on which network, and nobody else.
 DOORS = {
     "public": {"gateway"},
-    "outside": {"ops", "training"},
+    "outside": {"ops", "training", "tracking"},
     "inner": {"gateway", "page", "ops", "benchmark"},
     "inference": {"gateway", "torchserve", "ops"},
     "management": {"torchserve", "ops"},
-    "registry": {"s3", "ops"},
+    "registry": {"s3", "mlflow", "ops", "tracking"},
     "database": {"postgres", "page", "deliverer", "migrations", "ops", "training"},
 }
 READERS = {

@@ -20,46 +20,34 @@ CLOSED = [
     ("deliverer", PAGE), ("postgres", PAGE), ("torchserve", PAGE),
     ("deliverer", INNER), ("postgres", INNER), ("torchserve", INNER),
 ]  # fmt: skip
-SOON_S = 2
-
-
-def _opens(deployment: Deployment, source: str, host: str, port: int) -> bool:
-    if source == "gateway":  # it has no Python
-        done = deployment.shell(source, f"timeout {SOON_S} bash -c ': </dev/tcp/{host}/{port}'")
-    else:
-        done = deployment.python(
-            source, f"import socket; socket.create_connection(('{host}', {port}), {SOON_S})"
-        )
-    return done.returncode == 0
 
 
 @pytest.mark.parametrize(("source", "door"), OPEN, ids=str)
 def test_a_client_finds_its_door_open(deployment: Deployment, source, door):
     service, network, port = door
-    assert _opens(deployment, source, deployment.ip(service, network), port)
+    assert deployment.opens(source, deployment.ip(service, network), port)
 
 
 @pytest.mark.parametrize(("source", "door"), CLOSED, ids=str)
 def test_nobody_else_does(deployment: Deployment, source, door):
     service, network, port = door
-    assert not _opens(deployment, source, deployment.ip(service, network), port)
+    assert not deployment.opens(source, deployment.ip(service, network), port)
     # Nor by any other address that the service has.
     for other in deployment.inspect(service)["NetworkSettings"]["Networks"].values():
-        assert not _opens(deployment, source, other["IPAddress"], port)
+        assert not deployment.opens(source, other["IPAddress"], port)
 
 
 @pytest.mark.parametrize("port", [8004, 8007, 8008])
 @pytest.mark.parametrize("network", ["inference", "management"])
 def test_metrics_and_grpc_are_torchserves_own(deployment: Deployment, network, port):
-    own = f"import socket; socket.create_connection(('127.0.0.1', {port}), {SOON_S})"
-    assert deployment.python("torchserve", own).returncode == 0
-    assert not _opens(deployment, "torchserve", deployment.ip("torchserve", network), port)
+    assert deployment.opens("torchserve", "127.0.0.1", port)
+    assert not deployment.opens("torchserve", deployment.ip("torchserve", network), port)
 
 
 def test_management_is_on_no_other_network_of_torchserve(deployment: Deployment):
     address = deployment.ip("torchserve", "inference")
-    assert _opens(deployment, "torchserve", address, 8002)
-    assert not _opens(deployment, "torchserve", address, 8003)
+    assert deployment.opens("torchserve", address, 8002)
+    assert not deployment.opens("torchserve", address, 8003)
 
 
 @pytest.mark.parametrize("source", ["page", "deliverer", "postgres", "torchserve"])
@@ -67,8 +55,8 @@ def test_what_is_inside_reaches_nothing_outside(deployment: Deployment, source):
     # The server itself, at the address that it has for the gateway's public network.
     network = deployment.inspect("gateway")["NetworkSettings"]["Networks"][f"{deployment.project}_public"]
     server, port = network["Gateway"], int(deployment.environment["HTTPS_PORT"])
-    assert _opens(deployment, "gateway", server, port)
-    assert not _opens(deployment, source, server, port)
+    assert deployment.opens("gateway", server, port)
+    assert not deployment.opens(source, server, port)
 
 
 def test_the_engine_publishes_the_gateway_alone(deployment: Deployment):

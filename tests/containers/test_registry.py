@@ -1,23 +1,44 @@
-"""Profile `registry`: an archive goes into the S3 server, is gone here, and comes back to be served."""
+"""Profile `registry`: an S3 server that keeps archives, and an MLflow server that is told of them."""
 
+import hashlib
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from tests.containers.deployment import Deployment
 
 VERSION = "1.0"
+MLFLOW = "http://mlflow:5000"
+SERVERS = {"s3": 8333, "mlflow": 5000}
 
 
-@pytest.fixture
+# Before the servers start.
+
+
+def test_without_the_s3_server_it_says_so_in_one_line(deployment: Deployment):
+    done = deployment.make("pull", "VERSION=1.0")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0].startswith("The store at http://s3:8333 does not do it: ")
+
+
+def test_without_the_mlflow_server_it_says_so_in_one_line(deployment: Deployment):
+    done = deployment.make("track")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0].startswith(
+        f"MLflow at {MLFLOW} was not told; 'make track' tells it later: "
+    )
+
+
+@pytest.fixture(scope="module")
 def registry(deployment: Deployment) -> Iterator[Deployment]:
-    deployment.compose("--profile", "registry", "up", "--detach", "--build", "--wait", "s3")
+    deployment.compose("--profile", "registry", "up", "--detach", "--build", "--wait", *SERVERS)
+    deployment.with_another_version()
     yield deployment
-    deployment.compose("--profile", "registry", "rm", "--force", "--stop", "s3")
+    deployment.compose("--profile", "registry", "rm", "--force", "--stop", *SERVERS)
 
 
 def test_an_archive_is_pushed_pulled_and_served(registry: Deployment):
-    registry.with_another_version()
     assert f"mnist-{VERSION}.mar is pushed" in registry.made("push", f"VERSION={VERSION}")
     registry.compose("run", "--rm", "--no-deps", "--entrypoint", "rm", "ops", f"/models/mnist-{VERSION}.mar")
     assert registry.make("swap", f"VERSION={VERSION}").returncode == 2
@@ -27,7 +48,54 @@ def test_an_archive_is_pushed_pulled_and_served(registry: Deployment):
     assert "1.1 serves again" in registry.made("rollback")
 
 
-def test_without_the_server_it_says_so_in_one_line(deployment: Deployment):
-    done = deployment.make("pull", "VERSION=1.0")
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[0].startswith("The store at http://s3:8333 does not do it: ")
+def _mlflow(registry: Deployment, path: str, host: str = "localhost:5000", **query: str) -> requests.Response:
+    """As a browser asks it through ssh, which knows it as localhost."""
+    address = f"http://{registry.ip('mlflow', 'registry')}:{SERVERS['mlflow']}/api/2.0/{path}"
+    return requests.get(address, params=query, headers={"Host": host}, timeout=30)
+
+
+def _champion(registry: Deployment) -> dict:
+    """The version that the alias names."""
+    answer = _mlflow(registry, "mlflow/registered-models/alias", name="mnist", alias="champion")
+    answer.raise_for_status()
+    return answer.json()["model_version"]
+
+
+def test_mlflow_is_told_who_serves_and_keeps_the_archive(registry: Deployment):
+    said = registry.made("swap", f"VERSION={VERSION}", MLFLOW_TRACKING_URI=MLFLOW)
+    assert f"MLflow: {VERSION} is the champion" in said
+    champion = _champion(registry)
+    assert {"key": "version", "value": VERSION} in champion["tags"]
+    folder = champion["source"].removeprefix("mlflow-artifacts:/")
+    kept = _mlflow(registry, f"mlflow-artifacts/artifacts/{folder}/mnist-{VERSION}.mar")
+    served = registry.run(
+        "docker", "compose", "exec", "-T", "torchserve", "sha256sum", f"/models/mnist-{VERSION}.mar"
+    )
+    assert hashlib.sha256(kept.content).hexdigest() == served.stdout.split()[0]
+
+    assert "MLflow: 1.1 is the champion" in registry.made("rollback", MLFLOW_TRACKING_URI=MLFLOW)
+    registry.compose(
+        "--profile", "registry", "up", "--detach", "--wait", "--no-deps", "--force-recreate", "mlflow"
+    )
+    assert {"key": "version", "value": "1.1"} in _champion(registry)["tags"]
+    assert registry.made("track") == ""  # it knows it all
+
+
+def test_mlflow_answers_to_its_own_names_alone(registry: Deployment):
+    assert _mlflow(registry, "mlflow/registered-models/get", name="mnist").status_code != 403
+    assert (
+        _mlflow(registry, "mlflow/registered-models/get", "elsewhere.example", name="mnist").status_code
+        == 403
+    )
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_the_servers_are_reached_from_ops(registry: Deployment, server):
+    script = f"import socket; socket.create_connection(('{registry.ip(server, 'registry')}', {SERVERS[server]}), 2)"
+    registry.compose("run", "--rm", "--no-deps", "-T", "--entrypoint", "python", "ops", "-c", script)
+
+
+@pytest.mark.parametrize("source", ["gateway", "page", "deliverer", "postgres", "torchserve"])
+@pytest.mark.parametrize("server", SERVERS)
+def test_the_servers_are_reached_from_no_part_that_serves(registry: Deployment, source, server):
+    assert not registry.opens(source, registry.ip(server, "registry"), SERVERS[server])

@@ -7,7 +7,7 @@ import pytest
 
 from handler.predictor import Predictor
 from tests.training import synthetic
-from training import behaviour, measure, real_drawings
+from training import batches, behaviour, measure, real_drawings
 from training.archive import RELEASED_CHECKPOINT
 from training.data import Digits
 
@@ -23,7 +23,7 @@ def digits() -> Digits:
 
 
 def test_it_counts_what_the_predictor_answers(predictor, digits, monkeypatch):
-    monkeypatch.setattr(measure, "BATCH", 7)  # 60 is no multiple of it: none may be lost
+    monkeypatch.setattr(batches, "BATCH", 7)  # 60 is no multiple of it: none may be lost
     numbers = measure.of_digits(measure.answers(predictor, digits.images), digits.labels)
     answered = np.array([answer.digit for answer in predictor.predict_inputs(list(digits.images))])
     expected = np.zeros((10, 10), dtype=int)

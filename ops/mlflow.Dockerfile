@@ -1,0 +1,19 @@
+# The MLflow server of profile `registry`, for `make track`.
+
+FROM python:3.11.14-slim-bookworm AS packages
+COPY ops/requirements-mlflow.txt /build/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -m venv --without-pip /opt/venv \
+    && pip --python /opt/venv/bin/python install --disable-pip-version-check --progress-bar off \
+        -r /build/requirements-mlflow.txt
+
+FROM python:3.11.14-slim-bookworm
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin mnist && install -d -m 0700 -o mnist -g mnist /mlflow
+COPY --from=packages /opt/venv /opt/venv
+WORKDIR /mlflow
+ENV HOME=/tmp PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+USER mnist
+# SQLite holds a few hundred runs, written by one command at a time. With the files beside it, the volume is all there is
+# to keep, and the drawings' database has one client fewer.
+CMD ["mlflow", "server", "--host=0.0.0.0", "--port=5000", "--workers=1", \
+     "--backend-store-uri=sqlite:////mlflow/mlflow.db", "--artifacts-destination=/mlflow/artifacts"]

@@ -1,0 +1,20 @@
+# What tells an MLflow server of runs, versions and who serves: `make track`. MLflow's client comes with so much that it has
+# an image of its own, and a container that no password is given to.
+
+FROM python:3.11.14-slim-bookworm AS packages
+COPY ops/requirements-tracking.txt /build/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -m venv --without-pip /opt/venv \
+    && pip --python /opt/venv/bin/python install --disable-pip-version-check --progress-bar off \
+        -r /build/requirements-tracking.txt
+
+FROM python:3.11.14-slim-bookworm
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin mnist && install -d -o mnist -g mnist /state /models /app/runs
+COPY --from=packages /opt/venv /opt/venv
+WORKDIR /app
+COPY settings.py ./
+COPY ops ops
+ENV RUNS_IN=containers STATE_DIR=/state MODEL_STORE=/models HOME=/tmp \
+    PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+USER mnist
+CMD ["python", "-m", "ops.tracking"]
