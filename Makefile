@@ -22,16 +22,19 @@ ifeq ($(RUNS_IN),containers)
 OPS := ops/containers.sh
 REGISTRY := $(OPS)
 ARCHIVE := $(OPS) archive
+TRAINING := $(OPS) training
 TRACK := $(OPS) track
 else
 OPS := .venv/ops/bin/python -m ops
 REGISTRY := .venv/registry/bin/python -m ops.registry
 ARCHIVE := .venv/serve/bin/python -m training.archive
+TRAINING := .venv/train/bin/python -m
 TRACK := .venv/tracking/bin/python -m ops.tracking
 INSTALLED := .venv/ops/installed
 ONLY_IN_CONTAINERS = echo "make $@ is for containers (RUNS_IN); natively it is: git pull, make down, make up" >&2; exit 2
 REGISTRY_INSTALLED := .venv/registry/installed
 ARCHIVE_INSTALLED := .venv/serve/installed
+TRAINING_INSTALLED := .venv/train/installed
 TRACKING_INSTALLED := .venv/tracking/installed
 endif
 # With an MLflow server named, what changes runs, versions or who serves ends with telling it; a server that is away
@@ -126,21 +129,21 @@ undo: ## in containers: back to the images before the last upgrade, with every d
 # The model
 
 .PHONY: data
-data: .venv/train/installed ## fetch MNIST into data/ and verify it
-	@.venv/train/bin/python -m training.data
+data: $(TRAINING_INSTALLED) ## fetch MNIST into data/ and verify it
+	@$(TRAINING) training.data
 
 .PHONY: strokes
-strokes: .venv/train/installed ## sheets of the digits and non-digits that are drawn for training, into runs/
-	@.venv/train/bin/python -m training.strokes.sheet
+strokes: $(TRAINING_INSTALLED) ## sheets of the digits and non-digits that are drawn for training, into runs/
+	@$(TRAINING) training.strokes.sheet
 
 .PHONY: train
 train: data $(TRACKING) ## train a model; QUICK=1 a smaller recipe, ARGS="--epochs 3" another setting
-	@.venv/train/bin/python -m training.train $(if $(QUICK),--quick) $(ARGS)
+	@$(TRAINING) training.train $(if $(QUICK),--quick) $(ARGS)
 	@$(TELL_MLFLOW)
 
 .PHONY: evaluate
 evaluate: data ## measure the released model, or MODEL= (a checkpoint or an archive), and AGAINST= another beside it
-	@.venv/train/bin/python -m training.evaluate $(if $(MODEL),--model $(MODEL)) $(if $(AGAINST),--against $(AGAINST)) $(ARGS)
+	@$(TRAINING) training.evaluate $(if $(MODEL),--model $(MODEL)) $(if $(AGAINST),--against $(AGAINST)) $(ARGS)
 
 .PHONY: retrain
 retrain: $(if $(INSTALLED),$(INSTALLED) .venv/serve/installed data) $(TRACKING) ## train from what people labelled; archives the next version if it is better, never swaps

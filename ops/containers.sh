@@ -10,7 +10,8 @@ FOLDER=var/secrets
 BACKUPS=backups
 RUNNING=var/running.yml   # the compose file of what runs
 BEFORE=var/before-upgrade # the version of the database before the last upgrade, and with .yml the compose file
-LOST=3 # what training.retrain ends with when the challenger may not follow
+LOST=3     # what training.retrain ends with when the challenger may not follow
+KILLED=137 # what a container ends with that took more memory than it may
 
 say() { echo "$@"; }
 fail() {
@@ -29,7 +30,7 @@ main() {
     "(Debian: apt-get install docker.io, and the package docker-compose), or take RUNS_IN out of .env."
   case $command in
     up | down | status | logs | secrets | backup | restore | upgrade | undo | push | pull) "$command" "$@" ;;
-    retrain | archive | track) "$command" "$@" ;;
+    training | retrain | archive | track) "$command" "$@" ;;
     models | swap | rollback | canary | promote | prune) ops "$command" "$@" ;;
     *) fail "'$command' is no command of the containers." ;;
   esac
@@ -132,13 +133,14 @@ restore() {
 retrain() {
   local champion version status=0
   champion=$(ops default-version)
-  run -T training training.data
-  run -T training training.retrain --champion "$champion" --checkpoint "/models/mnist-$champion.mar" --output runs/retrain || status=$?
+  training training.data
+  training training.retrain --champion "$champion" --checkpoint "model_store/mnist-$champion.mar" --output runs/retrain || status=$?
   if [ $status = $LOST ]; then
     say
     say "Nothing is archived, and $champion goes on."
     return
   fi
+  [ $status != $KILLED ] || say "Training was killed: the memory that docker-compose.yml gives it is too little." >&2
   [ $status = 0 ] || fail "Nothing was trained, and $champion goes on."
   version=$(ops next-version)
   archive --version "$version" --checkpoint runs/retrain/challenger.pt ||
@@ -147,7 +149,8 @@ retrain() {
   say "Archived as $version. Try it: make canary VERSION=$version PERCENT=10, or make swap VERSION=$version"
 }
 
-# Nothing of it runs that `make upgrade` would have built anew.
+# Of these nothing runs that `make upgrade` would have built anew.
+training() { run $(build_option) -T training "$@"; }
 track() { run $(build_option) -T tracking; }
 archive() { run -T archive "$@" --model-store /models; }
 push() { run -T ops ops.registry push "${1:-}"; }
@@ -215,4 +218,4 @@ address() {
   say "https://$(name=$(setting SERVER_NAME); echo "${name:-localhost}")$([ "${port:-443}" = 443 ] || echo ":$port")"
 }
 
-main "$@"
+main "$@"; exit  # not a line further: a `git pull` may have changed this file meanwhile

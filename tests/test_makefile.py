@@ -111,6 +111,8 @@ def test_where_it_runs_is_one_of_two_words():
     [
         ("native", ("swap", "VERSION=1.2"), '-m ops swap "1.2"'),
         ("containers", ("swap", "VERSION=1.2"), 'ops/containers.sh swap "1.2"'),
+        ("native", ("train", "QUICK=1"), "-m training.train --quick"),
+        ("containers", ("train", "QUICK=1"), "ops/containers.sh training training.train --quick"),
     ],
 )
 def test_the_same_command_goes_to_processes_or_containers(tmp_path, place, words, runs):

@@ -57,7 +57,7 @@ def drawn(
     """`count` drawings, of which the share `outliers` at the end are no digits.
 
     Each digit comes as often as any other and in each of its styles as often; kinds of non-digits by their weights.
-    Trained on, or held out: no style or kind is both. Drawn by `processes`, by default one a core.
+    Trained on, or held out: no style or kind is both. Drawn by `processes`, by default one a core that may be used.
     """
     plan = _plan(count, round(count * outliers), held_out=held_out)
     chunks = [(begin, plan[begin : begin + CHUNK]) for begin in range(0, count, CHUNK)]
@@ -65,7 +65,7 @@ def drawn(
     labels = np.array([label for label, _ in plan], np.int64)
     with tqdm(desc="drawing", total=count, unit="image", leave=False, disable=None) as progress:
         done = 0
-        for part in _parts(chunks, seed, processes or os.cpu_count() or 1):
+        for part in _parts(chunks, seed, processes or len(os.sched_getaffinity(0))):
             images[done : done + len(part)] = part
             done += len(part)
             progress.update(len(part))
