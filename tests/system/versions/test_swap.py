@@ -25,9 +25,8 @@ from tests.system import archives
 from tests.system.running import ROOT, UP_WITHIN_S, RunningSystem, eventually
 
 GOOD = ("7.1", "7.2", "7.3", "7.4")
-# How many clients, and how many seconds each lets pass between an answer and its next question: so they ask 300 to 400
-# times a second, as twenty did without a pause by `requests`, whose computing was their pause.
-CROWD = 20, 0.04
+# How many clients, and how many seconds each lets pass between an answer and its next question.
+CROWD = 20, 0.0
 # Two who watch what a refused version changes, and leave the machine to its workers.
 WATCHING = 2, 0.02
 SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
@@ -47,7 +46,7 @@ def swapped(own_system: RunningSystem) -> Iterator[RunningSystem]:
 
 
 class Clients:
-    """So many who predict, each anew after a pause; what they were answered, and when they had asked.
+    """So many who predict, each anew at once or after a pause; what they were answered, and when they had asked.
 
     By urllib3, for `requests` on top of it computes five times as long: it kept a core from those who answer.
     """
