@@ -165,7 +165,7 @@ track: $(TRACKING_INSTALLED) ## tell the MLflow server of MLFLOW_TRACKING_URI wh
 .PHONY: test
 test: test-environments lint ## every test, each part in its own environment, then the running system
 	@.venv/train/bin/python -m training.data || echo "Without MNIST the tests that need it are skipped."
-	@echo "Three rows of tests at once, some nine minutes; each part is shown when it is done."
+	@echo "Three rows of tests at once, some thirteen minutes; each part is shown when it is done."
 	@$(MAKE) -s -j3 -Otarget test-training test-in-browser test-versions
 
 # Three rows of about the same length, for two cores: one that computes, and two of the running system, which as often
