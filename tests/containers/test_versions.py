@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from tests.containers.deployment import Deployment
+from tests.containers.drawn import drawings, insert
 from tests.system.running import eventually
 
 OTHER = "1.0"
@@ -62,4 +63,11 @@ def test_what_cannot_be_served_is_refused_in_one_line(deployment: Deployment):
 
 
 def test_prune_counts_what_it_removes(deployment: Deployment):
-    assert deployment.made("prune", "DAYS=30").startswith("Removed 0 drawings older than 30 days")
+    insert(deployment, 3)
+    (old,) = deployment.rows(
+        "SELECT count(*) FROM predictions WHERE created_at < now() - interval '30 days'"
+    )[0]
+    assert old >= 3
+    left = drawings(deployment) - old
+    assert deployment.made("prune", "DAYS=30").startswith(f"Removed {old} drawings older than 30 days")
+    assert drawings(deployment) == left
