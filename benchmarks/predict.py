@@ -70,7 +70,7 @@ def _rivals(first_port: int) -> Iterator[tuple[int, ...]]:
     """As many of the rival as there are workers, and the ports they listen at.
 
     Under one port (`uvicorn --workers 2`) whichever is awake accepts, and so one often gets all clients that keep their
-    connection, and the other idles: seen in two of five rounds. Divided evenly they answer as much as they can.
+    connection, and the other idles: seen in three runs of three. Divided evenly they answer as much as they can.
     """
     ports = tuple(range(first_port, first_port + WORKERS))
     with ExitStack() as stack:
