@@ -49,7 +49,7 @@ def written(kind: Kind, count: int, seed: int) -> list[Drawn]:
     for number in range(count):
         rng = np.random.default_rng([seed, number])
         styles = by_digit[number % 10]
-        lines = shape(styles[rng.integers(len(styles))].figure, rng)
+        lines = shape(styles[rng.integers(len(styles))].figure(rng), rng)
         drawn.append(Drawn(draw(place([*lines, kind.added(lines, rng)], rng), rng), number % 10))
     return drawn
 

@@ -109,7 +109,7 @@ def _prepared(images: Iterable[Image.Image]) -> Inputs:
 
 
 def _drawn(style: digits.Style, rng: np.random.Generator) -> Drawn:
-    lines = shape(style.figure, rng)
+    lines = shape(style.figure(rng), rng)
     every = np.concatenate(lines)
     low, high = every.min(axis=0), every.max(axis=0)
     return Drawn([(line - (low + high) / 2) / (high - low).max() for line in lines])

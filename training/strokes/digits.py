@@ -1,10 +1,14 @@
 """The styles in which people write the ten digits, in many countries, with a pen, a finger or a mouse.
 
-Each is a figure (training/strokes/figure.py says how it is written); the hand that draws it makes it vary.
+Each is a figure (training/strokes/figure.py says how it is written), or a choice of them that have a part in common
+(training/strokes/parts.py); the hand that draws it makes it vary.
 """
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from training.strokes import parts
 from training.strokes.figure import Figure, parse
 
 _OVAL = "50,8 32,15 22,35 21,60 30,83 48,92 66,85 77,63 77,37 67,16 50,8"
@@ -215,17 +219,24 @@ FIGURES: dict[int, dict[str, str]] = {
 
 @dataclass(frozen=True)
 class Style:
-    """One way to write a digit; `name` is unique among all: "7 barred"."""
+    """One way to write a digit, or several that differ in a part; `name` is unique among all: "7 barred"."""
 
     name: str
     digit: int
-    figure: Figure
+    figures: tuple[Figure, ...]
+
+    def figure(self, rng: np.random.Generator) -> Figure:
+        """One of them."""
+        return self.figures[rng.integers(len(self.figures))]
 
 
-STYLES: tuple[Style, ...] = tuple(
-    Style(f"{digit} {name}", digit, parse(text))
-    for digit, figures in FIGURES.items()
-    for name, text in figures.items()
+STYLES: tuple[Style, ...] = (
+    *(
+        Style(f"{digit} {name}", digit, (parse(text),))
+        for digit, figures in FIGURES.items()
+        for name, text in figures.items()
+    ),
+    *(Style(f"{digit} {name}", digit, figures) for digit, name, figures in parts.figures()),
 )
 
 # Never trained on: how well these are read tells how well a style is that nobody thought of.

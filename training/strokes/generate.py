@@ -79,7 +79,7 @@ def draw_style(style: int, rng: np.random.Generator, lookalikes: Lookalikes | No
 
 def _paths(style: int, rng: np.random.Generator, lookalikes: Lookalikes) -> list[Points]:
     if style < len(digits.STYLES):
-        return write(digits.STYLES[style].figure, rng)
+        return write(digits.STYLES[style].figure(rng), rng)
     kind = outliers.KINDS[style - len(digits.STYLES)]
     paths = kind.write(rng)
     while kind.refused and lookalikes.hold(paths):

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from training.strokes.digits import styles
+from training.strokes.digits import Style, styles
 from training.strokes.figure import Points
 from training.strokes.hand import write
 
@@ -39,7 +39,7 @@ class Lookalikes:
         return Lookalikes(
             np.stack(
                 [
-                    _outline(write(style.figure, np.random.default_rng([number, i])))
+                    _outline(_written(style, np.random.default_rng([number, i])))
                     for number, style in enumerate(styles())
                     for i in range(DRAWINGS_PER_STYLE)
                 ]
@@ -53,6 +53,10 @@ class Lookalikes:
     def hold(self, paths: Sequence[Points]) -> bool:
         """Whether this looks like one of the digits."""
         return self.similarity(paths) > SIMILAR
+
+
+def _written(style: Style, rng: np.random.Generator) -> list[Points]:
+    return write(style.figure(rng), rng)
 
 
 def _outline(paths: Sequence[Points]) -> NDArray[np.float32]:

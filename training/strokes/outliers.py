@@ -50,7 +50,7 @@ def _side_by_side(count: int) -> Write:
 
 def _digit(rng: np.random.Generator) -> list[Points]:
     styles = digits.styles()
-    return shape(styles[rng.integers(len(styles))].figure, rng)
+    return shape(styles[rng.integers(len(styles))].figure(rng), rng)
 
 
 def _at_height(lines: list[Points], height: float) -> list[Points]:
