@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from handler.model import DigitClassifier
+from handler.model import OUTPUTS, DigitClassifier
+from handler.predictor import DIGITS
 from training.checkpoint import write
 from training.mix import Batch, Mix
 from training.recipe import Recipe
@@ -68,7 +69,7 @@ def fit(
     recipe: Recipe,
     folder: Path,
     after_epoch: Callable[[nn.Module, Curve], dict[str, float]],
-) -> nn.Module:
+) -> DigitClassifier:
     """Train a network by the plan and give back the average of its weights.
 
     `after_epoch` gets the network as it would be kept and the curve so far, whose last entry has this epoch's loss, and
@@ -82,7 +83,8 @@ def fit(
         run.curve[-1] |= after_epoch(run.average.module, run.curve)
         state = {name: part.state_dict() for name, part in run.parts().items()}
         write({"of": _identity(plan, recipe), "curve": run.curve, **state}, path)
-    return run.average.module.eval()
+    trained: DigitClassifier = run.average.module.eval()
+    return trained
 
 
 def epochs_done(plan: Plan, recipe: Recipe, folder: Path) -> int:
@@ -151,7 +153,7 @@ def _epoch(run: _Run, plan: Plan, mix: Mix, recipe: Recipe, number: int) -> floa
 def _loss(network: nn.Module, batch: Batch, teachers: Sequence[nn.Module], recipe: Recipe) -> Tensor:
     inputs = batch.inputs.contiguous(memory_format=torch.channels_last)
     logits = _logits(network, inputs)
-    losses = F.cross_entropy(logits, batch.labels, label_smoothing=recipe.label_smoothing, reduction="none")
+    losses = F.cross_entropy(logits, _smoothed(batch.labels, recipe.label_smoothing), reduction="none")
     if not teachers:
         return losses.mean()
     # What people labelled is what the teachers may not know: there the labels alone count.
@@ -161,6 +163,18 @@ def _loss(network: nn.Module, batch: Batch, teachers: Sequence[nn.Module], recip
     of_opinion = F.cross_entropy(logits[:taught], torch.stack(opinions).mean(dim=0), reduction="none")
     of_both = torch.lerp(losses[:taught], of_opinion, recipe.teachers_share)
     return torch.cat([of_both, losses[taught:]]).mean()
+
+
+def _smoothed(labels: Tensor, share: float) -> Tensor:
+    """The labels as probabilities (N, OUTPUTS): of a digit, a share is divided among the ten digits.
+
+    None of it goes to "no digit", and nothing from there to the digits: the score between the two would end where the
+    share is reached, and all clear digits would score the same as what merely looks like one.
+    """
+    probabilities = F.one_hot(labels, OUTPUTS).float()
+    of_digits = (labels < DIGITS).float().unsqueeze(1)
+    probabilities[:, :DIGITS] += of_digits * share * (1 / DIGITS - probabilities[:, :DIGITS])
+    return probabilities
 
 
 def _logits(network: nn.Module, inputs: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ class Recipe:
     # Of the MNIST training set, not learned from: by them, and by as many drawings in styles that are held out, epoch,
     # temperature and threshold are chosen.
     validation_images: int = 5000
-    drawn_images: int = 90_000
+    drawn_images: int = 160_000
     drawn_none: float = 0.4  # the share of them that is no digit
     # Of each batch; what is left is MNIST.
     batch_size: int = 128
@@ -33,8 +33,8 @@ class Recipe:
     labelled_share: float = 0.0  # drawings that people labelled, where there are any: training/retrain.py
     # The same in the last epochs.
     last_epochs: int = 3
-    last_drawn_share: float = 0.12
-    last_none_share: float = 0.06
+    last_drawn_share: float = 0.16
+    last_none_share: float = 0.1
 
     # Wider networks, whose mean opinion the student learns beside the labels: G. Hinton et al., "Distilling the
     # Knowledge in a Neural Network", 2015.
@@ -63,7 +63,7 @@ class Recipe:
     # The share of images whose strokes become thicker or thinner, by up to a pixel to each side.
     stroke_share: float = 0.4
     # Drawings vary by themselves: they get this share of all that.
-    drawn_augmentation: float = 0.5
+    drawn_augmentation: float = 0.7
 
     def __post_init__(self) -> None:
         for name in (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
-from handler.model import CHANNELS
+from handler.model import CHANNELS, DigitClassifier
 from training.checkpoint import ChosenBy, describe, git_revision, write
 from training.fit import Curve, Plan, epochs_done, fit
 from training.mix import Mix
@@ -52,7 +52,7 @@ class Stages:
                 print(f"{plan.name}: goes on after epoch {first} of {plan.epochs}", flush=True)
             self._ahead += sum(self._work(plan, epoch) for epoch in range(first, plan.epochs))
 
-    def run(self, plan: Plan, output: Path | None = None) -> nn.Module:
+    def run(self, plan: Plan, output: Path | None = None) -> DigitClassifier:
         """Train one; its best epoch becomes the checkpoint `output`, if there shall be one."""
 
         def after_epoch(network: nn.Module, curve: Curve) -> dict[str, float]:
@@ -78,7 +78,7 @@ class Stages:
         """In steps of the student without teachers; what a network costs goes with the square of its width."""
         cost = (plan.channels[0] / CHANNELS[0]) ** 2
         if plan.channels == CHANNELS:  # the student asks each teacher, forwards alone
-            cost += self.recipe.teachers * self.recipe.teacher_width**2 / 3
+            cost += self.recipe.teachers * self.recipe.teacher_width**2 / 4
         return cost * plan.steps(epoch, self.mix, self.recipe)
 
     def _left(self) -> str:

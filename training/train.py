@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from handler.model import CHANNELS, restored
+from handler.model import CHANNELS, folded, restored
 from handler.predictor import digit_probabilities
 from training import data
 from training.calibration import expected_calibration_error
@@ -70,7 +70,8 @@ def train(recipe: Recipe, digits: Digits) -> list[dict[str, Any]]:
     ]
     stages = Stages(recipe, Mix(learned, drawings, recipe), ChosenBy(validation, held_out), folder, begun)
     stages.expect([*teachers, *students])
-    opinions = [stages.run(teacher) for teacher in teachers]
+    # Folded, for they only answer from now on: an opinion costs two thirds of what it did.
+    opinions = [folded(stages.run(teacher)).to(memory_format=torch.channels_last) for teacher in teachers]
     for student, output in zip(students, outputs(recipe), strict=True):
         stages.run(replace(student, teachers=opinions), output)
     shutil.rmtree(folder)

@@ -31,3 +31,20 @@ def test_of_what_people_labelled_the_labels_alone_are_learned(monkeypatch):
     torch.testing.assert_close(by_teacher, wrong)
     of_both = fit._loss(network, Batch(inputs, labels, labelled=1), [teacher], recipe)
     torch.testing.assert_close(of_both, (3 * wrong + right) / 4)
+
+
+def test_smoothing_divides_a_digit_among_the_digits_and_leaves_no_digit_alone():
+    smoothed = fit._smoothed(torch.tensor([3, 10]), 0.5)
+    torch.testing.assert_close(smoothed.sum(dim=1), torch.ones(2))
+    torch.testing.assert_close(smoothed[0, 3], torch.tensor(0.55))
+    torch.testing.assert_close(smoothed[0, 4], torch.tensor(0.05))
+    assert smoothed[0, 10] == 0
+    torch.testing.assert_close(smoothed[1], F.one_hot(torch.tensor(10), 11).float())
+
+
+def test_without_smoothing_the_labels_are_learned_as_they_are(monkeypatch):
+    monkeypatch.setattr(fit, "BFLOAT16", False)
+    recipe = synthetic.quick(label_smoothing=0.0)
+    labels = torch.tensor([3, 10, 0])
+    loss = fit._loss(_Says(3, 2.0), Batch(torch.zeros(3, 1, 28, 28), labels), [], recipe)
+    torch.testing.assert_close(loss, F.cross_entropy(_Says(3, 2.0)(labels), labels))
