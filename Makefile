@@ -165,31 +165,31 @@ track: $(TRACKING_INSTALLED) ## tell the MLflow server of MLFLOW_TRACKING_URI wh
 .PHONY: test
 test: test-environments lint ## every test, each part in its own environment, then the running system
 	@.venv/train/bin/python -m training.data || echo "Without MNIST the tests that need it are skipped."
-	@echo "Three rows of tests at once, some thirteen minutes; each part is shown when it is done."
-	@$(MAKE) -s -j3 -Otarget test-training test-in-browser test-versions
+	@echo "Three parts at once, some ten minutes in all; each is shown when it is done."
+	@$(MAKE) -s -j3 -Otarget $(TESTS)
 
-# Three rows of about the same length, for two cores: one that computes, and two of the running system, which as often
-# waits.
-# A thread each: what these compute is small, and more would wait for each other.
-.PHONY: test-page test-handler test-training test-rest test-over-http test-in-browser test-versions
+# The longest first, and three at once for two cores: those of the running system as often wait as they compute.
+# A thread each: what they compute is small, and more would wait for each other.
+TESTS := test-versions test-in-browser test-over-http test-training test-ops test-rest test-handler test-page
+.PHONY: $(TESTS)
 test-page:
 	@.venv/page/bin/python -m pytest tests/ui
-test-handler: test-page
+test-handler:
 	@OMP_NUM_THREADS=1 .venv/serve/bin/python -m pytest tests/handler tests/training/test_archive.py tests/training/test_behaviour.py
-test-training: test-handler
+test-training:
 	@OMP_NUM_THREADS=1 .venv/train/bin/python -m pytest tests/training
-
-test-rest:
-	@# What these tests ask of make, they ask from outside.
-	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest tests/test_*.py tests/ops tests/gateway tests/sql tests/benchmarks \
-		tests/containers/test_compose_file.py
-test-in-browser: test-rest
-	@.venv/test/bin/python -m pytest tests/system/in_browser
-
 test-over-http:
 	@.venv/test/bin/python -m pytest tests/system/over_http
-test-versions: test-over-http
+test-in-browser:
+	@.venv/test/bin/python -m pytest tests/system/in_browser
+test-versions:
 	@.venv/test/bin/python -m pytest tests/system/versions
+test-ops:
+	@.venv/test/bin/python -m pytest tests/ops
+test-rest:
+	@# What these tests ask of make, they ask from outside.
+	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest tests/test_*.py tests/gateway tests/sql tests/benchmarks \
+		tests/containers/test_compose_file.py
 
 .PHONY: test-containers
 test-containers: .venv/test/installed ## build docker-compose.yml, run it and test it; 20 minutes, and a container engine

@@ -66,10 +66,11 @@ MNIST (Y. LeCun, C. Cortes, C. J. C. Burges; CC BY-SA 3.0): 60,000 digits to tra
 {checksums}
 
 [training/strokes/](strokes), of this repository, draws the rest: {settings["drawn_images"]:,} drawings,
-{settings["drawn_none"]:.0%} of them no digits, with a brush as the page has it. Their styles are written down by hand:
-{len(digits.styles())} of digits and {len(outliers.kinds())} kinds of letters, signs, scribbles and more are learned
-from, {len(digits.HELD_OUT)} styles and {len(outliers.HELD_OUT)} kinds are held out. `make strokes` shows them all. What
-looks like a digit (O, l, Z, S, b, q, g) is not among them.
+{settings["drawn_none"]:.0%} of them no digits, with a brush as the page has it. Their styles are written down by hand,
+whole or in parts that go together ({_figures():,} ways to write a digit): {len(digits.styles())} of digits and
+{len(outliers.kinds())} kinds of letters, signs, scribbles and more are learned from, {len(digits.HELD_OUT)} styles and
+{len(outliers.HELD_OUT)} kinds are held out. `make strokes` shows them all. What looks like a digit (O, l, Z, S, b, q,
+g) is not among the non-digits.
 
 Measured on, and neither learned from nor chosen by: pendigits, by 30 people on a tablet (E. Alpaydin, F. Alimoglu;
 UCI Machine Learning Repository 81; CC BY 4.0), and Omniglot, characters of five alphabets (B. Lake; MIT).
@@ -99,6 +100,10 @@ Code `{published["git_revision"]}`, Python {libraries["python"]}, torch {librari
 |---|---|
 {recipe}
 """
+
+
+def _figures() -> int:
+    return sum(len(style.figures) for style in digits.styles())
 
 
 def _numbers(measured: dict[str, Any], seeds: Sequence[dict[str, float | None]]) -> str:

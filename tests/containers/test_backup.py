@@ -2,6 +2,7 @@
 
 import pytest
 
+from ops.versions import RELEASED
 from tests.containers.deployment import Deployment
 from tests.containers.drawn import drawings, insert
 
@@ -15,7 +16,7 @@ def backup(deployment: Deployment) -> str:
     _serve_the_released(deployment)
     deployment.with_another_version()
     deployment.made("swap", "VERSION=1.0")
-    deployment.made("canary", "VERSION=1.1", "PERCENT=50")
+    deployment.made("canary", f"VERSION={RELEASED}", "PERCENT=50")
     said = deployment.made("backup", "FILE=backups/kept.tar")
     assert said.startswith("backups/kept.tar: ")
     assert (deployment.folder / "backups/kept.tar").stat().st_mode & 0o777 == 0o600
@@ -31,8 +32,8 @@ def at_last(deployment: Deployment):
 
 def _serve_the_released(deployment: Deployment) -> None:
     deployment.make("promote")
-    if _versions(deployment) != {"1.1"}:
-        deployment.made("swap", "VERSION=1.1")
+    if _versions(deployment) != {RELEASED}:
+        deployment.made("swap", f"VERSION={RELEASED}")
 
 
 def _versions(deployment: Deployment) -> set[str]:
@@ -47,12 +48,12 @@ def test_everything_comes_back_after_all_volumes_are_lost(deployment: Deployment
     deployment.wait_until_healthy()
     (deployment.folder / "self-signed.pem").unlink(missing_ok=True)
     assert drawings(deployment) == 0
-    assert _versions(deployment) == {"1.1"}
+    assert _versions(deployment) == {RELEASED}
     said = deployment.made("restore", f"FILE={backup}")
     assert f"Restored {len(kept)} drawings" in said
     deployment.wait_until_healthy()
     assert deployment.rows("SELECT id, true_label, revision, drawing FROM predictions ORDER BY id") == kept
-    assert _versions(deployment) == {"1.0", "1.1"}
+    assert _versions(deployment) == {"1.0", RELEASED}
     assert "default, 50 %" in deployment.made("models")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
+from ops.versions import RELEASED
 from tests.containers.deployment import Deployment
 
 VERSION = "1.0"
@@ -45,7 +46,7 @@ def test_an_archive_is_pushed_pulled_and_served(registry: Deployment):
     said = registry.made("swap", f"VERSION={VERSION}", "FROM=s3")
     assert f"mnist-{VERSION}.mar is pulled" in said
     assert registry.predict().json()["model_version"] == VERSION
-    assert "1.1 serves again" in registry.made("rollback")
+    assert f"{RELEASED} serves again" in registry.made("rollback")
 
 
 def _mlflow(registry: Deployment, path: str, host: str = "localhost:5000", **query: str) -> requests.Response:
@@ -73,11 +74,11 @@ def test_mlflow_is_told_who_serves_and_keeps_the_archive(registry: Deployment):
     )
     assert hashlib.sha256(kept.content).hexdigest() == served.stdout.split()[0]
 
-    assert "MLflow: 1.1 is the champion" in registry.made("rollback", MLFLOW_TRACKING_URI=MLFLOW)
+    assert f"MLflow: {RELEASED} is the champion" in registry.made("rollback", MLFLOW_TRACKING_URI=MLFLOW)
     registry.compose(
         "--profile", "registry", "up", "--detach", "--wait", "--no-deps", "--force-recreate", "mlflow"
     )
-    assert {"key": "version", "value": "1.1"} in _champion(registry)["tags"]
+    assert {"key": "version", "value": RELEASED} in _champion(registry)["tags"]
     assert registry.made("track") == ""  # it knows it all
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from ops.versions import RELEASED
 from tests.containers.deployment import Deployment
 from tests.containers.drawn import drawings, insert
 from tests.system.running import eventually
@@ -23,11 +24,11 @@ def _versions(deployment: Deployment, requests: int = 40) -> Counter[str]:
 
 
 def test_a_version_is_swapped_and_taken_back(deployment: Deployment):
-    assert _versions(deployment, 5) == {"1.1": 5}
-    assert "1.0 serves." in deployment.made("swap", f"VERSION={OTHER}")
+    assert _versions(deployment, 5) == {RELEASED: 5}
+    assert f"{OTHER} serves." in deployment.made("swap", f"VERSION={OTHER}")
     assert _versions(deployment) == {OTHER: 40}
-    assert "1.1 serves again." in deployment.made("rollback")
-    assert _versions(deployment) == {"1.1": 40}
+    assert f"{RELEASED} serves again." in deployment.made("rollback")
+    assert _versions(deployment) == {RELEASED: 40}
 
 
 def test_a_canary_answers_its_share_and_survives_a_restart_of_everything(deployment: Deployment):
@@ -44,22 +45,22 @@ def test_a_canary_answers_its_share_and_survives_a_restart_of_everything(deploym
     said = deployment.made("models")
     assert "default, 50 %" in said
     assert "canary, 50 %" in said
-    assert "1.0 serves." in deployment.made("promote")
+    assert f"{OTHER} serves." in deployment.made("promote")
     assert _versions(deployment) == {OTHER: 40}
-    deployment.made("swap", "VERSION=1.1")
+    deployment.made("swap", f"VERSION={RELEASED}")
     state = json.loads(deployment.shell("torchserve", "cat /state/versions.json").stdout)
-    assert state == {"default": "1.1", "previous": OTHER, "split": None, "candidate": None}
+    assert state == {"default": RELEASED, "previous": OTHER, "split": None, "candidate": None}
 
 
 def test_what_cannot_be_served_is_refused_in_one_line(deployment: Deployment):
     done = deployment.make("swap", "VERSION=9.9")
     assert done.returncode == 2
     assert done.stderr.splitlines()[0] == (
-        "9.9 is not served: there is no /models/mnist-9.9.mar (make archive VERSION=9.9). 1.1 goes on."
+        f"9.9 is not served: there is no /models/mnist-9.9.mar (make archive VERSION=9.9). {RELEASED} goes on."
     )
     done = deployment.make("canary", f"VERSION={OTHER}")
     assert done.stderr.splitlines()[0].startswith("PERCENT is missing, for example: make canary")
-    assert _versions(deployment, 5) == {"1.1": 5}
+    assert _versions(deployment, 5) == {RELEASED: 5}
 
 
 def test_prune_counts_what_it_removes(deployment: Deployment):

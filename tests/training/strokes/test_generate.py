@@ -1,16 +1,13 @@
 """Drawings for training: repeatable, balanced, rightly labelled, and nothing held out among them."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-import training
 from handler.predictor import Predictor
+from training.publish import FOLDER
 from training.strokes import digits, generate, outliers
 from training.strokes.generate import NAMES, NO_DIGIT, Drawings, drawn
 
-RELEASED = Path(training.__file__).parent / "release" / "mnist-1.1.pt"
 HELD_OUT = {*digits.HELD_OUT, *outliers.HELD_OUT}
 
 
@@ -69,6 +66,6 @@ def test_held_out_drawings_are_of_held_out_styles():
 
 
 def test_a_model_that_never_saw_them_reads_most_digits_as_labelled(drawings):
-    model = Predictor.load(RELEASED, version="1.0")
+    model = Predictor.load(FOLDER / "release" / "mnist-1.0.pt", version="1.0")
     read = np.array([prediction.digit for prediction in model.predict_inputs(list(drawings.images[:180]))])
     assert (read == drawings.labels[:180]).mean() > 0.93
