@@ -223,7 +223,7 @@ def test_a_full_run_that_misses_its_target_fails(monkeypatch, tmp_path, capsys):
     assert "The target of MNIST's test set, 99.50%, is missed." in capsys.readouterr().err
 
 
-def test_a_full_run_that_meets_its_target_succeeds_and_records_the_test(monkeypatch, tmp_path):
+def test_a_full_run_that_meets_its_target_succeeds_and_records_the_test(monkeypatch, tmp_path, capsys):
     status = _main(
         monkeypatch,
         tmp_path,
@@ -235,6 +235,11 @@ def test_a_full_run_that_meets_its_target_succeeds_and_records_the_test(monkeypa
     metrics = torch.load(tmp_path / "model.pt", weights_only=True)["metrics"]
     assert metrics["test_accuracy"] >= 0.9
     assert metrics["minutes"] > 0
+    assert metrics["students"] == [{name: metrics[name] for name in metrics["students"][0]}]
+    reached, minutes = capsys.readouterr().out.splitlines()[-2:]
+    assert re.fullmatch(r".*model\.pt: (\w[\w ]+ \d+\.\d\d%(, )?)+", reached)
+    assert "minutes" not in reached  # they are no share
+    assert re.fullmatch(r"\d+\.\d minutes", minutes)
 
 
 def test_a_short_run_is_a_trial_that_reads_no_test_set(monkeypatch, tmp_path):
