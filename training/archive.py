@@ -24,7 +24,7 @@ from training import known_digits
 ROOT = Path(__file__).resolve().parent.parent
 HANDLER = ROOT / "handler"
 ADAPTER = "torchserve_handler.py"
-RELEASED_CHECKPOINT = ROOT / "training" / "release" / "mnist-1.1.pt"
+RELEASED_CHECKPOINT = ROOT / "training" / "release" / "mnist-1.2.pt"
 MODEL = "mnist"
 PROVENANCE = "provenance.json"
 WEIGHTS = "weights.pt"  # in an archive; beside it the same name with .onnx
