@@ -10,7 +10,7 @@ import pytest
 
 from ops import backup, postgres
 from ops.errors import OpsError, UsageError
-from ops.versions import Versions
+from ops.versions import RELEASED, Versions, archive_name
 
 INSERT = """
     INSERT INTO predictions (id, created_at, prediction, confidence, probabilities, is_digit, digit_score,
@@ -24,7 +24,7 @@ INSERT = """
 def drawn(server):
     """A server whose database has three drawings; how many there are."""
     postgres.migrate(server)
-    (server.model_store / "mnist-1.1.mar").write_bytes(b"an archive")
+    (server.model_store / archive_name(RELEASED)).write_bytes(b"an archive")
     with psycopg.connect(postgres.owner_url(server)) as connection:
         connection.execute(INSERT)
 
@@ -57,12 +57,12 @@ def test_a_backup_holds_all_of_it_and_is_its_owners_alone(server, kept, capsys):
     with tarfile.open(kept) as tar:
         assert tar.getnames() == [
             "database.dump",
-            "model_store/mnist-1.1.mar",
+            f"model_store/{archive_name(RELEASED)}",
             "versions.json",
             "contents.json",
         ]
-        assert json.load(tar.extractfile("versions.json"))["default"] == "1.1"
-        assert tar.extractfile("model_store/mnist-1.1.mar").read() == b"an archive"
+        assert json.load(tar.extractfile("versions.json"))["default"] == RELEASED
+        assert tar.extractfile(f"model_store/{archive_name(RELEASED)}").read() == b"an archive"
     assert kept.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in kept.parent.iterdir()] == ["kept.tar"]
     assert list(server.run.glob("backup-*")) == []
@@ -99,7 +99,7 @@ def test_a_dump_that_the_database_refuses_leaves_it_as_it_was(server, drawn, tmp
     with pytest.raises(OpsError, match="The database does not do it"):
         backup.restore(server, _tar(tmp_path / "bad.tar", files))
     assert drawn() == 3
-    assert Versions.read(server.versions).default == "1.1"
+    assert Versions.read(server.versions).default == RELEASED
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,7 @@ def test_a_run_is_told_once_with_parameters_curves_metrics_and_model_card(told):
 
 def test_archives_are_versions_of_their_runs_and_aliases_say_who_serves(told):
     before, after = b"the champion's weights", b"the challenger's weights"
+    Versions("1.1").write(told.system.versions)
     _archive(told.system, "1.1", DESCRIPTION, before)
     told.system.retraining.mkdir()
     _trained(told.system.retraining, "challenger", RETRAINED, after)
