@@ -171,7 +171,7 @@ test: test-environments lint ## every test, each part in its own environment, th
 # The longest first, and three at once for two cores: those of the running system as often wait as they compute.
 # A thread each: what they compute is small, and more would wait for each other.
 TESTS := test-versions test-in-browser test-over-http test-training test-ops test-rest test-handler test-page
-.PHONY: test-versions test-in-browser test-over-http test-training test-ops test-rest test-handler test-page
+.PHONY: $(TESTS)
 test-page:
 	@.venv/page/bin/python -m pytest tests/ui
 test-handler:

@@ -16,8 +16,7 @@ INTERNAL = {
     "environments",
     "test-environments",
     "from-s3",
-    *(f"test-{part}" for part in ("handler", "training", "page", "ops", "rest")),
-    *(f"test-{part}" for part in ("over-http", "in-browser", "versions")),
+    "$(TESTS)",
 }
 
 

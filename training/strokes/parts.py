@@ -1,6 +1,6 @@
 """Digits put together from parts, for people combine them freely: any head of a nine with any of its legs.
 
-    figures(9, "hooked")   # a figure for each loop that may stand over a hooked leg
+    for digit, ending, combinations in figures():   # 9, "any loop, hooked", a figure for each loop over that leg
 
 A listed style (training/strokes/digits.py) is one combination; these are those that nobody listed. Written as figures
 are (training/strokes/figure.py): a part that begins with "/" is a stroke of its own, any other goes on where the one

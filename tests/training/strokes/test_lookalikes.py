@@ -30,10 +30,16 @@ def test_a_single_upright_line_and_a_single_loop_are_held(lookalikes, text):
     assert np.mean(held) > 0.9
 
 
-@pytest.mark.parametrize("text", ["10,10 90,10 / 10,90 90,90", "10,90 30,10! 50,90! 70,10! 90,90"])
+@pytest.mark.parametrize("text", ["10,10 90,10 / 10,90 90,90", "10,10 10,90 / 50,10 50,90 / 90,10 90,90"])
 def test_what_no_digit_resembles_is_not_held(lookalikes, text):
-    held = [lookalikes.hold(write(parse(text), np.random.default_rng(seed))) for seed in range(40)]
-    assert np.mean(held) <= 0.05  # some hand makes a four of a zigzag
+    assert not any(lookalikes.hold(write(parse(text), np.random.default_rng(seed))) for seed in range(40))
+
+
+def test_a_zigzag_is_hardly_ever_held(lookalikes):
+    """Of which some hand makes a four in one stroke."""
+    zigzag = parse("10,90 30,10! 50,90! 70,10! 90,90")
+    held = [lookalikes.hold(write(zigzag, np.random.default_rng(seed))) for seed in range(40)]
+    assert np.mean(held) <= 0.05
 
 
 def test_size_and_place_do_not_matter(lookalikes):
