@@ -68,6 +68,25 @@ const sayWhichDigit = (event) => {
   button.click()
 }
 
+// Streamlit forgets which page is wanted when a run that it ends for the click asks for another run at that moment,
+// as History does when it knows the versions: then the link is followed once more.
+const RUN = 'data-test-script-state'
+const PAGE_LINK = '.stPageLink a'
+
+let leavingFor = null  // what the link that was clicked last says, if the page was not left yet
+
+const noteLink = (event) => {
+  leavingFor = event.target.closest(PAGE_LINK)?.getAttribute('href') ?? null
+}
+
+const arrive = () => {
+  if (leavingFor === null || location.pathname === `/${leavingFor}`) leavingFor = null
+  else document.querySelector(`${PAGE_LINK}[href="${CSS.escape(leavingFor)}"]`)?.click()
+}
+
+const runEnds = (changes) =>
+  changes.some(({ attributeName, target }) => attributeName === RUN && target.getAttribute(RUN) === 'notRunning')
+
 // A cookie without an end, which the browser forgets with its session.
 const keepVisitor = (cookie) => {
   const secure = location.protocol === 'https:' ? '; Secure' : ''
@@ -84,15 +103,18 @@ export default function ({ data, setTriggerValue }) {
     speakAnswers()
     wasAway ||= comesBack(changes)
     sayWhatIsAway(goOn)
+    if (runEnds(changes)) arrive()
   }
   finish([])
   const observer = new MutationObserver(finish)
   observer.observe(document.body, {
-    childList: true, subtree: true, attributeFilter: [CONNECTION], attributeOldValue: true,
+    childList: true, subtree: true, attributeFilter: [CONNECTION, RUN], attributeOldValue: true,
   })
   document.addEventListener('click', sayWhichDigit, true)
+  document.addEventListener('click', noteLink, true)
   return () => {
     observer.disconnect()
     document.removeEventListener('click', sayWhichDigit, true)
+    document.removeEventListener('click', noteLink, true)
   }
 }

@@ -165,6 +165,26 @@ def test_a_stroke_drawn_just_before_leaving_is_answered_and_there_on_coming_back
     eventually(lambda: ink(desktop) > 0)
 
 
+def test_a_page_that_streamlit_forgets_is_arrived_at_with_the_next_run(system: RunningSystem, desktop: Page):
+    open_page(desktop, system.address)
+    desktop.get_by_role("link", name="History").evaluate(
+        """(link) => link.addEventListener('click', (event) => {
+            event.stopPropagation()
+            event.preventDefault()
+        }, { once: true })"""
+    )
+    desktop.get_by_role("link", name="History").click()
+    _settle(desktop)
+    expect(desktop.locator("h1.title")).to_have_text("Draw a digit")
+    desktop.evaluate(
+        """() => {
+            for (const state of ['running', 'notRunning'])
+                document.querySelector('.stApp').setAttribute('data-test-script-state', state)
+        }"""
+    )
+    expect(desktop.locator("h1.title")).to_have_text("History")
+
+
 def test_a_label_from_history_closes_the_drawing_at_hand(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)
     drawing_id = _draw(system, desktop, 7)
