@@ -152,8 +152,9 @@ def _none_yet() -> str:
 def _small_print(drawing: Drawing) -> str:
     if drawing.answer is None:
         return "Draw one digit,<br>large, in the middle."
+    sure = "sure" if drawing.answer.is_digit else "sure, if it is one"
     version = html.escape(drawing.answer.model_version)
-    return f"sure<br>model {version}, {drawing.answer.latency_ms:.0f} ms"
+    return f"{sure}<br>model {version}, {drawing.answer.latency_ms:.0f} ms"
 
 
 def _question(drawing: Drawing) -> str:

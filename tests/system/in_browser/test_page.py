@@ -122,6 +122,7 @@ def test_what_is_no_digit_is_said_kindly(system: RunningSystem, desktop: Page, t
     desktop.locator(".st-key-upload input[type=file]").set_input_files(tmp_path / "blank.png")
     expect(desktop.locator(".st-key-notice")).to_contain_text("does not look like a digit")
     expect(desktop.locator(".st-key-answer")).not_to_have_text(NONE_YET)
+    expect(desktop.locator(".st-key-certainty")).to_contain_text("sure, if it is one")
 
 
 def test_why_shows_a_heat_map(system: RunningSystem, desktop: Page):
