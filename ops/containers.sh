@@ -176,6 +176,8 @@ upgrade() {
     fail "The new version does not come up. Back to the one before, with every drawing: make undo"
   cp docker-compose.yml $RUNNING
   rm $BEFORE.unfinished
+  # Those that have lost their names to the next ones, or the disk would be full one day.
+  docker image prune --force --filter "label=com.docker.compose.project=$(project)" >/dev/null
   say
   say "Upgraded: $(address). If something is wrong with it, back with every drawing: make undo"
 }
@@ -207,7 +209,9 @@ build_or_pull() {
 build_option() { [ -n "$(setting IMAGES)" ] || echo --build; }
 
 # The tag of the images before the last upgrade: other checkouts on this engine have their own.
-before() { local project; project=$(setting COMPOSE_PROJECT_NAME); echo "${project:-mnist}-before"; }
+before() { echo "$(project)-before"; }
+
+project() { local name; name=$(setting COMPOSE_PROJECT_NAME); echo "${name:-mnist}"; }
 
 # As compose reads it: from the environment, else from .env.
 setting() { printenv "$1" || sed -n "s/^$1=//p" .env 2>/dev/null | tail -n 1; }

@@ -37,6 +37,11 @@ class Deployment:
         return self.environment["COMPOSE_PROJECT_NAME"]
 
     @property
+    def images_label(self) -> str:
+        """What docker knows the images by that were built here."""
+        return f"label=com.docker.compose.project={self.project}"
+
+    @property
     def address(self) -> str:
         return f"https://localhost:{self.environment['HTTPS_PORT']}"
 
@@ -176,6 +181,7 @@ def copied(folder: Path) -> Iterator[Deployment]:
         tags = [line for line in _images() if line.endswith((f":{name}", f":{name}-before"))]
         if tags:
             deployment.run("docker", "image", "rm", "--force", *tags)
+        deployment.run("docker", "image", "prune", "--force", "--filter", deployment.images_label)
     left = deployment.run("docker", "ps", "--all", "--quiet", "--filter", f"name={name}").stdout
     left += deployment.run("docker", "volume", "ls", "--quiet", "--filter", f"name={name}").stdout
     assert left == ""
