@@ -71,7 +71,11 @@ const sayWhichDigit = (event) => {
 // Streamlit forgets which page is wanted when a run that it ends for the click asks for another run at that moment,
 // as History does when it knows the versions: then the link is followed once more.
 const RUN = 'data-test-script-state'
+const NOT_RUNNING = 'notRunning'
 const PAGE_LINK = '.stPageLink a'
+
+// The run that was ended for the click ends before the other begins.
+const ARRIVED_AFTER_MS = 500
 
 let leavingFor = null  // what the link that was clicked last says, if the page was not left yet
 
@@ -80,12 +84,13 @@ const noteLink = (event) => {
 }
 
 const arrive = () => {
-  if (leavingFor === null || location.pathname === `/${leavingFor}`) leavingFor = null
+  if (leavingFor === null || document.querySelector('.stApp')?.getAttribute(RUN) !== NOT_RUNNING) return
+  if (location.pathname.endsWith(`/${leavingFor}`)) leavingFor = null
   else document.querySelector(`${PAGE_LINK}[href="${CSS.escape(leavingFor)}"]`)?.click()
 }
 
 const runEnds = (changes) =>
-  changes.some(({ attributeName, target }) => attributeName === RUN && target.getAttribute(RUN) === 'notRunning')
+  changes.some(({ attributeName, target }) => attributeName === RUN && target.getAttribute(RUN) === NOT_RUNNING)
 
 // A cookie without an end, which the browser forgets with its session.
 const keepVisitor = (cookie) => {
@@ -103,7 +108,7 @@ export default function ({ data, setTriggerValue }) {
     speakAnswers()
     wasAway ||= comesBack(changes)
     sayWhatIsAway(goOn)
-    if (runEnds(changes)) arrive()
+    if (runEnds(changes)) setTimeout(arrive, ARRIVED_AFTER_MS)
   }
   finish([])
   const observer = new MutationObserver(finish)

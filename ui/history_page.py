@@ -73,7 +73,7 @@ class History:
 
     def _load(self, filters: Filters, place: Place | None) -> None:
         view = _view()
-        view.filters, view.chosen, view.notice = filters, None, ""
+        view.chosen, view.notice = None, ""
         try:
             own = self.session.drawn()
             with self.database.reading() as connection:
@@ -90,6 +90,8 @@ class History:
         page = history.page(history.merged(found, waiting, place, filters.fit), place)
         view.cards = [Card.of(row) for row in page.records]
         view.has_newer, view.has_older = page.has_newer, page.has_older
+        # Only now: a second click on the link begins a run beside this one, which would take the page for loaded.
+        view.filters = filters
 
     def _cards(self, view: View) -> None:
         if not view.cards:

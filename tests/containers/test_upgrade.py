@@ -80,7 +80,15 @@ def test_an_upgrade_keeps_everything_and_is_undone_with_every_drawing(
     assert {row for row in before if row[1] is not None} <= set(_labels(deployment))
     assert deployment.shell("torchserve", "cat /state/versions.json").stdout == state
     assert "remark" in _columns(deployment)
-    nameless = ("docker", "images", "--quiet", "--filter", "dangling=true", "--filter", deployment.images_label)
+    nameless = (
+        "docker",
+        "images",
+        "--quiet",
+        "--filter",
+        "dangling=true",
+        "--filter",
+        deployment.images_label,
+    )
     assert deployment.run(*nameless).stdout == ""
     with pages(browser, deployment) as [page]:
         expect(page).to_have_title("The next version")

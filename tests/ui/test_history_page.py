@@ -122,6 +122,19 @@ def test_who_signs_in_sees_all_drawings_and_who_signs_out_none_of_them(page, log
     assert _shown(page) == []
 
 
+def test_a_run_beside_the_one_that_loads_does_not_take_the_page_for_loaded(page, log, monkeypatch):
+    """A second click on the link begins one."""
+    loaded = []
+
+    def newest_of(*asked):
+        loaded.append(history_page._view().filters)
+        return log.newest_of(*asked)
+
+    monkeypatch.setattr(history, "newest_of", newest_of)
+    _go(page, "history")
+    assert loaded == [None]
+
+
 def test_a_visitor_who_drew_nothing_is_told_so(page, log):
     log.rows = _rows(3)
     _go(page, "history")
