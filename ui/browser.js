@@ -75,7 +75,7 @@ const NOT_RUNNING = 'notRunning'
 const PAGE_LINK = '.stPageLink a'
 
 // The run that was ended for the click ends before the other begins.
-const ARRIVED_AFTER_MS = 500
+const ARRIVES_WITHIN_MS = 500
 
 let leavingFor = null  // what the link that was clicked last says, if the page was not left yet
 
@@ -83,10 +83,13 @@ const noteLink = (event) => {
   leavingFor = event.target.closest(PAGE_LINK)?.getAttribute('href') ?? null
 }
 
-const arrive = () => {
-  if (leavingFor === null || document.querySelector('.stApp')?.getAttribute(RUN) !== NOT_RUNNING) return
+const noteArrival = () => {
   if (location.pathname.endsWith(`/${leavingFor}`)) leavingFor = null
-  else document.querySelector(`${PAGE_LINK}[href="${CSS.escape(leavingFor)}"]`)?.click()
+}
+
+const followAgain = () => {
+  if (leavingFor === null || document.querySelector('.stApp')?.getAttribute(RUN) !== NOT_RUNNING) return
+  document.querySelector(`${PAGE_LINK}[href="${CSS.escape(leavingFor)}"]`)?.click()
 }
 
 const runEnds = (changes) =>
@@ -108,7 +111,8 @@ export default function ({ data, setTriggerValue }) {
     speakAnswers()
     wasAway ||= comesBack(changes)
     sayWhatIsAway(goOn)
-    if (runEnds(changes)) setTimeout(arrive, ARRIVED_AFTER_MS)
+    noteArrival()
+    if (runEnds(changes)) setTimeout(followAgain, ARRIVES_WITHIN_MS)
   }
   finish([])
   const observer = new MutationObserver(finish)
