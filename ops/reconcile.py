@@ -25,6 +25,8 @@ from ops.versions import Versions
 from ops.workers_output import WorkersOutput
 
 POLL_INTERVAL_S = 0.1
+# What a worker printed at its end may come after the news of it, on a busy machine.
+LAST_WORDS_WITHIN_S = 3.0
 # The gateway waits so long for a prediction; the longest explanation takes half of that on a busy machine.
 DRAIN_S = 10.0
 WARM_WORKERS = 1
@@ -100,9 +102,15 @@ class Reconciler:
                 return
             for name, worker in found.workers.items():
                 if worker.pid > 0 and first.setdefault(name, worker.pid) != worker.pid:
-                    raise NotUpError(self.output.why(version) or "its workers end while they start")
+                    raise NotUpError(self._why_they_end(version))
             time.sleep(POLL_INTERVAL_S)
         raise NotUpError(f"its workers were not up after {self.up_within_s:g} s")
+
+    def _why_they_end(self, version: str) -> str:
+        deadline = time.monotonic() + LAST_WORDS_WITHIN_S
+        while (why := self.output.why(version)) is None and time.monotonic() < deadline:
+            time.sleep(POLL_INTERVAL_S)
+        return why or "its workers end while they start"
 
     def _take_out(self, version: str) -> None:
         """Unregister a version, whatever its workers are at.

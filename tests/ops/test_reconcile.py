@@ -133,6 +133,7 @@ def api() -> Api:
 def reconciler(api: Api, clock: Clock, tmp_path, monkeypatch) -> Iterator[Reconciler]:
     monkeypatch.setattr(reconcile.os, "kill", lambda pid, number: api.calls.append(f"kill {pid} {number:d}"))
     monkeypatch.setattr(reconcile, "POLL_INTERVAL_S", 0.01)
+    monkeypatch.setattr(reconcile, "LAST_WORDS_WITHIN_S", 1.0)
     handler = type("Handler", (_Handler,), {"api": api})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -230,8 +231,10 @@ def test_a_canary_that_cannot_be_registered_keeps_nothing_from_being_served(api,
 def test_why_a_candidate_is_not_up_is_told_and_it_is_tried_once(api, reconciler, monkeypatch):
     api.broken.add("1.1")
     with monkeypatch.context() as patch:
-        # As when the workers print it while they are waited for.
-        patch.setattr(reconciler.output, "forget", lambda _: reconciler.output.run())
+        # As when what the workers print comes after the news of their end.
+        patch.setattr(
+            reconciler.output, "forget", lambda _: threading.Timer(0.3, reconciler.output.run).start()
+        )
         for _ in range(2):
             reconciler.bring(Versions("1.0", candidate="1.1"))
     assert json.loads(reconciler.report.read_text()) == {"1.1": "RuntimeError: no weights"}
