@@ -165,10 +165,10 @@ track: $(TRACKING_INSTALLED) ## tell the MLflow server of MLFLOW_TRACKING_URI wh
 .PHONY: test
 test: test-environments lint ## every test, each part in its own environment, then the running system
 	@.venv/train/bin/python -m training.data || echo "Without MNIST the tests that need it are skipped."
-	@echo "Three parts at once, some ten minutes in all; each is shown when it is done."
-	@$(MAKE) -s -j3 -Otarget $(TESTS)
+	@echo "Two parts at once, some ten minutes in all; each is shown when it is done."
+	@$(MAKE) -s -j2 -Otarget $(TESTS)
 
-# The longest first, and three at once for two cores: those of the running system as often wait as they compute.
+# The longest first, and two at once for two cores: of three, a browser waited for longer than a person would.
 # A thread each: what they compute is small, and more would wait for each other.
 TESTS := test-versions test-in-browser test-over-http test-training test-ops test-rest test-handler test-page
 .PHONY: $(TESTS)
