@@ -69,8 +69,8 @@ MNIST (Y. LeCun, C. Cortes, C. J. C. Burges; CC BY-SA 3.0): 60,000 digits to tra
 {settings["drawn_none"]:.0%} of them no digits, with a brush as the page has it. Their styles are written down by hand,
 whole or in parts that go together ({_figures():,} ways to write a digit): {len(digits.styles())} of digits and
 {len(outliers.kinds())} kinds of letters, signs, scribbles and more are learned from, {len(digits.HELD_OUT)} styles and
-{len(outliers.HELD_OUT)} kinds are held out. `make strokes` shows them all. What looks like a digit (O, l, Z, S, b, q,
-g) is not among the non-digits.
+{len(outliers.HELD_OUT)} kinds are held out. `make strokes` shows them all. Letters that look like a digit (O, l, Z, S,
+b, q, g) are among the non-digits, as few as in an alphabet: what might be either scores less than a clear digit.
 
 Measured on, and neither learned from nor chosen by: pendigits, by 30 people on a tablet (E. Alpaydin, F. Alimoglu;
 UCI Machine Learning Repository 81; CC BY 4.0), and Omniglot, characters of five alphabets (B. Lake; MIT).
