@@ -28,9 +28,11 @@ A convolutional network that names one handwritten digit, says how sure it is, a
 written by `python -m training.publish`; each number comes from the run or was measured by it.
 
 - Input: 28x28 pixels, ink on paper 0, prepared by [handler/preprocessing.py](../handler/preprocessing.py).
-- Output: {published["parameters"]:,} parameters make eleven logits of them, ten digits and "no digit".
+- Output: {published["parameters"]:,} parameters make eleven logits of them, ten digits and "no digit", by two opinions.
 - `confidence`: the softmax of the digits at a temperature of {published["temperature"]:.3f}, so it means what it says.
-- `digit_score`: the softmax of all but "no digit"; `is_digit` from {published["digit_threshold"]:.3f} on.
+- `digit_score`: how probable it is that it is not "no digit", the lower of two opinions: the network's own, and that of
+  normal distributions of its features ([discriminant.py](discriminant.py)). `is_digit` from
+  {published["digit_threshold"]:.3f} on.
 
 ## Intended use
 
