@@ -1,6 +1,6 @@
 """A second opinion on whether a drawing is a digit, from the same features and in closed form.
 
-    network = with_discriminant(network, learned, drawings)
+    network = with_discriminant(network, [learned], drawings)
 
 The longer a network learns, the surer it is of all that lies on a digit's side of a border, however far from any digit.
 The second opinion is sure of what lies near: each digit, and "no digit", is a normal distribution of what the last
@@ -9,7 +9,7 @@ Measurements in Taxonomic Problems", 1936). So they are more rows of the last la
 `digit_score` is the lower of both opinions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -21,29 +21,35 @@ from training.batches import features
 from training.data import Digits
 from training.strokes.generate import NO_DIGIT, Drawings
 
-# Of MNIST, of drawn digits and of drawings that are none each: the features are a hundred.
+# Of each source: the features are a hundred.
 SAMPLES = 10_000
 # Added to the covariance: a share of its mean variance, for some features hardly vary.
 SHRINKAGE = 0.01
 
 
-def with_discriminant(network: nn.Module, learned: Digits, drawings: Drawings) -> DigitClassifier:
+def with_discriminant(network: nn.Module, learned: Sequence[Digits], drawings: Drawings) -> DigitClassifier:
     """The network with a second opinion in place of any that it has: the logits of its own, and OUTPUTS more.
 
     Takes what the network has learned from, for it is to tell what that looks like.
     """
     own = restored(without_discriminant(network.state_dict())).eval()
     none = drawings.labels == NO_DIGIT
-    images = [learned.images, drawings.images[~none], drawings.images[none]]
-    labels = [learned.labels, drawings.labels[~none], drawings.labels[none]]
-    seen = features(own, np.concatenate([group[:SAMPLES] for group in images])).astype(np.float64)
-    weight, bias = discriminant(seen, np.concatenate([group[:SAMPLES] for group in labels]))
+    sources = [
+        *((digits.images, digits.labels) for digits in learned),
+        (drawings.images[~none], drawings.labels[~none]),
+        (drawings.images[none], drawings.labels[none]),
+    ]
+    images, labels = (
+        np.concatenate([part[:SAMPLES] for part in parts]) for parts in zip(*sources, strict=True)
+    )
+    seen = features(own, images).astype(np.float64)
+    weight, bias = discriminant(seen, labels)
     state = own.state_dict()
     last = _last_layer(state)
-    trained = seen @ state[f"{last}.weight"].double().numpy().T + state[f"{last}.bias"].double().numpy()
     # Both opinions of the digits are spread as widely: else the wider would always be the lower.
-    digits = np.concatenate([group[:SAMPLES] for group in labels]) != NO_DIGIT
-    scale = _spread(trained[digits]) / _spread(seen[digits] @ weight.T + bias)
+    of_digits = seen[labels != NO_DIGIT]
+    trained = (state[f"{last}.{name}"].double().numpy() for name in ("weight", "bias"))
+    scale = _spread(of_digits, *trained) / _spread(of_digits, weight, bias)
     for name, rows in ((f"{last}.weight", weight), (f"{last}.bias", bias)):
         state[name] = torch.cat([state[name], torch.from_numpy(scale * rows).float()])
     return restored(state)
@@ -73,7 +79,8 @@ def _last_layer(state: Mapping[str, Tensor]) -> str:
     return next(name.removesuffix(".weight") for name, tensor in state.items() if tensor.dim() == 2)
 
 
-def _spread(logits: NDArray[np.float64]) -> float:
-    """The standard deviation of log-odds that these are digits."""
+def _spread(seen: NDArray[np.float64], weight: NDArray[np.float64], bias: NDArray[np.float64]) -> float:
+    """The standard deviation of the log-odds that these are digits."""
+    logits = seen @ weight.T + bias
     of_digits = np.logaddexp.reduce(logits[:, :NO_DIGIT], axis=1)
     return float((of_digits - logits[:, NO_DIGIT]).std())

@@ -85,7 +85,8 @@ def retrain(champion: Path, version: str, labelled: Labelled, folder: Path, reci
     start, end, curve = _trained(champion, mix, recipe, folder)
     path = folder / "challenger.pt"
     for share in OF_THE_WAY:
-        network = with_discriminant(_between(start, end, share), learned, drawings)
+        between = _between(start, end, share)
+        network = with_discriminant(between, [learned, screened.kept.digits], drawings)
         content = describe(network, ChosenBy(*choosing), recipe, git_revision())
         content["champion"] = version
         content["of_the_way"] = share

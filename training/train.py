@@ -86,7 +86,7 @@ def train(recipe: Recipe, digits: Digits) -> list[dict[str, Any]]:
 def _ask_twice(output: Path, learned: Digits, drawings: Drawings, stages: Stages) -> None:
     """Give a student's checkpoint its second opinion, and choose temperature and threshold with that."""
     trained = torch.load(output, weights_only=True)
-    network = with_discriminant(restored(trained["state_dict"]), learned, drawings)
+    network = with_discriminant(restored(trained["state_dict"]), [learned], drawings)
     content = describe(network, stages.chosen_by, stages.recipe, stages.revision)
     content["metrics"] |= {name: trained["metrics"][name] for name in ("epochs", "curve")}
     write(content, output)

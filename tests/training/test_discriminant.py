@@ -54,25 +54,25 @@ def network():
 
 def test_the_logits_of_the_network_stay_as_they_are(network, learned, drawings):
     own = logits_of(network, learned.images)
-    both = logits_of(with_discriminant(network, learned, drawings), learned.images)
+    both = logits_of(with_discriminant(network, [learned], drawings), learned.images)
     assert both.shape == (200, 2 * OUTPUTS)
     np.testing.assert_allclose(both[:, :OUTPUTS], own, atol=1e-5)
 
 
 def test_it_tells_noise_from_digits_where_the_network_has_not_learned_to(network, learned, drawings):
-    both = with_discriminant(network, learned, drawings)
+    both = with_discriminant(network, [learned], drawings)
     noise = np.random.default_rng(1).integers(0, 256, (50, 28, 28), dtype=np.uint8)
     of_digits, of_noise = (logits_of(both, images)[:, OUTPUTS:] for images in (learned.images, noise))
     assert digit_scores(of_digits, 1.0).min() > digit_scores(of_noise, 1.0).max()
 
 
 def test_a_second_one_takes_the_place_of_the_first(network, learned, drawings):
-    once = with_discriminant(network, learned, drawings)
-    state = with_discriminant(once, learned, drawings).state_dict()
+    once = with_discriminant(network, [learned], drawings)
+    state = with_discriminant(once, [learned], drawings).state_dict()
     assert all(torch.equal(tensor, state[name]) for name, tensor in once.state_dict().items())
 
 
 def test_taken_away_the_network_is_the_one_that_was_trained(network, learned, drawings):
-    state = without_discriminant(with_discriminant(network, learned, drawings).state_dict())
+    state = without_discriminant(with_discriminant(network, [learned], drawings).state_dict())
     assert state.keys() == network.state_dict().keys()
     assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
