@@ -67,7 +67,7 @@ const WRITTEN = '[aria-label="Edit"]'
 const READY_AFTER_RUN_MS = 500
 // Two clicks may come to the server as one: then as many as are waited for never come.
 const READY_AFTER_SOME_MS = 2000
-const GIVE_UP_AFTER_MS = 30000
+const GIVE_UP_AFTER_MS = 10000
 const RUN = 'data-test-script-state'
 const DRAWING = ['mousedown', 'mousemove', 'mouseup', 'touchstart', 'touchmove', 'touchend', 'touchcancel']
 
@@ -96,7 +96,8 @@ const canvasIsWritten = new MutationObserver(() => setTimeout(() => {
   if (held !== null && isAnswered() && before !== null && picture() !== before) drawHeld()
 }))
 const runEnds = new MutationObserver(() => {
-  if (document.querySelector(APP).getAttribute(RUN) !== 'notRunning') drawHeldIn(GIVE_UP_AFTER_MS)
+  if (!document.querySelector(CANVAS)) drawHeld()  // another page: the canvas is a new one when this comes back
+  else if (document.querySelector(APP).getAttribute(RUN) !== 'notRunning') drawHeldIn(GIVE_UP_AFTER_MS)
   else if (isAnswered()) drawHeldIn(READY_AFTER_RUN_MS)
   else drawHeldIn(came() > 0 ? READY_AFTER_SOME_MS : GIVE_UP_AFTER_MS)
 })
