@@ -10,8 +10,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-# Of each convolution; and the logits: ten digits, and "no digit". What serves has these twice, for it has a second
-# opinion on that: training/discriminant.py.
+# Of each convolution; and the logits: ten digits, and "no digit".
 CHANNELS = (32, 48, 48, 96, 96)
 OUTPUTS = 11
 

@@ -24,9 +24,8 @@ from handler.model import CHANNELS, folded, restored
 from handler.predictor import digit_probabilities
 from training import data
 from training.calibration import expected_calibration_error
-from training.checkpoint import ChosenBy, describe, logits_of, write, write_description
+from training.checkpoint import ChosenBy, logits_of, write, write_description
 from training.data import DataError, Digits
-from training.discriminant import with_discriminant
 from training.fit import Plan
 from training.mix import Mix
 from training.onnx_export import export
@@ -75,21 +74,11 @@ def train(recipe: Recipe, digits: Digits) -> list[dict[str, Any]]:
     opinions = [folded(stages.run(teacher)).to(memory_format=torch.channels_last) for teacher in teachers]
     for student, output in zip(students, outputs(recipe), strict=True):
         stages.run(replace(student, teachers=opinions), output)
-        _ask_twice(output, learned, drawings, stages)
     shutil.rmtree(folder)
     trained = [torch.load(output, weights_only=True) for output in outputs(recipe)]
     for student in trained:
         student["metrics"]["minutes"] = stages.minutes
     return trained
-
-
-def _ask_twice(output: Path, learned: Digits, drawings: Drawings, stages: Stages) -> None:
-    """Give a student's checkpoint its second opinion, and choose temperature and threshold with that."""
-    trained = torch.load(output, weights_only=True)
-    network = with_discriminant(restored(trained["state_dict"]), [learned], drawings)
-    content = describe(network, stages.chosen_by, stages.recipe, stages.revision)
-    content["metrics"] |= {name: trained["metrics"][name] for name in ("epochs", "curve")}
-    write(content, output)
 
 
 def outputs(recipe: Recipe) -> list[Path]:
