@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, WebSocketRoute, expect
+from playwright.sync_api import Page, expect
 
 from tests.system.drawing import (
     DIGITS,
@@ -15,9 +15,6 @@ from tests.system.drawing import (
     open_page,
 )
 from tests.system.running import RunningSystem, eventually
-
-# Longer than anything that the browser waits for by the clock.
-LONG_MS = 3000
 
 
 def test_a_label_at_once_is_one_for_the_stroke_that_was_just_drawn(system: RunningSystem, desktop: Page):
@@ -117,77 +114,12 @@ def test_a_stroke_drawn_before_undo_or_another_brush_is_done_is_kept(system: Run
     expect_answer(desktop, 4)
 
 
-@pytest.mark.parametrize("times", [1, 2])
-def test_a_stroke_is_kept_however_late_the_server_hears_of_undo(
-    system: RunningSystem, desktop: Page, times: int
-):
-    line = SlowLine(desktop)
-    open_page(desktop, system.address)
-    first, second = DIGITS[4]
-    draw_with_mouse(desktop, [first])
-    expect(desktop.locator(".st-key-answer")).not_to_have_text(NONE_YET)
-    draw_with_mouse(desktop, [[(20, 90), (80, 90)]] * times)
-    line.holds()
-    for _ in range(times):
-        _press(desktop, "undo")
-    draw_with_mouse(desktop, [second])
-    desktop.wait_for_timeout(LONG_MS)
-    line.goes_on()
-    expect_answer(desktop, 4)
-    eventually(lambda: system.newest()[:2] == (4, None))
-
-
-def test_a_stroke_is_kept_however_late_the_server_hears_of_clear_and_another_brush(
-    system: RunningSystem, desktop: Page
-):
-    line = SlowLine(desktop)
-    open_page(desktop, system.address)
-    draw_with_mouse(desktop, DIGITS[1])
-    expect_answer(desktop, 1)
-    thin = ink(desktop)
-    line.holds()
-    _press(desktop, "clear")
-    _press(desktop, "brush", "Bold")
-    draw_with_mouse(desktop, DIGITS[1])
-    desktop.wait_for_timeout(LONG_MS)
-    line.goes_on()
-    eventually(lambda: ink(desktop) > 1.2 * thin)
-    expect_answer(desktop, 1)
-
-
 def test_a_click_that_changes_nothing_holds_no_stroke_up(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)
     for button in ("undo", "clear"):
         _press(desktop, button)
         draw_with_mouse(desktop, DIGITS[7])
         expect_answer(desktop, 7)
-
-
-class SlowLine:
-    """What a page sends from now on comes to the server when one lets it."""
-
-    def __init__(self, page: Page) -> None:
-        self._waiting: list[tuple[WebSocketRoute, str | bytes]] | None = None
-        page.route_web_socket("**/_stcore/stream", self._connect)
-
-    def holds(self) -> None:
-        self._waiting = []
-
-    def goes_on(self) -> None:
-        waiting, self._waiting = self._waiting or [], None
-        for server, message in waiting:
-            server.send(message)
-
-    def _connect(self, page: WebSocketRoute) -> None:
-        server = page.connect_to_server()
-
-        def send(message: str | bytes) -> None:
-            if self._waiting is None:
-                server.send(message)
-            else:
-                self._waiting.append((server, message))
-
-        page.on_message(send)
 
 
 def _press(page: Page, key: str, text: str = "") -> None:
