@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ui import pictures
-from ui.canvas import after_strokes, theme
+from ui.canvas import after_strokes, redrawing, theme
 from ui.drawing import Drawing
 from ui.model_client import Explanation, ModelError
 from ui.percentage import percentage
@@ -87,7 +87,7 @@ def label(session: Session) -> None:
     """ "Right?" with yes or one of the ten digits, in one click."""
     drawing = session.drawing
     unanswered = drawing.answer is None
-    say = after_strokes(session, session.label)
+    say = redrawing(session, after_strokes(session, session.label))
     with st.container(key="question", horizontal=True, vertical_alignment="center"):
         st.html(f"<div>{_question(drawing)}</div>", width="content")
         # browser.js presses the digit that is shown instead: an answer that came meanwhile gets no yes.

@@ -51,9 +51,9 @@ def _session() -> Session:
 @st.fragment  # a stroke runs this again, and not the whole page
 def _drawing_board(session: Session) -> None:
     with st.container(key="heading", horizontal=True, vertical_alignment="center"):
-        # browser.js tells a restarted page which start the canvas has, strokes.js waits for the brush.
+        # browser.js tells a restarted page which start the canvas has, strokes.js waits for clicks and the brush.
         data = f'data-start="{session.canvas_start.mark}" data-brush="{brush()}"'
-        st.html(f'<h1 class="title" {data}>Draw a digit</h1>')
+        st.html(f'<h1 class="title" {data} data-clicks="{session.clicks}">Draw a digit</h1>')
         upload.choose_picture(session)
     with st.container(key="board"):
         with st.container(key="paper"):

@@ -73,13 +73,23 @@ def after_strokes(session: Session, act: Callable[..., None]) -> Callable[..., N
     return do
 
 
+def redrawing(session: Session, act: Callable[..., None]) -> Callable[..., None]:
+    """`act` for a button that may redraw the canvas. It is counted: strokes.js waits for that with the next stroke."""
+
+    def do(*arguments: Any) -> None:
+        session.clicks += 1
+        act(*arguments)
+
+    return do
+
+
 def tools(session: Session) -> None:
     """Show what is below the canvas: brush width, undo, clear."""
     st.segmented_control(
         "Brush", list(BRUSHES), default=MEDIUM, key="brush", required=True, label_visibility="collapsed"
     )
-    st.button("Undo", key="undo", on_click=after_strokes(session, session.undo))
-    st.button("Clear", key="clear", on_click=session.clear)
+    st.button("Undo", key="undo", on_click=redrawing(session, after_strokes(session, session.undo)))
+    st.button("Clear", key="clear", on_click=redrawing(session, session.clear))
 
 
 def _look(session: Session, drawn: CanvasResult) -> None:

@@ -58,6 +58,7 @@ class Session:
     notice: str = ""
     canvas_start: CanvasStart = field(init=False)
     theme: str | None = None  # that the strokes are drawn in
+    clicks: int = 0  # on what may redraw the canvas
     _new: bool = True
     _gone_on: bool = False
     _strokes: tuple[Stroke, ...] = ()

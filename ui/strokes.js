@@ -56,25 +56,32 @@ const sendStrokeFirst = (event) => {
 
 // After a click: the canvas is drawn anew when the server has answered, and what was drawn on it meanwhile would go.
 // So the strokes of that moment are held back and drawn when the canvas is ready.
-const REDRAWS = '.st-key-clear, .st-key-undo, .st-key-digits'
+const REDRAWS = ['clear', 'undo', 'digits'].map((key) => `.st-key-${key} button`).join()
 const BRUSH = '.st-key-brush button'
-// The title says which brush the server's last run gave the canvas.
+// The title says which brush the server's last run gave the canvas, and how many such clicks have come to it.
 const TITLE = '.title'
+const HEADING = '.st-key-heading'
 // The toolbar's button that the canvas writes to whenever something new came from the server.
 const WRITTEN = '[aria-label="Edit"]'
-// Not every such click changes the canvas: then it is ready soon after the server's run, if there was one.
+// Not every such click changes the canvas: then it is ready soon after the server's run.
 const READY_AFTER_RUN_MS = 500
-const READY_AFTER_MS = 2000
+// Two clicks may come to the server as one: then as many as are waited for never come.
+const READY_AFTER_SOME_MS = 2000
+const GIVE_UP_AFTER_MS = 10000
 const RUN = 'data-test-script-state'
 const DRAWING = ['mousedown', 'mousemove', 'mouseup', 'touchstart', 'touchmove', 'touchend', 'touchcancel']
 
 let held = null  // events, while the canvas is not ready
 let before = ''  // what it showed before the click that draws it anew; null until that is painted
 let wanted = null  // the brush that was clicked meanwhile
+let clicks = 0  // that redraw, meanwhile
+let cameBefore = 0  // such clicks that had come to the server then
 let ready = 0
 
-const brush = () => document.querySelector(TITLE)?.dataset.brush
-const hasBrush = () => wanted === null || brush() === wanted
+const title = () => document.querySelector(TITLE)?.dataset ?? {}
+// A restarted page begins to count anew: less than none.
+const came = () => Number(title().clicks) - cameBefore
+const isAnswered = () => (came() >= clicks || came() < 0) && (wanted === null || title().brush === wanted)
 
 const picture = () =>
   canvasRoots().flatMap((root) => [...root.querySelectorAll('canvas')]).map((canvas) => canvas.toDataURL()).join()
@@ -86,10 +93,13 @@ const drawHeldIn = (milliseconds) => {
 
 // It loads a drawing in promises, which are kept before the next timer.
 const canvasIsWritten = new MutationObserver(() => setTimeout(() => {
-  if (held !== null && hasBrush() && before !== null && picture() !== before) drawHeld()
+  if (held !== null && isAnswered() && before !== null && picture() !== before) drawHeld()
 }))
-const runEnds = new MutationObserver(([{ target }]) => {
-  drawHeldIn(target.getAttribute(RUN) === 'notRunning' && hasBrush() ? READY_AFTER_RUN_MS : READY_AFTER_MS)
+const runEnds = new MutationObserver(() => {
+  if (!document.querySelector(CANVAS)) drawHeld()  // another page: the canvas is a new one when this comes back
+  else if (document.querySelector(APP).getAttribute(RUN) !== 'notRunning') drawHeldIn(GIVE_UP_AFTER_MS)
+  else if (isAnswered()) drawHeldIn(READY_AFTER_RUN_MS)
+  else drawHeldIn(came() > 0 ? READY_AFTER_SOME_MS : GIVE_UP_AFTER_MS)
 })
 
 const holdStrokes = (event) => {
@@ -97,18 +107,25 @@ const holdStrokes = (event) => {
   const redraws = event.target.closest(REDRAWS)
   const choice = event.target.closest(BRUSH)
   if (!(redraws || choice) || app.getAttribute(CONNECTION) !== CONNECTED) return
-  held ??= []
+  if (choice && wanted === null && choice.textContent.trim() === title().brush) return  // it is that one already
+  if (held === null) {
+    held = []
+    cameBefore = Number(title().clicks)
+  }
   if (choice) wanted = choice.textContent.trim()
   if (redraws) {
+    clicks += 1
     before = null
     requestAnimationFrame(() => { before = picture() })
   }
-  drawHeldIn(READY_AFTER_MS)
+  drawHeldIn(GIVE_UP_AFTER_MS)
   for (const root of canvasRoots()) {
     const button = root.querySelector(WRITTEN)
     if (button) canvasIsWritten.observe(button, { attributes: true })
   }
   runEnds.observe(app, { attributes: true, attributeFilter: [RUN] })
+  // The browser may show a short run's end with its begin.
+  runEnds.observe(document.querySelector(HEADING), { attributes: true, childList: true, subtree: true })
 }
 
 const hold = (event) => {
@@ -137,6 +154,7 @@ const drawHeld = () => {
   const events = held ?? []
   held = wanted = null
   before = ''
+  clicks = 0
   for (const [target, event] of events) target.dispatchEvent(event)
   if (events.length > 0 && pen === null) markUnsent()
 }
@@ -144,10 +162,16 @@ const drawHeld = () => {
 // A stroke of the very moment in which the page comes back may have been sent to nobody.
 const AGAIN_AFTER_MS = 2000
 
+// What is held waits for a click that may have gone to nobody too.
+const drawHeldAndSend = () => {
+  if (held !== null) drawHeld()
+  send()
+}
+
 // It may have gone and come in one turn of the browser: then the second of two changes tells.
 const comesBack = new MutationObserver((changes) => {
   const isBack = changes[0].target.getAttribute(CONNECTION) === CONNECTED
-  if (isBack && changes.some(({ oldValue }) => oldValue !== CONNECTED)) setTimeout(send, AGAIN_AFTER_MS)
+  if (isBack && changes.some(({ oldValue }) => oldValue !== CONNECTED)) setTimeout(drawHeldAndSend, AGAIN_AFTER_MS)
 })
 
 const LISTENERS = [

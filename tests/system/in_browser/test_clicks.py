@@ -1,9 +1,9 @@
 """Clicks that follow a stroke at once, and strokes that follow a click at once: nothing that was drawn is lost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
 from tests.system.drawing import (
     DIGITS,
@@ -15,6 +15,17 @@ from tests.system.drawing import (
     open_page,
 )
 from tests.system.running import RunningSystem, eventually
+
+# How late the server hears of a click; strokes.js waits three times as long.
+LONG_MS = 3000
+
+
+@pytest.fixture
+def slow_line(browser: Browser) -> Iterator["SlowLine"]:
+    """With a page that no other test gets: what it sends moves only while a test waits for the browser."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, ignore_https_errors=True)
+    yield SlowLine(context.new_page())
+    context.close()
 
 
 def test_a_label_at_once_is_one_for_the_stroke_that_was_just_drawn(system: RunningSystem, desktop: Page):
@@ -114,12 +125,78 @@ def test_a_stroke_drawn_before_undo_or_another_brush_is_done_is_kept(system: Run
     expect_answer(desktop, 4)
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_stroke_is_kept_however_late_the_server_hears_of_undo(
+    system: RunningSystem, slow_line: "SlowLine", times: int
+):
+    page = slow_line.page
+    open_page(page, system.address)
+    first, second = DIGITS[4]
+    draw_with_mouse(page, [first])
+    expect(page.locator(".st-key-answer")).not_to_have_text(NONE_YET)
+    draw_with_mouse(page, [[(20, 90), (80, 90)]] * times)
+    slow_line.holds()
+    for _ in range(times):
+        _press(page, "undo")
+    draw_with_mouse(page, [second])
+    page.wait_for_timeout(LONG_MS)
+    slow_line.goes_on()
+    expect_answer(page, 4)
+    eventually(lambda: system.newest()[:2] == (4, None))
+
+
+def test_a_stroke_is_kept_however_late_the_server_hears_of_clear_and_another_brush(
+    system: RunningSystem, slow_line: "SlowLine"
+):
+    page = slow_line.page
+    open_page(page, system.address)
+    draw_with_mouse(page, DIGITS[1])
+    expect_answer(page, 1)
+    thin = ink(page)
+    slow_line.holds()
+    _press(page, "clear")
+    _press(page, "brush", "Bold")
+    draw_with_mouse(page, DIGITS[1])
+    page.wait_for_timeout(LONG_MS)
+    slow_line.goes_on()
+    eventually(lambda: ink(page) > 1.2 * thin)
+    expect_answer(page, 1)
+
+
 def test_a_click_that_changes_nothing_holds_no_stroke_up(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)
     for button in ("undo", "clear"):
         _press(desktop, button)
         draw_with_mouse(desktop, DIGITS[7])
         expect_answer(desktop, 7)
+
+
+class SlowLine:
+    """A line on which what the page sends waits while it holds."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self._waiting: list[tuple[WebSocketRoute, str | bytes]] | None = None
+        page.route_web_socket("**/_stcore/stream", self._connect)
+
+    def holds(self) -> None:
+        self._waiting = []
+
+    def goes_on(self) -> None:
+        waiting, self._waiting = self._waiting or [], None
+        for server, message in waiting:
+            server.send(message)
+
+    def _connect(self, page: WebSocketRoute) -> None:
+        server = page.connect_to_server()
+
+        def send(message: str | bytes) -> None:
+            if self._waiting is None:
+                server.send(message)
+            else:
+                self._waiting.append((server, message))
+
+        page.on_message(send)
 
 
 def _press(page: Page, key: str, text: str = "") -> None:
