@@ -6,11 +6,8 @@ predicted(predictor, images)
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from handler.compiled import as_tensor
 from handler.predictor import Prediction, Predictor
 
 BATCH = 100
@@ -25,11 +22,3 @@ def batches(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
 def predicted(predictor: Predictor, images: NDArray[np.uint8]) -> list[Prediction]:
     """What a predictor says of prepared images, uint8 (N, 28, 28)."""
     return [prediction for batch in batches(images) for prediction in predictor.predict_inputs(list(batch))]
-
-
-def features(model: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What the network's last layer sees of prepared images, uint8 (N, 28, 28): float32 (N, features)."""
-    layers = list(model.layers)[:-1]  # type: ignore[arg-type]
-    with torch.inference_mode():
-        seen = [nn.Sequential(*layers)(as_tensor(batch)).numpy() for batch in batches(images)]
-    return np.concatenate(seen)

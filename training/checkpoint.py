@@ -91,7 +91,7 @@ def describe(
 
 
 def logits_of(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Logits (N, outputs) of prepared images, uint8 (N, 28, 28)."""
+    """Logits (N, 11) of prepared images, uint8 (N, 28, 28)."""
     logits = eager(network.eval())
     parts = [logits(batch) for batch in batches(images)]
     return np.concatenate(parts) if parts else np.empty((0, NO_DIGIT + 1), np.float32)

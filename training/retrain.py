@@ -28,7 +28,6 @@ from training import data
 from training.archive import WEIGHTS
 from training.checkpoint import ChosenBy, describe, git_revision, write, write_description
 from training.data import DataError
-from training.discriminant import with_discriminant, without_discriminant
 from training.evaluate import ModelError
 from training.fit import Curve, Plan, fit
 from training.halves import halves
@@ -90,8 +89,7 @@ def retrain(champion: Path, version: str, labelled: Labelled, folder: Path, reci
     none = choosing[1].labels == NO_DIGIT
     none_called_digit = float(answers(before, choosing[1].images[none]).is_digit.mean())
     for share in OF_THE_WAY:
-        between = _between(start, end, share)
-        network = with_discriminant(between, [learned, screened.kept.digits], drawings)
+        network = _between(start, end, share)
         content = describe(network, ChosenBy(*choosing), recipe, git_revision(), none_called_digit)
         content["champion"] = version
         content["of_the_way"] = share
@@ -113,13 +111,13 @@ def _trained(
 ) -> tuple[torch.nn.Module, torch.nn.Module, Curve]:
     """The champion, the same trained on, and what each epoch was like."""
     state = torch.load(champion, map_location="cpu", weights_only=True)["state_dict"]
-    start = restored(without_discriminant(state)).eval().to(memory_format=torch.channels_last)
+    start = restored(state).eval().to(memory_format=torch.channels_last)
     channels = [weight.shape[0] for weight in state.values() if weight.dim() == 4]
     outputs = next(weight.shape[0] for weight in state.values() if weight.dim() == 2)
-    if outputs < OUTPUTS:
+    if outputs != OUTPUTS:
         raise ValueError(
-            f"{champion} has {outputs} outputs, and a model that knows what is no digit at least {OUTPUTS}: it cannot "
-            "be trained on. Serve a newer version first."
+            f"{champion} has {outputs} outputs, and a model that knows what is no digit has {OUTPUTS}: it cannot be "
+            "trained on. Serve a newer version first."
         )
     work = folder / "work"
     shutil.rmtree(work, ignore_errors=True)  # it takes minutes: always from the start
