@@ -33,13 +33,11 @@ from training.fit import Curve, Plan, fit
 from training.halves import halves
 from training.judge import JudgedBy, judge, what_was_known
 from training.labelled import Labelled, LabelledError, fetch
-from training.measure import answers
 from training.mix import Mix
 from training.onnx_export import export
 from training.recipe import Recipe
 from training.retrain_report import Report
 from training.screen import screen
-from training.strokes.generate import NO_DIGIT
 from training.train import drawings_of, split
 
 LOST = 3  # the exit status of a challenger that may not follow
@@ -85,12 +83,8 @@ def retrain(champion: Path, version: str, labelled: Labelled, folder: Path, reci
     mix = Mix(learned, drawings, recipe, screened.kept.digits)
     start, end, curve = _trained(champion, mix, recipe, folder)
     path = folder / "challenger.pt"
-    # As strict as the champion: people shall see a model that tells better, not one whose border lies elsewhere.
-    none = choosing[1].labels == NO_DIGIT
-    none_called_digit = float(answers(before, choosing[1].images[none]).is_digit.mean())
     for share in OF_THE_WAY:
-        network = _between(start, end, share)
-        content = describe(network, ChosenBy(*choosing), recipe, git_revision(), none_called_digit)
+        content = describe(_between(start, end, share), ChosenBy(*choosing), recipe, git_revision())
         content["champion"] = version
         content["of_the_way"] = share
         content["labelled_drawings"] = screened.kept.labels()
