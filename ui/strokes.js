@@ -20,6 +20,8 @@ const SENT_AFTER_MS = 500
 // Streamlit sends a stroke a moment later, but a link to another page at once and without it.
 const LEAVE_AFTER_MS = 100
 
+const POINTER = ['pointerdown', 'pointerup', 'pointercancel']
+
 let pen = null  // the pointer that draws
 let isUnsent = false
 let sent = 0
@@ -54,8 +56,9 @@ const sendStrokeFirst = (event) => {
   if (link) setTimeout(() => link.click(), LEAVE_AFTER_MS)
 }
 
-// After a click: the canvas is drawn anew when the server has answered, and what was drawn on it meanwhile would go.
-// So the strokes of that moment are held back and drawn when the canvas is ready.
+// After a click: the canvas is drawn anew when the server has answered, and what was drawn on it meanwhile would go. Two
+// clicks may even come to the server as one. So from such a click on, strokes and clicks wait in a queue, and have their
+// turn, one after the other, when the canvas is ready.
 const REDRAWS = ['clear', 'undo', 'digits'].map((key) => `.st-key-${key} button`).join()
 const BRUSH = '.st-key-brush button'
 // The title says which brush the server's last run gave the canvas, and how many such clicks have come to it.
@@ -65,60 +68,58 @@ const HEADING = '.st-key-heading'
 const WRITTEN = '[aria-label="Edit"]'
 // Not every such click changes the canvas: then it is ready soon after the server's run.
 const READY_AFTER_RUN_MS = 500
-// Two clicks may come to the server as one: then as many as are waited for never come.
-const READY_AFTER_SOME_MS = 2000
 const GIVE_UP_AFTER_MS = 10000
 const RUN = 'data-test-script-state'
-const DRAWING = ['mousedown', 'mousemove', 'mouseup', 'touchstart', 'touchmove', 'touchend', 'touchcancel']
+const BEGINS = ['pointerdown', 'mousedown', 'touchstart']
+const MOVES = ['mousemove', 'touchmove']
+const ENDS = ['mouseup', 'touchend', 'touchcancel']
 
-let held = null  // events, while the canvas is not ready
-let before = ''  // what it showed before the click that draws it anew; null until that is painted
-let wanted = null  // the brush that was clicked meanwhile
-let clicks = 0  // that redraw, meanwhile
-let cameBefore = 0  // such clicks that had come to the server then
+let queue = null  // events with their targets; null while the canvas is ready
+let isAwaited = false
+let hasTurn = false  // an event of the queue
+let holdsStroke = false
+let before = ''  // what the canvas showed before the click that draws it anew; null until that is painted
+let wanted = null  // the brush, where the click was on one
+let cameBefore = ''  // how many clicks had come to the server then
 let ready = 0
 
 const title = () => document.querySelector(TITLE)?.dataset ?? {}
-// A restarted page begins to count anew: less than none.
-const came = () => Number(title().clicks) - cameBefore
-const isAnswered = () => (came() >= clicks || came() < 0) && (wanted === null || title().brush === wanted)
+const isAnswered = () => wanted === null ? title().clicks !== cameBefore : title().brush === wanted
 
 const picture = () =>
   canvasRoots().flatMap((root) => [...root.querySelectorAll('canvas')]).map((canvas) => canvas.toDataURL()).join()
 
-const drawHeldIn = (milliseconds) => {
+const goOnIn = (milliseconds) => {
   clearTimeout(ready)
-  ready = setTimeout(drawHeld, milliseconds)
+  ready = setTimeout(goOn, milliseconds)
 }
 
 // It loads a drawing in promises, which are kept before the next timer.
 const canvasIsWritten = new MutationObserver(() => setTimeout(() => {
-  if (held !== null && isAnswered() && before !== null && picture() !== before) drawHeld()
+  if (isAwaited && isAnswered() && before !== null && picture() !== before) goOn()
 }))
 const runEnds = new MutationObserver(() => {
-  if (!document.querySelector(CANVAS)) drawHeld()  // another page: the canvas is a new one when this comes back
-  else if (document.querySelector(APP).getAttribute(RUN) !== 'notRunning') drawHeldIn(GIVE_UP_AFTER_MS)
-  else if (isAnswered()) drawHeldIn(READY_AFTER_RUN_MS)
-  else drawHeldIn(came() > 0 ? READY_AFTER_SOME_MS : GIVE_UP_AFTER_MS)
+  if (!document.querySelector(CANVAS)) goOn()  // another page: the canvas is a new one when this comes back
+  else if (document.querySelector(APP).getAttribute(RUN) === 'notRunning' && isAnswered()) goOnIn(READY_AFTER_RUN_MS)
+  else goOnIn(GIVE_UP_AFTER_MS)
 })
 
-const holdStrokes = (event) => {
+const awaitCanvas = (event) => {
   const app = document.querySelector(APP)
   const redraws = event.target.closest(REDRAWS)
   const choice = event.target.closest(BRUSH)
   if (!(redraws || choice) || app.getAttribute(CONNECTION) !== CONNECTED) return
-  if (choice && wanted === null && choice.textContent.trim() === title().brush) return  // it is that one already
-  if (held === null) {
-    held = []
-    cameBefore = Number(title().clicks)
-  }
-  if (choice) wanted = choice.textContent.trim()
+  if (choice && choice.textContent.trim() === title().brush) return  // it is that one already
+  isAwaited = true
+  queue ??= []
+  wanted = choice ? choice.textContent.trim() : null
+  cameBefore = title().clicks
+  before = ''
   if (redraws) {
-    clicks += 1
     before = null
     requestAnimationFrame(() => { before = picture() })
   }
-  drawHeldIn(GIVE_UP_AFTER_MS)
+  goOnIn(GIVE_UP_AFTER_MS)
   for (const root of canvasRoots()) {
     const button = root.querySelector(WRITTEN)
     if (button) canvasIsWritten.observe(button, { attributes: true })
@@ -128,56 +129,67 @@ const holdStrokes = (event) => {
   runEnds.observe(document.querySelector(HEADING), { attributes: true, childList: true, subtree: true })
 }
 
-const hold = (event) => {
-  if (held === null || !event.isTrusted) return
-  const [target] = event.composedPath()
-  // Of a stroke that began before the click the rest goes its way, and so does what begins elsewhere.
-  const begins = event.type === 'mousedown' || event.type === 'touchstart'
-  if (begins ? !event.target.closest(CANVAS) : held.length === 0) return
+const enqueue = (event) => {
+  if (queue === null || hasTurn) return
+  const isOnCanvas = event.target.closest(CANVAS) !== null
+  if (event.type === 'click') {
+    if (isOnCanvas) return
+  } else {
+    // Of a stroke that began before the click the rest goes its way, and so does what begins elsewhere.
+    if (BEGINS.includes(event.type) && isOnCanvas) holdsStroke = true
+    if (!holdsStroke) return
+    if (ENDS.includes(event.type)) holdsStroke = false
+  }
   event.stopImmediatePropagation()
-  if (event.cancelable) event.preventDefault()
-  held.push([target, again(event)])
+  // A pointer's event stays as it is, or its mouse event would not come.
+  if (event.cancelable && !POINTER.includes(event.type)) event.preventDefault()
+  queue.push([event.composedPath()[0], again(event)])
 }
 
 const again = (event) => {
-  if (event instanceof MouseEvent) return new MouseEvent(event.type, event)
+  if (event instanceof MouseEvent) return new event.constructor(event.type, event)
   const { bubbles, cancelable, composed } = event
   const [touches, targetTouches, changedTouches] =
     [event.touches, event.targetTouches, event.changedTouches].map((list) => [...list])
   return new TouchEvent(event.type, { bubbles, cancelable, composed, touches, targetTouches, changedTouches })
 }
 
-const drawHeld = () => {
+const goOn = async () => {
   canvasIsWritten.disconnect()
   runEnds.disconnect()
   clearTimeout(ready)
-  const events = held ?? []
-  held = wanted = null
-  before = ''
-  clicks = 0
-  for (const [target, event] of events) target.dispatchEvent(event)
-  if (events.length > 0 && pen === null) markUnsent()
+  isAwaited = false
+  while (queue.length > 0 && !isAwaited) {
+    const [target, event] = queue.shift()
+    hasTurn = true
+    target.dispatchEvent(event)
+    hasTurn = false
+    await null  // the canvas does some of its work in promises
+  }
+  if (isAwaited) return
+  queue = null
+  holdsStroke = false
 }
 
 // A stroke of the very moment in which the page comes back may have been sent to nobody.
 const AGAIN_AFTER_MS = 2000
 
-// What is held waits for a click that may have gone to nobody too.
-const drawHeldAndSend = () => {
-  if (held !== null) drawHeld()
+// What is in the queue waits for a click that may have gone to nobody too.
+const goOnAndSend = async () => {
+  if (isAwaited) await goOn()
   send()
 }
 
 // It may have gone and come in one turn of the browser: then the second of two changes tells.
 const comesBack = new MutationObserver((changes) => {
   const isBack = changes[0].target.getAttribute(CONNECTION) === CONNECTED
-  if (isBack && changes.some(({ oldValue }) => oldValue !== CONNECTED)) setTimeout(drawHeldAndSend, AGAIN_AFTER_MS)
+  if (isBack && changes.some(({ oldValue }) => oldValue !== CONNECTED)) setTimeout(goOnAndSend, AGAIN_AFTER_MS)
 })
 
 const LISTENERS = [
-  ...['pointerdown', 'pointerup', 'pointercancel'].map((type) => [type, followPen]),
-  ...[sendStrokeFirst, holdStrokes].map((act) => ['click', act]),
-  ...DRAWING.map((type) => [type, hold]),
+  ...[...POINTER, ...BEGINS, ...MOVES, ...ENDS, 'click'].map((type) => [type, enqueue]),
+  ...POINTER.map((type) => [type, followPen]),
+  ...[sendStrokeFirst, awaitCanvas].map((act) => ['click', act]),
 ]
 const OPTIONS = { capture: true, passive: false }
 

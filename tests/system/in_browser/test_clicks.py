@@ -16,7 +16,7 @@ from tests.system.drawing import (
 )
 from tests.system.running import RunningSystem, eventually
 
-# How late the server hears of a click; strokes.js waits three times as long.
+# How late the server hears of a click; strokes.js waits three times as long for each.
 LONG_MS = 3000
 
 
