@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from handler.compiled import Logits, compiled, eager
-from handler.model import OUTPUTS, folded, restored
+from handler.model import folded, restored
 from handler.preprocessing import preprocess
 
 DIGITS = 10
@@ -113,24 +113,20 @@ class Predictor:
 
 
 def digit_probabilities(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
-    """How probable each digit is, given that it is one: (N, 10) of logits (N, 10) or more."""
+    """How probable each digit is, given that it is one: (N, 10) of logits (N, 10) or (N, 11)."""
     return _softmax(logits[:, :DIGITS].astype(np.float64) / temperature)
 
 
 def digit_scores(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
-    """How like a digit each is, 0 to 1: (N,) of logits (N, 11), or of two opinions' (N, 22), the lower of them.
+    """How like a digit each is, 0 to 1: (N,) of logits (N, 11).
 
-    An opinion is the probability that it is not "no digit". A network that knows no such thing, of logits (N, 10), is
-    asked for its confidence.
+    The network's own probability that it is not "no digit". One that knows no such thing, of logits (N, 10), is asked
+    for its confidence.
     """
-    scaled = logits.astype(np.float64) / temperature
+    probabilities = _softmax(logits.astype(np.float64) / temperature)
     if logits.shape[1] == DIGITS:
-        return _softmax(scaled).max(axis=1)
-    opinions = [
-        _softmax(opinion)[:, :DIGITS].sum(axis=1)
-        for opinion in np.split(scaled, scaled.shape[1] // OUTPUTS, axis=1)
-    ]
-    return np.min(opinions, axis=0)
+        return probabilities.max(axis=1)
+    return probabilities[:, :DIGITS].sum(axis=1)
 
 
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

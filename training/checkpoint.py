@@ -39,18 +39,8 @@ class ChosenBy:
     held_out: Drawings
 
 
-def describe(
-    network: nn.Module,
-    chosen_by: ChosenBy,
-    recipe: Recipe,
-    revision: str,
-    none_called_digit: float | None = None,
-) -> dict[str, Any]:
-    """The checkpoint of a network, with temperature, threshold and metrics by what it did not learn from.
-
-    The threshold leaves the recipe's share of digits out; or it lets this share, 0 to 1, of what is no digit pass, and
-    one drawing at least.
-    """
+def describe(network: nn.Module, chosen_by: ChosenBy, recipe: Recipe, revision: str) -> dict[str, Any]:
+    """The checkpoint of a network, with temperature, threshold and metrics by what it did not learn from."""
     mnist, drawn = chosen_by.validation, chosen_by.held_out
     none = drawn.labels == NO_DIGIT
     logits = [
@@ -60,10 +50,7 @@ def describe(
     # Two groups of people, as it were, each of the same weight: neither should be told too much or too little.
     temperature = fit_temperature(logits[:2], labels)
     scores = [digit_scores(group, temperature) for group in logits]
-    if none_called_digit is None:
-        threshold = min(float(np.quantile(group, recipe.rejected_share)) for group in scores[:2])
-    else:
-        threshold = float(np.quantile(scores[2], 1 - none_called_digit))
+    threshold = min(float(np.quantile(group, recipe.rejected_share)) for group in scores[:2])
     metrics: dict[str, float] = {}
     for name, group, truth in zip(("validation", "held_out"), logits, labels, strict=False):
         probabilities = digit_probabilities(group, temperature)
@@ -91,7 +78,7 @@ def describe(
 
 
 def logits_of(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Logits (N, outputs) of prepared images, uint8 (N, 28, 28)."""
+    """Logits (N, 11) of prepared images, uint8 (N, 28, 28)."""
     logits = eager(network.eval())
     parts = [logits(batch) for batch in batches(images)]
     return np.concatenate(parts) if parts else np.empty((0, NO_DIGIT + 1), np.float32)

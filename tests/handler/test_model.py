@@ -37,17 +37,6 @@ def test_folded_it_can_still_be_explained():
     assert picture.grad.abs().sum() > 0
 
 
-def test_its_logits_are_the_mean_of_its_looks():
-    model, pictures = _trained(), torch.rand(8, 1, 28, 28)
-    as_it_is, to_the_right = torch.zeros(2, 1, 3, 3).unbind()
-    as_it_is[0, 1, 1] = to_the_right[0, 1, 0] = 1.0
-    looking_twice = restored(model.state_dict() | {"looks": torch.stack([as_it_is, to_the_right])}).eval()
-    moved = torch.nn.functional.pad(pictures, (1, 0))[..., :28]
-    expected = (model(pictures) + model(moved)) / 2
-    assert torch.allclose(looking_twice(pictures), expected, atol=1e-5, rtol=0)
-    assert torch.allclose(folded(looking_twice)(pictures), expected, atol=1e-5, rtol=0)
-
-
 @pytest.mark.parametrize(("channels", "outputs"), [((32, 48, 48, 96, 96), 10), ((8, 12, 12, 16, 20), 11)])
 def test_a_network_is_restored_from_its_weights_alone(channels, outputs):
     torch.manual_seed(1)

@@ -137,14 +137,6 @@ def test_the_score_is_how_probable_it_is_that_it_is_not_no_digit():
     assert digit_scores(logits, 1.0) == pytest.approx([0.25, 10 / 11])
 
 
-def test_of_two_opinions_the_lower_counts():
-    logits = np.zeros((2, 22), np.float32)
-    logits[0, 10] = np.log(30)
-    logits[1, 21] = np.log(90)
-    assert digit_scores(logits, 1.0) == pytest.approx([0.25, 0.1])
-    assert np.array_equal(digit_probabilities(logits, 1.0), digit_probabilities(logits[:, :10], 1.0))
-
-
 def test_no_digit_has_no_part_in_which_digit_it_would_be():
     logits = np.random.default_rng(0).normal(size=(3, 11)).astype(np.float32)
     assert np.array_equal(digit_probabilities(logits, 2.0), digit_probabilities(logits[:, :10], 2.0))
