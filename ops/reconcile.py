@@ -25,8 +25,9 @@ from ops.versions import Versions
 from ops.workers_output import WorkersOutput
 
 POLL_INTERVAL_S = 0.1
-# What a worker printed at its end may come after the news of it, on a busy machine.
-LAST_WORDS_WITHIN_S = 3.0
+# What a worker printed at its end may come after the news of it; and TorchServe, which reads no further then, loses
+# some of it on a busy machine. So its next one or two starts are heard too.
+LAST_WORDS_WITHIN_S = 12.0
 # The gateway waits so long for a prediction; the longest explanation takes half of that on a busy machine.
 DRAIN_S = 10.0
 WARM_WORKERS = 1
