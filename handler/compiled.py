@@ -1,7 +1,7 @@
 """The network in ONNX Runtime, which takes less than half of torch's time for one image.
 
     logits = compiled(Path("model.onnx"), model)
-    (logits or eager(model))(pixels)   # uint8 (N, 28, 28), ink 255, to float32 (N, 11)
+    (logits or eager(model))(pixels)   # uint8 (N, 28, 28), ink 255, to float32 (N, outputs)
 
 `training.onnx_export` makes the file. It describes the network and is no machine code: it needs no compiler, runs on
 whatever processor ONNX Runtime was built for, and nothing in it can be called but the operators of ONNX.

@@ -5,6 +5,8 @@
 Integrated gradients (M. Sundararajan et al., "Axiomatic Attribution for Deep Networks", 2017) from a blank
 sheet to the drawing: every pixel gets its share of how far the drawing moved the answer, and the
 shares add up to that (completeness), so that nothing the heat map shows is made up.
+
+Explained is what the network says at first sight; what it was not sure of it looked at again (handler/looks.py).
 """
 
 from collections.abc import Sequence

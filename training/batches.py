@@ -6,11 +6,14 @@ predicted(predictor, images)
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from handler.compiled import as_tensor
+from handler.model import DigitClassifier
 from handler.predictor import Prediction, Predictor
 
-BATCH = 100
+BATCH = 32
 
 
 def batches(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
@@ -22,3 +25,10 @@ def batches(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
 def predicted(predictor: Predictor, images: NDArray[np.uint8]) -> list[Prediction]:
     """What a predictor says of prepared images, uint8 (N, 28, 28)."""
     return [prediction for batch in batches(images) for prediction in predictor.predict_inputs(list(batch))]
+
+
+def features(model: DigitClassifier, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What the network's last layer sees of prepared images, uint8 (N, 28, 28): float32 (N, features)."""
+    with torch.inference_mode():
+        seen = [model.features(as_tensor(batch)).numpy() for batch in batches(images)]
+    return np.concatenate(seen)

@@ -20,7 +20,7 @@ CANDIDATES = 25
 def fit_temperature(logits: Sequence[NDArray[np.float32]], labels: Sequence[NDArray[np.int64]]) -> float:
     """The temperature under which the labels are likeliest, in groups that weigh the same.
 
-    Logits (N, 10) or (N, 11) of digits, of which the first ten count, and labels 0 to 9, (N,), for each group. The loss
+    Logits (N, 10) or more of digits, of which the first ten count, and labels 0 to 9, (N,), for each group. The loss
     has one minimum: two rounds of candidates find it, the second between the neighbours of the first's best.
     """
     groups = [

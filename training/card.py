@@ -28,9 +28,13 @@ A convolutional network that names one handwritten digit, says how sure it is, a
 written by `python -m training.publish`; each number comes from the run or was measured by it.
 
 - Input: 28x28 pixels, ink on paper 0, prepared by [handler/preprocessing.py](../handler/preprocessing.py).
-- Output: {published["parameters"]:,} parameters make eleven logits of them, ten digits and "no digit".
+  What no output is {published["look_again_below"]:.0%} sure of is looked at twice more, moved by half a pixel
+  ([handler/looks.py](../handler/looks.py)).
+- Output: {published["parameters"]:,} parameters make eleven logits of them, ten digits and "no digit", by two opinions.
 - `confidence`: the softmax of the digits at a temperature of {published["temperature"]:.3f}, so it means what it says.
-- `digit_score`: the softmax of all but "no digit"; `is_digit` from {published["digit_threshold"]:.3f} on.
+- `digit_score`: how probable it is that it is not "no digit", the lower of two opinions: the network's own, and that of
+  normal distributions of its features ([discriminant.py](discriminant.py)). `is_digit` from
+  {published["digit_threshold"]:.3f} on.
 
 ## Intended use
 
@@ -69,8 +73,8 @@ MNIST (Y. LeCun, C. Cortes, C. J. C. Burges; CC BY-SA 3.0): 60,000 digits to tra
 {settings["drawn_none"]:.0%} of them no digits, with a brush as the page has it. Their styles are written down by hand,
 whole or in parts that go together ({_figures():,} ways to write a digit): {len(digits.styles())} of digits and
 {len(outliers.kinds())} kinds of letters, signs, scribbles and more are learned from, {len(digits.HELD_OUT)} styles and
-{len(outliers.HELD_OUT)} kinds are held out. `make strokes` shows them all. What looks like a digit (O, l, Z, S, b, q,
-g) is not among the non-digits.
+{len(outliers.HELD_OUT)} kinds are held out. `make strokes` shows them all. Letters that look like a digit (O, l, Z, S,
+b, q, g) are among the non-digits, as few as in an alphabet: what might be either scores less than a clear digit.
 
 Measured on, and neither learned from nor chosen by: pendigits, by 30 people on a tablet (E. Alpaydin, F. Alimoglu;
 UCI Machine Learning Repository 81; CC BY 4.0), and Omniglot, characters of five alphabets (B. Lake; MIT).
@@ -89,9 +93,11 @@ UCI Machine Learning Repository 81; CC BY 4.0), and Omniglot, characters of five
 
 ## Reproduce
 
-`make train ARGS="--students 3"`, for three seeds, then `python -m training.publish`. The released run took
-{metrics["minutes"]:.0f} minutes on two busy cores. The same seed gives the same model on the same
-kind of processor with as many threads; elsewhere expect others, a tenth of a point apart.
+`make train ARGS="--students 3"`, for three seeds of the last {settings["last_epochs"]} epochs, then
+`python -m training.publish`. Released is the one to which the labels of MNIST's validation split and of the held-out
+styles are likeliest, here that of seed {published["seed"]}. The run took {metrics["minutes"]:.0f} minutes on two cores.
+The same seed gives the same model on the same kind of processor with as many threads; elsewhere expect others, a tenth
+of a point apart.
 
 Code `{published["git_revision"]}`, Python {libraries["python"]}, torch {libraries["torch"]}, torchvision
 {libraries["torchvision"]}, numpy {libraries["numpy"]}.

@@ -6,6 +6,7 @@ After each epoch everything that the next one needs lies in a file of the folder
 machine is, loses less than an epoch.
 """
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -40,6 +41,11 @@ class Plan:
     seed: int
     teachers: Sequence[nn.Module] = field(default=())
     start: nn.Module | None = None  # a network to go on from, in place of chance
+    trunk: "Plan | None" = None  # whose epochs before the last it shares, in place of its own
+
+    def shared_epochs(self, recipe: Recipe) -> int:
+        """How many epochs of the trunk's it goes on from."""
+        return max(self.epochs - recipe.last_epochs, 0) if self.trunk else 0
 
     def is_last(self, epoch: int, recipe: Recipe) -> bool:
         """Whether an epoch is one of those with more of MNIST."""
@@ -77,12 +83,14 @@ def fit(
     """
     run = _start(plan, mix, recipe)
     path = folder / f"{plan.name}.state"
-    _resume(run, path, plan, recipe)
+    _resume(run, plan, recipe, folder)
     for number in range(len(run.curve), plan.epochs):
         run.curve.append({"loss": _epoch(run, plan, mix, recipe, number)})
         run.curve[-1] |= after_epoch(run.average.module, run.curve)
         state = {name: part.state_dict() for name, part in run.parts().items()}
         write({"of": _identity(plan, recipe), "curve": run.curve, **state}, path)
+        if not plan.trunk and number + 1 == plan.epochs - recipe.last_epochs:
+            shutil.copyfile(path, _trunk_path(plan, folder))
     trained: DigitClassifier = run.average.module.eval()
     return trained
 
@@ -183,13 +191,19 @@ def _logits(network: nn.Module, inputs: Tensor) -> Tensor:
     return logits.float()
 
 
-def _resume(run: _Run, path: Path, plan: Plan, recipe: Recipe) -> None:
-    state = _read(path, plan, recipe)
+def _resume(run: _Run, plan: Plan, recipe: Recipe, folder: Path) -> None:
+    state = _read(folder / f"{plan.name}.state", plan, recipe)
+    if state is None and plan.trunk:
+        state = _read(_trunk_path(plan.trunk, folder), plan.trunk, recipe)
     if state is None:
         return
     for name, part in run.parts().items():
         part.load_state_dict(state[name])
     run.curve = state["curve"]
+
+
+def _trunk_path(plan: Plan, folder: Path) -> Path:
+    return folder / f"{plan.name}.trunk"
 
 
 def _read(path: Path, plan: Plan, recipe: Recipe) -> dict[str, Any] | None:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handler.compiled import eager
 from handler.predictor import DIGITS, Predictor
 from training import real_drawings
 from training.batches import batches, predicted
@@ -145,9 +144,16 @@ def _served_as_eager(predictor: Predictor, images: Sequence[NDArray[np.uint8]]) 
     """
     if not predictor.is_compiled:
         return None
-    logits = eager(predictor.model)
+    in_torch = Predictor(
+        predictor.model,
+        predictor.temperature,
+        predictor.digit_threshold,
+        predictor.version,
+        look_again_below=predictor.look_again_below,
+    )
     same = [
-        predictor.logits(batch)[:, :DIGITS].argmax(axis=1) == logits(batch)[:, :DIGITS].argmax(axis=1)
+        predictor.logits(batch)[:, :DIGITS].argmax(axis=1)
+        == in_torch.logits(batch)[:, :DIGITS].argmax(axis=1)
         for part in images
         for batch in batches(part)
     ]

@@ -3,7 +3,7 @@
     python -m training.onnx_export --checkpoint runs/latest.pt     # writes runs/latest.onnx
 
 `make train` ends with it. The file takes pixels as they come out of the preprocessing, uint8 (N, 28, 28), and gives
-float32 logits (N, 11); normalisations are folded into their convolutions.
+float32 logits (N, outputs); normalisations are folded into their convolutions.
 """
 
 import argparse

@@ -10,16 +10,13 @@ writing: C. Northcutt et al., "Confident Learning: Estimating Uncertainty in Dat
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from cleanlab.filter import find_label_issues
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from torch import nn
 
-from handler.compiled import as_tensor
 from handler.predictor import DIGITS, Predictor
-from training.batches import batches, predicted
+from training.batches import features, predicted
 from training.labelled import Labelled
 
 FOLDS = 5
@@ -59,14 +56,6 @@ def screen(predictor: Predictor, labelled: Labelled) -> Screened:
             said = f"labelled {labels[place]}, read as {answered[place]}"
             doubts[id_] = f"{said} ({answers[place].confidence:.0%} sure)"
     return Screened(labelled.take(np.array([id_ not in doubts for id_ in labelled.ids])), doubts)
-
-
-def features(model: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What the network's last layer sees of prepared images, uint8 (N, 28, 28): float32 (N, features)."""
-    layers = list(model.layers)[:-1]  # type: ignore[arg-type]
-    with torch.inference_mode():
-        seen = [nn.Sequential(*layers)(as_tensor(batch)).numpy() for batch in batches(images)]
-    return np.concatenate(seen)
 
 
 def _issues(

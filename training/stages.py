@@ -43,26 +43,32 @@ class Stages:
     def _minutes_file(self) -> Path:
         return self.folder / "minutes"
 
-    def expect(self, plans: Sequence[Plan]) -> None:
+    def expect(self, teachers: Sequence[Plan], students: Sequence[Plan]) -> None:
         """What lies ahead, without the epochs that an interrupted run has left."""
-        for plan in plans:
+        for plan in (*teachers, *students):
             first = epochs_done(plan, self.recipe, self.folder)
             if first:
                 self._earlier = float(self._minutes_file.read_text(encoding="ascii"))
                 print(f"{plan.name}: goes on after epoch {first} of {plan.epochs}", flush=True)
-            self._ahead += sum(self._work(plan, epoch) for epoch in range(first, plan.epochs))
+            taught = plan in students
+            first = max(first, plan.shared_epochs(self.recipe))
+            self._ahead += sum(self._work(plan, epoch, taught=taught) for epoch in range(first, plan.epochs))
 
     def run(self, plan: Plan, output: Path | None = None) -> DigitClassifier:
-        """Train one; its best epoch becomes the checkpoint `output`, if there shall be one."""
+        """Train one; of a teacher nothing is kept.
+
+        Of a student the best of the last epochs, and until then the latest, becomes the checkpoint `output`.
+        """
 
         def after_epoch(network: nn.Module, curve: Curve) -> dict[str, float]:
             content = describe(network, self.chosen_by, self.recipe, self.revision)
             reached = {name: content["metrics"][name] for name in ACCURACIES + LOSSES}
-            best = output is not None and (not output.exists() or _is_best(reached, curve[:-1]))
+            earlier = curve[max(plan.epochs - self.recipe.last_epochs, 0) : -1]
+            best = output is not None and (not output.exists() or _is_best(reached, earlier))
             if output and best:
                 content["metrics"] |= {"epochs": len(curve), "curve": [*curve[:-1], curve[-1] | reached]}
                 write(content, output)
-            self._done += self._work(plan, len(curve) - 1)
+            self._done += self._work(plan, len(curve) - 1, taught=output is not None)
             print(
                 f"{plan.name}, epoch {len(curve):2} of {plan.epochs}: loss {curve[-1]['loss']:.4f}, "
                 f"validation {reached['validation_accuracy']:.2%}, held-out styles {reached['held_out_accuracy']:.2%}"
@@ -74,10 +80,10 @@ class Stages:
 
         return fit(plan, self.mix, self.recipe, self.folder, after_epoch)
 
-    def _work(self, plan: Plan, epoch: int) -> float:
+    def _work(self, plan: Plan, epoch: int, *, taught: bool) -> float:
         """In steps of the student without teachers; what a network costs goes with the square of its width."""
         cost = (plan.channels[0] / CHANNELS[0]) ** 2
-        if plan.channels == CHANNELS:  # the student asks each teacher, forwards alone
+        if taught:  # it asks each teacher, forwards alone
             cost += self.recipe.teachers * self.recipe.teacher_width**2 / 4
         return cost * plan.steps(epoch, self.mix, self.recipe)
 
@@ -86,9 +92,10 @@ class Stages:
         return f"{seconds / 60:.0f} min left" if seconds >= 60 else "less than a minute left"
 
 
-def _is_best(reached: dict[str, float], earlier: Curve) -> bool:
-    return all(_together(reached) <= _together(epoch) for epoch in earlier)
-
-
-def _together(reached: dict[str, float]) -> float:
+def loss_of_both(reached: dict[str, float]) -> float:
+    """What epochs and students are compared by: the less the better, infinite where nothing was measured."""
     return sum(reached.get(name, math.inf) for name in LOSSES)
+
+
+def _is_best(reached: dict[str, float], earlier: Curve) -> bool:
+    return all(loss_of_both(reached) <= loss_of_both(epoch) for epoch in earlier)

@@ -24,13 +24,14 @@ from handler.model import CHANNELS, folded, restored
 from handler.predictor import digit_probabilities
 from training import data
 from training.calibration import expected_calibration_error
-from training.checkpoint import ChosenBy, logits_of, write, write_description
+from training.checkpoint import ChosenBy, describe, logits_of, write, write_description
 from training.data import DataError, Digits
+from training.discriminant import with_discriminant
 from training.fit import Plan
 from training.mix import Mix
 from training.onnx_export import export
 from training.recipe import Recipe, parse
-from training.stages import Stages
+from training.stages import Stages, loss_of_both
 from training.strokes.generate import Drawings, drawn
 
 INTERRUPTED = 130  # the exit status that shells give to Ctrl-C
@@ -54,31 +55,45 @@ def train(recipe: Recipe, digits: Digits) -> list[dict[str, Any]]:
     folder = Path(recipe.output).with_suffix(".work")
     folder.mkdir(parents=True, exist_ok=True)
     drawings, held_out = drawings_of(recipe, folder)
-    students = [
-        Plan(
-            "student" if number == 0 else f"student {number + 1}",
-            CHANNELS,
-            recipe.epochs,
-            recipe.seed + number,
-        )
-        for number in range(recipe.students)
+    channels = [round(recipe.width * channel) for channel in CHANNELS]
+    student = Plan("student", channels, recipe.epochs, recipe.seed)
+    others = [
+        replace(student, name=f"student {number + 1}", seed=recipe.seed + number, trunk=student)
+        for number in range(1, recipe.students)
     ]
-    wider = [round(width * recipe.teacher_width) for width in CHANNELS]
+    wider = [round(recipe.teacher_width * channel) for channel in channels]
     teachers = [
         Plan(f"teacher {number + 1}", wider, recipe.teacher_epochs, recipe.seed + TEACHERS_SEED + number)
         for number in range(recipe.teachers)
     ]
     stages = Stages(recipe, Mix(learned, drawings, recipe), ChosenBy(validation, held_out), folder, begun)
-    stages.expect([*teachers, *students])
+    stages.expect(teachers, [student, *others])
     # Folded, for they only answer from now on: an opinion costs two thirds of what it did.
     opinions = [folded(stages.run(teacher)).to(memory_format=torch.channels_last) for teacher in teachers]
-    for student, output in zip(students, outputs(recipe), strict=True):
-        stages.run(replace(student, teachers=opinions), output)
+    for plan, output in zip([student, *others], outputs(recipe), strict=True):
+        stages.run(replace(plan, teachers=opinions), output)
+        _give_second_opinion(output, learned, drawings, stages)
     shutil.rmtree(folder)
     trained = [torch.load(output, weights_only=True) for output in outputs(recipe)]
     for student in trained:
         student["metrics"]["minutes"] = stages.minutes
     return trained
+
+
+def _give_second_opinion(output: Path, learned: Digits, drawings: Drawings, stages: Stages) -> None:
+    """Give a student's checkpoint what serves beside the network, and choose temperature and threshold with that."""
+    trained = torch.load(output, weights_only=True)
+    network = with_discriminant(restored(trained["state_dict"]), [learned], drawings)
+    content = describe(network, stages.chosen_by, stages.recipe, stages.revision)
+    content["metrics"] |= {name: trained["metrics"][name] for name in ("epochs", "curve")}
+    write(content, output)
+
+
+def best_first(students: list[dict[str, Any]], recipe: Recipe) -> list[dict[str, Any]]:
+    """Each with its seed, in the order in which they would be released: told as the best epoch is."""
+    for number, student in enumerate(students):
+        student["seed"] = recipe.seed + number
+    return sorted(students, key=lambda student: loss_of_both(student["metrics"]))
 
 
 def outputs(recipe: Recipe) -> list[Path]:
@@ -139,12 +154,12 @@ def main(arguments: list[str]) -> int:
     # A short run is a trial: to compare trials by the test set would be to choose by it.
     trial = recipe.epochs < Recipe().epochs
     try:
-        students = train(recipe, data.load(train=True))
+        students = best_first(train(recipe, data.load(train=True)), recipe)
         if not trial:
             test = data.load(train=False)
             for student in students:
                 student["metrics"] |= _test(student, test)
-        # What chance is worth: the first, which is released, and those of other seeds.
+        # What chance is worth: the first, which is released, and the others.
         numbers = [_numbers(student) for student in students]
         for student, path in zip(students, outputs(recipe), strict=True):
             student["metrics"]["students"] = numbers

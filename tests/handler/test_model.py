@@ -37,6 +37,13 @@ def test_folded_it_can_still_be_explained():
     assert picture.grad.abs().sum() > 0
 
 
+def test_its_features_are_what_its_last_layer_sees():
+    model, pictures = _trained(), torch.rand(8, 1, 28, 28)
+    seen = model.features(pictures)
+    assert seen.shape == (8, 144)
+    assert torch.equal(model.layers[-1](seen), model(pictures))
+
+
 @pytest.mark.parametrize(("channels", "outputs"), [((32, 48, 48, 96, 96), 10), ((8, 12, 12, 16, 20), 11)])
 def test_a_network_is_restored_from_its_weights_alone(channels, outputs):
     torch.manual_seed(1)

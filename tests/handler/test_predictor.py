@@ -117,7 +117,24 @@ def test_a_checkpoint_of_training_is_loaded(checkpoint):
     assert predictor.predict([drawing()])[0].model_version == "2.0"
 
 
-def test_the_same_image_has_the_same_answer_in_any_batch(checkpoint):
+@pytest.mark.parametrize(("known", "below"), [({}, 0.0), ({"look_again_below": 0.9}, 0.9)])
+def test_it_looks_again_as_its_checkpoint_says(checkpoint, known: dict[str, float], below: float):
+    torch.save(torch.load(checkpoint, weights_only=True) | known, checkpoint)
+    assert Predictor.load(checkpoint, version="1").look_again_below == below
+
+
+def test_what_it_is_not_sure_of_is_answered_by_three_looks():
+    once = Predictor(QuadrantModel(), 1.0, 0.5, "1")
+    again = Predictor(QuadrantModel(), 1.0, 0.5, "1", look_again_below=1.0)
+    pixels = np.zeros((28, 28), np.uint8)
+    pixels[10:14, 4:24] = 255  # half a pixel further down a little of it is in the lower half
+    of_one, of_three = (predictor.predict_inputs([pixels])[0].probabilities for predictor in (once, again))
+    assert of_three[2] > of_one[2]
+
+
+@pytest.mark.parametrize("known", [{}, {"look_again_below": 0.5}, {"look_again_below": 1.0}])
+def test_the_same_image_has_the_same_answer_in_any_batch(checkpoint, known):
+    torch.save(torch.load(checkpoint, weights_only=True) | known, checkpoint)
     predictor = Predictor.load(checkpoint, version="1")
     alone = predictor.predict([drawing(7)])[0]
     batch = predictor.predict([drawing(2), drawing(7), BLANK, drawing(4)])[1]
@@ -135,6 +152,14 @@ def test_the_score_is_how_probable_it_is_that_it_is_not_no_digit():
     logits = np.zeros((2, 11), np.float32)
     logits[0, 10] = np.log(30)  # thrice as likely as the ten digits together
     assert digit_scores(logits, 1.0) == pytest.approx([0.25, 10 / 11])
+
+
+def test_of_two_opinions_the_lower_counts():
+    logits = np.zeros((2, 22), np.float32)
+    logits[0, 10] = np.log(30)
+    logits[1, 21] = np.log(90)
+    assert digit_scores(logits, 1.0) == pytest.approx([0.25, 0.1])
+    assert np.array_equal(digit_probabilities(logits, 1.0), digit_probabilities(logits[:, :10], 1.0))
 
 
 def test_no_digit_has_no_part_in_which_digit_it_would_be():

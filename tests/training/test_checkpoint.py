@@ -66,5 +66,17 @@ def test_its_metrics_are_those_of_validation_and_held_out_styles():
     assert content["git_revision"] == "a revision"
 
 
+@pytest.mark.parametrize("called", [1, 3, 10])
+def test_its_threshold_lets_as_many_of_none_pass_as_is_asked(called: int):
+    rng = np.random.default_rng(0)
+    labels = np.array([*range(10), *[NO_DIGIT] * 10])
+    images = rng.integers(0, 256, (20, 28, 28), dtype=np.uint8)
+    chosen_by = ChosenBy(
+        synthetic.Digits(images[:10], labels[:10]), Drawings(images, labels, np.zeros(20, np.int64))
+    )
+    content = describe(DigitClassifier(), chosen_by, synthetic.quick(), "a revision", called / 10)
+    assert content["metrics"]["held_out_none_called_digit"] == called / 10
+
+
 def test_no_images_have_no_logits():
     assert logits_of(DigitClassifier(), np.empty((0, 28, 28), np.uint8)).shape == (0, 11)

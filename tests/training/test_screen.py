@@ -6,9 +6,10 @@ import pytest
 from handler.predictor import Predictor
 from tests.training import synthetic
 from training.archive import RELEASED_CHECKPOINT
+from training.batches import features
 from training.data import Digits
 from training.labelled import Labelled
-from training.screen import BLANK, features, screen
+from training.screen import BLANK, screen
 
 
 @pytest.fixture(scope="module")

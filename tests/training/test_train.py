@@ -78,14 +78,19 @@ def test_the_checkpoint_carries_what_repeats_and_judges_it(recipe, saved):
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?|unknown", saved["git_revision"])
 
 
-def test_the_best_epoch_by_validation_is_kept(saved):
+def test_the_best_epoch_by_validation_is_kept(tmp_path):
+    recipe = synthetic.quick(epochs=3, last_epochs=3, output=str(tmp_path / "model.pt"))
+    [saved] = train.train(recipe, synthetic.digits(140))
     metrics = saved["metrics"]
     losses = [epoch["validation_loss"] + epoch["held_out_loss"] for epoch in metrics["curve"]]
-    assert metrics["validation_loss"] + metrics["held_out_loss"] == min(losses)
+    assert metrics["validation_loss"] + metrics["held_out_loss"] == pytest.approx(min(losses))
     assert len(losses) == metrics["epochs"]
 
 
-def test_a_worse_epoch_does_not_replace_a_better_one(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("last_epochs", "kept"), [(3, 1), (2, 3), (0, 3)])
+def test_a_worse_epoch_does_not_replace_a_better_one_of_the_last(
+    tmp_path, monkeypatch, last_epochs: int, kept: int
+):
     losses = iter([0.1, 0.3, 0.2])
     describe = stages.describe
 
@@ -95,9 +100,9 @@ def test_a_worse_epoch_does_not_replace_a_better_one(tmp_path, monkeypatch):
         return content
 
     monkeypatch.setattr(stages, "describe", described)
-    recipe = synthetic.quick(epochs=3, output=str(tmp_path / "model.pt"))
+    recipe = synthetic.quick(epochs=3, last_epochs=last_epochs, output=str(tmp_path / "model.pt"))
     train.train(recipe, synthetic.digits(140))
-    assert torch.load(recipe.output, weights_only=True)["metrics"]["epochs"] == 1
+    assert torch.load(recipe.output, weights_only=True)["metrics"]["epochs"] == kept
 
 
 def test_an_interrupted_run_goes_on_to_the_same_model(tmp_path, monkeypatch, capsys):
@@ -151,6 +156,60 @@ def test_several_students_learn_of_the_same_teachers_from_other_seeds(tmp_path, 
     saved = torch.load(tmp_path / "model-2.pt", weights_only=True)
     assert _same(saved["state_dict"], second["state_dict"])
     assert capsys.readouterr().out.count("teacher") == 2  # one in each run
+
+
+def test_students_share_the_epochs_before_the_last(tmp_path, monkeypatch):
+    digits = synthetic.digits(140)
+    settings = {"epochs": 3, "last_epochs": 1, "students": 2}
+    recipe = synthetic.quick(output=str(tmp_path / "model.pt"), **settings)
+    first, second = (student["metrics"]["curve"] for student in train.train(recipe, digits))
+    assert first[:2] == second[:2]
+    assert first[2]["loss"] != second[2]["loss"]
+
+
+def test_an_interrupted_run_goes_on_with_the_epochs_that_students_share(tmp_path, monkeypatch):
+    digits = synthetic.digits(140)
+    settings = {"epochs": 3, "last_epochs": 2, "students": 2}
+    whole = train.train(synthetic.quick(output=str(tmp_path / "whole.pt"), **settings), digits)
+    recipe = synthetic.quick(output=str(tmp_path / "interrupted.pt"), **settings)
+    describe, count = stages.describe, 0
+
+    def described(*arguments):
+        nonlocal count
+        count += 1
+        if count in (3, 6):  # each student's last epoch
+            raise KeyboardInterrupt
+        return describe(*arguments)
+
+    monkeypatch.setattr(stages, "describe", described)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            train.train(recipe, digits)
+    resumed = train.train(recipe, digits)
+    for one, other in zip(resumed, whole, strict=True):
+        assert _same(one["state_dict"], other["state_dict"])
+
+
+def test_first_comes_the_student_to_which_the_labels_are_likeliest(monkeypatch, tmp_path):
+    trained = []
+
+    def backwards(*arguments):
+        trained[:] = sorted(students(*arguments), key=_loss_of_both, reverse=True)
+        return list(trained)
+
+    students = train.train
+    monkeypatch.setattr(train, "train", backwards)
+    assert (
+        _main(monkeypatch, tmp_path, labels_of_test=lambda labels: labels, epochs=1, students=2, seed=5) == 0
+    )
+    for name, student, seed in (("model", trained[1], 6), ("model-2", trained[0], 5)):
+        saved = torch.load(tmp_path / f"{name}.pt", weights_only=True)
+        assert saved["seed"] == seed
+        assert _same(saved["state_dict"], student["state_dict"])
+
+
+def _loss_of_both(student) -> float:
+    return student["metrics"]["validation_loss"] + student["metrics"]["held_out_loss"]
 
 
 def test_a_finished_run_leaves_nothing_but_its_checkpoint(recipe, checkpoint):

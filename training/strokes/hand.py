@@ -30,13 +30,13 @@ MOUSE_SPACING = (6.0, 18.0)
 class Amounts:
     """How much a hand varies; lengths in parts of UNIT, 100."""
 
-    point: float = 2.0  # standard deviation of a control point
-    stroke: float = 1.5  # and of a whole stroke: strokes that should meet do not quite
-    end: float = 2.5  # and of how much too long or too short a stroke is
-    closing: float = 3.0  # and of where a loop ends instead of where it began
-    proportion: float = 0.19  # and of the logarithm of the exponent that shifts the middle
-    warp: float = 2.6  # and of the plane's slow waves
-    slant: float = 0.23  # and of the shear
+    point: float = 2.7  # standard deviation of a control point
+    stroke: float = 2.0  # and of a whole stroke: strokes that should meet do not quite
+    end: float = 3.3  # and of how much too long or too short a stroke is
+    closing: float = 4.0  # and of where a loop ends instead of where it began
+    proportion: float = 0.25  # and of the logarithm of the exponent that shifts the middle
+    warp: float = 3.5  # and of the plane's slow waves
+    slant: float = 0.3  # and of the shear
     mean_slant: float = 0.1
     rotation: float = 5.5  # and of the rotation in degrees
     most_rotation: float = 12.0

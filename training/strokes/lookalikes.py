@@ -48,7 +48,8 @@ class Lookalikes:
 
     def similarity(self, paths: Sequence[Points]) -> float:
         """The cosine similarity with the nearest of the digits."""
-        return float((self.digits @ _outline(paths)).max())
+        # Not by @, which would take a second thread from whoever else draws.
+        return float(np.vecdot(self.digits, _outline(paths)).max())
 
     def hold(self, paths: Sequence[Points]) -> bool:
         """Whether this looks like one of the digits."""

@@ -18,7 +18,7 @@ SAMPLES = 12
 CELL = 92  # pixels
 NAME_WIDTH = 180
 BACKGROUND = 40  # a grey in which the canvas's edge is seen
-GROUPS = ("letter", "script", "shape", "invented")
+GROUPS = ("letter", "script", "lookalike", "shape", "invented")
 HELD_OUT_MARK = " (held out)"
 
 

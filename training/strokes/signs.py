@@ -1,9 +1,8 @@
 """Signs that are no digits: letters, signs of other scripts, shapes. Figures, as the digits are.
 
-Left out is what some style of a digit looks like, for a net cannot learn that the same drawing is both:
-O o D Q, theta, phi, schwa (0); I l i j J (1); Z z (2); the Cyrillic Ze and E (3); y, the Cyrillic Che, lamed (4);
-S s (5); b G, the Cyrillic Be, delta, sigma (6); a Gamma turned round (7); B, beta, &, the sign for sun (8);
-q g a (9).
+Some look like a digit: O, S, the Cyrillic Ze. They come as often as others do, as an alphabet has them, so a net learns
+how sure of a digit such a drawing lets anybody be: nearly an O scores less than what nothing else resembles, and is
+still read as 0.
 """
 
 from training.strokes.figure import Figure, parse
@@ -87,6 +86,46 @@ SCRIPTS: dict[str, str] = {
     "circle between bars": "12,6 12,94 / 88,6 88,94 / 50,30 32,50 50,72 68,50 50,30",
 }  # fmt: skip
 
+LOOKALIKES: dict[str, str] = {
+    "O": "50,8 24,18 10,50 24,82 50,92 76,82 90,50 76,18 50,8",
+    "O narrow": "50,8 28,16 18,50 28,84 50,92 72,84 82,50 72,16 50,8",
+    "D": "24,8 24,92 / 24,8 60,14 82,50 60,88 24,92",
+    "Q": "50,8 24,18 10,50 24,82 50,92 76,82 90,50 76,18 50,8 / 60,66 92,98",
+    "I": "50,6 50,94",
+    "I with serifs": "26,8 50,8 74,8 / 50,8 50,92 / 26,92 50,92 74,92",
+    "i": "50,34 50,94 / 50,8 51,10",
+    "l": "46,6 46,76 56,92 70,86",
+    "J": "66,6 66,70 50,92 28,88 20,72",
+    "J barred": "40,8 88,8 / 66,8 66,70 50,92 28,88 20,72",
+    "j": "58,32 58,80 46,96 28,88 / 58,8 59,10",
+    "Z": "18,10 80,10! 20,90! 84,90",
+    "Z barred": "18,10 80,10! 20,90! 84,90 / 32,50 70,50",
+    "z": "20,30 76,30! 22,90! 80,90",
+    "S": "78,20 58,8 34,14 24,32 48,48 74,62 74,82 50,94 22,82",
+    "s": "72,34 52,26 30,38 50,56 72,72 52,92 26,84",
+    "G": "80,24 60,8 32,16 18,50 32,84 60,92 80,78 80,56! 54,56",
+    "b": "26,6 26,92 / 26,60 50,44 74,60 72,84 48,94 26,86",
+    "b in one stroke": "26,6 26,60 28,90! 30,60 52,46 74,64 68,88 44,94 28,88",
+    "B": "26,8 26,92 / 26,8 62,14 66,34 28,48 / 28,48 70,56 74,82 26,92",
+    "q": "72,30 48,22 26,40 30,64 52,70 72,54 / 72,24 72,98",
+    "q with a tail": "72,30 48,22 26,40 30,64 52,70 72,54 72,24! 72,98 84,88",
+    "g": "72,30 48,22 26,40 30,62 52,68 72,52 72,26! 72,80 56,98 28,92",
+    "g of two bowls": "70,26 48,20 30,34 40,52 64,48 70,28 / 40,52 28,64 62,70 70,86 44,98 26,86",
+    "a": "72,36 48,28 26,50 30,80 52,90 72,66 72,32! 74,80 86,92",
+    "y": "24,28 48,64 / 78,28 48,64 28,98",
+    "y curved": "22,30 26,58 46,66 70,52 72,30! 72,80 56,98 28,92",
+    "theta": "50,8 24,18 16,50 24,82 50,92 76,82 84,50 76,18 50,8 / 16,50 84,50",
+    "beta": "26,98 26,30 44,8 66,20 58,42 36,46! 68,54 74,78 50,94 28,86",
+    "delta": "68,12 42,10 36,26 66,48 72,74 50,92 28,78 30,56 56,42",
+    "sigma": "84,26 44,28 22,54 34,86 60,86 72,60 54,32",
+    "Gamma": "24,92 24,10! 82,10",
+    "Gamma turned round": "16,12 80,12! 80,92",
+    "resh": "20,10 70,14 64,50 50,92",
+    "Ze": "22,20 42,8 70,18 70,38 46,46! 74,58 76,82 48,94 20,84",
+    "Che": "22,8 24,40 48,52 74,44 / 76,6 76,94",
+    "Che in one stroke": "20,10 22,40 50,50 76,40 78,8! 76,50 72,94",
+}  # fmt: skip
+
 SHAPES: dict[str, str] = {
     "triangle": "50,8! 12,88! 90,88! 50,8!",
     "triangle on its point": "10,12! 90,12! 50,90! 10,12!",
@@ -132,6 +171,11 @@ SHAPES: dict[str, str] = {
 
 FIGURES: dict[str, Figure] = {
     f"{group} {name}": parse(text)
-    for group, figures in (("letter", LETTERS), ("script", SCRIPTS), ("shape", SHAPES))
+    for group, figures in (
+        ("letter", LETTERS),
+        ("script", SCRIPTS),
+        ("lookalike", LOOKALIKES),
+        ("shape", SHAPES),
+    )
     for name, text in figures.items()
 }
