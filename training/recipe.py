@@ -33,8 +33,10 @@ class Recipe:
     labelled_share: float = 0.0  # drawings that people labelled, where there are any: training/retrain.py
     # The same in the last epochs, of which the best is kept.
     last_epochs: int = 3
-    last_drawn_share: float = 0.14
-    last_none_share: float = 0.1
+    last_drawn_share: float = 0.1
+    last_none_share: float = 0.08
+    # How far towards the weights they come to: what is learned there stays, and less of what came before is forgotten.
+    last_way_share: float = 0.5
 
     width: float = 1.0  # times that of handler/model.py
 
@@ -48,7 +50,7 @@ class Recipe:
     # Of as many the last epochs differ in their seed, and those before are shared: which comes out is told as the best
     # epoch is, all together tell how much of it is chance.
     students: int = 1
-    epochs: int = 17
+    epochs: int = 18
     learning_rate: float = 4e-3  # at its peak, a fifth into the run
     weight_decay: float = 1e-2
     label_smoothing: float = 0.01
