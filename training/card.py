@@ -175,7 +175,8 @@ def _training(settings: dict[str, Any]) -> str:
         f"the last {settings['last_epochs']} epochs {settings['last_drawn_share']:.0%} and "
         f"{settings['last_none_share']:.0%}; the rest is MNIST. All are turned, sheared, scaled and moved a little, "
         "and their strokes thickened and thinned ([augmentation.py](augmentation.py), [mix.py](mix.py), "
-        "[fit.py](fit.py)). What is kept is the moving average of the weights."
+        "[fit.py](fit.py)). What is kept is the moving average of the weights, of the last epochs "
+        f"{settings['last_way_share']:.0%} of the way to it."
     )
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from handler.model import OUTPUTS, DigitClassifier
+from handler.model import OUTPUTS, DigitClassifier, restored
 from handler.predictor import DIGITS
 from training.checkpoint import write
 from training.mix import Batch, Mix
@@ -76,7 +76,7 @@ def fit(
     folder: Path,
     after_epoch: Callable[[nn.Module, Curve], dict[str, float]],
 ) -> DigitClassifier:
-    """Train a network by the plan and give back the average of its weights.
+    """Train a network by the plan and give back the average of its weights, some of the way to where it ends.
 
     `after_epoch` gets the network as it would be kept and the curve so far, whose last entry has this epoch's loss, and
     gives back what else shall stand there.
@@ -86,13 +86,23 @@ def fit(
     _resume(run, plan, recipe, folder)
     for number in range(len(run.curve), plan.epochs):
         run.curve.append({"loss": _epoch(run, plan, mix, recipe, number)})
-        run.curve[-1] |= after_epoch(run.average.module, run.curve)
+        run.curve[-1] |= after_epoch(_kept(run, plan, recipe, folder), run.curve)
         state = {name: part.state_dict() for name, part in run.parts().items()}
         write({"of": _identity(plan, recipe), "curve": run.curve, **state}, path)
         if not plan.trunk and number + 1 == plan.epochs - recipe.last_epochs:
             shutil.copyfile(path, _trunk_path(plan, folder))
-    trained: DigitClassifier = run.average.module.eval()
-    return trained
+    return _kept(run, plan, recipe, folder)
+
+
+def between(start: nn.Module, end: nn.Module, share: float) -> DigitClassifier:
+    """The network whose weights lie this share, 0 to 1, of the way from one's to the other's."""
+    ends = end.state_dict()
+    return restored(
+        {
+            name: weights.lerp(ends[name], share) if weights.is_floating_point() else ends[name]
+            for name, weights in start.state_dict().items()
+        }
+    )
 
 
 def epochs_done(plan: Plan, recipe: Recipe, folder: Path) -> int:
@@ -189,6 +199,18 @@ def _logits(network: nn.Module, inputs: Tensor) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
         logits: Tensor = network(inputs)
     return logits.float()
+
+
+def _kept(run: _Run, plan: Plan, recipe: Recipe, folder: Path) -> DigitClassifier:
+    """The network as it would be kept: in the last epochs between what they began with and what they come to."""
+    network: DigitClassifier = run.average.module.eval()
+    trunk = plan.trunk or plan
+    began = _read(_trunk_path(trunk, folder), trunk, recipe)
+    if began is None or not plan.is_last(len(run.curve) - 1, recipe):
+        return network
+    average = AveragedModel(network)
+    average.load_state_dict(began["average"])
+    return between(average.module, network, recipe.last_way_share)
 
 
 def _resume(run: _Run, plan: Plan, recipe: Recipe, folder: Path) -> None:

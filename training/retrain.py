@@ -30,7 +30,7 @@ from training.checkpoint import ChosenBy, describe, git_revision, write, write_d
 from training.data import DataError
 from training.discriminant import with_discriminant, without_discriminant
 from training.evaluate import ModelError
-from training.fit import Curve, Plan, fit
+from training.fit import Curve, Plan, between, fit
 from training.halves import halves
 from training.judge import JudgedBy, judge, what_was_known
 from training.labelled import Labelled, LabelledError, fetch
@@ -91,8 +91,7 @@ def retrain(champion: Path, version: str, labelled: Labelled, folder: Path, reci
     passed = answers(before, choosing[1].images[choosing[1].labels == NO_DIGIT]).is_digit
     none_called_digit = max(0.0, float(passed.mean() - passed.std() / len(passed) ** 0.5 / 2))
     for share in OF_THE_WAY:
-        between = _between(start, end, share)
-        network = with_discriminant(between, [learned, screened.kept.digits], drawings)
+        network = with_discriminant(between(start, end, share), [learned, screened.kept.digits], drawings)
         content = describe(network, ChosenBy(*choosing), recipe, git_revision(), none_called_digit)
         content["champion"] = version
         content["of_the_way"] = share
@@ -137,16 +136,6 @@ def _trained(
     network = fit(plan, mix, recipe, work, after_epoch)
     shutil.rmtree(work)
     return start, network, curve
-
-
-def _between(start: torch.nn.Module, end: torch.nn.Module, share: float) -> torch.nn.Module:
-    ends = end.state_dict()
-    return restored(
-        {
-            name: weights.lerp(ends[name], share) if weights.is_floating_point() else ends[name]
-            for name, weights in start.state_dict().items()
-        }
-    )
 
 
 def unpacked(path: Path, folder: Path) -> Path:

@@ -1,12 +1,15 @@
 """What a network learns from: labels, teachers, and both at once."""
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from handler.model import CHANNELS
 from tests.training import synthetic
 from training import fit
-from training.mix import Batch
+from training.mix import Batch, Mix
+from training.strokes.generate import drawn
 
 
 class _Says(nn.Module):
@@ -48,3 +51,22 @@ def test_without_smoothing_the_labels_are_learned_as_they_are(monkeypatch):
     labels = torch.tensor([3, 10, 0])
     loss = fit._loss(_Says(3, 2.0), Batch(torch.zeros(3, 1, 28, 28), labels), [], recipe)
     torch.testing.assert_close(loss, F.cross_entropy(_Says(3, 2.0)(labels), labels))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_of_the_last_epochs_a_share_of_the_way_is_kept(tmp_path, share):
+    recipe = synthetic.quick(epochs=3, last_epochs=2, last_way_share=share)
+    digits = synthetic.digits(40)
+    mix = Mix(digits, drawn(recipe.drawn_images, 0, outliers=recipe.drawn_none), recipe)
+    kept = []
+
+    def after_epoch(network, curve):
+        kept.append({name: weights.clone() for name, weights in network.state_dict().items()})
+        return {}
+
+    network = fit.fit(fit.Plan("student", CHANNELS, 3, 0), mix, recipe, tmp_path, after_epoch)
+    state = torch.load(tmp_path / "student.state", weights_only=True)["average"]
+    for name, weights in network.state_dict().items():
+        torch.testing.assert_close(weights, kept[2][name])
+        if weights.is_floating_point():
+            torch.testing.assert_close(weights, kept[0][name].lerp(state[f"module.{name}"], share))
