@@ -2,7 +2,7 @@
 
     swap(system, "1.1")              # from now on 1.1 answers
     rollback(system)                 # and now the one before it again
-    canary(system, "1.2", 10)        # 1.2 answers a tenth
+    canary(system, "1.3", 10)        # 1.3 answers a tenth
     promote(system)                  # and now everybody
 
 One change at a time. Whatever fails, the version that served goes on serving, and the error says in one line what

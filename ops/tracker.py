@@ -1,8 +1,8 @@
 """An MLflow server and what it is told of a run, a version and an alias.
 
     tracker = Tracker(MlflowClient("http://127.0.0.1:5000"))
-    tracker.register(Path("model_store/mnist-1.2.mar"), run)
-    tracker.alias("champion", "1.2")
+    tracker.register(Path("model_store/mnist-1.3.mar"), run)
+    tracker.alias("champion", "1.3")
 
 Each tells only what the server does not know yet.
 """

@@ -12,7 +12,7 @@ from pathlib import Path
 from ops.errors import OpsError
 
 # The version that git holds as a checkpoint; the first `make up` archives and serves it.
-RELEASED = "1.2"
+RELEASED = "1.3"
 # Two to four numbers, and what may follow them in a version: 1.0, 2.3.1, 1.1-rc2. As in training/archive.py.
 VERSION_FORM = re.compile(r"\d+(\.\d+){1,3}([-.][A-Za-z0-9]+)?")
 

@@ -1,8 +1,8 @@
 """Pack a checkpoint and the handler as an archive that TorchServe serves.
 
-    python -m training.archive --version 1.2 --checkpoint runs/latest.pt
+    python -m training.archive --version 1.4 --checkpoint runs/latest.pt
 
-makes model_store/mnist-1.2.mar. The archive gets its name only after it was loaded as TorchServe loads it and
+makes model_store/mnist-1.4.mar. The archive gets its name only after it was loaded as TorchServe loads it and
 has read the known digits. Runs in the serving environment: nothing here needs torchvision or data.
 """
 
@@ -24,7 +24,7 @@ from training import known_digits
 ROOT = Path(__file__).resolve().parent.parent
 HANDLER = ROOT / "handler"
 ADAPTER = "torchserve_handler.py"
-RELEASED_CHECKPOINT = ROOT / "training" / "release" / "mnist-1.2.pt"
+RELEASED_CHECKPOINT = ROOT / "training" / "release" / "mnist-1.3.pt"
 MODEL = "mnist"
 PROVENANCE = "provenance.json"
 WEIGHTS = "weights.pt"  # in an archive; beside it the same name with .onnx
