@@ -1,5 +1,6 @@
 """The network answers in ONNX Runtime, with the digits that torch gives, and in torch where ONNX Runtime cannot."""
 
+import copy
 import logging
 import shutil
 import sys
@@ -27,7 +28,7 @@ def test_it_gives_torchs_logits_for_any_number_of_images(released, count):
     pixels = np.random.default_rng(count).integers(0, 256, (count, 28, 28), dtype=np.uint8)
     logits = compiled(NETWORK, released)
     assert logits is not None
-    assert logits(pixels).shape == (count, OUTPUTS)
+    assert logits(pixels).shape == (count, 2 * OUTPUTS)  # two opinions
     assert logits(pixels).dtype == np.float32
     assert np.allclose(logits(pixels), eager(released)(pixels), atol=1e-4)
 
@@ -60,10 +61,17 @@ def test_with_a_damaged_file_torch_serves(released, tmp_path, caplog):
     _is_left_to_torch(damaged, released, caplog, "cannot be used")
 
 
-def test_with_another_networks_file_torch_serves(tmp_path, caplog):
+def test_with_another_networks_file_torch_serves(released, caplog):
+    another = copy.deepcopy(released)
+    last = another.layers[-1]
+    last.bias.data[0] += 1
+    _is_left_to_torch(NETWORK, another, caplog, "of another network (its logits are off by 1)")
+
+
+def test_with_the_file_of_a_network_that_answers_otherwise_torch_serves(caplog):
     torch.manual_seed(0)
-    another = folded(DigitClassifier())
-    _is_left_to_torch(NETWORK, another, caplog, "of another network")
+    of_one_opinion = folded(DigitClassifier())
+    _is_left_to_torch(NETWORK, of_one_opinion, caplog, "of another network (its logits are off by inf)")
 
 
 def test_where_onnx_runtime_does_not_load_torch_serves(released, monkeypatch, caplog):
