@@ -105,24 +105,27 @@ def test_a_worse_epoch_does_not_replace_a_better_one_of_the_last(
     assert torch.load(recipe.output, weights_only=True)["metrics"]["epochs"] == kept
 
 
-def test_an_interrupted_run_goes_on_to_the_same_model(tmp_path, monkeypatch, capsys):
-    digits = synthetic.digits(140)
-    settings = {"epochs": 3, "teachers": 1, "teacher_epochs": 2}
-    [whole] = train.train(synthetic.quick(output=str(tmp_path / "whole.pt"), **settings), digits)
-    recipe = synthetic.quick(output=str(tmp_path / "interrupted.pt"), **settings)
+def _interrupt(monkeypatch, epochs: tuple[int, ...]) -> None:
+    """Interrupt training at the ends of these epochs, counted from now over all networks and runs."""
     describe, count = stages.describe, 0
 
     def described(*arguments):
         nonlocal count
         count += 1
-        if count in (
-            2,
-            4,
-        ):  # the teacher's second epoch, and then the student's first after another teacher's epoch
+        if count in epochs:
             raise KeyboardInterrupt
         return describe(*arguments)
 
     monkeypatch.setattr(stages, "describe", described)
+
+
+def test_an_interrupted_run_goes_on_to_the_same_model(tmp_path, monkeypatch, capsys):
+    digits = synthetic.digits(140)
+    settings = {"epochs": 3, "teachers": 1, "teacher_epochs": 2}
+    [whole] = train.train(synthetic.quick(output=str(tmp_path / "whole.pt"), **settings), digits)
+    recipe = synthetic.quick(output=str(tmp_path / "interrupted.pt"), **settings)
+    # The teacher's second epoch, and then the student's first after another teacher's epoch.
+    _interrupt(monkeypatch, (2, 4))
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             train.train(recipe, digits)
@@ -172,16 +175,7 @@ def test_an_interrupted_run_goes_on_with_the_epochs_that_students_share(tmp_path
     settings = {"epochs": 3, "last_epochs": 2, "students": 2}
     whole = train.train(synthetic.quick(output=str(tmp_path / "whole.pt"), **settings), digits)
     recipe = synthetic.quick(output=str(tmp_path / "interrupted.pt"), **settings)
-    describe, count = stages.describe, 0
-
-    def described(*arguments):
-        nonlocal count
-        count += 1
-        if count in (3, 6):  # each student's last epoch
-            raise KeyboardInterrupt
-        return describe(*arguments)
-
-    monkeypatch.setattr(stages, "describe", described)
+    _interrupt(monkeypatch, (3, 6))  # each student's last epoch
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             train.train(recipe, digits)
