@@ -24,6 +24,7 @@ def quick(**settings) -> Recipe:
     """A recipe that reads these digits after a hundred small steps: changed less, for they are few."""
     size = {
         "epochs": 5,
+        "width": 0.5,
         "batch_size": 10,
         "learning_rate": 6e-3,
         "average_steps": 20,
