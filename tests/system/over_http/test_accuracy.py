@@ -42,7 +42,7 @@ def test_mnist_test_images(system: RunningSystem):
     images = np.fromfile(MNIST / "t10k-images-idx3-ubyte", np.uint8, offset=16).reshape(-1, 28, 28)
     labels = np.fromfile(MNIST / "t10k-labels-idx1-ubyte", np.uint8, offset=8)
     assert len(images) == len(labels) == 10_000
-    assert (_served(system, images) == labels).mean() >= 0.996
+    assert (_served(system, images) == labels).mean() >= 0.9965
 
 
 def test_real_drawings(system: RunningSystem):
@@ -51,5 +51,5 @@ def test_real_drawings(system: RunningSystem):
     spec = importlib.util.spec_from_file_location("drawn", DRAWN)
     drawn = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(drawn)
-    images, labels = drawn.pendigits(limit=2000)
-    assert (_served(system, np.stack(images)) == np.array(labels)).mean() >= 0.98
+    images, labels = drawn.pendigits()
+    assert (_served(system, np.stack(images)) == np.array(labels)).mean() >= 0.99
