@@ -100,7 +100,7 @@ const canvasIsWritten = new MutationObserver(() => setTimeout(() => {
 }))
 const runEnds = new MutationObserver(() => {
   if (!document.querySelector(CANVAS)) goOn()  // another page: the canvas is a new one when this comes back
-  else if (document.querySelector(APP).getAttribute(RUN) === 'notRunning' && isAnswered()) goOnIn(READY_AFTER_RUN_MS)
+  else if (!isRunning() && isAnswered()) goOnIn(READY_AFTER_RUN_MS)
   else goOnIn(GIVE_UP_AFTER_MS)
 })
 
@@ -154,13 +154,32 @@ const again = (event) => {
   return new TouchEvent(event.type, { bubbles, cancelable, composed, touches, targetTouches, changedTouches })
 }
 
+// A digit may be pressed for a stroke of the queue: it waits until that is answered, or the server would not know of what
+// it is said. Yes may not wait: it was said to the answer that was shown.
+const DIGIT = '.st-key-digits button'
+const ANSWERED_WITHIN_MS = 3000
+const LOOK_EVERY_MS = 20
+
+const isRunning = () => document.querySelector(APP).getAttribute(RUN) !== 'notRunning'
+const inMilliseconds = (milliseconds) => new Promise((go) => setTimeout(go, milliseconds))
+
+const strokeIsAnswered = async (digit) => {
+  const until = performance.now() + ANSWERED_WITHIN_MS
+  await inMilliseconds(SENT_AFTER_MS)
+  while ((digit.disabled || isRunning()) && performance.now() < until) await inMilliseconds(LOOK_EVERY_MS)
+}
+
 const goOn = async () => {
   canvasIsWritten.disconnect()
   runEnds.disconnect()
   clearTimeout(ready)
   isAwaited = false
+  let followsStroke = false
   while (queue.length > 0 && !isAwaited) {
     const [target, event] = queue.shift()
+    const digit = event.type === 'click' && target.closest(DIGIT)
+    if (digit && followsStroke) await strokeIsAnswered(digit)
+    followsStroke ||= ENDS.includes(event.type)
     hasTurn = true
     target.dispatchEvent(event)
     hasTurn = false

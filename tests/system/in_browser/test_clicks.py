@@ -163,6 +163,25 @@ def test_a_stroke_is_kept_however_late_the_server_hears_of_clear_and_another_bru
     expect_answer(page, 1)
 
 
+def test_a_label_counts_for_the_stroke_before_it_however_late_the_server_hears_of_clear(
+    system: RunningSystem, slow_line: "SlowLine"
+):
+    page = slow_line.page
+    open_page(page, system.address)
+    before = system.drawings()
+    draw_with_mouse(page, DIGITS[1])
+    expect_answer(page, 1)
+    slow_line.holds()
+    _press(page, "clear")
+    draw_with_mouse(page, DIGITS[7])
+    _press(page, "label-7")
+    page.wait_for_timeout(LONG_MS)
+    slow_line.goes_on()
+    expect(page.locator(".st-key-question")).to_contain_text("Noted: a 7")
+    eventually(lambda: system.newest()[:2] == (7, 7))
+    assert system.drawings() == before + 2
+
+
 def test_a_click_that_changes_nothing_holds_no_stroke_up(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)
     for button in ("undo", "clear"):
