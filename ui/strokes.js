@@ -83,6 +83,7 @@ let wanted = null  // the brush, where the click was on one
 let cameBefore = ''  // how many clicks had come to the server then
 let ready = 0
 
+const isRunning = () => document.querySelector(APP).getAttribute(RUN) !== 'notRunning'
 const title = () => document.querySelector(TITLE)?.dataset ?? {}
 const isAnswered = () => wanted === null ? title().clicks !== cameBefore : title().brush === wanted
 
@@ -160,7 +161,6 @@ const DIGIT = '.st-key-digits button'
 const ANSWERED_WITHIN_MS = 3000
 const LOOK_EVERY_MS = 20
 
-const isRunning = () => document.querySelector(APP).getAttribute(RUN) !== 'notRunning'
 const inMilliseconds = (milliseconds) => new Promise((go) => setTimeout(go, milliseconds))
 
 const strokeIsAnswered = async (digit) => {

@@ -25,7 +25,8 @@ from training.strokes.generate import drawn
 
 LABELLED = 400
 FRESH = 500
-CHANGED = 400
+# Drawings of each change that may not matter, and of each kind of nothing.
+BEHAVIOUR = 400
 # In place of MNIST, which not every machine has; the champion reads such digits as well.
 OTHERS = 4500
 RECIPE = replace(retrain.RECIPE, epochs=1, drawn_images=4000, validation_images=1000, average_steps=30)
@@ -81,7 +82,7 @@ def _right(report: Report, fresh: Digits) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_style_that_people_labelled_is_read_better_and_nothing_worse(folder, fresh, monkeypatch):
     for measured in ("kept", "called_a_digit"):
-        monkeypatch.setattr(judge, measured, partial(getattr(judge, measured), count=CHANGED))
+        monkeypatch.setattr(judge, measured, partial(getattr(judge, measured), count=BEHAVIOUR))
     report = retrain.retrain(RELEASED_CHECKPOINT, RELEASED, _labelled(wrong=0.0)[0], folder, RECIPE)
     champion, challenger = _right(report, fresh)
     assert challenger.mean() >= champion.mean() + 0.05
