@@ -19,7 +19,7 @@ from tests.gateway.upstreams import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 TEMPLATE = (ROOT / "gateway" / "nginx.conf.template").read_text(encoding="utf-8")
-START_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 60.0
 EVERYTHING = Versions("1.0")
 
 
@@ -82,14 +82,14 @@ def started(
         "-g",
         directives,
     ]
-    with (folder / "log").open("wb") as log, subprocess.Popen(command, stderr=log) as process:
+    with (folder / "nginx.log").open("wb") as log, subprocess.Popen(command, stderr=log) as process:
         gateway = Gateway(public, inner, process)
         try:
-            _wait_until_it_listens(gateway, folder / "log")
+            _wait_until_it_listens(gateway, folder / "nginx.log")
             yield gateway
         finally:
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=60)
 
 
 def _wait_until_it_listens(gateway: Gateway, log: Path) -> None:

@@ -11,6 +11,7 @@ import requests
 
 from tests.gateway.running import Gateway, started
 from tests.gateway.upstreams import Server
+from tests.system.running import eventually
 
 BURST = 40
 AT_THE_SAME_TIME = 100
@@ -38,15 +39,15 @@ def _statuses(url: str, count: int, method: str = "POST") -> Counter[int]:
 
 @pytest.mark.parametrize(("path", "method"), [*((path, "POST") for path in API), ("/ping", "GET")])
 def test_a_burst_is_answered_and_then_it_is_too_fast(limited: Gateway, path, method):
+    begin = time.monotonic()
     statuses = _statuses(limited.url + path, BURST + 40, method)
     assert statuses.keys() == {200, 429}
-    assert BURST < statuses[200] < BURST + 20
+    # The limit accepts one more for each second that the requests took; 1 for the second that had begun.
+    assert BURST < statuses[200] <= BURST + 2 + time.monotonic() - begin
 
 
 def test_too_fast_says_what_is_accepted_and_when_to_come_back(limited: Gateway):
-    _statuses(f"{limited.url}/predict", BURST + 10)
-    response = requests.post(f"{limited.url}/predict", data=b"x", timeout=30)
-    assert response.status_code == 429
+    response = _first_refused(f"{limited.url}/predict")
     assert response.headers["Retry-After"] == "1"
     assert response.json()["code"] == 429
     assert response.json()["type"] == "TooManyRequests"
@@ -55,8 +56,16 @@ def test_too_fast_says_what_is_accepted_and_when_to_come_back(limited: Gateway):
     assert requests.post(f"{limited.url}/predict", data=b"x", timeout=30).status_code == 200
 
 
+def _first_refused(url: str) -> requests.Response:
+    for _ in range(10 * BURST):
+        response = requests.post(url, data=b"x", timeout=30)
+        if response.status_code == 429:
+            return response
+    raise AssertionError(f"{url} refused none of {10 * BURST} requests")
+
+
 def test_the_three_paths_of_the_api_are_counted_together(limited: Gateway):
-    _statuses(limited.url + API[0], BURST + 10)
+    _first_refused(limited.url + API[0])
     assert 429 in _statuses(limited.url + API[2], 5)
 
 
@@ -86,31 +95,24 @@ def _status(gateway: Gateway) -> int:
 def test_a_client_has_a_hundred_requests_at_a_time_and_a_cancelled_one_frees_its_place(gateway: Gateway):
     with contextlib.ExitStack() as open_ones:
         begun = [open_ones.enter_context(_begun(gateway)) for _ in range(AT_THE_SAME_TIME)]
-        _eventually(lambda: _status(gateway) == 429)
+        eventually(lambda: _status(gateway) == 429)
         assert requests.get(f"{gateway.url}/", timeout=30).status_code == 200  # the page is not the API
         begun[0].close()
-        _eventually(lambda: _status(gateway) == 200)
+        eventually(lambda: _status(gateway) == 200)
 
 
 def test_a_client_that_gives_up_lets_go_of_the_model(gateway: Gateway, model: Server):
     before = model.given_up
     with pytest.raises(requests.ReadTimeout):
-        requests.post(f"{gateway.url}/predict", data=b"UNTIL GIVEN UP", timeout=0.2)
-    _eventually(lambda: model.given_up == before + 1)
-
-
-def _eventually(look, timeout_s: float = 20.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not look():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+        requests.post(f"{gateway.url}/predict", data=b"UNTIL GIVEN UP", timeout=2)
+    eventually(lambda: model.given_up == before + 1)
 
 
 def test_headers_that_come_a_byte_a_second_are_cut_off(gateway: Gateway):
     with socket.create_connection(("127.0.0.1", gateway.public), timeout=1) as connection:
         connection.sendall(b"POST /predict HTTP/1.1\r\nX-Slow: ")
         with pytest.raises(ConnectionResetError):
-            _drip(connection, seconds=30)
+            _drip(connection, seconds=60)
 
 
 def _drip(connection: socket.socket, seconds: int) -> None:

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+# Longer than the gateway waits for any answer.
+LONGEST_S = 60
+
 
 class Server(ThreadingHTTPServer):
     """A server on a free port of loopback that counts its connections."""
@@ -73,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _Model(_Handler):
-    """Answers what it received. A body `STATUS 413 ...` is answered with that status, `SLOW` in 12 s."""
+    """Answers what it received; a body `STATUS 413 ...` with that status, `UNTIL RELEASED` after `released` is set."""
 
     def answer(self) -> None:
         request = self.received()
@@ -82,11 +85,11 @@ class _Model(_Handler):
             status = int(body.split()[1])
             error = {"code": status, "type": "FromTheModel", "message": "What the model says."}
             self.send(status, json.dumps(error).encode())
-        elif body == b"SLOW":
-            self.server.released.wait(12)
+        elif body == b"UNTIL RELEASED":
+            self.server.released.wait(LONGEST_S)
             self.send(200, json.dumps(request).encode())
         elif body == b"UNTIL GIVEN UP":
-            self.connection.settimeout(12)
+            self.connection.settimeout(LONGEST_S)
             self.server.given_up += self.connection.recv(1) == b""
             self.close_connection = True
         elif body == b"HANG UP":

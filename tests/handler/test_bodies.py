@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 
 import pytest
 from PIL import Image, ImageDraw
@@ -144,12 +143,11 @@ def test_a_form_s_field_of_any_other_name_is_told_the_right_one(name):
     assert ascii(name) in error.message
 
 
-def test_finding_a_repeated_key_takes_no_time():
-    """It was found by counting every key before it: 293 s for 1.4 MB."""
+@pytest.mark.timeout(100)
+def test_a_repeated_key_is_found_among_many():
+    """It takes 0.1 s. A search that counts every key before each took 293 s."""
     keys = b",".join(b'"%d":1' % number for number in range(99_000))
-    started = time.perf_counter()
     error = refusal({"body": b"{" + keys + b',"98999":1}'}, JSON)
-    assert time.perf_counter() - started < 5
     assert "'98999' is there more than once" in error.message
 
 

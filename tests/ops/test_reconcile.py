@@ -133,7 +133,7 @@ def api() -> Api:
 def reconciler(api: Api, clock: Clock, tmp_path, monkeypatch) -> Iterator[Reconciler]:
     monkeypatch.setattr(reconcile.os, "kill", lambda pid, number: api.calls.append(f"kill {pid} {number:d}"))
     monkeypatch.setattr(reconcile, "POLL_INTERVAL_S", 0.01)
-    monkeypatch.setattr(reconcile, "LAST_WORDS_WITHIN_S", 1.0)
+    monkeypatch.setattr(reconcile, "LAST_WORDS_WITHIN_S", 0.2)
     handler = type("Handler", (_Handler,), {"api": api})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -232,6 +232,7 @@ def test_why_a_candidate_is_not_up_is_told_and_it_is_tried_once(api, reconciler,
     api.broken.add("1.1")
     with monkeypatch.context() as patch:
         # As when what the workers print comes after the news of their end.
+        patch.setattr(reconcile, "LAST_WORDS_WITHIN_S", 60.0)
         patch.setattr(
             reconciler.output, "forget", lambda _: threading.Timer(0.3, reconciler.output.run).start()
         )
@@ -268,8 +269,8 @@ def test_three_versions_are_in_memory_at_most(api, reconciler, clock):
 
 
 def test_workers_that_hang_while_they_start_are_ended_before_the_version_is_taken_out(api, reconciler):
-    reconciler.up_within_s = 0.2
     reconciler.bring(Versions("1.0"))
+    reconciler.up_within_s = 0.2
     api.hanging.add("1.1")
     reconciler.bring(Versions("1.0", candidate="1.1"))
     assert json.loads(reconciler.report.read_text()) == {"1.1": "its workers were not up after 0.2 s"}

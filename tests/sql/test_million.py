@@ -1,6 +1,8 @@
-"""With a million drawings a page of History takes under 100 ms in the database, and Insights under a second.
+"""However many drawings there are, a page of History and Insights read few blocks of the database.
 
-The only times that a test of this project asserts: they are what the indexes and the counts are there for.
+Blocks of 8 KiB are counted, from the cache or from disk, and not times, which differ by machine. Without its
+index a page would read all blocks of the table, and some of them again and again. `make bench BENCH=database` has the
+times.
 """
 
 import itertools
@@ -16,15 +18,21 @@ from tests.sql.conftest import connected_as_page
 from ui import history, insights
 from ui.history import Filters, Place
 
-ROWS = 1_000_000
-PAGE_MS = 100.0
-INSIGHTS_MS = 1000.0
+pytestmark = pytest.mark.service
+ROWS = (100_000, pytest.param(1_000_000, marks=pytest.mark.slow))
+# The worst page (wrong labels of non-digits) reads 29 % of 1,000,000 rows; without its index, more than 100 %.
+MOST_OF_THE_TABLE = 0.5
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+@pytest.fixture(scope="module", params=ROWS)
+def rows(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    """The page's connection to a database of a million drawings, with the indexes that the migrations make."""
+def page(tmp_path_factory, rows):
+    """The page's connection to a database of so many drawings, with the indexes that the migrations make."""
     with a_system(tmp_path_factory.mktemp("million")) as system, a_server(system):
         postgres.migrate(system)
         with psycopg.connect(postgres.owner_url(system), autocommit=True) as owner:
@@ -32,15 +40,17 @@ def page(tmp_path_factory):
             owner.execute("ALTER TABLE predictions SET UNLOGGED")
             owner.execute("SET work_mem = '64MB'")
             owner.execute("SET maintenance_work_mem = '256MB'")
-            million.fill(owner, ROWS, NOW, timedelta(seconds=30))
+            million.fill(owner, rows, NOW, timedelta(days=350) / rows)
         with connected_as_page(system) as connection:
             yield connection
 
 
-def _ms(page, statement, values):
-    """The best of three executions as PostgreSQL itself measures them."""
-    explain = f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement}"
-    return min(page.execute(explain, values).fetchone()[0][0]["Execution Time"] for _ in range(3))
+def _share_read(page, statement, values):
+    """How many blocks an execution reads, as PostgreSQL itself counts them, of those that the table has."""
+    explain = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {statement}"
+    plan = page.execute(explain, values).fetchone()[0][0]["Plan"]
+    blocks = sum(plan[f"{kind} Blocks"] for kind in ("Shared Hit", "Shared Read", "Temp Read"))
+    return blocks / page.execute("SELECT pg_relation_size('predictions') / 8192").fetchone()[0]
 
 
 def _places(page):
@@ -59,30 +69,29 @@ def _filters():
     ]
 
 
-def test_a_page_of_history_takes_under_a_tenth_of_a_second(page):
-    assert page.execute("SELECT count(*) FROM predictions").fetchone() == (ROWS,)
-    times, empty = {}, 0
+def test_a_page_of_history_reads_few_blocks(page, rows):
+    assert page.execute("SELECT count(*) FROM predictions").fetchone() == (rows,)
+    shares, empty = {}, 0
     for place, filters in itertools.product(_places(page), _filters()):
         values = history.page_values(filters, place, history.PAGE + 1)
         found = page.execute(history.page_statement(filters, place), values).fetchall()
         empty += not found
-        times[filters, place] = _ms(page, history.page_statement(filters, place), values)
+        shares[filters, place] = _share_read(page, history.page_statement(filters, place), values)
     assert empty > 10  # of combinations that nothing fits, which are the hard ones
-    slowest = max(times, key=times.get)
-    print(f"{len(times)} pages, the slowest {times[slowest]:.1f} ms: {slowest}")
-    assert times[slowest] < PAGE_MS, slowest
+    most = max(shares, key=shares.get)
+    assert shares[most] < MOST_OF_THE_TABLE, most
 
 
 def test_a_visitor_s_page_does_too(page):
-    ids = [row[0] for row in page.execute("SELECT id FROM predictions TABLESAMPLE SYSTEM (0.5) LIMIT 1000")]
+    ids = [row[0] for row in page.execute("SELECT id FROM predictions TABLESAMPLE SYSTEM (5) LIMIT 1000")]
     assert len(ids) == 1000
     place = _places(page)[1]
-    assert _ms(page, history.own_statement(place), history.own_values(ids, place, history.PAGE + 1)) < PAGE_MS
+    statement, values = history.own_statement(place), history.own_values(ids, place, history.PAGE + 1)
+    assert _share_read(page, statement, values) < MOST_OF_THE_TABLE
 
 
-def test_insights_take_under_a_second(page):
-    assert insights.insights(page).answers == ROWS
+def test_insights_read_few_blocks(page, rows):
+    assert insights.insights(page).answers == rows
     for values in ({"since": None, "version": None}, {"since": None, "version": "1.1"}):
-        spent = sum(_ms(page, statement, values) for statement in (*insights.STATEMENTS, history.VERSIONS))
-        print(f"Insights {spent:.1f} ms")
-        assert spent < INSIGHTS_MS
+        statements = (*insights.STATEMENTS, history.VERSIONS)
+        assert sum(_share_read(page, statement, values) for statement in statements) < MOST_OF_THE_TABLE

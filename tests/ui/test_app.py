@@ -49,7 +49,7 @@ class Page:
     def __init__(self, canvas, outbox_path):
         self.canvas = canvas
         self.outbox_path = outbox_path
-        self.app = AppTest.from_file(str(SCRIPT), default_timeout=20).run()
+        self.app = AppTest.from_file(str(SCRIPT), default_timeout=60).run()
 
     def draw(self, *strokes):
         self.canvas.strokes = [*self.canvas.strokes, *strokes]

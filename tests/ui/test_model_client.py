@@ -62,10 +62,8 @@ def test_nobody_listening_is_a_sentence(fake_model):
 def test_a_model_that_holds_the_request_is_given_up(monkeypatch, client, fake_model):
     monkeypatch.setitem(model_client.READ_TIMEOUT_S, "predictions", 0.2)
     fake_model.answering.clear()
-    started = time.monotonic()
     with pytest.raises(ModelError, match="not answering"):
         client.predict(b"png", ID)
-    assert time.monotonic() - started < 5
 
 
 def test_a_proxy_in_the_environment_is_not_for_the_model(monkeypatch, client):
@@ -78,7 +76,9 @@ def test_a_proxy_in_the_environment_is_not_for_the_model(monkeypatch, client):
 
 def test_the_time_is_what_the_page_waited(client, fake_model):
     fake_model.delay_s = 0.15
-    assert 150 <= client.predict(b"png", ID).latency_ms < 5000
+    begin = time.monotonic()
+    waited_ms = client.predict(b"png", ID).latency_ms
+    assert 150 <= waited_ms <= 1000 * (time.monotonic() - begin)
 
 
 def test_a_picture_that_is_refused_is_told_why(client, fake_model):
