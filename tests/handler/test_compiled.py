@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import re
 import shutil
 import sys
 
@@ -9,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from handler.compiled import as_tensor, compiled, eager
+from handler.compiled import TOLERANCE, as_tensor, compiled, eager
 from handler.model import OUTPUTS, DigitClassifier, folded, restored
 from handler.predictor import Predictor
 from tests.handler.drawings import drawing
 from training.archive import RELEASED_CHECKPOINT
 
+# Logits differ by up to 1e-4 between processors, and by 1 or more between networks.
+ROUNDING = 1e-3
 NETWORK = RELEASED_CHECKPOINT.with_suffix(".onnx")
 
 
@@ -30,7 +33,7 @@ def test_it_gives_torchs_logits_for_any_number_of_images(released, count):
     assert logits is not None
     assert logits(pixels).shape == (count, 2 * OUTPUTS)  # two opinions
     assert logits(pixels).dtype == np.float32
-    assert np.allclose(logits(pixels), eager(released)(pixels), atol=1e-4)
+    assert np.abs(logits(pixels) - eager(released)(pixels)).max() < ROUNDING
 
 
 def test_the_released_checkpoint_answers_with_it(monkeypatch):
@@ -43,12 +46,14 @@ def test_the_released_checkpoint_answers_with_it(monkeypatch):
     assert predictor.predict([drawing(7)])[0].digit == 7
 
 
-def _is_left_to_torch(path, released, caplog, why) -> None:
+def _is_left_to_torch(path, released, caplog, why) -> str:
+    """Return the log line."""
     with caplog.at_level(logging.WARNING):
         assert compiled(path, released) is None
     [line] = caplog.messages
     assert path.name in line
     assert why in line
+    return line
 
 
 def test_without_a_file_torch_serves(released, tmp_path, caplog):
@@ -65,7 +70,9 @@ def test_with_another_networks_file_torch_serves(released, caplog):
     another = copy.deepcopy(released)
     last = another.layers[-1]
     last.bias.data[0] += 1
-    _is_left_to_torch(NETWORK, another, caplog, "of another network (its logits are off by 1)")
+    line = _is_left_to_torch(NETWORK, another, caplog, "of another network (its logits are off by ")
+    [difference] = re.findall(r"off by ([\d.]+)", line)
+    assert float(difference) == pytest.approx(1, abs=TOLERANCE)
 
 
 def test_with_the_file_of_a_network_that_answers_otherwise_torch_serves(caplog):
@@ -88,7 +95,7 @@ def test_torch_gives_the_same_answers(tmp_path):
         strict=True,
     ):
         assert slow.digit == fast.digit
-        assert slow.probabilities == pytest.approx(fast.probabilities, abs=1e-5)
+        assert slow.probabilities == pytest.approx(fast.probabilities, abs=ROUNDING)
 
 
 def test_a_model_takes_ink_one_on_paper_zero():

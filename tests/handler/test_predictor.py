@@ -112,7 +112,8 @@ def test_a_checkpoint_of_training_is_loaded(checkpoint):
     assert (predictor.temperature, predictor.digit_threshold, predictor.version) == (1.5, 0.25, "2.0")
     torch.manual_seed(0)
     trained, pictures = DigitClassifier().eval(), torch.rand(4, 1, 28, 28)
-    assert torch.allclose(predictor.model(pictures), trained(pictures), atol=1e-6, rtol=0)
+    # The order of a sum differs by memory format and processor; another network differs by 0.1 and more.
+    assert torch.allclose(predictor.model(pictures), trained(pictures), atol=1e-4, rtol=0)
     assert not predictor.model.training
     assert predictor.predict([drawing()])[0].model_version == "2.0"
 
@@ -139,7 +140,8 @@ def test_the_same_image_has_the_same_answer_in_any_batch(checkpoint, known):
     alone = predictor.predict([drawing(7)])[0]
     batch = predictor.predict([drawing(2), drawing(7), BLANK, drawing(4)])[1]
     assert batch.digit == alone.digit
-    assert batch.probabilities == pytest.approx(alone.probabilities, abs=1e-5)
+    # Another size of batch sums in another order; a neighbour's answer would differ by 0.01 and more.
+    assert batch.probabilities == pytest.approx(alone.probabilities, abs=1e-4)
 
 
 def test_a_checkpoint_that_carries_code_is_not_run(tmp_path):

@@ -74,9 +74,9 @@ def test_a_roof_turns_a_one_into_a_seven_the_more_the_longer_it_is(predictor):
         answers.append(_answer(predictor, known_digits.draw_curves([*known_digits.curves(1), roof])))
     assert answers[0].digit == 1
     assert answers[-1].digit == 7
-    # A full seven is as likely as can be; a hair more or less of it says nothing.
-    likeliness = [round(answer.probabilities[7], 2) for answer in answers]
-    assert likeliness == sorted(likeliness)
+    # A full seven is as likely as can be; a hundredth more or less of it says nothing.
+    likeliness = np.array([answer.probabilities[7] for answer in answers])
+    assert (np.diff(likeliness) > -0.01).all()
 
 
 def test_a_bar_over_its_open_top_makes_a_four_likelier_a_nine(predictor):

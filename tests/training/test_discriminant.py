@@ -56,7 +56,7 @@ def test_the_logits_of_the_network_stay_as_they_are(network, learned, drawings):
     own = logits_of(network, learned.images)
     both = logits_of(with_discriminant(network, [learned], drawings), learned.images)
     assert both.shape == (200, 2 * OUTPUTS)
-    np.testing.assert_allclose(both[:, :OUTPUTS], own, atol=1e-5)
+    np.testing.assert_allclose(both[:, :OUTPUTS], own, atol=1e-4)  # processors round otherwise
 
 
 def test_it_tells_noise_from_digits_where_the_network_has_not_learned_to(network, learned, drawings):

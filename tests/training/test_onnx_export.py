@@ -19,18 +19,16 @@ def checkpoint(tmp_path):
     return tmp_path / "trained.pt"
 
 
-def test_it_lies_beside_the_checkpoint_and_answers_as_torch_does(checkpoint):
+def test_it_lies_beside_the_checkpoint_answers_as_torch_does_and_does_not_tell_where_it_was_made(checkpoint):
     path = export(checkpoint)
     torch.manual_seed(3)
     model = folded(DigitClassifier())
     pixels = np.random.default_rng(1).integers(0, 256, (5, 28, 28), dtype=np.uint8)
     assert path == checkpoint.with_suffix(".onnx")
-    assert np.allclose(compiled(path, model)(pixels), eager(model)(pixels), atol=1e-4)
+    # Logits differ by up to 1e-4 between processors, and by 1 or more between networks.
+    assert np.abs(compiled(path, model)(pixels) - eager(model)(pixels)).max() < 1e-3
     assert sorted(file.name for file in path.parent.iterdir()) == ["trained.onnx", "trained.pt"]
-
-
-def test_it_does_not_tell_where_it_was_made(checkpoint):
-    content = export(checkpoint).read_bytes()
+    content = path.read_bytes()
     for told in (str(Path(onnx_export.__file__).parent), "onnx_export.py", "stack_trace"):
         assert told.encode() not in content
 

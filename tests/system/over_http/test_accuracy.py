@@ -3,6 +3,7 @@
 import base64
 import importlib.util
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import requests
 from PIL import Image
 
+from ops.versions import RELEASED
 from tests.system.running import RunningSystem
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -42,14 +44,38 @@ def test_mnist_test_images(system: RunningSystem):
     images = np.fromfile(MNIST / "t10k-images-idx3-ubyte", np.uint8, offset=16).reshape(-1, 28, 28)
     labels = np.fromfile(MNIST / "t10k-labels-idx1-ubyte", np.uint8, offset=8)
     assert len(images) == len(labels) == 10_000
-    assert (_served(system, images) == labels).mean() >= 0.9965
+    _assert_read_as_published(system, images, labels, "mnist_test", room=10)
 
 
 def test_real_drawings(system: RunningSystem):
+    # By the six writers whom no model learns from.
+    _assert_read_as_published(system, *_pendigits(writers="reporting"), "pendigits", room=15)
+
+
+@pytest.mark.slow
+def test_all_real_drawings(system: RunningSystem):
+    _assert_read_as_published(system, *_pendigits(), "pendigits", room=15)
+
+
+def _pendigits(**which: str) -> tuple[np.ndarray, np.ndarray]:
     if not DRAWN.exists():
-        pytest.skip("the drawings to measure on (../shared/drawn) are not on this machine")
+        pytest.skip(f"the real drawings are not on this machine; put the folder drawn/ at {DRAWN.parent}")
     spec = importlib.util.spec_from_file_location("drawn", DRAWN)
     drawn = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(drawn)
-    images, labels = drawn.pendigits()
-    assert (_served(system, np.stack(images)) == np.array(labels)).mean() >= 0.99
+    images, labels = drawn.pendigits(**which)
+    return np.stack(images), np.array(labels)
+
+
+def _assert_read_as_published(
+    system: RunningSystem, images: np.ndarray, labels: np.ndarray, name: str, room: int
+) -> None:
+    """At most `room` fewer images are read right than the release's own measurement says.
+
+    Two or three ambiguous images change with a processor's rounding, and six writers can be harder to read than all.
+    """
+    released = json.loads(
+        (ROOT / "training" / "release" / f"mnist-{RELEASED}.json").read_text(encoding="utf-8")
+    )
+    expected = released["measured"][name]["accuracy"] * len(images)
+    assert np.count_nonzero(_served(system, images) == labels) >= expected - room

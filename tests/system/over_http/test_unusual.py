@@ -21,8 +21,8 @@ TWO = Image.open(KNOWN_DIGITS / "2.png").convert("L")
 PNG_TEXT = base64.b64encode(SEVEN).decode()
 # First row, first column, step down and step right of each pass of an interlaced PNG.
 ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
-# Another size of batch gives a float32 other last digits.
-FLOAT_NOISE = 1e-5
+# Another size of batch sums in another order; another drawing's answer differs by 0.01 and more.
+FLOAT_NOISE = 1e-3
 
 
 def _interlaced() -> bytes:
