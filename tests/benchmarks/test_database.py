@@ -4,6 +4,8 @@ import pytest
 
 from benchmarks import database
 
+pytestmark = pytest.mark.service
+
 
 @pytest.fixture(scope="module")
 def results():

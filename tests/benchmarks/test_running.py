@@ -23,6 +23,7 @@ subprocess.run([sys.executable, "-c", child, sys.argv[1]])
 """
 
 
+@pytest.mark.service
 def test_a_database_runs_alone_and_leaves_nothing_behind():
     with running.database() as system:
         assert postgres.answers(system)

@@ -1,9 +1,8 @@
 """An archive is kept when it loads as TorchServe loads it and reads the known digits, and otherwise not.
 
-Archives are made in the serving environment: run there, all of this runs.
+`make test-handler` runs these tests, for archives are made in the serving environment.
 """
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -18,12 +17,10 @@ from handler.model import DigitClassifier
 from training import archive
 from training.archive import RELEASED_CHECKPOINT, ArchiveError
 
-ROOT = Path(__file__).parent.parent.parent
-
-serving_environment = pytest.mark.skipif(
-    importlib.util.find_spec("model_archiver") is None,
-    reason="torch-model-archiver is not in this environment; the serving environment runs this",
+pytest.importorskip(
+    "model_archiver", reason="torch-model-archiver is in the serving environment: make test-handler"
 )
+ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +38,6 @@ def _broken(made: Path, folder: Path, *, without: str = "", replaced: dict[str, 
     return copy
 
 
-@serving_environment
 def test_the_archive_holds_the_handler_as_a_package_and_its_manifest_the_version(made):
     assert made.name == "mnist-7.3.mar"
     with zipfile.ZipFile(made) as contents:
@@ -59,14 +55,12 @@ def test_the_archive_holds_the_handler_as_a_package_and_its_manifest_the_version
     assert manifest["model"]["modelVersion"] == "7.3"
 
 
-@serving_environment
 def test_the_archive_holds_the_network_for_onnx_runtime_beside_its_weights(made):
     with zipfile.ZipFile(made) as contents:
         assert contents.read("weights.pt") == RELEASED_CHECKPOINT.read_bytes()
         assert contents.read("weights.onnx") == RELEASED_CHECKPOINT.with_suffix(".onnx").read_bytes()
 
 
-@serving_environment
 def test_the_archive_says_where_it_comes_from(made):
     released = torch.load(RELEASED_CHECKPOINT, weights_only=True)
     with zipfile.ZipFile(made) as contents:
@@ -78,7 +72,6 @@ def test_the_archive_says_where_it_comes_from(made):
     assert "state_dict" not in told
 
 
-@serving_environment
 def test_a_checkpoint_without_it_is_archived_and_said_to_be_slower(tmp_path, capsys):
     alone = tmp_path / "alone.pt"
     alone.write_bytes(RELEASED_CHECKPOINT.read_bytes())
@@ -86,12 +79,10 @@ def test_a_checkpoint_without_it_is_archived_and_said_to_be_slower(tmp_path, cap
     assert "alone.onnx is missing: torch will serve" in capsys.readouterr().out
 
 
-@serving_environment
 def test_nothing_but_the_archive_is_left_in_the_store(made):
     assert [path.name for path in made.parent.iterdir()] == ["mnist-7.3.mar"]
 
 
-@serving_environment
 def test_a_version_is_never_overwritten(made):
     before = made.read_bytes()
     with pytest.raises(ArchiveError, match="exists, and a version is never overwritten"):
@@ -99,7 +90,6 @@ def test_a_version_is_never_overwritten(made):
     assert made.read_bytes() == before
 
 
-@serving_environment
 def test_a_model_that_does_not_read_the_known_digits_is_not_kept(tmp_path):
     released = torch.load(RELEASED_CHECKPOINT, weights_only=True)
     torch.manual_seed(0)
@@ -110,7 +100,6 @@ def test_a_model_that_does_not_read_the_known_digits_is_not_kept(tmp_path):
     assert list((tmp_path / "store").iterdir()) == []
 
 
-@serving_environment
 def test_a_checkpoint_that_does_not_load_is_not_kept(tmp_path):
     garbage = tmp_path / "garbage.pt"
     garbage.write_bytes(b"no checkpoint")
@@ -120,13 +109,11 @@ def test_a_checkpoint_that_does_not_load_is_not_kept(tmp_path):
     assert list((tmp_path / "store").iterdir()) == []
 
 
-@serving_environment
 def test_a_file_that_was_not_packed_is_missed_although_the_checkout_has_it(made, tmp_path):
     with pytest.raises(ArchiveError, match="does not load"):
         archive.check(_broken(made, tmp_path, without="handler/preprocessing.py"), tmp_path / "unpacked")
 
 
-@serving_environment
 def test_it_is_the_archives_handler_that_answers_and_not_the_checkouts(made, tmp_path):
     source = (ROOT / "handler" / "predictor.py").read_bytes()
     other = source.replace(b"int(probabilities.argmax())", b"9 - int(probabilities.argmax())")
@@ -137,7 +124,6 @@ def test_it_is_the_archives_handler_that_answers_and_not_the_checkouts(made, tmp
         )
 
 
-@serving_environment
 def test_it_runs_where_torchvision_is_not(tmp_path):
     program = "import sys, training.archive; assert not {'torchvision', 'tqdm'} & sys.modules.keys()"
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)

@@ -14,9 +14,22 @@ from training.labelled import Labelled
 from training.strokes.generate import drawn
 
 
+class Remembering:
+    """The released model, which reads a picture once: these tests ask for the same ones again and again."""
+
+    def __init__(self):
+        self.predictor = Predictor.load(RELEASED_CHECKPOINT, version="1.0")
+        self.answers = {}
+
+    def predict_inputs(self, inputs):
+        new = {image.tobytes(): image for image in inputs if image.tobytes() not in self.answers}
+        self.answers |= zip(new, self.predictor.predict_inputs(list(new.values())), strict=True)
+        return [self.answers[image.tobytes()] for image in inputs]
+
+
 @pytest.fixture(scope="module")
-def model() -> Predictor:
-    return Predictor.load(RELEASED_CHECKPOINT, version="1.0")
+def model() -> Remembering:
+    return Remembering()
 
 
 @pytest.fixture(scope="module")

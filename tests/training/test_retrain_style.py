@@ -23,6 +23,8 @@ from training.measure import answers
 from training.retrain_report import Report
 from training.strokes.generate import drawn
 
+# Two to six minutes each, by processor.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 LABELLED = 400
 FRESH = 500
 # Drawings of each change that may not matter, and of each kind of nothing.
