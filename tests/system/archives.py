@@ -67,7 +67,7 @@ def rubbish(name: str) -> Change:
 TOO_SLOW = (
     PREDICTOR,
     b"        if not inputs:",
-    b"        import time; time.sleep(0.05)\n        if not inputs:",
+    b"        import time; time.sleep(0.15)\n        if not inputs:",
 )
 ALWAYS_A_THREE = (PREDICTOR, b"digit=digit,", b"digit=3,")
 UNDER_ANOTHER_NAME = (PREDICTOR, b"model_version=self.version", b'model_version="0.1"')

@@ -13,7 +13,7 @@ from tests.system.browser import ARGUMENTS, chromium
 from tests.system.running import RunningSystem, started
 
 # A machine that is busy with the whole system may keep an answer back for longer than the usual 5 s.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="session")

@@ -134,16 +134,21 @@ def test_a_sentence_says_which_part_is_away_and_the_drawing_is_read_when_it_is_b
 
 
 @pytest.mark.parametrize("part", ["postgres", "deliverer"])
-def test_with_the_database_away_answers_go_on_and_a_sentence_says_that_they_are_kept(
+def test_answers_and_labels_arrive_after_an_outage_of_the_database(
     own_system: RunningSystem, desktop: Page, part
 ):
     open_page(desktop, own_system.address)
+    sixes = "SELECT count(*) FROM predictions WHERE (prediction, true_label) = (6, 6)"
+    [(before,)] = own_system.rows(sixes)
     with _stopped(own_system, part):
-        draw_with_mouse(desktop, DIGITS[7])
-        expect_answer(desktop, 7)
+        draw_with_mouse(desktop, DIGITS[6])
+        expect_answer(desktop, 6)
+        desktop.locator(".st-key-yes button").click()
+        expect(desktop.locator(".st-key-question")).to_contain_text("Noted: a 6")
         eventually(lambda: _scribbles_until_told(desktop))
         assert own_system.ops("status").returncode == 1
     eventually(lambda: own_system.ops("status").returncode == 0, timeout_s=RECOVERY_S)
+    eventually(lambda: own_system.rows(sixes) == [(before + 1,)])
     clear(desktop)
     expect(desktop.locator(".st-key-notice")).to_have_text("")
 

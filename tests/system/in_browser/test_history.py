@@ -171,11 +171,12 @@ def test_a_page_that_streamlit_forgets_is_arrived_at_with_the_next_run(system: R
         """(link) => link.addEventListener('click', (event) => {
             event.stopPropagation()
             event.preventDefault()
+            document.body.dataset.forgotten = 'true'
         }, { once: true })"""
     )
     desktop.get_by_role("link", name="History").click()
-    _settle(desktop)
-    expect(desktop.locator("h1.title")).to_have_text("Draw a digit")
+    # On a busy machine the next run may have begun by now, so the page that is shown says nothing.
+    expect(desktop.locator("body")).to_have_attribute("data-forgotten", "true")
     desktop.evaluate(
         """() => {
             for (const state of ['running', 'notRunning'])

@@ -6,7 +6,6 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from ops import supervisor
 from tests.system.drawing import (
     DIGITS,
     NONE_YET,
@@ -166,21 +165,6 @@ def test_two_visitors_do_not_see_each_other(system: RunningSystem, new_page):
     draw_with_mouse(other, DIGITS[7])
     expect_answer(other, 7)
     expect_answer(one, 3)
-
-
-def test_with_the_database_away_answers_go_on_and_come_later(system: RunningSystem, desktop: Page):
-    open_page(desktop, system.address)
-    before = system.drawings()
-    with supervisor.remote(system.system) as remote:
-        remote.stopProcess("postgres")
-    draw_with_mouse(desktop, DIGITS[6])
-    expect_answer(desktop, 6)
-    desktop.locator(".st-key-yes button").click()
-    expect(desktop.locator(".st-key-question")).to_contain_text("Noted: a 6")
-    with supervisor.remote(system.system) as remote:
-        remote.startProcess("postgres")
-    eventually(lambda: system.drawings() == before + 1)
-    eventually(lambda: system.newest()[:2] == (6, 6))
 
 
 def test_nothing_is_asked_of_anyone_else(system: RunningSystem, new_page):

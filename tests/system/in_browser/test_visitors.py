@@ -10,6 +10,7 @@ from playwright.sync_api import Page
 from tests.system.drawing import DIGITS, draw_with_mouse, expect_answer, open_page
 from tests.system.running import RunningSystem
 
+pytestmark = pytest.mark.slow
 VISITORS = 200
 SCRIPT = Path(__file__).with_name("visitors.py")
 

@@ -87,7 +87,7 @@ def test_after_a_killed_supervisor_up_ends_what_it_left_and_starts_anew(own_syst
     assert own_system.rows("SELECT count(*) FROM predictions WHERE id = %s", drawing_id) == [(1,)]
 
 
-def test_a_first_run_that_was_broken_off_goes_on(tmp_path, system, model_store):
+def test_a_first_run_that_was_broken_off_goes_on(tmp_path, own_system, model_store):
     state = tmp_path / "var"
     # As a run leaves it that was interrupted while initdb wrote, and before the archive was complete.
     (state / "postgres.unfinished" / "base").mkdir(parents=True)

@@ -16,7 +16,7 @@ CHECKS = (
     "allow_header_conformance",
 )
 EXAMPLES = 60
-TIMEOUT_S = 120
+TIMEOUT_S = 280
 
 
 def test_the_api_is_what_its_description_says(system: RunningSystem, tmp_path):

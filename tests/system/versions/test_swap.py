@@ -24,10 +24,10 @@ from ops.versions import RELEASED, Versions, archive_name
 from tests.system import archives
 from tests.system.running import ROOT, UP_WITHIN_S, RunningSystem, eventually
 
-GOOD = ("7.1", "7.2", "7.3", "7.4")
-# How many clients, and how many seconds each lets pass between an answer and its next question.
-CROWD = 20, 0.0
-# Two who watch what a refused version changes, and leave the machine to its workers.
+GOOD = ("7.1", "7.2", "7.3")
+# How many clients, and how many seconds each waits between an answer and its next request: they leave the machine to
+# the workers that start. `make bench BENCH=swaps` has 20 without a pause.
+CROWD = 4, 0.01
 WATCHING = 2, 0.02
 SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
 
@@ -63,7 +63,7 @@ class Clients:
     def __enter__(self) -> "Clients":
         for thread in self._threads:
             thread.start()
-        eventually(lambda: len(self.answers) > 100)
+        eventually(lambda: len(self.answers) > 20)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -98,7 +98,7 @@ def _done(system: RunningSystem, *words: str) -> str:
 
 
 def test_nobody_notices_swaps_rollbacks_and_canaries(swapped: RunningSystem):
-    first, second, third, fourth = GOOD
+    first, second, third = GOOD
     with Clients(swapped, *CROWD) as clients:
         assert "serves." in _done(swapped, "swap", first)
         _done(swapped, "swap", second)
@@ -106,25 +106,22 @@ def test_nobody_notices_swaps_rollbacks_and_canaries(swapped: RunningSystem):
         since = time.monotonic()
         _done(swapped, "canary", third, "10")
         _done(swapped, "canary", third, "50")
+        eventually(lambda: third in clients.versions(since))
         during = clients.versions(since)
         _done(swapped, "promote")
-        _done(swapped, "swap", fourth)
-        _done(swapped, "rollback")
-        _done(swapped, "swap", second)
         since_last = time.monotonic()
         _done(swapped, "swap", RELEASED)
-        eventually(lambda: len(clients.answers) > 5000, timeout_s=120)
         eventually(lambda: clients.answers[-1][1] == RELEASED)
+        eventually(lambda: len(clients.answers) >= 1000)
     answered = clients.versions()
-    assert answered.total() >= 5000
-    assert answered.keys() == {RELEASED, *GOOD}  # nothing else was said
+    assert answered.keys() == {RELEASED, *GOOD}  # and no error
     assert during.keys() == {first, third}
-    # What is out is asked no more.
-    assert clients.versions(since_last).keys() == {second, RELEASED}
+    # A version that is out is asked no more.
+    assert clients.versions(since_last).keys() == {third, RELEASED}
 
 
 def test_what_is_served_outlives_down_and_up_and_a_crash(swapped: RunningSystem):
-    first, second, _, _ = GOOD
+    first, second, _ = GOOD
     _done(swapped, "swap", first)
     _done(swapped, "canary", second, "30")
     ids = [str(uuid.uuid4()) for _ in range(40)]
@@ -153,8 +150,9 @@ def test_what_is_served_outlives_down_and_up_and_a_crash(swapped: RunningSystem)
 @pytest.mark.parametrize(
     ("wanted", "middle"),
     [
+        # A version that no earlier test has left registered.
         (GOOD[2], lambda system: GOOD[2] in _registered(system)),
-        (GOOD[3], lambda system: Versions.read(system.system.versions).default == GOOD[3]),
+        (GOOD[1], lambda system: Versions.read(system.system.versions).default == GOOD[1]),
     ],
     ids=["while it is registered", "while it takes over"],
 )
@@ -174,11 +172,18 @@ def test_torchserve_killed_in_the_middle_of_a_swap_serves_one_of_the_two(
     assert row.startswith(f"{serves} ")
 
 
-def test_a_swap_that_is_killed_leaves_nothing(swapped: RunningSystem):
+def test_one_change_at_a_time_and_a_swap_that_is_killed_leaves_nothing(swapped: RunningSystem):
     before, wanted = Versions.read(swapped.system.versions).default, GOOD[0]
     with _begun(swapped, "swap", wanted) as swap:
         eventually(lambda: wanted in _registered(swapped))
-        swap.kill()
+        os.kill(swap.pid, signal.SIGSTOP)  # or it may be done before the others are refused
+        try:
+            for words in (("swap", GOOD[1]), ("rollback",), ("canary", GOOD[1], "10"), ("promote",)):
+                refused = swapped.ops(*words)
+                assert refused.returncode == 1
+                assert refused.stderr.startswith("Another swap, rollback or canary is at work")
+        finally:
+            swap.kill()
     eventually(lambda: wanted not in _registered(swapped))
     assert _versions(swapped, [None]) == [before]
 
@@ -187,11 +192,11 @@ def test_a_swap_that_is_killed_leaves_nothing(swapped: RunningSystem):
     ("change", "why"),
     [
         (archives.initialised_by("raise RuntimeError('of no use')"), "RuntimeError: of no use"),
-        (archives.initialised_by("import os; os._exit(9)"), "its workers end while they start"),
-        # As the kernel ends who takes too much.
-        (
+        # As the kernel ends a process that takes too much memory. Its last words are waited for: 12 s.
+        pytest.param(
             archives.initialised_by("import os; os.kill(os.getpid(), 9)"),
             "its workers end while they start",
+            marks=pytest.mark.slow,
         ),
         (archives.with_room_for(2**20), "emory"),
         (archives.rubbish("weights.pt"), "Error: "),
@@ -203,7 +208,6 @@ def test_a_swap_that_is_killed_leaves_nothing(swapped: RunningSystem):
     ],
     ids=[
         "handler raises",
-        "worker ends",
         "worker killed",
         "little memory",
         "weights",
@@ -246,28 +250,14 @@ def test_where_little_memory_is_free_nothing_is_begun(swapped: RunningSystem, mo
     assert Versions.read(swapped.system.versions) == replace(before, candidate=None)
 
 
-def test_workers_that_never_come_up_are_given_up_and_meanwhile_nothing_else_is_changed(
-    swapped: RunningSystem,
-):
-    before = Versions.read(swapped.system.versions)
+@pytest.mark.slow
+def test_workers_that_never_come_up_are_given_up(swapped: RunningSystem):
     released = swapped.system.model_store / archive_name(RELEASED)
     hanging = archives.copy(released, "7.9", archives.initialised_by("import time; time.sleep(1000)"))
-    with Clients(swapped, *WATCHING) as clients, _begun(swapped, "swap", "7.9") as swap:
-        eventually(lambda: "7.9" in _registered(swapped))
-        for words in (("swap", GOOD[0]), ("rollback",), ("canary", GOOD[0], "10"), ("promote",)):
-            refused = swapped.ops(*words)
-            assert refused.returncode == 1
-            assert refused.stderr.startswith("Another swap, rollback or canary is at work"), refused.stderr
-        said = swap.communicate(timeout=120)[1]
-        assert swap.returncode == 1
-        assert (
-            said
-            == f"7.9 is not served: its workers were not up after {UP_WITHIN_S} s. {before.default} goes on.\n"
-        )
-        eventually(lambda: "7.9" not in _registered(swapped))
-    assert clients.versions().keys() == {before.default}
-    assert Versions.read(swapped.system.versions) == replace(before, candidate=None)
-    hanging.unlink()
+    try:
+        _is_refused(swapped, "7.9", f"its workers were not up after {UP_WITHIN_S} s")
+    finally:
+        hanging.unlink()
 
 
 @pytest.mark.parametrize(
