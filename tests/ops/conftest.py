@@ -31,7 +31,10 @@ def a_server(system):
     """PostgreSQL of a system, answering; nothing is migrated yet."""
     secrets.ensure(system)
     postgres.initialise(system)
-    with subprocess.Popen(postgres.server_command(system), stderr=subprocess.DEVNULL) as process:
+    with (
+        (system.logs / "postgres.log").open("ab") as log,
+        subprocess.Popen(postgres.server_command(system), stderr=log) as process,
+    ):
         try:
             eventually(lambda: postgres.answers(system))
             yield system

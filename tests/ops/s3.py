@@ -39,7 +39,7 @@ def s3_server(folder: Path) -> Iterator[str]:
     ]  # fmt: skip
     address = f"http://127.0.0.1:{s3}"
     with (
-        (folder / "log").open("wb") as log,
+        (folder / "weed.log").open("wb") as log,
         subprocess.Popen(command, stdout=log, stderr=log, cwd=folder) as process,
     ):
         try:
@@ -47,6 +47,10 @@ def s3_server(folder: Path) -> Iterator[str]:
             yield address
         finally:
             process.kill()  # asked to end, it waits for more than a minute
+            # Its sockets have fixed names, which end with the ports.
+            for socket in Path("/tmp").glob("seaweedfs-*.sock"):  # noqa: S108
+                if socket.stem.rpartition("-")[2] in map(str, range(first, first + 8)):
+                    socket.unlink()
 
 
 def _client(address: str) -> Any:

@@ -57,7 +57,7 @@ pytestmark = pytest.mark.skipif(
 def server(tmp_path_factory):
     """The address of an MLflow server of its own, on a database of its own."""
     folder = tmp_path_factory.mktemp("mlflow")
-    with a_system(folder) as system, a_server(system), (folder / "log").open("wb") as log:
+    with a_system(folder) as system, a_server(system), (folder / "mlflow.log").open("wb") as log:
         server = postgres.owner_url(system).rpartition("/")[0]
         with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
             connection.execute("CREATE DATABASE mlflow")
