@@ -7,8 +7,9 @@ MAKEFLAGS += --no-print-directory
 
 # A Python of the versions that TorchServe's and torch's wheels are made for; PYTHON= names another.
 SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
-PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
-	$$python -c '$(SUITABLE)' >/dev/null 2>&1 && echo $$python && break; done)
+# make searches for it once, at its first use.
+PYTHON ?= $(eval PYTHON := $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c '$(SUITABLE)' >/dev/null 2>&1 && echo $$python && break; done))$(PYTHON)
 # An extra package index that holds CPU builds of torch, where the usual one only has the larger CUDA builds.
 TORCH_INDEX ?=
 
@@ -49,7 +50,7 @@ TELL_MLFLOW = $(if $(MLFLOW),$(TRACK) || :)
 help: ## list the targets
 	@echo "usage: make TARGET"
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | sort | \
-		while IFS=$$'\t' read -r target what; do printf '  %-10s %s\n' "$$target" "$$what"; done
+		while IFS=$$'\t' read -r target what; do printf '  %-16s %s\n' "$$target" "$$what"; done
 
 # The running system
 
@@ -162,40 +163,77 @@ archive: $(ARCHIVE_INSTALLED) $(TRACKING) ## pack a checkpoint as model_store/mn
 track: $(TRACKING_INSTALLED) ## tell the MLflow server of MLFLOW_TRACKING_URI what it does not know: runs, versions, who serves
 	@$(TRACK)
 
-# The code
+# The code. Each part is tested in its own environment, and a failure in one does not stop the others. ARGS goes to
+# pytest: make test ARGS="-k swap".
+
+.PHONY: check
+check: test-environments ## before a commit, within a minute: lint, types and the tests that start no service
+	@$(MAKE) -s -k -j2 -Otarget SPEED=check test-training test-handler test-others test-ui lint
 
 .PHONY: test
-test: test-environments lint ## every test, each part in its own environment, then the running system
+test: test-environments lint ## what CI runs, within eight minutes: lint, every part, then the running system
 	@.venv/train/bin/python -m training.data || echo "Without MNIST the tests that need it are skipped."
-	@echo "Two parts at once, some ten minutes in all; each is shown when it is done."
-	@$(MAKE) -s -j2 -Otarget $(TESTS)
+	@echo "Two parts at once; each is shown when it is done."
+	@$(MAKE) -s -k -j2 -Otarget $(SYSTEM) $(PARTS)
 
-# The longest first, and two at once for two cores: of three, a browser waited for longer than a person would.
-# A thread each: what they compute is small, and more would wait for each other.
-TESTS := test-versions test-in-browser test-over-http test-training test-ops test-rest test-handler test-page
-.PHONY: $(TESTS)
-test-page:
-	@.venv/page/bin/python -m pytest tests/ui
-test-handler:
-	@OMP_NUM_THREADS=1 .venv/serve/bin/python -m pytest tests/handler tests/training/test_archive.py tests/training/test_behaviour.py
-test-training:
-	@OMP_NUM_THREADS=1 .venv/train/bin/python -m pytest tests/training
-test-over-http:
-	@.venv/test/bin/python -m pytest tests/system/over_http
-test-in-browser:
-	@.venv/test/bin/python -m pytest tests/system/in_browser
-test-versions:
-	@.venv/test/bin/python -m pytest tests/system/versions
-test-ops:
-	@.venv/test/bin/python -m pytest tests/ops
-test-rest:
-	@# What these tests ask of make, they ask from outside.
-	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest tests/test_*.py tests/gateway tests/sql tests/benchmarks \
-		tests/containers/test_compose_file.py
+.PHONY: test-slow
+test-slow: test-environments data ## the tests that take too long for every run; CI runs them at night
+	@$(MAKE) -s -k -j2 -Otarget SPEED=slow $(SYSTEM) $(PARTS)
+
+.PHONY: test-portable
+test-portable: test-environments ## training and handler six times, each with other processor instructions or rounding
+	@.venv/test/bin/python -m tests.portable
+
+# Which tests of a part: `check` leaves out what starts a service, `test` what takes long.
+SPEED := test
+PICK_check := not service and not slow
+PICK_test := not slow
+PICK_slow := slow
+# Status 5 of pytest: nothing was picked.
+PYTEST = -m pytest -m "$(PICK_$(SPEED))$(1)" $(2) $(ARGS) $(if $(ARGS)$(filter-out test,$(SPEED)),|| test $$? = 5)
+# What a running system needs.
+RUNNING := $(patsubst %,.venv/%/installed,ops serve page)
+# The longest first, and two at once for two cores.
+SYSTEM := test-failures test-system
+PARTS := test-training test-handler test-ops test-sql test-gateway test-project test-ui test-benchmarks
+
+.PHONY: $(SYSTEM) $(PARTS)
+# Tests of training that need the serving environment.
+SERVED := tests/training/test_archive.py tests/training/test_behaviour.py
+# One thread each: what these compute is small, and more threads would wait for each other.
+test-handler: export OMP_NUM_THREADS = 1
+test-handler: .venv/serve/tested ## the handler, and its archive as the server loads it
+	@.venv/serve/bin/python $(call PYTEST,,tests/handler $(SERVED))
+test-training: export OMP_NUM_THREADS = 1
+test-training: .venv/train/tested ## training, from data to a published model
+	@.venv/train/bin/python $(call PYTEST,,tests/training $(SERVED:%=--ignore=%))
+test-ui: .venv/page/tested ## the page without a browser, the outbox and the deliverer
+	@.venv/page/bin/python $(call PYTEST,,tests/ui)
+test-gateway: .venv/test/installed ## nginx with its configuration
+	@.venv/test/bin/python $(call PYTEST,,tests/gateway)
+test-sql: .venv/test/installed ## the migrations and the page's queries in PostgreSQL
+	@.venv/test/bin/python $(call PYTEST,,tests/sql)
+test-ops: .venv/test/installed .venv/tracking/installed .venv/mlflow/installed ## what make runs, with PostgreSQL, S3 and MLflow
+	@.venv/test/bin/python $(call PYTEST,,tests/ops)
+test-benchmarks: .venv/test/installed ## what the benchmarks compute
+	@.venv/test/bin/python $(call PYTEST,,tests/benchmarks)
+test-project: .venv/test/installed ## make, settings, documentation, imports, compose file
+	@# Without the variables of this make: these tests run make themselves.
+	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python $(call PYTEST,,tests/test_*.py tests/containers/test_compose_file.py)
+test-system: $(RUNNING) .venv/test/installed ## the running system, over HTTP and in a browser
+	@.venv/test/bin/python $(call PYTEST, and not harms,tests/system)
+test-failures: $(RUNNING) .venv/test/installed .venv/registry/installed ## a system whose processes are killed and whose models are swapped
+	@.venv/test/bin/python $(call PYTEST, and harms,tests/system)
+
+# In one session, to start pytest once.
+.PHONY: test-others
+test-others: .venv/test/installed
+	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python $(call PYTEST,,tests --ignore=tests/handler \
+		--ignore=tests/training --ignore=tests/ui --ignore=tests/system)
 
 .PHONY: test-containers
 test-containers: .venv/test/installed ## build docker-compose.yml, run it and test it; 20 minutes, and a container engine
-	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest tests/containers
+	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest --timeout=1800 tests/containers $(ARGS)
 
 .PHONY: bench
 bench: environments .venv/bench/installed $(if $(filter retrain,$(BENCH)),data) ## measure, into benchmarks/results/; BENCH=predict, network, page, memory or database, else all of them; or swaps, retrain or soak
@@ -209,14 +247,11 @@ lint: .venv/lint/installed ## ruff and mypy
 
 # The environments: one a part, as there is one container a part. A half-made one is made anew.
 
-ENVIRONMENTS := ops serve page
-TESTED := serve train page
-
 .PHONY: environments test-environments
 environments:
-	@$(MAKE) -s -j$(words $(ENVIRONMENTS)) $(ENVIRONMENTS:%=.venv/%/installed)
+	@$(MAKE) -s -j3 $(RUNNING)
 test-environments:
-	@$(MAKE) -s -j3 $(ENVIRONMENTS:%=.venv/%/installed) $(TESTED:%=.venv/%/tested) \
+	@$(MAKE) -s -j3 $(RUNNING) $(patsubst %,.venv/%/tested,serve train page) \
 		$(patsubst %,.venv/%/installed,test lint registry tracking mlflow)
 
 .venv/ops/installed: ops/requirements.txt
@@ -225,7 +260,7 @@ test-environments:
 .venv/train/installed: training/requirements.txt
 .venv/registry/installed: ops/requirements-registry.txt
 .venv/tracking/installed: ops/requirements-tracking.txt
-.venv/test/installed: ops/requirements.txt ops/requirements-registry.txt tests/requirements.txt
+.venv/test/installed: ops/requirements.txt ops/requirements-registry.txt tests/requirements.txt tests/requirements-unit.txt
 .venv/mlflow/installed: ops/requirements-mlflow.txt tests/requirements-mlflow.txt
 .venv/lint/installed: tests/requirements-lint.txt
 .venv/bench/installed: ops/requirements.txt handler/requirements.txt benchmarks/requirements.txt
@@ -244,6 +279,7 @@ SHOW = 2>&1 | tee .venv/$*.log | sed -un 's/^ *Downloading \(.*[0-9] [MG]B)\).*/
 	@$(PIP) $(^:%=-r %) $(SHOW)
 	@touch $@
 
+.venv/serve/tested: tests/requirements-handler.txt
 .venv/%/tested: .venv/%/installed tests/requirements-unit.txt
-	@$(PIP) -r tests/requirements-unit.txt $(SHOW)
+	@$(PIP) $(patsubst %,-r %,$(filter %.txt,$^)) $(SHOW)
 	@touch $@
