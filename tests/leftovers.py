@@ -26,7 +26,7 @@ MARK = "TEST_SESSION"
 OUTPUT_FOLDERS = ("backups", "model_store", "runs", "var")
 # Helper processes of multiprocessing, which end with the process that started them.
 OF_MULTIPROCESSING = b"from multiprocessing."
-# A process that is ending takes a moment on a busy machine.
+# A process that is ending takes a moment on a busy machine, and a session beside this one may have outputs for seconds.
 END_WITHIN_S = 30.0
 POLL_INTERVAL_S = 0.1
 
@@ -55,11 +55,14 @@ class Session:
         return session
 
     def left_behind(self) -> list[str]:
-        """Name each process that does not end within END_WITHIN_S, and each new file in OUTPUT_FOLDERS."""
+        """Name each process that does not end, and each new output that does not go, within END_WITHIN_S."""
         deadline = time.monotonic() + END_WITHIN_S
-        while (pids := list(self._processes())) and time.monotonic() < deadline:
+        while (left := self._found()) and time.monotonic() < deadline:
             time.sleep(POLL_INTERVAL_S)
-        processes = [f"process {pid}: {_command(pid)}" for pid in pids]
+        return left
+
+    def _found(self) -> list[str]:
+        processes = [f"process {pid}: {_command(pid)}" for pid in self._processes()]
         return processes + [f"file {path}" for path in sorted(_outputs() - self.outputs)]
 
     def _processes(self) -> Iterator[int]:
