@@ -16,7 +16,7 @@ from handler.preprocessing import preprocess
 from training.data import Digits
 
 SCRIPT = Path(__file__).resolve().parent.parent.parent / "shared" / "drawn" / "drawn.py"
-NOT_AT_HAND = f"{SCRIPT.parent.name}/ is not beside the checkout"
+NOT_AT_HAND = "there is no ../shared/drawn; put its drawn.py and data there (UCI data set 81, Omniglot)"
 
 
 def digits(limit: int | None = None) -> Digits | None:

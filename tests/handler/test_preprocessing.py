@@ -123,7 +123,7 @@ def test_an_mnist_image_comes_back_nearly_as_it_was(inverted):
 
 @pytest.mark.skipif(
     not (DRAWN / "drawn.py").exists(),
-    reason="the real drawings are not here: put their folder at ../shared/drawn",
+    reason="there is no ../shared/drawn; put its drawn.py and data there",
 )
 def test_real_drawings_look_like_mnist(monkeypatch):
     monkeypatch.setattr(sys, "path", [str(DRAWN), *sys.path])

@@ -47,7 +47,7 @@ def test_the_command_measures_draws_and_says_what_it_skips(tmp_path, capsys, lit
     assert evaluate.main(["--output", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
     assert "MNIST test set, accuracy" in said
-    assert "Real drawings were not measured: drawn/ is not beside the checkout." in said
+    assert f"Real drawings were not measured: {real_drawings.NOT_AT_HAND}." in said
     drawn = {path.name for path in (tmp_path / "out").iterdir()}
     assert drawn == {"reliability.png", "errors-mnist-test.png"}
 

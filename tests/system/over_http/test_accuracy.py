@@ -59,7 +59,7 @@ def test_all_real_drawings(system: RunningSystem):
 
 def _pendigits(**which: str) -> tuple[np.ndarray, np.ndarray]:
     if not DRAWN.exists():
-        pytest.skip(f"the real drawings are not on this machine; put the folder drawn/ at {DRAWN.parent}")
+        pytest.skip("there is no ../shared/drawn; put its drawn.py and data there")
     spec = importlib.util.spec_from_file_location("drawn", DRAWN)
     drawn = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(drawn)
