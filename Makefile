@@ -193,7 +193,7 @@ PICK_slow := slow
 PYTEST = -m pytest -m "$(PICK_$(SPEED))$(1)" $(2) $(ARGS) $(if $(ARGS)$(filter-out test,$(SPEED)),|| test $$? = 5)
 # What a running system needs.
 RUNNING := $(patsubst %,.venv/%/installed,ops serve page)
-# The longest first, and two at once for two cores.
+# The longest first, and two at once for two cores; three at once took as long.
 SYSTEM := test-failures test-system
 PARTS := test-training test-handler test-ops test-sql test-gateway test-project test-ui test-benchmarks
 

@@ -201,7 +201,7 @@ def test_one_change_at_a_time_and_a_swap_that_is_killed_leaves_nothing(swapped: 
         (archives.with_room_for(2**20), "emory"),
         (archives.rubbish("weights.pt"), "Error: "),
         (archives.rubbish(archives.HANDLER), "Error: "),
-        (archives.instead(archives.TOO_SLOW), "times as long as "),
+        pytest.param(archives.instead(archives.TOO_SLOW), "times as long as ", marks=pytest.mark.slow),
         (archives.instead(archives.ALWAYS_A_THREE), "it reads a known 0 as a 3"),
         (archives.instead(archives.UNDER_ANOTHER_NAME), "it calls itself version '0.1'"),
         (archives.instead(archives.RAISES), "answered a known digit with status 500"),
