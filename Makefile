@@ -191,7 +191,7 @@ PICK_test := not slow
 PICK_slow := slow
 # Status 5 of pytest: nothing was picked.
 PYTEST = -m pytest -m "$(PICK_$(SPEED))$(1)" $(2) $(ARGS) $(if $(ARGS)$(filter-out test,$(SPEED)),|| test $$? = 5)
-# What a running system needs.
+# The environments of a running system.
 RUNNING := $(patsubst %,.venv/%/installed,ops serve page)
 # The longest first, and two at once for two cores; three at once took as long.
 SYSTEM := test-failures test-system

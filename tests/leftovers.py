@@ -33,7 +33,7 @@ POLL_INTERVAL_S = 0.1
 
 @dataclass(frozen=True)
 class Session:
-    """A mark in the environment, a temporary folder of its own, and the outputs that the checkout had before."""
+    """The mark of the processes, the temporary folder, and the outputs that the checkout had before."""
 
     mark: str
     folder: Path

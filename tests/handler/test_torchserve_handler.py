@@ -237,7 +237,7 @@ def test_it_has_predicted_before_it_is_ready(tmp_path, monkeypatch):
     assert batches == list(torchserve_handler.WARM_UP_BATCHES)
 
 
-# In a process of its own, for this one may have imported captum already.
+# In a new process, for this one may have imported captum already.
 FIRST_EXPLANATION = """
 import sys
 from tests.handler.test_torchserve_handler import EXPLAIN, Context, DigitHandler, answered, image
