@@ -149,7 +149,7 @@ def test_a_photo_with_half_of_it_in_a_hard_shadow(paper, ink):
     assert difference(preprocess(image), EXPECTED) < 6.0
 
 
-@pytest.mark.parametrize("size", [(1600, 1200), (4096, 3000)])
+@pytest.mark.parametrize("size", [(1600, 1200), pytest.param((4096, 3000), marks=pytest.mark.slow)])
 def test_a_small_drawing_in_a_large_photo(size):
     small = MASK.resize((112, 112))
     assert difference(preprocess(photo(small, size=size, light="from a corner")), EXPECTED) < 8.0

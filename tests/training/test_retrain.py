@@ -2,6 +2,8 @@
 
 import json
 import zipfile
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import torch
 
 from handler.predictor import Predictor
 from tests.training import synthetic
-from training import data, judge, onnx_export, retrain, train
+from training import data, judge, retrain, train
 from training.archive import RELEASED_CHECKPOINT, WEIGHTS
 from training.labelled import Labelled, LabelledError, is_held
 
@@ -18,75 +20,45 @@ LABELLED = 260
 BLANK = next(number for number in range(LABELLED) if not is_held(f"drawing-{number}"))
 
 
-@pytest.fixture
-def little(monkeypatch):
-    """Few digits to learn from, few steps, few drawings to judge by, and labelled ones that say nothing new."""
+def _make_little(monkeypatch: pytest.MonkeyPatch) -> Labelled:
+    """Few digits to learn from, few steps, few drawings to judge by, and labelled ones that say nothing new: these."""
     monkeypatch.setattr(data, "load", lambda *, train: synthetic.digits(150 if train else 0))
     monkeypatch.setattr(train, "drawn", synthetic.drawn_once)
     monkeypatch.setattr(judge, "kept", lambda _: {"moved": 1.0})
     monkeypatch.setattr(judge, "called_a_digit", lambda _: {"blank": 0.0})
     recipe = synthetic.quick(epochs=1, learning_rate=1e-5, labelled_share=0.2, validation_images=50)
     monkeypatch.setattr(retrain, "RECIPE", recipe)
-    # The export takes half of the time; one test restores it.
-    monkeypatch.setattr(retrain, "export", lambda checkpoint: None)
     monkeypatch.setenv("DATABASE_URL", "postgresql://page@127.0.0.1/mnist")
     monkeypatch.setenv("DATABASE_PASSWORD", "none")
+    digits = synthetic.digits(LABELLED)
+    digits.images[BLANK] = 0
+    labelled = Labelled([f"drawing-{number}" for number in range(LABELLED)], digits)
+    monkeypatch.setattr(retrain, "fetch", lambda *_: labelled)
+    return labelled
 
 
 @pytest.fixture
-def labelled(monkeypatch) -> Labelled:
-    digits = synthetic.digits(LABELLED)
-    digits.images[BLANK] = 0
-    found = Labelled([f"drawing-{number}" for number in range(LABELLED)], digits)
-    monkeypatch.setattr(retrain, "fetch", lambda *_: found)
-    return found
+def little(monkeypatch) -> Labelled:
+    monkeypatch.setattr(retrain, "export", lambda checkpoint: None)  # it takes half of the time
+    return _make_little(monkeypatch)
 
 
 def _retrain(folder, checkpoint=RELEASED_CHECKPOINT) -> int:
     return retrain.main(["--champion", "1.0", "--checkpoint", str(checkpoint), "--output", str(folder)])
 
 
-def test_a_challenger_that_is_no_better_may_not_follow_and_the_report_says_why(
-    tmp_path, little, labelled, monkeypatch, capsys
-):
-    monkeypatch.setattr(retrain, "export", onnx_export.export)
-    assert _retrain(tmp_path) == retrain.LOST
-    said = capsys.readouterr().out
-    assert "260 labels are new, 0 are gone and 0 changed" in said
-    assert "people's labelled drawings, read right" in said
-    assert "may not follow 1.0: it is not better on people's drawings beyond chance" in said
-    assert (tmp_path / "report.txt").read_text().strip() in said
-    page = (tmp_path / "report.html").read_text()
-    assert "<h2>Left out, for a person to look at</h2>" in page
-    assert f"drawing-{BLANK}: blank" in page
-    content = torch.load(tmp_path / "challenger.pt", weights_only=True)
-    assert content["champion"] == "1.0"
-    learned = content["labelled_drawings"]
-    assert learned.items() <= labelled.labels().items()
-    assert not any(is_held(id_) for id_ in learned)
-    assert Predictor.load(tmp_path / "challenger.pt", "1.1").is_compiled
-    described = json.loads((tmp_path / "challenger.json").read_text())
-    assert described["judged"][0]["name"] == "people's labelled drawings, read right"
-    assert [epoch.keys() for epoch in described["metrics"]["curve"]] == [{"loss"}]
-    assert not (tmp_path / "work").exists()
+class Lost(NamedTuple):
+    """What a whole run with a challenger that is no better leaves, and the images by which it was chosen and judged."""
+
+    folder: Path
+    labelled: Labelled
+    chosen_by: set[bytes]
+    judged_by: set[bytes]
 
 
-def test_it_starts_from_the_champion_in_its_archive(tmp_path, little, labelled):
-    archive = tmp_path / "mnist-1.0.mar"
-    with zipfile.ZipFile(archive, "w") as contents:
-        contents.write(RELEASED_CHECKPOINT, WEIGHTS)
-        contents.write(RELEASED_CHECKPOINT.with_suffix(".onnx"), "weights.onnx")
-    assert _retrain(tmp_path / "out", archive) == retrain.LOST
-    before = torch.load(RELEASED_CHECKPOINT, weights_only=True)["state_dict"]
-    after = torch.load(tmp_path / "out" / "challenger.pt", weights_only=True)["state_dict"]
-    for name, weights in before.items():
-        if weights.dim() == 4:
-            change = (after[name] - weights).norm() / weights.norm()
-            assert 0 < change < 0.1, name
-
-
-def test_what_chose_the_challenger_does_not_judge_it(tmp_path, little, labelled, monkeypatch):
-    chosen_by, judged_by = set(), set()
+@pytest.fixture(scope="module")
+def lost(tmp_path_factory) -> Lost:
+    folder, chosen_by, judged_by = tmp_path_factory.mktemp("lost"), set(), set()
     describe, what_was_known, judged = retrain.describe, retrain.what_was_known, retrain.judge
 
     def note(seen, *parts):
@@ -104,20 +76,59 @@ def test_what_chose_the_challenger_does_not_judge_it(tmp_path, little, labelled,
         note(judged_by, by.validation, by.held_out, by.labelled.digits)
         return judged(before, after, by)
 
-    monkeypatch.setattr(retrain, "describe", describing)
-    monkeypatch.setattr(retrain, "what_was_known", comparing)
-    monkeypatch.setattr(retrain, "judge", judging)
-    assert _retrain(tmp_path) == retrain.LOST
+    archive = folder / "mnist-1.0.mar"
+    with zipfile.ZipFile(archive, "w") as contents:
+        contents.write(RELEASED_CHECKPOINT, WEIGHTS)
+        contents.write(RELEASED_CHECKPOINT.with_suffix(".onnx"), "weights.onnx")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        labelled = _make_little(monkeypatch)
+        monkeypatch.setattr(retrain, "describe", describing)
+        monkeypatch.setattr(retrain, "what_was_known", comparing)
+        monkeypatch.setattr(retrain, "judge", judging)
+        assert _retrain(folder / "out", archive) == retrain.LOST
+    return Lost(folder / "out", labelled, chosen_by, judged_by)
+
+
+def test_a_challenger_that_is_no_better_may_not_follow_and_the_report_says_why(lost: Lost):
+    said = (lost.folder / "report.txt").read_text()
+    assert "260 labels are new, 0 are gone and 0 changed" in said
+    assert "people's labelled drawings, read right" in said
+    assert "may not follow 1.0: it is not better on people's drawings beyond chance" in said
+    page = (lost.folder / "report.html").read_text()
+    assert "<h2>Left out, for a person to look at</h2>" in page
+    assert f"drawing-{BLANK}: blank" in page
+    content = torch.load(lost.folder / "challenger.pt", weights_only=True)
+    assert content["champion"] == "1.0"
+    learned = content["labelled_drawings"]
+    assert learned.items() <= lost.labelled.labels().items()
+    assert not any(is_held(id_) for id_ in learned)
+    assert Predictor.load(lost.folder / "challenger.pt", "1.1").is_compiled
+    described = json.loads((lost.folder / "challenger.json").read_text())
+    assert described["judged"][0]["name"] == "people's labelled drawings, read right"
+    assert [epoch.keys() for epoch in described["metrics"]["curve"]] == [{"loss"}]
+    assert not (lost.folder / "work").exists()
+
+
+def test_it_starts_from_the_champion_in_its_archive(lost: Lost):
+    before = torch.load(RELEASED_CHECKPOINT, weights_only=True)["state_dict"]
+    after = torch.load(lost.folder / "challenger.pt", weights_only=True)["state_dict"]
+    for name, weights in before.items():
+        if weights.dim() == 4:
+            change = (after[name] - weights).norm() / weights.norm()
+            assert 0 < change < 0.1, name
+
+
+def test_what_chose_the_challenger_does_not_judge_it(lost: Lost):
     # Of 50 digits and 100 drawings in held-out styles; and what people drew chooses nothing.
-    assert len(chosen_by) == 75
-    assert len(judged_by) == 75 + sum(map(is_held, labelled.ids))
-    assert not chosen_by & judged_by
+    assert len(lost.chosen_by) == 75
+    assert len(lost.judged_by) == 75 + sum(map(is_held, lost.labelled.ids))
+    assert not lost.chosen_by & lost.judged_by
 
 
 def test_a_challenger_that_is_better_may_follow_and_the_labels_that_changed_are_named(
-    tmp_path, little, labelled, monkeypatch, capsys
+    tmp_path, little, monkeypatch, capsys
 ):
-    last_labels = labelled.labels() | {"drawing-7": 1}
+    last_labels = little.labels() | {"drawing-7": 1}
     (tmp_path / "labels.json").write_text(json.dumps(last_labels))
     monkeypatch.setattr(judge, "gains", lambda *right: 0.01 if len(right[0]) < 100 else 1.0)
     # As if all of the few that judge were won: with so few, judged by nothing else.
@@ -125,6 +136,7 @@ def test_a_challenger_that_is_better_may_follow_and_the_labels_that_changed_are_
     monkeypatch.setattr(judge, "_calibration", lambda name, *_: judge.Line(name, 0.0, 0.0, holds=True))
     assert _retrain(tmp_path) == 0
     said = capsys.readouterr().out
+    assert (tmp_path / "report.txt").read_text().strip() in said
     assert "better on people's drawings, and worse at nothing" in said
     assert "0 labels are new, 0 are gone and 1 changed: drawing-7: 1 is now 7" in said
 
@@ -137,7 +149,7 @@ def test_too_few_labels_are_said_with_a_way_out(tmp_path, little, monkeypatch, c
     assert "at least 100 and 20 are needed. Draw and label more" in said
 
 
-def test_what_is_not_there_is_said_in_one_line(tmp_path, little, labelled, monkeypatch, capsys):
+def test_what_is_not_there_is_said_in_one_line(tmp_path, little, monkeypatch, capsys):
     assert _retrain(tmp_path, tmp_path / "none.mar") == 1
     assert "none.mar holds no model: FileNotFoundError" in capsys.readouterr().err
 

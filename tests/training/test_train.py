@@ -1,5 +1,6 @@
 """A real training run of seconds, on digits drawn by code."""
 
+import copy
 import functools
 import json
 import os
@@ -247,7 +248,7 @@ def test_the_split_is_the_seeds_and_shares_nothing(recipe, digits):
 
 
 def test_the_same_seed_gives_the_same_model_and_another_another(tmp_path):
-    digits = synthetic.digits(160)
+    digits = synthetic.digits(60)
 
     def weights(seed: int):
         settings = synthetic.quick(seed=seed, epochs=1, output=str(tmp_path / "model.pt"))
@@ -275,19 +276,24 @@ def _main(monkeypatch, tmp_path, *, labels_of_test, onnx: bool = False, **settin
     return train.main([f"--{name.replace('_', '-')}={value}" for name, value in arguments.items()])
 
 
-def test_a_full_run_that_misses_its_target_fails(monkeypatch, tmp_path, capsys):
+def _trained_before(monkeypatch, checkpoint) -> None:
+    """A full run trains for as many epochs as the recipe; here its student is one that is trained already."""
+    monkeypatch.setattr(train, "train", lambda *_: [copy.deepcopy(checkpoint)])
+
+
+def test_a_full_run_that_misses_its_target_fails(monkeypatch, tmp_path, capsys, checkpoint):
+    _trained_before(monkeypatch, checkpoint)
     status = _main(
-        monkeypatch,
-        tmp_path,
-        labels_of_test=lambda labels: (labels + 1) % 10,
-        epochs=Recipe().epochs,
-        batch_size=50,
+        monkeypatch, tmp_path, labels_of_test=lambda labels: (labels + 1) % 10, epochs=Recipe().epochs
     )
     assert status == 1
     assert "The target of MNIST's test set, 99.50%, is missed." in capsys.readouterr().err
 
 
-def test_a_full_run_that_meets_its_target_succeeds_and_records_the_test(monkeypatch, tmp_path, capsys):
+def test_a_full_run_that_meets_its_target_succeeds_and_records_the_test(
+    monkeypatch, tmp_path, capsys, checkpoint
+):
+    _trained_before(monkeypatch, checkpoint)
     status = _main(
         monkeypatch,
         tmp_path,
