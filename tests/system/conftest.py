@@ -33,10 +33,17 @@ def system(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Itera
 
 @pytest.fixture(scope="session")
 def own_system(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Iterator[RunningSystem]:
-    """A second system, beside the first where tests ask for that too, to stop and to harm."""
+    """A second system, beside the first where tests ask for that too, to stop and to harm.
+
+    It starts where a first run was broken off, while initdb wrote and before there was an archive.
+    """
     if os.environ.get("SYSTEM_ADDRESS"):
         pytest.skip("this test harms a system of its own, and leaves that at SYSTEM_ADDRESS alone")
-    with started(tmp_path_factory.mktemp("own") / "var", model_store) as running:
+    state = tmp_path_factory.mktemp("own") / "var"
+    (state / "postgres.unfinished" / "base").mkdir(parents=True)
+    (state / "secrets").mkdir()
+    (state / "secrets" / "database_owner_password.unfinished").write_text("")
+    with started(state, model_store) as running:
         yield running
 
 

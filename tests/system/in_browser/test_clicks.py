@@ -125,7 +125,7 @@ def test_a_stroke_drawn_before_undo_or_another_brush_is_done_is_kept(system: Run
     expect_answer(desktop, 4)
 
 
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_stroke_is_kept_however_late_the_server_hears_of_undo(
     system: RunningSystem, slow_line: "SlowLine", times: int
 ):

@@ -22,13 +22,14 @@ from ops.management import Management
 from ops.swap import EXAMPLE_OF_CANARY, swap
 from ops.versions import RELEASED, Versions, archive_name
 from tests.system import archives
+from tests.system.over_http.test_lifecycle import INSERT
 from tests.system.running import ROOT, UP_WITHIN_S, RunningSystem, eventually
 
 GOOD = ("7.1", "7.2", "7.3")
 # How many clients, and how many seconds each waits between an answer and its next request: they leave the machine to
 # the workers that start. `make bench BENCH=swaps` has 20 without a pause.
-CROWD = 4, 0.01
-WATCHING = 2, 0.02
+CROWD = 4, 0.05
+WATCHING = 2, 0.05
 SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
 
 
@@ -112,7 +113,6 @@ def test_nobody_notices_swaps_rollbacks_and_canaries(swapped: RunningSystem):
         since_last = time.monotonic()
         _done(swapped, "swap", RELEASED)
         eventually(lambda: clients.answers[-1][1] == RELEASED)
-        eventually(lambda: len(clients.answers) >= 1000)
     answered = clients.versions()
     assert answered.keys() == {RELEASED, *GOOD}  # and no error
     assert during.keys() == {first, third}
@@ -120,15 +120,19 @@ def test_nobody_notices_swaps_rollbacks_and_canaries(swapped: RunningSystem):
     assert clients.versions(since_last).keys() == {third, RELEASED}
 
 
-def test_what_is_served_outlives_down_and_up_and_a_crash(swapped: RunningSystem):
+def test_what_is_served_and_what_is_logged_outlive_down_and_up_and_a_crash(swapped: RunningSystem):
     first, second, _ = GOOD
     _done(swapped, "swap", first)
     _done(swapped, "canary", second, "30")
     ids = [str(uuid.uuid4()) for _ in range(40)]
     before = _versions(swapped, ids)
     assert set(before) == {first, second}
+    kept = swapped.rows(INSERT, uuid.uuid4())
     _done(swapped, "down")
+    assert find(swapped.system) == []
+    assert swapped.ops("status").stdout.startswith("Nothing runs.")
     _done(swapped, "up")
+    assert set(kept) <= set(swapped.rows("SELECT id FROM predictions"))
     eventually(lambda: _is_up(swapped, second), timeout_s=60)
     assert _versions(swapped, ids) == before
     jvm = next(process for process in find(swapped.system) if process.name() == "java")
@@ -151,7 +155,7 @@ def test_what_is_served_outlives_down_and_up_and_a_crash(swapped: RunningSystem)
     ("wanted", "middle"),
     [
         # A version that no earlier test has left registered.
-        (GOOD[2], lambda system: GOOD[2] in _registered(system)),
+        pytest.param(GOOD[2], lambda system: GOOD[2] in _registered(system), marks=pytest.mark.slow),
         (GOOD[1], lambda system: Versions.read(system.system.versions).default == GOOD[1]),
     ],
     ids=["while it is registered", "while it takes over"],
@@ -198,9 +202,9 @@ def test_one_change_at_a_time_and_a_swap_that_is_killed_leaves_nothing(swapped: 
             "its workers end while they start",
             marks=pytest.mark.slow,
         ),
-        (archives.with_room_for(2**20), "emory"),
+        pytest.param(archives.with_room_for(2**20), "emory", marks=pytest.mark.slow),
         (archives.rubbish("weights.pt"), "Error: "),
-        (archives.rubbish(archives.HANDLER), "Error: "),
+        pytest.param(archives.rubbish(archives.HANDLER), "Error: ", marks=pytest.mark.slow),
         pytest.param(archives.instead(archives.TOO_SLOW), "times as long as ", marks=pytest.mark.slow),
         (archives.instead(archives.ALWAYS_A_THREE), "it reads a known 0 as a 3"),
         (archives.instead(archives.UNDER_ANOTHER_NAME), "it calls itself version '0.1'"),
