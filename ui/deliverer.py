@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 
 import psycopg
@@ -95,18 +96,17 @@ def _first_line(error: Exception) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    outbox = Outbox(settings.OUTBOX_PATH.read())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # its pool warns at every attempt to connect
-    if arguments == ["--check"]:
-        return _check(outbox)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _signal, _frame: stop.set())
-    with open_pool() as pool:
-        log.info("delivering")
-        run(outbox, pool, stop)
-    outbox.close()
+    with closing(Outbox(settings.OUTBOX_PATH.read())) as outbox:
+        if arguments == ["--check"]:
+            return _check(outbox)
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _signal, _frame: stop.set())
+        with open_pool() as pool:
+            log.info("delivering")
+            run(outbox, pool, stop)
     return 0
 
 
