@@ -167,11 +167,11 @@ track: $(TRACKING_INSTALLED) ## tell the MLflow server of MLFLOW_TRACKING_URI wh
 # pytest: make test ARGS="-k swap".
 
 .PHONY: check
-check: test-environments ## before a commit, about a minute: lint, types and the tests that start no service
+check: test-environments ## before a commit, one minute: lint, types and the tests that start no service
 	@$(MAKE) -s -k -j2 -Otarget SPEED=check test-training test-handler test-others test-ui lint
 
 .PHONY: test
-test: test-environments lint ## what CI runs, about eight minutes: lint, every part, then the running system
+test: test-environments lint ## what CI runs, seven minutes: lint, every part, then the running system
 	@.venv/train/bin/python -m training.data || echo "Without MNIST the tests that need it are skipped."
 	@echo "Two parts at once; each is shown when it is done."
 	@$(MAKE) -s -k -j2 -Otarget $(SYSTEM) $(PARTS)

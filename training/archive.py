@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import settings
 from training import known_digits
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -144,7 +145,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Pack a checkpoint as an archive for TorchServe.")
     parser.add_argument("--version", required=True, help="for example 1.1")
     parser.add_argument("--checkpoint", type=Path, default=RELEASED_CHECKPOINT)
-    parser.add_argument("--model-store", type=Path, default=ROOT / "model_store")
+    parser.add_argument("--model-store", type=Path, default=ROOT / settings.MODEL_STORE.read())
     options = parser.parse_args(arguments)
     try:
         archived = archive(options.version, options.checkpoint, options.model_store)

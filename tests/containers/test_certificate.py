@@ -41,7 +41,7 @@ def _certificate(folder: Path) -> str:
 
 
 def _install(deployment: Deployment, folder: Path, *names: str) -> None:
-    """As certbot's deploy hook does it in the README."""
+    """As certbot's deploy hook does it in docs/operations.md."""
     subprocess.run(
         ["install", "-m", "0444", *(folder / name for name in names), deployment.folder / "var/secrets/tls/"],
         check=True,

@@ -1,4 +1,4 @@
-"""Every body that the README names, and a plain sentence for every other."""
+"""Every body that docs/api.md names, and a plain sentence for every other."""
 
 import base64
 import json

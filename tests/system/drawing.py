@@ -40,7 +40,7 @@ def draw_with_mouse(page: Page, strokes: Sequence[Stroke]) -> None:
     """Draw strokes by pressing, moving and letting go of the mouse."""
     show_canvas(page)
     for stroke in strokes:
-        first, *rest = _on_screen(page, stroke)
+        first, *rest = on_screen(page, stroke)
         page.mouse.move(*first)
         page.mouse.down()
         for point in rest:
@@ -58,7 +58,7 @@ def draw_with_finger(page: Page, strokes: Sequence[Stroke]) -> None:
         devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touched})
 
     for stroke in strokes:
-        first, *rest = _on_screen(page, stroke)
+        first, *rest = on_screen(page, stroke)
         touch("touchStart", [first])
         for point in rest:
             touch("touchMove", [point])
@@ -113,7 +113,8 @@ def show_canvas(page: Page) -> None:
     page.locator(".st-key-heading").scroll_into_view_if_needed()
 
 
-def _on_screen(page: Page, stroke: Stroke) -> list[tuple[float, float]]:
+def on_screen(page: Page, stroke: Stroke) -> list[tuple[float, float]]:
+    """The points of a stroke in pixels of the page."""
     box = page.locator(CANVAS).bounding_box()
     assert box is not None
     return [(box["x"] + x * box["width"] / 100, box["y"] + y * box["height"] / 100) for x, y in stroke]

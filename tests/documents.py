@@ -1,0 +1,53 @@
+"""The documents for users, and the blocks of commands in them.
+
+A block of commands is a fenced block of the language `sh`. A comment in the line before it says how it is tested:
+`<!-- slow -->` by `make test-slow`, `<!-- not run: REASON -->` not at all, and without a comment by `make test`.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+DOCUMENTS = [README, *sorted((ROOT / "docs").rglob("*.md")), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+BLOCK = re.compile(
+    r"(?:^<!-- (?P<comment>[^\n]*) -->\n)?^```sh\n(?P<commands>.*?)^```$", re.DOTALL | re.MULTILINE
+)
+ANY_BLOCK = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+SLOW, NOT_RUN = "slow", "not run: "
+
+
+@dataclass(frozen=True)
+class Block:
+    """The commands of one block, and the comment before it."""
+
+    document: Path
+    number: int
+    commands: str
+    comment: str
+
+    @property
+    def name(self) -> str:
+        """For example docs/api.md:3."""
+        return f"{self.document.relative_to(ROOT)}:{self.number}"
+
+
+def blocks(document: Path) -> list[Block]:
+    """The blocks of commands of a document, in order."""
+    text = document.read_text(encoding="utf-8")
+    return [
+        Block(document, number, found["commands"], found["comment"] or "")
+        for number, found in enumerate(BLOCK.finditer(text), 1)
+    ]
+
+
+def prose(document: Path) -> str:
+    """A document without its fenced blocks."""
+    return ANY_BLOCK.sub("", document.read_text(encoding="utf-8"))
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", prose(document), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
