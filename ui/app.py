@@ -3,11 +3,10 @@
 streamlit run ui/app.py
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
-from streamlit.navigation.page import StreamlitPage
+from streamlit.delta_generator import DeltaGenerator
 
 import settings
 from ui import answer, browser, history_page, upload
@@ -81,30 +80,24 @@ def main() -> None:
     def draw() -> None:
         _drawing_board(session)
         with st.container(key="footer", horizontal=True, horizontal_alignment="center"):
-            st.html('<div class="small">What you draw here is kept, to learn from.</div>', width="content")
-            st.page_link(history, label="History")
+            st.html('<div class="small">Your drawings are stored and train the model.</div>', width="content")
 
     def show_history() -> None:
-        st.html(Path(__file__).with_name("history.css"))
-        with st.container(key="heading", horizontal=True, vertical_alignment="center"):
-            st.html('<h1 class="title">History</h1>')
+        with _heading("History"):
             sign_in(_door())
-            st.page_link(drawing, label="Draw")
-            if operator:
-                st.page_link(insights, label="Insights")
         history_page.History(session, _outbox(), _database(), everyones=operator).show()
 
     def show_insights() -> None:
         # Imported here: what draws its charts takes a moment and memory that no visitor needs.
         from ui import insights_page
 
-        _heading("Insights", {"Draw": drawing, "History": history, "Models": models})
+        _heading("Insights")
         insights_page.show(_database())
 
     def show_models() -> None:
         from ui import models_page
 
-        _heading("Models", {"Draw": drawing, "Insights": insights})
+        _heading("Models")
         models_page.show(_database())
 
     drawing = st.Page(draw, title="MNIST Digit Classifier", default=True)
@@ -112,20 +105,28 @@ def main() -> None:
     insights = st.Page(show_insights, title="Insights", url_path="insights")
     # At the gateway /models is a name of TorchServe's own, which is closed.
     models = st.Page(show_models, title="Models", url_path="versions")
-    for_operators = [insights, models] if operator else []
-    page = st.navigation([drawing, history, *for_operators], position="hidden")
+    pages = {"Draw": drawing, "History": history}
+    if operator:
+        pages |= {"Insights": insights, "Models": models}
+    page = st.navigation(list(pages.values()), position="hidden")
     if start := browser.finish(session.visitor):
         session.go_on_from(start)
     _arrive(page.url_path, session, operator)
+    with st.container(key="bar", horizontal=True, vertical_alignment="center"):
+        for label, linked in pages.items():
+            if linked is page:
+                st.html(f'<span aria-current="page">{label}</span>', width="content")
+            else:
+                st.page_link(linked, label=label)
     page.run()
 
 
-def _heading(title: str, links: Mapping[str, StreamlitPage]) -> None:
+def _heading(title: str) -> DeltaGenerator:
+    """The heading of a page other than the drawing page; what it holds is beside the title."""
     st.html(Path(__file__).with_name("history.css"))
-    with st.container(key="heading", horizontal=True, vertical_alignment="center"):
-        st.html(f'<h1 class="title">{title}</h1>')
-        for label, page in links.items():
-            st.page_link(page, label=label)
+    heading = st.container(key="heading", horizontal=True, vertical_alignment="center")
+    heading.html(f'<h1 class="title">{title}</h1>')
+    return heading
 
 
 def _arrive(path: str, session: Session, operator: bool) -> None:
