@@ -117,6 +117,27 @@ def test_an_install_that_fails_says_why_and_is_tried_again(bare_checkout):
         assert not (bare_checkout / ".venv" / "ops" / "installed").exists()
 
 
+def test_a_selection_without_a_test_fails(bare_checkout):
+    for path in ROOT.glob("*/requirements*.txt"):
+        (bare_checkout / path.relative_to(ROOT)).parent.mkdir(exist_ok=True)
+        (bare_checkout / path.relative_to(ROOT)).touch()
+    # In place of `python -m venv FOLDER`: programs of which pytest ends as where no test is selected.
+    python = bare_checkout / "python"
+    python.write_text(
+        """#!/bin/sh
+        mkdir -p "$3/bin"
+        printf '#!/bin/sh\ncase "$*" in *pytest*) exit 5;; esac' > "$3/bin/python"
+        chmod +x "$3/bin/python"
+        cp "$3/bin/python" "$3/bin/ruff"
+        cp "$3/bin/python" "$3/bin/mypy"
+        """
+    )
+    python.chmod(0o755)
+    done = _make("check", "ARGS=-k nothing", f"PYTHON={python}", folder=bare_checkout)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == "ARGS '-k nothing' select no test"
+
+
 @pytest.mark.parametrize(
     ("place", "tells"),
     [("native", ".venv/tracking/bin/python -m ops.tracking"), ("containers", "ops/containers.sh track")],
