@@ -17,7 +17,7 @@ TORCH_INDEX ?=
 # commands work on either; in containers they need no Python.
 RUNS_IN ?= $(shell sed -n 's/^RUNS_IN=//p' .env 2>/dev/null | tail -n 1)
 ifneq ($(filter-out native containers,$(RUNS_IN)),)
-$(error Setting 'RUNS_IN' has value '$(RUNS_IN)'. Accepted are native and containers)
+$(error Setting 'RUNS_IN' has value '$(RUNS_IN)'. Accepted: native, containers)
 endif
 ifeq ($(RUNS_IN),containers)
 OPS := ops/containers.sh
@@ -34,7 +34,7 @@ ARCHIVE := .venv/serve/bin/python -m training.archive
 TRAINING := MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=2000000000 .venv/train/bin/python -m
 TRACK := .venv/tracking/bin/python -m ops.tracking
 INSTALLED := .venv/ops/installed
-ONLY_IN_CONTAINERS = echo "make $@ is for containers (RUNS_IN); natively it is: git pull, make down, make up" >&2; exit 2
+ONLY_IN_CONTAINERS = echo "make $@ needs RUNS_IN=containers; natively use: git pull, make down, make up" >&2; exit 2
 REGISTRY_INSTALLED := .venv/registry/installed
 ARCHIVE_INSTALLED := .venv/serve/installed
 TRAINING_INSTALLED := .venv/train/installed
@@ -55,7 +55,7 @@ help: ## list the targets
 # The running system
 
 .PHONY: up
-up: $(if $(INSTALLED),environments) ## start everything, install what is missing first, print the address
+up: $(if $(INSTALLED),environments) ## start all parts and print the address; missing dependencies are installed first
 	@$(OPS) up
 
 .PHONY: down
@@ -63,7 +63,7 @@ down: $(INSTALLED) ## stop everything, keep the data
 	@$(OPS) down
 
 .PHONY: status
-status: $(INSTALLED) ## what runs, and whether it answers
+status: $(INSTALLED) ## state and health check of each part
 	@$(OPS) status
 
 .PHONY: logs
@@ -71,85 +71,85 @@ logs: $(INSTALLED) ## follow the logs of all parts; Ctrl-C ends it
 	@$(OPS) logs
 
 .PHONY: models
-models: $(INSTALLED) ## every model version: what serves, its workers, its accuracy at training and in use
+models: $(INSTALLED) ## list the model versions: role, workers, validation accuracy, accuracy in use
 	@$(OPS) models
 
 .PHONY: swap
-swap: $(INSTALLED) $(TRACKING) $(if $(FROM),from-$(FROM)) ## let VERSION= answer, if it passes its checks; FROM=s3 pulls it first
+swap: $(INSTALLED) $(TRACKING) $(if $(FROM),from-$(FROM)) ## make VERSION= the default if it passes its checks; FROM=s3 pulls it first
 	@$(OPS) swap "$(VERSION)"
 	@$(TELL_MLFLOW)
 
 .PHONY: push pull from-s3
-push: $(REGISTRY_INSTALLED) ## put the archive of VERSION= into the S3 store
+push: $(REGISTRY_INSTALLED) ## upload the archive of VERSION= to the S3 store
 	@$(REGISTRY) push "$(VERSION)"
 
-pull: $(REGISTRY_INSTALLED) ## fetch the archive of VERSION= from the S3 store
+pull: $(REGISTRY_INSTALLED) ## download the archive of VERSION= from the S3 store
 	@$(REGISTRY) pull "$(VERSION)"
 
 from-s3: pull
 from-%:
-	@echo "FROM '$*' is no store, for example: make swap VERSION=1.1 FROM=s3" >&2; exit 2
+	@echo "FROM '$*' is not a store, for example: make swap VERSION=1.1 FROM=s3" >&2; exit 2
 
 .PHONY: rollback
-rollback: $(INSTALLED) $(TRACKING) ## let the version before answer again, at once
+rollback: $(INSTALLED) $(TRACKING) ## make the previous version the default again, at once
 	@$(OPS) rollback
 	@$(TELL_MLFLOW)
 
 .PHONY: canary
-canary: $(INSTALLED) $(TRACKING) ## let VERSION= answer PERCENT= of the drawings; 0 ends it
+canary: $(INSTALLED) $(TRACKING) ## send PERCENT= percent of the drawings to VERSION=; PERCENT=0 ends the canary
 	@$(OPS) canary "$(VERSION)" "$(PERCENT)"
 	@$(TELL_MLFLOW)
 
 .PHONY: promote
-promote: $(INSTALLED) $(TRACKING) ## let the canary answer everything
+promote: $(INSTALLED) $(TRACKING) ## make the canary the default version
 	@$(OPS) promote
 	@$(TELL_MLFLOW)
 
 .PHONY: prune
-prune: $(INSTALLED) ## remove drawings older than DAYS= days, labelled ones too, and say how many
+prune: $(INSTALLED) ## delete drawings older than DAYS= days, labelled ones too, and print their number
 	@$(OPS) prune "$(DAYS)"
 
 .PHONY: secrets
-secrets: $(INSTALLED) ## make the passwords that are missing; ROTATE= one of them anew, in force at once
+secrets: $(INSTALLED) ## create missing passwords; ROTATE= replaces one, active at once
 	@$(OPS) secrets "$(ROTATE)"
 
 .PHONY: backup
-backup: $(INSTALLED) ## drawings, archives and versions in one file; FILE= names another than backups/mnist-TIME.tar
+backup: $(INSTALLED) ## save drawings, archives and versions in one file; FILE= (default: backups/mnist-TIME.tar)
 	@$(OPS) backup "$(FILE)"
 
 .PHONY: restore
-restore: $(INSTALLED) ## put back what a backup holds; FILE=
+restore: $(INSTALLED) ## restore drawings, archives and versions from the backup FILE=
 	@$(OPS) restore "$(FILE)"
 
 .PHONY: upgrade undo
-upgrade: ## in containers: a backup, then new images and migrations on the running system
+upgrade: ## containers only: make a backup, then update images and migrations of the running system
 	@$(ONLY_IN_CONTAINERS)
 	@$(OPS) upgrade
-undo: ## in containers: back to the images before the last upgrade, with every drawing
+undo: ## containers only: return to the images before the last upgrade; no drawing is lost
 	@$(ONLY_IN_CONTAINERS)
 	@$(OPS) undo
 
 # The model
 
 .PHONY: data
-data: $(TRAINING_INSTALLED) ## fetch MNIST into data/ and verify it
+data: $(TRAINING_INSTALLED) ## download MNIST into data/ and verify its checksums
 	@$(TRAINING) training.data
 
 .PHONY: strokes
-strokes: $(TRAINING_INSTALLED) ## sheets of the digits and non-digits that are drawn for training, into runs/
+strokes: $(TRAINING_INSTALLED) ## draw sample sheets of the generated digits and non-digits, into runs/
 	@$(TRAINING) training.strokes.sheet
 
 .PHONY: train
-train: data $(TRACKING) ## train a model; QUICK=1 a smaller recipe, ARGS="--epochs 3" another setting
+train: data $(TRACKING) ## train a model; QUICK=1 uses a smaller recipe, ARGS="--epochs 3" changes a setting
 	@$(TRAINING) training.train $(if $(QUICK),--quick) $(ARGS)
 	@$(TELL_MLFLOW)
 
 .PHONY: evaluate
-evaluate: data ## measure the released model, or MODEL= (a checkpoint or an archive), and AGAINST= another beside it
+evaluate: data ## evaluate the released model or MODEL= (checkpoint or archive); AGAINST= compares it with another
 	@$(TRAINING) training.evaluate $(if $(MODEL),--model $(MODEL)) $(if $(AGAINST),--against $(AGAINST)) $(ARGS)
 
 .PHONY: retrain
-retrain: $(if $(INSTALLED),$(INSTALLED) .venv/serve/installed data) $(TRACKING) ## train from what people labelled; archives the next version if it is better, never swaps
+retrain: $(if $(INSTALLED),$(INSTALLED) .venv/serve/installed data) $(TRACKING) ## train on the labelled drawings; archive the next version if it is better; never swap
 	@$(OPS) retrain
 	@$(TELL_MLFLOW)
 
@@ -160,34 +160,34 @@ archive: $(ARCHIVE_INSTALLED) $(TRACKING) ## pack a checkpoint as model_store/mn
 	@$(TELL_MLFLOW)
 
 .PHONY: track
-track: $(TRACKING_INSTALLED) ## tell the MLflow server of MLFLOW_TRACKING_URI what it does not know: runs, versions, who serves
+track: $(TRACKING_INSTALLED) ## send missing runs, versions and aliases to the MLflow server at MLFLOW_TRACKING_URI
 	@$(TRACK)
 
 # The code. Each part is tested in its own environment, and a failure in one does not stop the others. ARGS goes to
 # pytest: make test ARGS="-k swap".
 
 .PHONY: check
-check: test-environments ## before a commit, one minute: lint, types and the tests that start no service
+check: test-environments ## run before each commit, one minute: lint, types and the tests that start no service
 	@rm -f $(RAN)
 	@$(MAKE) -s -k -j2 -Otarget SPEED=check test-training test-handler test-others test-ui lint
 	@$(SOME_RAN)
 
 .PHONY: test
-test: test-environments lint ## what CI runs, seven minutes: lint, every part, then the running system
+test: test-environments lint ## run what CI runs, seven minutes: lint, the tests of each part, then of the running system
 	@.venv/train/bin/python -m training.data || echo "Without MNIST the tests that need it are skipped."
-	@echo "Two parts at once; each is shown when it is done."
+	@echo "Two parts run at once; the output of each is shown when it ends."
 	@rm -f $(RAN)
 	@$(MAKE) -s -k -j2 -Otarget $(SYSTEM) $(PARTS)
 	@$(SOME_RAN)
 
 .PHONY: test-slow
-test-slow: test-environments data ## the tests that take too long for every run; CI runs them at night
+test-slow: test-environments data ## run the slow tests; CI runs them every night
 	@rm -f $(RAN)
 	@$(MAKE) -s -k -j2 -Otarget SPEED=slow $(SYSTEM) $(PARTS)
 	@$(SOME_RAN)
 
 .PHONY: test-portable
-test-portable: test-environments ## training and handler six times, each with other processor instructions or rounding
+test-portable: test-environments ## run the tests of training and handler six times, with different processor instructions or rounding
 	@.venv/test/bin/python -m tests.portable
 
 # Which tests of a part: `check` leaves out what starts a service, `test` what takes long.
@@ -210,27 +210,27 @@ PARTS := test-training test-handler test-ops test-sql test-gateway test-project 
 SERVED := tests/training/test_archive.py tests/training/test_behaviour.py
 # One thread each: what these compute is small, and more threads would wait for each other.
 test-handler: export OMP_NUM_THREADS = 1
-test-handler: .venv/serve/tested ## the handler, and its archive as the server loads it
+test-handler: .venv/serve/tested ## test the handler, and the archive as TorchServe loads it
 	@.venv/serve/bin/python $(call PYTEST,,tests/handler $(SERVED))
 test-training: export OMP_NUM_THREADS = 1
-test-training: .venv/train/tested ## training, from data to a published model
+test-training: .venv/train/tested ## test training, from data to a published model
 	@.venv/train/bin/python $(call PYTEST,,tests/training $(SERVED:%=--ignore=%))
-test-ui: .venv/page/tested ## the page without a browser, the outbox and the deliverer
+test-ui: .venv/page/tested ## test the page without a browser, the outbox and the deliverer
 	@.venv/page/bin/python $(call PYTEST,,tests/ui)
-test-gateway: .venv/test/installed ## nginx with its configuration
+test-gateway: .venv/test/installed ## test nginx with its configuration
 	@.venv/test/bin/python $(call PYTEST,,tests/gateway)
-test-sql: .venv/test/installed ## the migrations and the page's queries in PostgreSQL
+test-sql: .venv/test/installed ## test the migrations and the page's queries in PostgreSQL
 	@.venv/test/bin/python $(call PYTEST,,tests/sql)
-test-ops: .venv/test/installed .venv/tracking/installed .venv/mlflow/installed ## what make runs, with PostgreSQL, S3 and MLflow
+test-ops: .venv/test/installed .venv/tracking/installed .venv/mlflow/installed ## test the commands behind make, with PostgreSQL, S3 and MLflow
 	@.venv/test/bin/python $(call PYTEST,,tests/ops)
-test-benchmarks: .venv/test/installed ## what the benchmarks compute
+test-benchmarks: .venv/test/installed ## test the calculations of the benchmarks
 	@.venv/test/bin/python $(call PYTEST,,tests/benchmarks)
-test-project: .venv/test/installed ## make, settings, documentation, imports, compose file
+test-project: .venv/test/installed ## test make, settings, documentation, imports and the compose file
 	@# Without the variables of this make: these tests run make themselves.
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python $(call PYTEST,,tests/test_*.py tests/containers/test_compose_file.py)
-test-system: $(RUNNING) .venv/test/installed ## the running system, over HTTP and in a browser
+test-system: $(RUNNING) .venv/test/installed ## test the running system, over HTTP and in a browser
 	@.venv/test/bin/python $(call PYTEST, and not harms,tests/system)
-test-failures: $(RUNNING) .venv/test/installed .venv/registry/installed ## a system whose processes are killed and whose models are swapped
+test-failures: $(RUNNING) .venv/test/installed .venv/registry/installed ## test a system while processes are killed and models are swapped
 	@.venv/test/bin/python $(call PYTEST, and harms,tests/system)
 
 # In one session, to start pytest once.
@@ -240,11 +240,11 @@ test-others: .venv/test/installed
 		--ignore=tests/training --ignore=tests/ui --ignore=tests/system)
 
 .PHONY: test-containers
-test-containers: .venv/test/installed ## build docker-compose.yml, run it and test it; 20 minutes, and a container engine
+test-containers: .venv/test/installed ## build, run and test docker-compose.yml; takes 20 minutes, needs a container engine
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest --timeout=1800 tests/containers $(ARGS)
 
 .PHONY: bench
-bench: environments .venv/bench/installed $(if $(filter retrain,$(BENCH)),data) ## measure, into benchmarks/results/; BENCH=predict, network, page, memory or database, else all of them; or swaps, retrain or soak
+bench: environments .venv/bench/installed $(if $(filter retrain,$(BENCH)),data) ## run benchmarks into benchmarks/results/; BENCH=predict, network, page, memory or database (default: these five), swaps, retrain or soak
 	@.venv/bench/bin/python -m benchmarks $(BENCH)
 
 .PHONY: lint

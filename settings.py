@@ -103,7 +103,7 @@ RUNS_IN = Setting(
     "RUNS_IN",
     native_or_containers,
     "native",
-    "Whether the parts are processes of this checkout or the containers of docker-compose.yml.",
+    "Where the parts run: native (processes of this checkout) or containers (docker-compose.yml).",
 )
 GATEWAY_HOST = Setting(
     "GATEWAY_HOST", str, "127.0.0.1", "The address that the gateway's public listener binds to."
@@ -118,13 +118,13 @@ RATE_LIMIT_PER_SECOND = Setting(
     "RATE_LIMIT_PER_SECOND",
     requests_per_second,
     20,
-    "Requests a second that one client may make of the API on the public listener, in bursts of 40; 0 for no limit.",
+    "Requests per second that one client may send to the API on the public listener, in bursts of 40; 0: no limit.",
 )
 WORKERS_UP_WITHIN_SECONDS = Setting(
     "WORKERS_UP_WITHIN_SECONDS",
     seconds,
     60,
-    "How long the workers of a model version may take to start before it counts as one that cannot be served.",
+    "Seconds in which the workers of a model version must start; a slower version is rejected.",
 )
 STATE_DIR = Setting(
     "STATE_DIR",
@@ -154,7 +154,7 @@ DATABASE_PASSWORD = Setting(
     "DATABASE_PASSWORD",
     str,
     None,
-    "The password of the role in DATABASE_URL; `make secrets` writes one, DATABASE_PASSWORD_FILE names it.",
+    "The password of the role in DATABASE_URL, or DATABASE_PASSWORD_FILE: a file that contains it; see make secrets.",
     secret=True,
 )
 OUTBOX_PATH = Setting(
@@ -167,21 +167,27 @@ OPERATOR_PASSWORD = Setting(
     "OPERATOR_PASSWORD",
     str,
     "",
-    "What an operator signs in with, to see all drawings; empty: whoever sits at this machine is one.",
+    "The password of operators, who see all drawings. Empty: visitors on localhost are operators.",
     secret=True,
 )
 S3_ENDPOINT = Setting("S3_ENDPOINT", http_url, None, "The address of the S3-compatible store of archives.")
-S3_BUCKET = Setting("S3_BUCKET", str, "models", "The bucket in which the archives lie.")
-S3_REGION = Setting("S3_REGION", str, "us-east-1", "Its region; servers of one's own take any.")
-S3_ACCESS_KEY = Setting("S3_ACCESS_KEY", str, None, "The name of the key to the store.")
+S3_BUCKET = Setting("S3_BUCKET", str, "models", "The bucket of the archives.")
+S3_REGION = Setting(
+    "S3_REGION", str, "us-east-1", "The region of the bucket; self-hosted servers accept any."
+)
+S3_ACCESS_KEY = Setting("S3_ACCESS_KEY", str, None, "The access key of the S3 store.")
 S3_SECRET_KEY = Setting(
-    "S3_SECRET_KEY", str, None, "The key itself; S3_SECRET_KEY_FILE names a file that holds it.", secret=True
+    "S3_SECRET_KEY",
+    str,
+    None,
+    "The secret key of the S3 store, or S3_SECRET_KEY_FILE: a file that contains it.",
+    secret=True,
 )
 MLFLOW_TRACKING_URI = Setting(
     "MLFLOW_TRACKING_URI",
     http_url,
     "",
-    "The MLflow server that is told of runs, versions and which of them serves; empty: none is.",
+    "The MLflow server that receives runs, versions and aliases. Empty: none.",
 )
 
 ALL: tuple[Setting[Any], ...] = tuple(value for value in globals().values() if isinstance(value, Setting))

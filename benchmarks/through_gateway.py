@@ -25,7 +25,7 @@ def main() -> int:
         try:
             measured = run(GATEWAY, bodies, clients, SECONDS, warm_up_s=1)
         except (LoadError, OSError) as error:
-            print(f"The gateway does not answer: {error}. See: make status", file=sys.stderr)
+            print(f"Gateway unavailable: {error}. See: make status", file=sys.stderr)
             return 1
         p50, p99 = median(measured.latencies_ms), percentile(measured.latencies_ms, 99)
         print(f"{clients:>7}  {shown(measured.per_second):>8}  {shown(p50):>7}  {shown(p99):>7}")

@@ -28,7 +28,7 @@ main() {
         ;;
     serve) serve ;;
     *)
-        say "there is serve and check, not '$1'"
+        say "unknown command '$1'. Accepted: serve, check"
         exit 2
         ;;
     esac
@@ -51,10 +51,10 @@ serve() {
         [ "$now" = "$seen" ] && continue
         seen=$now
         if settle "$(in_use)"; then
-            say "takes up another split, certificate or address"
+            say "applying a changed split, certificate or address"
             nginx -c "$run/nginx.conf" -e stderr -s reload
         else
-            say "the configuration before stays in force"
+            say "the previous configuration stays active"
         fi
     done
     wait "$nginx"
@@ -79,7 +79,7 @@ settle() {
     if said=$(nginx -t -q -c "$run/nginx.conf" -e stderr 2>&1); then
         return 0
     fi
-    say "nginx does not take the configuration: $said"
+    say "nginx rejected the configuration: $said"
     for file in nginx.conf split.conf http.d; do
         rm -rf "${run:?}/$file"
         [ ! -e "$before/$file" ] || mv "$before/$file" "$run/"
@@ -121,7 +121,7 @@ linger() {
     if [ "$(printf '1.27.4\n%s\n' "$version" | sort -V | head -n 1)" = 1.27.4 ]; then
         echo 'keepalive_min_timeout 20s;'
     elif [ ! -e "$run/said" ]; then
-        say "nginx $version is older than 1.27.4: a request that meets a reload on an idle connection may have to be sent again"
+        say "nginx $version is older than 1.27.4: a client may have to repeat a request that it sends on an idle connection during a reload"
         : >"$run/said"
     fi
 }
@@ -159,7 +159,7 @@ address() {
 own_address() {
     own=$(address "$1")
     if [ "$own" = "$NOBODY" ]; then
-        say "this container has no address as $1: it belongs on the network 'inner' (docker-compose.yml)"
+        say "this container has no address for the name $1: connect it to the network 'inner' (docker-compose.yml)"
         exit 1
     fi
     echo "$own"

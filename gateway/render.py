@@ -31,7 +31,7 @@ def render(template_text: str, values: Mapping[str, str]) -> str:
     names one that is not in PLACEHOLDERS, or when a value cannot stand in an nginx configuration.
     """
     used = set(_PLACEHOLDER.findall(template_text))
-    accepted = f"Accepted are {', '.join(PLACEHOLDERS)}."
+    accepted = f"Accepted: {', '.join(PLACEHOLDERS)}."
     if unknown := sorted((used | values.keys()) - set(PLACEHOLDERS)):
         raise ValueError(f"Unknown placeholder '{unknown[0]}' in the gateway's configuration. {accepted}")
     if missing := sorted(used - values.keys()):

@@ -67,7 +67,7 @@ def read_submission(row: Mapping[str, Any], content_type: str) -> Submission:
         raise ClientError(
             415,
             "UnsupportedMediaType",
-            f"The Content-Type '{media_type[:100]}' is not accepted, and the body is no image. "
+            f"The Content-Type '{media_type[:100]}' is not accepted, and the body is not an image. "
             f"Accepted: {BODIES}.",
         )
     return Submission([open_image(data)], many=False)
@@ -81,7 +81,7 @@ def _form_image(row: Mapping[str, Any]) -> bytes:
         raise ClientError(
             400,
             "MissingField",
-            f"The form has the fields {names}. Accepted is the image in the field '{FORM_FIELD}'.",
+            f"The form has the fields {names}. Accepted: the image in the field '{FORM_FIELD}'.",
         )
     return _as_bytes(row[FORM_FIELD])
 
@@ -101,7 +101,7 @@ def _parsed(data: bytes) -> object:
         raise ClientError(
             413,
             "TooManyValues",
-            f"The JSON body has about {values:,} values. Accepted are {MAXIMUM_JSON_VALUES:,}; "
+            f"The JSON body has about {values:,} values. Accepted: at most {MAXIMUM_JSON_VALUES:,}; "
             f"{MAXIMUM_INSTANCES} images need a few hundred.",
         )
     try:
@@ -127,7 +127,7 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     document: dict[str, object] = {}
     for name, value in pairs:
         if name in document:
-            raise _bad_json(f"the key {_shown(name)} is there more than once")
+            raise _bad_json(f"the key {_shown(name)} is repeated")
         document[name] = value
     return document
 
@@ -142,7 +142,7 @@ def _from_document(document: object) -> Submission:
     if ("image" in document) == ("instances" in document):
         keys = ", ".join(_shown(key) for key in list(document)[:5]) or "none"
         raise _bad_document(
-            f"The JSON object must have one of the keys 'image' and 'instances'; its keys are {keys}"
+            f"The JSON object must have exactly one of the keys 'image' and 'instances'; its keys: {keys}"
         )
     if "image" in document:
         return Submission([_image_at("image", document["image"], 0)], many=False)
@@ -158,7 +158,7 @@ def _images_of_instances(instances: object) -> list[Image.Image]:
         raise ClientError(
             413,
             "TooManyInstances",
-            f"'instances' has {len(instances)} items. Accepted are 1 to {MAXIMUM_INSTANCES}.",
+            f"'instances' has {len(instances)} items. Accepted: 1 to {MAXIMUM_INSTANCES}.",
         )
     images: list[Image.Image] = []
     pixels_so_far = 0
@@ -191,7 +191,7 @@ def _image_at(place: str, text: object, pixels_before: int) -> Image.Image:
 def _from_base64(text: object) -> bytes:
     """The bytes of base64 or of a data URI; white space and line ends in it are left out."""
     if not isinstance(text, str):
-        raise ClientError(400, "InvalidRequest", f"The value is {_kind(text)}. Accepted: a text in base64.")
+        raise ClientError(400, "InvalidRequest", f"The value is {_kind(text)}. Accepted: a base64 string.")
     encoded = text
     if text[:5].lower() == "data:":
         header, comma, encoded = text.partition(",")
@@ -207,7 +207,7 @@ def _from_base64(text: object) -> bytes:
         raise ClientError(
             400,
             "InvalidBase64",
-            f"The text of {len(text):,} characters, which begins with {_shown(text)}, is not base64. "
+            f"The string of {len(text):,} characters that begins with {_shown(text)} is not base64. "
             "Accepted: base64 (A-Z, a-z, 0-9, + and /, padded with =), alone or as a data URI.",
         ) from None
 
@@ -221,5 +221,5 @@ def _kind(value: object) -> str:
     """What a JSON value is, in JSON's own words."""
     if value is None:
         return "null"
-    names = {bool: "a boolean", int: "a number", float: "a number", str: "a text", list: "a list"}
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "an array"}
     return names.get(type(value), "an object")

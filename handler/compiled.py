@@ -42,21 +42,23 @@ def compiled(path: Path, model: nn.Module) -> Logits | None:
     It cannot where there is no file, where ONNX Runtime does not load it, and where it is another network than `model`.
     """
     if not path.is_file():
-        logger.warning("No %s beside the weights: torch serves the network.", path.name)
+        logger.warning("No %s beside the weights: PyTorch runs the network.", path.name)
         return None
     try:
         logits = _session(path)
         pixels = _probes()
         answered, expected = logits(pixels), eager(model)(pixels)
     except Exception as error:  # its exceptions have no class of their own in common
-        logger.warning("%s cannot be used (%s), torch serves the network.", path.name, type(error).__name__)
+        logger.warning("%s cannot be used (%s): PyTorch runs the network.", path.name, type(error).__name__)
         return None
     difference = np.inf
     if answered.shape == expected.shape:
         difference = float(np.abs(answered - expected).max())
     if not difference < TOLERANCE:
         logger.warning(
-            "%s is of another network (its logits are off by %g), torch serves.", path.name, difference
+            "%s belongs to another network (its logits differ by %g): PyTorch runs the network.",
+            path.name,
+            difference,
         )
         return None
     return logits

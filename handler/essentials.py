@@ -65,8 +65,8 @@ def _damaged(kind: str, place: int) -> ClientError:
     return ClientError(
         400,
         "BrokenImage",
-        f"The PNG image is damaged: the checksum of its {kind} chunk at byte {place:,} does not fit. Accepted are "
-        "whole files.",
+        f"The PNG image is damaged: wrong checksum of its {kind} chunk at byte {place:,}. Accepted: complete, "
+        "undamaged files.",
     )
 
 
@@ -111,6 +111,6 @@ def _too_many(kind: str, what: str, maximum: int) -> ClientError:
     return ClientError(
         400,
         "CostlyImage",
-        f"The {kind} image has more than {maximum:,} {what}, which no picture needs. Accepted are up to {maximum:,}: "
-        "save it again with any program.",
+        f"The {kind} image has more than {maximum:,} {what}. Accepted: at most {maximum:,}. "
+        "Save the image again with an image editor.",
     )

@@ -26,7 +26,7 @@ def form_fields(body: bytes, content_type: str) -> dict[str, bytes]:
     # What stands before the first boundary and after the last one counts for nothing.
     parts = (b"\r\n" + body).split(b"\r\n" + delimiter, MAXIMUM_FIELDS + 2)[1:]
     if not parts:
-        raise broken(f"its boundary {delimiter[:72].decode('latin-1')!a} is nowhere in the body")
+        raise broken(f"its boundary {delimiter[:72].decode('latin-1')!a} is not in the body")
     if len(parts) > MAXIMUM_FIELDS + 1:
         raise broken(f"it has more than {MAXIMUM_FIELDS} fields")
     last = next((index for index, part in enumerate(parts) if part.startswith(b"--")), None)
@@ -37,7 +37,7 @@ def form_fields(body: bytes, content_type: str) -> dict[str, bytes]:
         name, content = _field(part)
         if name in fields:
             # Which of two is meant cannot be known: refuse rather than guess.
-            raise broken(f"the field {name[:40]!a} is there more than once")
+            raise broken(f"the field {name[:40]!a} is repeated")
         fields[name] = content
     return fields
 
@@ -54,5 +54,5 @@ def broken(why: str) -> ClientError:
     return ClientError(
         400,
         "BrokenForm",
-        f"The multipart form cannot be read: {why}. Accepted: a whole form with the image in the field 'data'.",
+        f"The multipart form cannot be read: {why}. Accepted: a complete form with the image in the field 'data'.",
     )

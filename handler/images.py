@@ -38,10 +38,12 @@ def open_image(data: bytes, pixels_before: int = 0) -> Image.Image:
     is no image and 413 for a side or a sum of pixels that is too large.
     """
     if not data:
-        raise ClientError(400, "EmptyImage", f"The image is empty (0 bytes). Accepted are {ACCEPTED}.")
+        raise ClientError(400, "EmptyImage", f"The image is empty (0 bytes). Accepted: {ACCEPTED}.")
     if not looks_like_image(data):
         raise ClientError(
-            400, "NotAnImage", f"{_begins(data)}, which no accepted image does. Accepted are {ACCEPTED}."
+            400,
+            "NotAnImage",
+            f"{_begins(data)}; no accepted image begins with these bytes. Accepted: {ACCEPTED}.",
         )
     if not pixels_before and (drawn := read_canvas(data)):
         return drawn
@@ -64,10 +66,10 @@ def open_image(data: bytes, pixels_before: int = 0) -> Image.Image:
         raise ClientError(
             400,
             "CostlyImage",
-            "The BMP image is run-length encoded. Accepted are BMP without compression, and PNG.",
+            "The BMP image is run-length encoded. Accepted: BMP without compression, or PNG.",
         )
     if pixels_before + width * height > MAXIMUM_PIXELS:
-        raise _too_large(f"The images have {pixels_before + width * height:,} pixels together")
+        raise _too_large(f"The images of the request have {pixels_before + width * height:,} pixels together")
     return image
 
 
@@ -107,8 +109,8 @@ def _too_large(what: str) -> ClientError:
     return ClientError(
         413,
         "ImageTooLarge",
-        f"{what}. Accepted are 1 to {MAXIMUM_SIDE} pixels a side and {MAXIMUM_PIXELS:,} in all images "
-        "of a request together.",
+        f"{what}. Accepted: 1 to {MAXIMUM_SIDE} pixels per side and at most {MAXIMUM_PIXELS:,} pixels in all "
+        "images of a request together.",
     )
 
 
@@ -116,7 +118,7 @@ def _unreadable(data: bytes) -> ClientError:
     return ClientError(
         400,
         "NotAnImage",
-        f"{_begins(data)}, but its header cannot be read. Accepted are whole {ACCEPTED} files.",
+        f"{_begins(data)}, but its header cannot be read. Accepted: complete {ACCEPTED} files.",
     )
 
 
@@ -124,6 +126,6 @@ def _undecodable(size: tuple[int, int], kind: str | None) -> ClientError:
     return ClientError(
         400,
         "BrokenImage",
-        f"The {kind} image says {size[0]}x{size[1]} pixels, but they are truncated or broken. Accepted are "
-        f"whole {ACCEPTED} files.",
+        f"The header of the {kind} image declares {size[0]}x{size[1]} pixels, but the pixel data is truncated or "
+        f"broken. Accepted: complete {ACCEPTED} files.",
     )

@@ -64,7 +64,7 @@ def restored(state_dict: Mapping[str, Tensor]) -> DigitClassifier:
     if len(channels) != len(CHANNELS) or len(outputs) != 1:
         raise RuntimeError(
             f"These weights have {len(channels)} convolutions and {len(outputs)} linear layers, not "
-            f"{len(CHANNELS)} and 1: they are of another network."
+            f"{len(CHANNELS)} and 1: they belong to another network."
         )
     model = DigitClassifier(channels, outputs[0])
     model.load_state_dict(state_dict)

@@ -126,7 +126,7 @@ def _error_answer(error: Exception) -> Answer:
     return {
         "code": 500,
         "type": "InternalError",
-        "message": "The model failed on this request; its log says where. The same request may work later.",
+        "message": "The model failed on this request; see its log. The same request may work later.",
     }
 
 

@@ -34,7 +34,7 @@ def _alone(change: Callable[[System], None]) -> Callable[[System], None]:
     """Two `make up` at once would start everything twice."""
 
     def run(system: System) -> None:
-        refusal = "Another 'make up' or 'make down' is at work on this checkout; wait for it."
+        refusal = "Another 'make up' or 'make down' is running in this checkout; wait until it ends."
         with lock.held(system.state / "ops.lock", refusal):
             change(system)
 
@@ -72,7 +72,7 @@ def main() -> int:
     parser.add_argument(
         "values",
         nargs="*",
-        help="of swap a version, of canary a version and percent, of prune days, of secrets a name, of backup a file",
+        help="swap VERSION, canary VERSION PERCENT, prune DAYS, secrets NAME, backup FILE, restore FILE",
     )
     arguments = parser.parse_args()
     command = COMMANDS[arguments.command]
@@ -85,7 +85,7 @@ def main() -> int:
         return told(lambda: command.run(system, *values))
     except KeyboardInterrupt:
         print(
-            "Interrupted; the same command goes on from here, and 'make down' stops what runs.",
+            "Interrupted. Run the same command again to continue, or 'make down' to stop all parts.",
             file=sys.stderr,
         )
         return 130

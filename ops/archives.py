@@ -37,7 +37,7 @@ def read_json(path: Path, name: str) -> dict[str, Any]:
     with _opened(path) as archive:
         content = json.loads(archive.read(name))
     if not isinstance(content, dict):
-        raise DamagedError(f"{name} holds no object")
+        raise DamagedError(f"{name} is not a JSON object")
     return content
 
 
@@ -46,4 +46,4 @@ def refuse_damaged(path: Path) -> None:
     with _opened(path) as archive:
         broken = archive.testzip()
     if broken:
-        raise DamagedError(f"{broken} has another checksum")
+        raise DamagedError(f"wrong checksum of {broken}")

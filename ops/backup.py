@@ -94,7 +94,7 @@ def restore(system: System, name: str) -> None:
                 _unpack(file, folder)
         except OSError as error:
             raise UsageError(f"FILE '{name}' cannot be read: {error.strerror}") from None
-        refusal = "A swap, rollback or canary is at work on this system; wait for it."
+        refusal = "A swap, rollback or canary is running on this system; wait until it ends."
         with lock.held(system.versions_lock, refusal):
             _restore_database(system, folder / DUMP)
             system.model_store.mkdir(parents=True, exist_ok=True)
@@ -113,7 +113,7 @@ def restore(system: System, name: str) -> None:
     archives = len(list(system.model_store.glob("mnist-*.mar")))
     print(
         f"Restored {drawings} drawings, {labels} of them labelled, and {archives} archives. "
-        f"{Versions.read(system.versions).default} serves."
+        f"Version {Versions.read(system.versions).default} is the default."
     )
 
 
@@ -137,7 +137,7 @@ def _unpack(source: IO[bytes], folder: Path) -> None:
             for member in tar:
                 name, content = PurePosixPath(member.name), tar.extractfile(member)
                 if content is None or not member.isfile() or not _belongs(name):
-                    raise OpsError(f"It holds '{name}', which no backup does: nothing is restored.")
+                    raise OpsError(f"FILE contains '{name}', which no backup contains: nothing is restored.")
                 (folder / name).parent.mkdir(exist_ok=True)
                 with content, (folder / name).open("wb") as file:
                     shutil.copyfileobj(content, file)
@@ -145,10 +145,10 @@ def _unpack(source: IO[bytes], folder: Path) -> None:
         wrong = [name for name, digest in digests.items() if _digest(folder / name) != digest]
     except (tarfile.TarError, FileNotFoundError, EOFError, ValueError, AttributeError) as error:
         raise OpsError(
-            f"It is no whole backup ({type(error).__name__}): nothing is restored. See: make backup"
+            f"FILE is not a complete backup ({type(error).__name__}): nothing is restored. Make one: make backup"
         ) from None
     if wrong or not {DUMP, VERSIONS} <= digests.keys():
-        raise OpsError(f"{', '.join(wrong) or DUMP} is damaged in it: nothing is restored.")
+        raise OpsError(f"{', '.join(wrong) or DUMP} is damaged in the backup: nothing is restored.")
     (folder / ARCHIVES).mkdir(exist_ok=True)
 
 
@@ -221,7 +221,7 @@ def _postgresql_tool(system: System, name: str, *arguments: str) -> None:
     )
     if done.returncode != 0:
         said = done.stdout.strip().partition("\n")[0]
-        raise OpsError(f"The database does not do it: {said}. Does it run? See: make status")
+        raise OpsError(f"{name} failed: {said}. Is the database running? See: make status")
 
 
 def _replace(source: Path, target: Path) -> None:

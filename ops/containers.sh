@@ -32,7 +32,7 @@ main() {
     up | down | status | logs | secrets | backup | restore | upgrade | undo | push | pull) "$command" "$@" ;;
     training | retrain | archive | track) "$command" "$@" ;;
     models | swap | rollback | canary | promote | prune) ops "$command" "$@" ;;
-    *) fail "'$command' is no command of the containers." ;;
+    *) fail "'$command' is not a command for containers. See: make help" ;;
   esac
 }
 
@@ -42,7 +42,7 @@ up() {
   docker compose up --detach --wait --no-build
   cp docker-compose.yml $RUNNING
   say
-  say "Ready: draw a digit on $(address)"
+  say "Ready: draw a digit at $(address)"
 }
 
 down() {
@@ -60,7 +60,7 @@ status() {
   say
   [ $unhealthy = 1 ] || docker stats --no-stream --format 'table {{.Name}}\t{{.MemUsage}}\t{{.CPUPerc}}' \
     $(docker compose ps --quiet)
-  [ $unhealthy = 0 ] || fail "What is wrong stands in: make logs. Start what does not run: make up"
+  [ $unhealthy = 0 ] || fail "For the cause run: make logs. Start stopped parts: make up"
   say
   address
 }
@@ -89,7 +89,7 @@ secrets() {
 rotate() {
   local name=$1
   [[ " ${SECRETS[*]} " == *" $name "* ]] ||
-    { echo "ROTATE '$name' is none of ${SECRETS[*]}, for example: make secrets ROTATE=operator_password" >&2; exit 2; }
+    { echo "ROTATE '$name' is not one of ${SECRETS[*]}, for example: make secrets ROTATE=operator_password" >&2; exit 2; }
   require_secrets
   # Broken off, the same command goes on with the same new password.
   [ -s "$FOLDER/$name.new" ] || { password >"$FOLDER/$name.new" && chmod 0444 "$FOLDER/$name.new"; }
@@ -101,7 +101,7 @@ rotate() {
     database_page_password) docker compose up --detach --wait --no-deps --no-build --force-recreate page deliverer ;;
     operator_password) docker compose up --detach --wait --no-deps --no-build --force-recreate page ;;
   esac
-  say "$name is another from now on: $FOLDER/$name"
+  say "$name was replaced: $FOLDER/$name"
 }
 
 password() { head -c 24 /dev/urandom | base64 | tr '+/' '-_'; }
@@ -137,14 +137,14 @@ retrain() {
   training training.retrain --champion "$champion" --checkpoint "model_store/mnist-$champion.mar" --output runs/retrain || status=$?
   if [ $status = $LOST ]; then
     say
-    say "Nothing is archived, and $champion goes on."
+    say "No version was archived; $champion stays the default."
     return
   fi
-  [ $status != $KILLED ] || say "Training was killed: the memory that docker-compose.yml gives it is too little." >&2
-  [ $status = 0 ] || fail "Nothing was trained, and $champion goes on."
+  [ $status != $KILLED ] || say "Training was killed: it needs more memory than its limit in docker-compose.yml." >&2
+  [ $status = 0 ] || fail "Retraining failed; $champion stays the default."
   version=$(ops next-version)
   archive --version "$version" --checkpoint runs/retrain/challenger.pt ||
-    fail "The challenger could not be archived, and $champion goes on."
+    fail "The challenger could not be archived; $champion stays the default."
   say
   say "Archived as $version. Try it: make canary VERSION=$version PERCENT=10, or make swap VERSION=$version"
 }
@@ -173,13 +173,13 @@ upgrade() {
   fi
   build_or_pull
   docker compose up --detach --wait --no-build ||
-    fail "The new version does not come up. Back to the one before, with every drawing: make undo"
+    fail "The new version did not start. To return to the previous one without losing a drawing: make undo"
   cp docker-compose.yml $RUNNING
   rm $BEFORE.unfinished
   # Those that have lost their names to the next ones, or the disk would be full one day.
   docker image prune --force --filter "label=com.docker.compose.project=$(project)" >/dev/null
   say
-  say "Upgraded: $(address). If something is wrong with it, back with every drawing: make undo"
+  say "Upgraded: $(address). To return to the previous version without losing a drawing: make undo"
 }
 
 # The images before the last upgrade; what its migrations did is taken back by their own second halves.
@@ -193,7 +193,7 @@ undo() {
   cp $file $RUNNING
   rm -f $BEFORE $BEFORE.yml $BEFORE.unfinished
   say
-  say "As before the upgrade: $(address)"
+  say "The upgrade was undone: $(address)"
 }
 
 # IMAGES names a registry's images, which the release workflow made; without it they are made here.

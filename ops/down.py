@@ -20,6 +20,8 @@ def down(system: System) -> None:
             time.sleep(POLL_INTERVAL_S)
     leftovers.end(leftovers.find(system))
     if remaining := leftovers.find(system):
-        raise OpsError(f"Processes {', '.join(str(p.pid) for p in remaining)} do not end.")
+        raise OpsError(
+            f"Processes {', '.join(str(p.pid) for p in remaining)} did not stop. Kill them, then run 'make down' again."
+        )
     shutil.rmtree(system.sockets, ignore_errors=True)
     print(f"Stopped. The drawings stay in {system.state.name}/.")

@@ -26,7 +26,7 @@ SELECT model_version, sum(drawings)::bigint,
        coalesce(sum(drawings) FILTER (WHERE true_label = prediction), 0)::bigint
 FROM insights WHERE facet = 'answer' GROUP BY model_version
 """
-COLUMNS = ("version", "serves", "workers", "queue", "validation", "answers", "right in use", "archive")
+COLUMNS = ("version", "role", "workers", "queue", "validation", "drawings", "accuracy in use", "archive")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _role(system: System, versions: Versions, version: str) -> str:
     if version == versions.previous:
         roles.append("previous")
     if version == versions.candidate and lock.is_held(system.versions_lock):
-        roles.append("being tried")
+        roles.append("candidate")
     return "; ".join(roles) or "-"
 
 
@@ -87,7 +87,7 @@ def _workers(found: Registered | None) -> str:
     if found is None:
         return "-"
     # TorchServe has one word, UNLOADING, for a worker that starts and for one that ends.
-    counts = Counter("ready" if worker.state == READY else "not up" for worker in found.workers.values())
+    counts = Counter("ready" if worker.state == READY else "not ready" for worker in found.workers.values())
     return ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"
 
 
@@ -108,7 +108,7 @@ def _right(used: Used) -> str:
 def _registered(system: System) -> tuple[dict[str, Registered], str]:
     with Management(system.management_url) as management, contextlib.suppress(requests.RequestException):
         return management.registered(), ""
-    return {}, "TorchServe does not answer: which versions have workers is not known. See: make status"
+    return {}, "TorchServe unavailable: workers and queues are unknown. See: make status"
 
 
 def _used(system: System) -> tuple[dict[str, Used], str]:
@@ -116,4 +116,4 @@ def _used(system: System) -> tuple[dict[str, Used], str]:
         with psycopg.connect(postgres.owner_url(system), connect_timeout=5) as connection:
             return {version: Used(*counts) for version, *counts in connection.execute(ANSWERS)}, ""
     except (OSError, psycopg.Error):
-        return {}, "The database does not answer: what was drawn is not known. See: make status"
+        return {}, "Database unavailable: drawings and accuracy in use are unknown. See: make status"

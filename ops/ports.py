@@ -14,7 +14,7 @@ def free_ports(first: int, count: int = OF_A_SYSTEM) -> int:
     for lowest in range(first, LAST - count + 2, count):
         if all(why_not_bound("127.0.0.1", port) is None for port in range(lowest, lowest + count)):
             return lowest
-    raise OpsError(f"No {count} ports in a row are free from {first} on; choose a lower GATEWAY_PORT.")
+    raise OpsError(f"No {count} consecutive ports are free at {first} or above; choose a lower GATEWAY_PORT.")
 
 
 def why_not_bound(host: str, port: int) -> str | None:

@@ -51,8 +51,8 @@ def prune(system: System, days: int) -> None:
     except (OSError, psycopg.Error) as error:
         reason = str(error).strip().partition("\n")[0]
         raise OpsError(
-            f"Removed {drawings} drawings, then the database did not go on: {reason} "
-            "Does it run ('make status')? 'make prune' may be repeated."
+            f"Removed {drawings} drawings, then the database failed (check it with 'make status', then run "
+            f"'make prune' again): {reason}"
         ) from None
     print(
         f"Removed {drawings} drawings older than {_times(days)} (before {oldest:%Y-%m-%d %H:%M} UTC), "

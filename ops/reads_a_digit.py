@@ -21,7 +21,7 @@ def main() -> int:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310  a fixed address
             digit = json.load(answer)["digit"]
     except (OSError, ValueError, KeyError) as error:
-        print(f"the model does not answer: {error}")
+        print(f"model server unavailable: {error}")
         return 1
     return 0 if digit == 7 else 1
 

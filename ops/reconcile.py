@@ -89,7 +89,7 @@ class Reconciler:
         except NotUpError:
             self._take_out(version)
             raise
-        log.info("version %s is up", version)
+        log.info("version %s is ready", version)
 
     def _wait_for(self, version: str) -> None:
         first: dict[str, int] = {}  # the process that each worker began with
@@ -97,7 +97,7 @@ class Reconciler:
         while time.monotonic() < deadline:
             found = self.management.registered().get(version)
             if found is None:
-                raise NotUpError("TorchServe has dropped it")
+                raise NotUpError("TorchServe unregistered it")
             if found.is_up:
                 self._workers[version] = found.wanted_workers
                 return
@@ -105,13 +105,13 @@ class Reconciler:
                 if worker.pid > 0 and first.setdefault(name, worker.pid) != worker.pid:
                     raise NotUpError(self._why_they_end(version))
             time.sleep(POLL_INTERVAL_S)
-        raise NotUpError(f"its workers were not up after {self.up_within_s:g} s")
+        raise NotUpError(f"its workers were not ready within {self.up_within_s:g} s")
 
     def _why_they_end(self, version: str) -> str:
         deadline = time.monotonic() + LAST_WORDS_WITHIN_S
         while (why := self.output.why(version)) is None and time.monotonic() < deadline:
             time.sleep(POLL_INTERVAL_S)
-        return why or "its workers end while they start"
+        return why or "its workers exit while they start"
 
     def _take_out(self, version: str) -> None:
         """Unregister a version, whatever its workers are at.
@@ -126,7 +126,7 @@ class Reconciler:
                     os.kill(worker.pid, signal.SIGKILL)
         self.management.unregister(version)
         self._left.pop(version, None)
-        log.info("version %s is taken out", version)
+        log.info("version %s is unregistered", version)
 
     def _note_who_receives(self, receiving: set[str]) -> None:
         for version in self._receiving - receiving:

@@ -77,8 +77,10 @@ def push(store: Store, archive: Path) -> str:
     there = store.head(key)
     if there is not None:
         if there["Metadata"].get(DIGEST) != digest:
-            raise OpsError(f"{key} is in the store with another content, and a version is never overwritten")
-        return f"{key} is in the store already"
+            raise OpsError(
+                f"{key} in the store has different content; a version is never overwritten: choose another VERSION"
+            )
+        return f"{key} is already in the store"
     if archive.stat().st_size <= PART_BYTES:
         content = archive.read_bytes()
         store.client.put_object(
@@ -92,7 +94,7 @@ def push(store: Store, archive: Path) -> str:
         _push_in_parts(store, archive, digest)
     there = store.head(key)
     if there is None or there["ContentLength"] != archive.stat().st_size:
-        raise OpsError(f"{key} did not arrive whole; push it again")
+        raise OpsError(f"{key} was not uploaded completely; run make push again")
     return f"{key} is pushed, {archive.stat().st_size:,} bytes, SHA-256 {digest}"
 
 
@@ -158,21 +160,19 @@ def pull(store: Store, version: str, model_store: Path) -> str:
         raise OpsError(f"{archive.name} is not in the store. Push it first: make push VERSION={version}")
     digest = there["Metadata"].get(DIGEST)
     if digest is None:
-        raise OpsError(f"{archive.name} in the store has no checksum: it was not put there by make push")
+        raise OpsError(f"{archive.name} in the store has no checksum: it was not uploaded by make push")
     if archive.exists():
         if _digest(archive) != digest:
             raise OpsError(
-                f"{archive} has another content than the store's, and a version is never overwritten"
+                f"{archive} differs from the store's; a version is never overwritten: choose another VERSION"
             )
-        return f"{archive} is here already"
+        return f"{archive} is already here"
     model_store.mkdir(parents=True, exist_ok=True)
     unfinished = archive.with_suffix(".unfinished")
     _fetch(store, archive.name, there["ContentLength"], unfinished)
     if _digest(unfinished) != digest:
         unfinished.unlink()
-        raise OpsError(
-            f"{archive.name} is damaged in the store: its content has another checksum. It is not kept"
-        )
+        raise OpsError(f"{archive.name} is damaged in the store: wrong checksum. The download was deleted")
     unfinished.rename(archive)
     return f"{archive} is pulled, {there['ContentLength']:,} bytes, SHA-256 {digest}"
 
@@ -219,7 +219,7 @@ def main(arguments: list[str]) -> int:
     try:
         return told(lambda: print(_run(options.command, options.version, system.model_store)))
     except (BotoCoreError, ClientError, OSError) as error:
-        print(f"The store at {settings.S3_ENDPOINT.read()} does not do it: {error}", file=sys.stderr)
+        print(f"The S3 store at {settings.S3_ENDPOINT.read()} failed: {error}", file=sys.stderr)
         return 1
 
 

@@ -40,7 +40,7 @@ def reload(system: System) -> None:
     )
     if done.returncode != 0:
         written.write_text(kept, encoding="utf-8")
-        raise OpsError(f"The gateway does not take its new configuration: {done.stdout.strip()}")
+        raise OpsError(f"The gateway rejected its new configuration: {done.stdout.strip()}")
     try:
         with supervisor.remote(system) as interface:
             master = psutil.Process(interface.getProcessInfo("gateway")["pid"])
@@ -69,8 +69,8 @@ def _wait_for_the_container(system: System) -> None:
         in_a_row = in_a_row + 1 if said == wanted else 0
         if time.monotonic() > deadline:
             raise OpsError(
-                f"The gateway has not taken up the split '{wanted}' within {FOLLOW_TIMEOUT_S:.0f} s, and says "
-                f"'{said[:100]}'. It follows by itself when TorchServe's container runs. See: make status"
+                f"The gateway did not apply the split '{wanted}' within {FOLLOW_TIMEOUT_S:.0f} s; it reports "
+                f"'{said[:100]}'. It applies the split when TorchServe's container runs. See: make status"
             )
         time.sleep(POLL_INTERVAL_S)
 

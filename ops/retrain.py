@@ -17,7 +17,7 @@ def retrain(system: System) -> None:
     champion = Versions.read(system.versions).default
     archive = system.model_store / archive_name(champion)
     if not archive.exists():
-        raise OpsError(f"{archive} is missing, and the challenger starts from it. See: make models")
+        raise OpsError(f"{archive} is missing; retraining starts from this archive. See: make models")
     command: list[str | Path] = [
         # Who draws comes first.
         *("nice", "-n", "10", system.python("train"), "-m", "training.retrain"),
@@ -26,10 +26,10 @@ def retrain(system: System) -> None:
     environment = {**os.environ, **parts.database_environment(system)}
     status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
     if status == LOST:
-        print(f"\nNothing is archived, and {champion} goes on.")
+        print(f"\nNo version was archived; {champion} stays the default.")
         return
     if status != 0:
-        raise OpsError(f"Nothing was trained, and {champion} goes on.")
+        raise OpsError(f"Retraining failed; {champion} stays the default.")
     version = next_version(system)
     made = subprocess.run(
         [
@@ -40,7 +40,7 @@ def retrain(system: System) -> None:
         check=False,
     )
     if made.returncode != 0:
-        raise OpsError(f"The challenger could not be archived, and {champion} goes on.")
+        raise OpsError(f"The challenger could not be archived; {champion} stays the default.")
     print(
         f"\nArchived as {version}. Try it: make canary VERSION={version} PERCENT=10, or make swap VERSION={version}"
     )

@@ -28,7 +28,9 @@ def secrets(system: System, name: str) -> None:
     _refuse_unknown(name)
     running = supervisor.processes(system)
     if running is None:
-        raise OpsError("Nothing runs, and the database has to learn of it. Start it with: make up")
+        raise OpsError(
+            "The system is not running, but the database must receive the new password. Start it with: make up"
+        )
     _take_up(system, name, files.new(system, name))
     files.adopt(system, name)
     if ROLES[name] == postgres.PAGE:
@@ -36,7 +38,7 @@ def secrets(system: System, name: str) -> None:
             for part in READERS:
                 interface.stopProcess(part)
                 interface.startProcess(part, False)
-    print(f"{name} is another from now on: {system.secrets / name}")
+    print(f"{name} was replaced: {system.secrets / name}")
 
 
 def take_up(system: System, name: str) -> None:
@@ -48,7 +50,7 @@ def take_up(system: System, name: str) -> None:
 def _refuse_unknown(name: str) -> None:
     if name not in ROLES:
         raise UsageError(
-            f"ROTATE '{name}' is none of {', '.join(ROLES)}, for example: make secrets ROTATE=database_page_password"
+            f"ROTATE '{name}' is not one of {', '.join(ROLES)}, for example: make secrets ROTATE=database_page_password"
         )
 
 
@@ -63,4 +65,4 @@ def _take_up(system: System, name: str, password: str) -> None:
             postgres.set_password(connection, ROLES[name], password)
     except (OSError, psycopg.Error) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise OpsError(f"{name} stays as it was, for the database does not do it: {reason}") from None
+        raise OpsError(f"{name} was not changed, because the database failed: {reason}") from None

@@ -54,7 +54,7 @@ def check(inference: str, version: str, beside: str) -> float:
     slower = statistics.median(seconds[version]) / statistics.median(seconds[beside])
     if slower > MOST_TIMES_SLOWER:
         raise CheckError(
-            f"it takes {slower:.1f} times as long as {beside}, and {MOST_TIMES_SLOWER:g} are accepted"
+            f"it takes {slower:.1f} times as long as {beside}; at most {MOST_TIMES_SLOWER:g} times are accepted"
         )
     return slower
 
@@ -82,7 +82,7 @@ def _ask(session: requests.Session, inference: str, what: str, version: str, dra
 def _refuse_wrong(asked: _Asked, digit: int) -> None:
     answer = asked.answer
     if answer.get("model_version") != asked.version:
-        raise CheckError(f"it calls itself version {answer.get('model_version')!r}")
+        raise CheckError(f"it reports version {answer.get('model_version')!r}")
     if answer.get("digit") != digit or answer.get("is_digit") is not True:
         read = "no digit" if answer.get("is_digit") is False else f"a {answer.get('digit')!r}"
         raise CheckError(f"it reads a known {digit} as {read}")

@@ -19,10 +19,10 @@ def status(system: System) -> bool:
     """Print a line for each part, and whether it answers what it is there for; True when all do."""
     running = supervisor.processes(system)
     if running is None:
-        print("Nothing runs. Start it with: make up")
+        print("The system is not running. Start it with: make up")
         return False
     healthy = True
-    print(f"{'part':<12} {'state':<10} {'pid':>8} {'up':>10} {'memory':>8}  answers")
+    print(f"{'part':<12} {'state':<10} {'pid':>8} {'up':>10} {'memory':>8}  healthy")
     for part in PARTS:
         info = running[part.name]
         # A stopped deliverer has nothing waiting for a while: what does not run does not answer.
@@ -37,9 +37,9 @@ def status(system: System) -> bool:
     if free_mib < LEAST_FREE_MIB:
         healthy = False
         print(
-            f"\nOnly {free_mib:.0f} MiB are free where {system.state} lies: drawings cannot be kept for long."
+            f"\nOnly {free_mib:.0f} MiB are free on the disk of {system.state}; drawings need {LEAST_FREE_MIB} MiB."
         )
-    print(f"\n{system.address}" if healthy else f"\nWhat is wrong stands in: {system.logs}, or: make logs")
+    print(f"\n{system.address}" if healthy else f"\nFor the cause see {system.logs} or run: make logs")
     return healthy
 
 
@@ -60,7 +60,7 @@ def follow_logs(system: System) -> None:
     """Become `tail -F` over the logs of all parts."""
     logs = sorted(str(path) for path in system.logs.glob("*.log"))
     if not logs:
-        print("There are no logs yet. Start it with: make up")
+        print("There are no logs yet. Start the system with: make up")
         return
     os.execvp("tail", ["tail", "-n", "20", "-F", *logs])
 

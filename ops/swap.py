@@ -45,26 +45,28 @@ def swap(system: System, version: str) -> None:
     _refuse_form(version, "swap VERSION=1.1")
     with _changing(system) as versions:
         if version == versions.default:
-            raise OpsError(f"VERSION '{version}' is the default already")
+            raise OpsError(f"VERSION '{version}' is already the default")
         _refuse_beside_canary(versions, version)
         if version not in versions.served():
             _prove(system, versions, version)
         _let_serve(system, versions, Versions(version, previous=versions.default))
-        print(f"{version} serves. {versions.default} stays warm: make rollback")
+        print(f"{version} is the default now. {versions.default} stays loaded; to return: make rollback")
 
 
 def rollback(system: System) -> None:
     """Let the version before the default answer again; a canary ends. Raises OpsError."""
     with _changing(system) as versions:
         if versions.previous is None:
-            raise OpsError("There is no version to go back to: nothing was swapped yet. See: make models")
+            raise OpsError("There is no previous version: no swap was made yet. See: make models")
         if _is_up(system, versions.previous):
             _let_serve(system, versions, Versions(versions.previous, previous=versions.default))
-            print(f"{versions.previous} serves again. {versions.default} stays warm: make rollback")
+            print(
+                f"{versions.previous} is the default again. {versions.default} stays loaded; to return: make rollback"
+            )
         else:
             raise OpsError(
-                f"The version before, {versions.previous}, is not up; {versions.default} goes on. "
-                f"See: make models. Serve another with: make swap VERSION="
+                f"The previous version {versions.previous} is not ready; {versions.default} stays the default. "
+                f"See: make models. Choose another with: make swap VERSION="
             )
 
 
@@ -74,20 +76,20 @@ def canary(system: System, version: str, percent: str) -> None:
     share = _share(percent)
     with _changing(system) as versions:
         if version == versions.default:
-            raise OpsError(f"VERSION '{version}' is the default, which answers what no canary does")
+            raise OpsError(f"VERSION '{version}' is the default; a canary must be another version")
         if not share:
             if version not in (versions.split or {}):
-                raise OpsError(f"VERSION '{version}' is no canary. See: make models")
+                raise OpsError(f"VERSION '{version}' is not a canary. See: make models")
             _follow(system, replace(versions, split=None))
-            print(f"{versions.default} answers everything again.")
+            print(f"The canary {version} ended. {versions.default} receives all drawings again.")
             return
         _refuse_beside_canary(versions, version)
         if version not in versions.served():
             _prove(system, versions, version)
         _follow(system, replace(versions, split={version: share}))
         print(
-            f"{version} answers {float(percent):g} % of the drawings, {versions.default} the others. "
-            "Then: make promote, or make canary with PERCENT=0"
+            f"{version} receives {float(percent):g} % of the drawings, {versions.default} the rest. "
+            f"Next: make promote, or to end it: make canary VERSION={version} PERCENT=0"
         )
 
 
@@ -95,18 +97,20 @@ def promote(system: System) -> None:
     """Let the canary answer everything. Raises OpsError."""
     with _changing(system) as versions:
         if not versions.split:
-            raise OpsError("There is no canary to promote. Begin one: make canary VERSION=1.1 PERCENT=10")
+            raise OpsError("There is no canary to promote. Start one: make canary VERSION=1.1 PERCENT=10")
         [version] = versions.split
         _let_serve(system, versions, Versions(version, previous=versions.default))
-        print(f"{version} serves. {versions.default} stays warm: make rollback")
+        print(f"{version} is the default now. {versions.default} stays loaded; to return: make rollback")
 
 
 @contextmanager
 def _changing(system: System) -> Iterator[Versions]:
     """The versions as they are, while nobody else changes them."""
     if not _runs(system):
-        raise OpsError("Nothing runs. Start it with: make up")
-    refusal = "Another swap, rollback or canary is at work on this system; wait for it. See: make models"
+        raise OpsError("The system is not running. Start it with: make up")
+    refusal = (
+        "Another swap, rollback or canary is running on this system; wait until it ends. See: make models"
+    )
     with lock.held(system.versions_lock, refusal):
         # A command that was killed may have left its candidate.
         yield replace(Versions.read(system.versions), candidate=None)
@@ -146,7 +150,7 @@ def _refuse_beside_canary(versions: Versions, version: str) -> None:
     others = [other for other in versions.split or {} if other != version]
     if others:
         raise OpsError(
-            f"{others[0]} is a canary, and one is served at a time: make promote, or "
+            f"{others[0]} is already the canary, and only one is allowed. First: make promote, or "
             f"make canary VERSION={others[0]} PERCENT=0"
         )
 
@@ -163,12 +167,12 @@ def _prove(system: System, versions: Versions, version: str) -> None:
         _wait_until_up(system, version)
         slower = check(system.inference_url, version, versions.default)
         print(
-            f"{version} reads the known digits, in {slower:.2f} of the time of {versions.default}",
+            f"{version} reads the ten known digits correctly, at {slower:.2f} times the latency of {versions.default}",
             flush=True,
         )
     except CheckError as error:
         versions.write(system.versions)
-        raise OpsError(f"{version} is not served: {error}. {versions.default} goes on.") from None
+        raise OpsError(f"{version} is not served: {error}. {versions.default} stays the default.") from None
     except BaseException:
         versions.write(system.versions)
         raise
@@ -186,7 +190,7 @@ def _refuse_archive(path: Path, version: str) -> None:
         (model.get("modelName"), model.get("modelVersion")) if isinstance(model, dict) else ("no", "model")
     )
     if named != (MODEL, version):
-        raise CheckError(f"{path} calls itself {named[0]} {named[1]}, not {MODEL} {version}")
+        raise CheckError(f"{path} contains {named[0]} {named[1]}, not {MODEL} {version}")
 
 
 def _refuse_little_memory() -> None:
@@ -203,7 +207,7 @@ def _wait_until_up(system: System, version: str) -> None:
 
     timeout_s = settings.WORKERS_UP_WITHIN_SECONDS.read() + CANDIDATE_TIMEOUT_S
     if not _eventually(look, timeout_s):
-        raise CheckError(f"it was not up within {timeout_s:g} s")
+        raise CheckError(f"it was not ready within {timeout_s:g} s")
 
 
 def _rejection(system: System) -> dict[str, str]:
@@ -235,7 +239,7 @@ def _let_serve(system: System, before: Versions, after: Versions) -> None:
         before.write(system.versions)
         raise OpsError(
             f"{after.default} did not become the default within {FOLLOW_TIMEOUT_S:.0f} s; "
-            f"{before.default} goes on. See: make status"
+            f"{before.default} stays the default. See: make status"
         )
     if before.split:
         reload(system)

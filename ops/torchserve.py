@@ -108,7 +108,7 @@ def keep(system: System) -> int:
             except requests.ConnectionError:
                 continue  # still starting
             except (requests.RequestException, NotUpError, OpsError) as error:
-                log.error("%s does not hold yet: %s", system.versions.name, reason(error))  # noqa: TRY400
+                log.error("%s is not applied yet: %s", system.versions.name, reason(error))  # noqa: TRY400
                 next_check = time.monotonic() + RETRY_INTERVAL_S
     return process.returncode
 

@@ -70,7 +70,7 @@ class Tracker:
         except BaseException:  # the next time, half a run would be taken for a whole one
             self._client.delete_run(run_id)
             raise
-        print(f"MLflow: {run.name} is a run")
+        print(f"MLflow: run '{run.name}' added")
         return run_id
 
     def register(self, archive: Path, version: str, run: Run) -> None:
@@ -79,7 +79,7 @@ class Tracker:
         if known is not None:
             if known.tags.get(CHECKPOINT) != run.checkpoint:
                 raise OpsError(
-                    f"{version} is registered with MLflow with other weights, and a version is never overwritten"
+                    f"{version} is registered in MLflow with different weights; a version is never overwritten"
                 )
             return
         run_id = self.track(run)
@@ -93,7 +93,7 @@ class Tracker:
             tags={VERSION: version, CHECKPOINT: run.checkpoint},
             description=card(f"mnist {version}", run.content),
         )
-        print(f"MLflow: {version} is a version")
+        print(f"MLflow: version {version} registered")
 
     def alias(self, alias: str, version: str | None) -> None:
         """Let an alias name a registered version, or none."""
@@ -101,10 +101,10 @@ class Tracker:
         held = self._client.get_registered_model(NAME).aliases.get(alias)
         if known is None and held is not None:
             self._client.delete_registered_model_alias(NAME, alias)
-            print(f"MLflow: nothing is the {alias} any more")
+            print(f"MLflow: alias {alias} removed")
         elif known is not None and str(known.version) != held:
             self._client.set_registered_model_alias(NAME, alias, known.version)
-            print(f"MLflow: {version} is the {alias}")
+            print(f"MLflow: alias {alias} set to {version}")
 
     def _registered(self, version: str) -> ModelVersion | None:
         found = self._client.search_model_versions(f"name = '{NAME}' and tags.{VERSION} = '{version}'")

@@ -41,7 +41,7 @@ def track(system: System, runs: Path) -> None:
     """Tell the server what it does not know. Raises OpsError where it does not answer, or knows something else."""
     address = settings.MLFLOW_TRACKING_URI.read()
     if not address:
-        raise OpsError("Setting 'MLFLOW_TRACKING_URI' is missing: the address of the MLflow server to tell.")
+        raise OpsError("Setting 'MLFLOW_TRACKING_URI' is missing: the address of the MLflow server.")
     try:
         tracker = Tracker(MlflowClient(address))
         for run in _runs(system, runs):
@@ -55,7 +55,7 @@ def track(system: System, runs: Path) -> None:
             tracker.alias("challenger", _challenger(versions, list(archives)))
     except MlflowException as error:
         said = " ".join(str(error).split())[:300]
-        raise OpsError(f"MLflow at {address} was not told; 'make track' tells it later: {said}") from None
+        raise OpsError(f"MLflow at {address} was not updated; run 'make track' later: {said}") from None
 
 
 def _runs(system: System, runs: Path) -> Iterator[Run]:
@@ -82,7 +82,7 @@ def _archives(system: System) -> dict[str, tuple[Path, Run]]:
             digest = hashlib.sha256(read(archive, WEIGHTS)).hexdigest()
             found[version] = archive, Run(f"mnist {version}", digest, read_json(archive, PROVENANCE))
         except DamagedError as error:
-            print(f"MLflow is not told of {archive}, which is damaged: {error}", file=sys.stderr)
+            print(f"{archive} is damaged and was not sent to MLflow: {error}", file=sys.stderr)
     return found
 
 
@@ -94,7 +94,7 @@ def _challenger(versions: Versions, archived: list[str]) -> str | None:
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(description="Tell an MLflow server of runs, versions, and which serves.")
+    parser = argparse.ArgumentParser(description="Send runs, versions and aliases to an MLflow server.")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="the folder of the checkpoints")
     runs = parser.parse_args(arguments).runs
     logging.getLogger("mlflow").setLevel(logging.WARNING)

@@ -28,20 +28,20 @@ def up(system: System) -> None:
         system.record()
     else:
         system = System.running_or_configured()
-        _say("It runs already; checking that every part answers.")
+        _say("The system is already running; checking the health of each part.")
     started = time.monotonic()
     by_name = {part.name: part for part in PARTS}
     _wait_for(system, by_name.pop("postgres"), started)
     _step("migrations", lambda: postgres.migrate(system))
     for part in by_name.values():
         _wait_for(system, part, started)
-    _say(f"\nReady: draw a digit on {system.address}")
+    _say(f"\nReady: draw a digit at {system.address}")
 
 
 def _prepare(system: System) -> None:
     to_archive = _version_to_archive(system)
     if stale := leftovers.find(system):
-        _step(f"ending {len(stale)} processes that a killed supervisor left", lambda: leftovers.end(stale))
+        _step(f"stopping {len(stale)} processes left by a killed supervisor", lambda: leftovers.end(stale))
     _refuse_taken_ports(system)
     for path in secrets.ensure(system):
         _say(f"wrote {path.relative_to(system.state.parent)}")
@@ -61,8 +61,8 @@ def _version_to_archive(system: System) -> str | None:
         return None
     if version != RELEASED:
         raise OpsError(
-            f"{archive} is missing, and version {version} should be served: bring it back, "
-            f"or remove {system.versions} to serve the released {RELEASED}."
+            f"{archive} is missing, but {system.versions} names version {version} as the default: restore the "
+            f"archive, or delete {system.versions} to serve the released {RELEASED}."
         )
     return version
 
@@ -123,11 +123,11 @@ def _wait_for(system: System, part: Part, started: float) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
     while not part.answers(system):
         if supervisor.processes(system) is None:
-            raise OpsError(f"The supervisor ended; its log is {system.logs / 'supervisor.log'}")
+            raise OpsError(f"The supervisor stopped; see {system.logs / 'supervisor.log'}")
         if time.monotonic() > deadline:
             raise OpsError(
-                f"{part.name} did not answer within {READY_TIMEOUT_S:.0f} s; "
-                f"its log is {system.logs / part.name}.log, and 'make up' tries again"
+                f"{part.name} was not ready within {READY_TIMEOUT_S:.0f} s; "
+                f"see {system.logs / part.name}.log, then run 'make up' again"
             )
         time.sleep(POLL_INTERVAL_S)
     _say(f"{part.name:<12} ready after {time.monotonic() - started:4.1f} s")

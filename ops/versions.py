@@ -40,7 +40,7 @@ class Versions:
         except (ValueError, TypeError, AttributeError):
             example = json.dumps(asdict(cls(default=RELEASED)))
             raise OpsError(
-                f"{path} does not say which versions to serve. It must be like {example}; without the file "
+                f"{path} is not a valid versions file. Expected, for example: {example}. Without the file "
                 f"{RELEASED} is served."
             ) from None
         return versions

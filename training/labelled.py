@@ -66,6 +66,6 @@ def fetch(url: str, password: str) -> Labelled:
                 labels.append(label)
     except (OSError, psycopg.Error) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise LabelledError(f"The database does not answer: {reason} Does it run ('make status')?") from None
+        raise LabelledError(f"Database unavailable (check it with 'make status'): {reason}") from None
     pixels = np.stack(images) if images else np.empty((0, 28, 28), np.uint8)
     return Labelled(ids, Digits(pixels, np.array(labels, np.int64)))

@@ -48,16 +48,16 @@ class Mix:
         none = drawings.labels == NO_DIGIT
         strength = recipe.drawn_augmentation
         self._sources: tuple[_Source, ...] = (
-            _source("MNIST", mnist.images, mnist.labels, 1.0),
+            _source("MNIST images", mnist.images, mnist.labels, 1.0),
             _source("drawn digits", drawings.images[~none], drawings.labels[~none], strength),
-            _source("drawings of none", drawings.images[none], drawings.labels[none], strength),
+            _source("drawn non-digits", drawings.images[none], drawings.labels[none], strength),
             *([_source("labelled drawings", labelled.images, labelled.labels, strength)] if labelled else []),
         )
         for last in (False, True):
             for source, needed in zip(self._sources, self._counts(last=last), strict=True):
                 if len(source.labels) < needed:
                     raise ValueError(
-                        f"Of {source.name} there are {len(source.labels)}, and a batch takes {needed} of them."
+                        f"There are {len(source.labels)} {source.name}, but a batch needs {needed}."
                     )
 
     def steps(self, *, last: bool) -> int:

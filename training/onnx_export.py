@@ -62,7 +62,7 @@ def export(checkpoint: Path) -> Path:
     _forget_where_it_was_made(unfinished)
     if compiled(unfinished, model) is None:
         unfinished.unlink()
-        raise ExportError(f"{path}, as it was written, does not answer as {checkpoint} does")
+        raise ExportError(f"{path}: the exported network does not give the logits of {checkpoint}")
     return unfinished.replace(path)
 
 
@@ -87,7 +87,7 @@ def main(arguments: list[str]) -> int:
         )
         return 1
     logging.basicConfig(level=logging.WARNING)
-    print(f"{export(options.checkpoint)}: written, and answers as its checkpoint does")
+    print(f"{export(options.checkpoint)}: written; gives the logits of its checkpoint")
     return 0
 
 

@@ -70,7 +70,9 @@ def _students(checkpoint: Path, content: dict[str, Any]) -> list[Path]:
     ]
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
-        raise ValueError(f"{checkpoint} is of a run with {count} seeds, and {', '.join(missing)} is missing")
+        raise ValueError(
+            f"{checkpoint} belongs to a run with {count} seeds, but {', '.join(missing)} is missing"
+        )
     return paths
 
 
@@ -78,7 +80,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Publish a checkpoint with its numbers and its model card.")
     parser.add_argument("--checkpoint", type=Path, default=Path("runs/latest.pt"))
     parser.add_argument("--version", required=True, help="for example 1.1")
-    parser.add_argument("--history", required=True, help="the runs made, and what was known of them")
+    parser.add_argument(
+        "--history", required=True, help="which runs were made, and what was known about each"
+    )
     options = parser.parse_args(arguments)
     if not VERSION_FORM.fullmatch(options.version):
         parser.error(f"VERSION '{options.version}' is not a version, for example: --version 1.1")

@@ -77,8 +77,8 @@ def retrain(champion: Path, version: str, labelled: Labelled, folder: Path, reci
     screened = screen(before, to_learn)
     if len(screened.kept) < FEWEST or len(held_labelled) < FEWEST * 0.2:
         raise ValueError(
-            f"Of {len(labelled)} labelled drawings {len(screened.kept)} can be learned from and {len(held_labelled)} "
-            f"judge: at least {FEWEST} and {FEWEST * 0.2:.0f} are needed. Draw and label more on the page."
+            f"{len(labelled)} labelled drawings: {len(screened.kept)} usable for training, {len(held_labelled)} for "
+            f"evaluation; at least {FEWEST} and {FEWEST * 0.2:.0f} are needed. Draw and label more on the page."
         )
     learned, validation = split(data.load(train=True), recipe)
     drawings, held_out = drawings_of(recipe, folder)
@@ -102,7 +102,7 @@ def retrain(champion: Path, version: str, labelled: Labelled, folder: Path, reci
         after = Predictor.load(path, "challenger")
         if all(line.holds for line in what_was_known(before, after, *choosing)):
             break
-    print(f"{share:.0%} of the way from the champion's weights to those that it came to", flush=True)
+    print(f"weight interpolation factor: {share:g} (0: champion, 1: retrained)", flush=True)
     verdict = judge(before, after, JudgedBy(*judging, held_labelled))
     write_description(content | {"judged": [asdict(line) for line in verdict.lines]}, path)
     return Report(version, before, after, labelled, held_labelled, screened, verdict)
@@ -118,8 +118,8 @@ def _trained(
     outputs = next(weight.shape[0] for weight in state.values() if weight.dim() == 2)
     if outputs < OUTPUTS:
         raise ValueError(
-            f"{champion} has {outputs} outputs, and a model that knows what is no digit at least {OUTPUTS}: it cannot "
-            "be trained on. Serve a newer version first."
+            f"{champion} has {outputs} outputs; retraining needs at least {OUTPUTS} (ten digits and no digit). "
+            "Serve a newer version first."
         )
     work = folder / "work"
     shutil.rmtree(work, ignore_errors=True)  # it takes minutes: always from the start
@@ -149,7 +149,7 @@ def unpacked(path: Path, folder: Path) -> Path:
             network = str(Path(WEIGHTS).with_suffix(".onnx"))
             champion.with_suffix(".onnx").write_bytes(archive.read(network))
     except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path} holds no model: {type(error).__name__}") from None
+        raise ModelError(f"{path} contains no model: {type(error).__name__}") from None
     return champion
 
 
@@ -169,10 +169,12 @@ def _changed(labels: dict[str, int], folder: Path) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        description="Train a challenger from what people labelled, and judge it."
+        description="Train a challenger on labelled drawings and compare it with the champion."
     )
-    parser.add_argument("--champion", required=True, help="the version that serves")
-    parser.add_argument("--checkpoint", type=Path, required=True, help="its checkpoint, or its archive")
+    parser.add_argument("--champion", required=True, help="the default version")
+    parser.add_argument(
+        "--checkpoint", type=Path, required=True, help="checkpoint or archive of the champion"
+    )
     parser.add_argument("--output", type=Path, required=True, help="the folder of challenger and report")
     options = parser.parse_args(arguments)
     # A system serves beside it: that keeps its cores; and two threads on busy ones take 3 to 5 times as long as one,

@@ -44,8 +44,8 @@ class Report:
         """The comparison, a line each, and what follows from it."""
         width = max(len(line.name) for line in self.verdict.lines)
         lines = [
-            f"{len(self.labelled)} labelled drawings: {len(self.screened.kept)} learned from, {len(self.judged_by)} "
-            f"judge alone, {len(self.screened.doubts)} left out for a person to look at",
+            f"{len(self.labelled)} labelled drawings: {len(self.screened.kept)} for training, {len(self.judged_by)} "
+            f"for evaluation only, {len(self.screened.doubts)} left out for manual review",
             self._labels(),
             "",
             f"{'':<{width}}  {self.version:>9}  challenger",
@@ -58,7 +58,11 @@ class Report:
             self._conclusion(),
         ]
         if self.screened.doubts:
-            lines += ["", "Left out:", *(f"  {id_}  {why}" for id_, why in self.screened.doubts.items())]
+            lines += [
+                "",
+                "Left out for manual review:",
+                *(f"  {id_}  {why}" for id_, why in self.screened.doubts.items()),
+            ]
         return "\n".join(lines)
 
     def write(self, folder: Path, changes: dict[str, Any]) -> None:
@@ -74,17 +78,17 @@ class Report:
             f"{id_}: {was} is now {now}" for id_, (was, now) in self.changes["changed"].items()
         )
         return (
-            f"since the last run {len(self.changes['new'])} labels are new, {len(self.changes['gone'])} are gone and "
+            f"labels since the last run: {len(self.changes['new'])} new, {len(self.changes['gone'])} removed, "
             f"{len(self.changes['changed'])} changed{': ' * bool(changed)}{changed}"
         )
 
     def _conclusion(self) -> str:
         if self.verdict.wins:
-            return "The challenger is better on people's drawings, and worse at nothing."
+            return "The challenger is better on labelled drawings and not worse in any other comparison."
         worse = [line.name for line in self.verdict.lines if not line.holds]
-        reasons = [] if self.verdict.better else ["it is not better on people's drawings beyond chance"]
+        reasons = [] if self.verdict.better else ["it is not significantly better on labelled drawings"]
         reasons += [f"it is worse at: {'; '.join(worse)}"] if worse else []
-        return f"The challenger may not follow {self.version}: {', and '.join(reasons)}."
+        return f"The challenger does not replace {self.version}: {', and '.join(reasons)}."
 
     def _html(self) -> str:
         images, labels = self.judged_by.digits.images, self.judged_by.digits.labels
@@ -96,25 +100,25 @@ class Report:
         }</style>
 <h1>Retraining from {escape(self.version)}</h1>
 <p>{escape(self._conclusion())}</p>
-<p>{len(self.labelled)} labelled drawings: {len(self.screened.kept)} learned from, {
+<p>{len(self.labelled)} labelled drawings: {len(self.screened.kept)} for training, {
             len(self.judged_by)
-        } judge alone,
+        } for evaluation only,
 {len(self.screened.doubts)} left out. {escape(self._labels())}</p>
-<h2>Side by side</h2>
+<h2>Comparison</h2>
 {_comparison(self.version, self.verdict.lines)}
-<h2>What people's drawings were read as</h2>
+<h2>Confusion matrices of the labelled drawings</h2>
 {_confusion(self.version, ours, labels)}{_confusion("challenger", theirs, labels)}
-<h2>Drawings on which the two differ</h2>
+<h2>Drawings with different predictions</h2>
 {
             _figures(
                 images[differ],
                 [
-                    f"is a {labels[place]}: {ours.digits[place]} before, {theirs.digits[place]} now"
+                    f"label {labels[place]}: champion {ours.digits[place]}, challenger {theirs.digits[place]}"
                     for place in differ
                 ],
             )
         }
-<h2>Left out, for a person to look at</h2>
+<h2>Left out for manual review</h2>
 {
             _figures(
                 self.labelled.digits.images[doubted],
@@ -143,7 +147,7 @@ def _confusion(name: str, answered: Answers, labels: NDArray[np.int64]) -> str:
         for digit, counts in enumerate(confusion(answered.digits, labels))
     )
     head = "".join(f"<th>{digit}" for digit in range(10))
-    return f"<h3>{escape(name)}</h3><table><tr><th>is a{head}{rows}</table>"
+    return f"<h3>{escape(name)}</h3><table><tr><th>label{head}{rows}</table>"
 
 
 def _figures(images: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ FEWEST = FOLDS
 CONFIDENT = 0.95
 
 BLANK = "blank"
-NO_DIGIT = "looks like no digit"
+NO_DIGIT = "does not look like a digit"
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def screen(predictor: Predictor, labelled: Labelled) -> Screened:
         elif not answers[place].is_digit:
             doubts[id_] = NO_DIGIT
         elif by_others[place] or (disagrees[place] and not judged[place]):
-            said = f"labelled {labels[place]}, read as {answered[place]}"
-            doubts[id_] = f"{said} ({answers[place].confidence:.0%} sure)"
+            said = f"label {labels[place]}, prediction {answered[place]}"
+            doubts[id_] = f"{said} (confidence {answers[place].confidence:.0%})"
     return Screened(labelled.take(np.array([id_ not in doubts for id_ in labelled.ids])), doubts)
 
 

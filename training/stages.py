@@ -49,7 +49,7 @@ class Stages:
             first = epochs_done(plan, self.recipe, self.folder)
             if first:
                 self._earlier = float(self._minutes_file.read_text(encoding="ascii"))
-                print(f"{plan.name}: goes on after epoch {first} of {plan.epochs}", flush=True)
+                print(f"{plan.name}: resumed after epoch {first} of {plan.epochs}", flush=True)
             taught = plan in students
             first = max(first, plan.shared_epochs(self.recipe))
             self._ahead += sum(self._work(plan, epoch, taught=taught) for epoch in range(first, plan.epochs))

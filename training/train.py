@@ -49,8 +49,8 @@ def train(recipe: Recipe, digits: Digits) -> list[dict[str, Any]]:
     learned, validation = split(digits, recipe)
     if len(learned) < recipe.batch_size:
         raise ValueError(
-            f"Setting 'validation_images' has value '{recipe.validation_images}'. Of {len(digits)} images "
-            f"it must leave a batch of {recipe.batch_size} to learn from."
+            f"Setting 'validation_images' has value '{recipe.validation_images}'. It must leave at least "
+            f"{recipe.batch_size} of the {len(digits)} images for training, one batch."
         )
     folder = Path(recipe.output).with_suffix(".work")
     folder.mkdir(parents=True, exist_ok=True)
@@ -170,10 +170,10 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted: the same command goes on from here.", file=sys.stderr)
+        print("\nInterrupted. Run the same command again to continue.", file=sys.stderr)
         if output.exists() and output.stat().st_mtime >= started:
             export(output)
-            print(f"The best so far is {output}.", file=sys.stderr)
+            print(f"Best checkpoint so far: {output}.", file=sys.stderr)
         return INTERRUPTED
     metrics = students[0]["metrics"]
     for path, reached in zip(outputs(recipe), numbers, strict=True):
@@ -187,10 +187,13 @@ def main(arguments: list[str]) -> int:
         )
     print(f"{metrics['minutes']:.1f} minutes")
     if trial:
-        print(f"A trial, for it has fewer than {Recipe().epochs} epochs: the test set was not read.")
+        print(f"Trial run (fewer than {Recipe().epochs} epochs): not evaluated on the test set.")
         return 0
     if metrics["test_accuracy"] < recipe.target_accuracy:
-        print(f"The target of MNIST's test set, {recipe.target_accuracy:.2%}, is missed.", file=sys.stderr)
+        print(
+            f"MNIST test accuracy {metrics['test_accuracy']:.2%} is below the target {recipe.target_accuracy:.2%}.",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

@@ -71,7 +71,7 @@ def answer(session: Session, places: Places) -> None:
         (places.digit, _digit(drawing)),
         (places.confidence, _confidence(drawing)),
         (places.small_print, f'<div class="small">{_small_print(drawing)}</div>'),
-        (places.saw, _figure(_saw(drawing), "What the model saw")),
+        (places.saw, _figure(_saw(drawing), "Model input")),
         (places.bars, _bars(drawing)),
         (places.notice, f"<div>{html.escape(_notice(session))}</div>"),
     ]
@@ -152,7 +152,7 @@ def _none_yet() -> str:
 def _small_print(drawing: Drawing) -> str:
     if drawing.answer is None:
         return "Draw one digit,<br>large, in the middle."
-    sure = "sure" if drawing.answer.is_digit else "sure, if it is one"
+    sure = "confidence" if drawing.answer.is_digit else "if it is a digit"
     version = html.escape(drawing.answer.model_version)
     return f"{sure}<br>model {version}, {drawing.answer.latency_ms:.0f} ms"
 
@@ -160,7 +160,7 @@ def _small_print(drawing: Drawing) -> str:
 def _question(drawing: Drawing) -> str:
     if drawing.closed:
         return f"Noted: a {drawing.true_label}. Thank you!"
-    return "Right? Or which digit is it?"
+    return "Right? If not, which digit is it?"
 
 
 def _saw(drawing: Drawing) -> str:
@@ -186,14 +186,15 @@ def _explanation(drawing: Drawing, explanation: Explanation | None) -> str:
     seen = drawing.answer.input
     return (
         '<div class="pictures">'
-        + _figure(pictures.heat_map(seen, explanation.heatmap, theme()), f"For a {digit}")
+        + _figure(pictures.heat_map(seen, explanation.heatmap, theme()), f"Evidence for {digit}")
         + _figure(
-            pictures.heat_map(seen, explanation.contrast, theme()), f"For a {digit} rather than a {runner_up}"
+            pictures.heat_map(seen, explanation.contrast, theme()),
+            f"Evidence for {digit} rather than {runner_up}",
         )
         + "</div>"
-        f'<div class="small"><span class="for">Blue</span> speaks for a {digit}, '
-        f'<span class="against">orange</span> against it; '
-        f"on the right, compared with a {runner_up}, its second guess.</div>"
+        f'<div class="small"><span class="for">Blue</span>: evidence for {digit}. '
+        f'<span class="against">Orange</span>: evidence against it. '
+        f"Right picture: {digit} compared with {runner_up}, the second most probable digit.</div>"
     )
 
 

@@ -97,14 +97,14 @@ def main() -> None:
     def show_models() -> None:
         from ui import models_page
 
-        _heading("Models")
+        _heading("Model versions")
         models_page.show(_database())
 
     drawing = st.Page(draw, title="MNIST Digit Classifier", default=True)
     history = st.Page(show_history, title="History", url_path="history")
     insights = st.Page(show_insights, title="Insights", url_path="insights")
     # At the gateway /models is a name of TorchServe's own, which is closed.
-    models = st.Page(show_models, title="Models", url_path="versions")
+    models = st.Page(show_models, title="Model versions", url_path="versions")
     pages = {"Draw": drawing, "History": history}
     if operator:
         pages |= {"Insights": insights, "Models": models}

@@ -25,8 +25,8 @@ const speakAnswers = () => {
 }
 
 // Streamlit says nothing when the connection to its server is gone. The server cannot say it: so it is said here.
-const PAGE_AWAY = 'The page is away just now. Your drawing stays here and is read when it is back.'
-const GATEWAY_AWAY = 'The gateway is away just now. Your drawing stays here and is read when it is back.'
+const PAGE_AWAY = 'Page server unavailable: your drawing is kept and read when it is back.'
+const GATEWAY_AWAY = 'Gateway unavailable: your drawing is kept and read when it is back.'
 const CONNECTION = 'data-test-connection-state'
 const CONNECTED = 'CONNECTED'
 

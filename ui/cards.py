@@ -46,7 +46,7 @@ def card_html(card: Card, zone: tzinfo) -> str:
     """One card: thumbnail, answer, confidence, label, version, time."""
     row = card.row
     name = (
-        f"Read as {row.prediction}, {percentage(row.confidence)} sure, {_label_in_words(row)}, "
+        f"Prediction {row.prediction}, confidence {percentage(row.confidence)}, {_label_in_words(row)}, "
         f"model {row.model_version}, {moment(row.created_at, zone)}"
     )
     return (
@@ -65,8 +65,8 @@ def detail_html(card: Card, zone: tzinfo) -> str:
     return (
         f'<div class="detail">{_picture(card)}<div><div class="read">{row.prediction}</div>'
         f'<div class="sure">{percentage(row.confidence)}</div></div></div>'
-        f'<div class="small">Second guess {second[1]}, {percentage(second[0])}. '
-        f"{'' if row.is_digit else 'It did not look like a digit. '}"
+        f'<div class="small">Second most probable: {second[1]}, {percentage(second[0])}. '
+        f"{'' if row.is_digit else 'Not recognised as a digit. '}"
         f"Model {html.escape(row.model_version)}, {row.latency_ms:.0f} ms.<br>"
         f"{row.created_at.astimezone(zone):%d %b %Y, %H:%M:%S}</div>"
     )

@@ -33,14 +33,14 @@ def answers_by_day(found: Insights) -> alt.Chart:
             x=alt.X("utcyearmonthdate(day):T", title="Day")
             .scale(type="utc", domain=[_midnight(start), _midnight(end)])
             .axis(format="%d %b", labelOverlap=True, grid=False, tickCount=marks),
-            y=alt.Y("answers:Q", title="Answers").axis(tickMinStep=1),
+            y=alt.Y("answers:Q", title="Drawings").axis(tickMinStep=1),
             color=alt.Color("model:N", title="Model", scale=alt.Scale(range=VERSIONS)).legend(
                 orient="top", titleOrient="left"
             ),
             tooltip=[
                 alt.Tooltip("day", title="Day"),
                 alt.Tooltip("model", title="Model"),
-                alt.Tooltip("answers", title="Answers"),
+                alt.Tooltip("answers", title="Drawings"),
             ],
         )
     )
@@ -65,15 +65,15 @@ def accuracy(found: Insights) -> alt.LayerChart | None:
     scale = alt.Scale(domain=[max(0.0, float(table["low"].min()) - 0.02), 1.0], nice=False)
     tooltip = [
         alt.Tooltip("model", title="Model"),
-        alt.Tooltip("right", title="Right", format=".1%"),
-        alt.Tooltip("low", title="From", format=".1%"),
-        alt.Tooltip("high", title="To", format=".1%"),
+        alt.Tooltip("right", title="Accuracy", format=".1%"),
+        alt.Tooltip("low", title="95 % interval from", format=".1%"),
+        alt.Tooltip("high", title="95 % interval to", format=".1%"),
         alt.Tooltip("labelled", title="Labelled"),
     ]
     base = alt.Chart(table).encode(y=alt.Y("model:N", title="Model"), tooltip=tooltip)
     return alt.layer(
         base.mark_rule(strokeWidth=3, color=RIGHT).encode(
-            x=alt.X("low:Q", title="Right answers", scale=scale).axis(format=".0%"), x2="high:Q"
+            x=alt.X("low:Q", title="Accuracy", scale=scale).axis(format=".0%"), x2="high:Q"
         ),
         base.mark_point(size=120, filled=True, opacity=1, color=RIGHT).encode(
             x=alt.X("right:Q", scale=scale)
@@ -105,11 +105,11 @@ def confusion(found: Insights, ink: str) -> alt.LayerChart | None:
         ]
     )
     base = alt.Chart(table).encode(
-        x=alt.X("read:O", title="Read as").axis(labelAngle=0, orient="top"),
-        y=alt.Y("drawn:O", title="Is a").axis(labelOverlap=False),
+        x=alt.X("read:O", title="Prediction").axis(labelAngle=0, orient="top"),
+        y=alt.Y("drawn:O", title="Label").axis(labelOverlap=False),
         tooltip=[
-            alt.Tooltip("drawn", title="Is a"),
-            alt.Tooltip("read", title="Read as"),
+            alt.Tooltip("drawn", title="Label"),
+            alt.Tooltip("read", title="Prediction"),
             alt.Tooltip("count", title="Drawings"),
             alt.Tooltip("share", title="Share", format=".1%"),
         ],
@@ -146,7 +146,7 @@ def confidence(found: Insights) -> alt.Chart:
         .encode(
             x=alt.X("from:Q", bin="binned", title="Confidence").axis(format=".0%", grid=False),
             x2="to:Q",
-            y=alt.Y("answers:Q", title="Answers").axis(tickMinStep=1),
+            y=alt.Y("answers:Q", title="Drawings").axis(tickMinStep=1),
             color=alt.Color(
                 "label:N",
                 title=None,
@@ -156,8 +156,8 @@ def confidence(found: Insights) -> alt.Chart:
             tooltip=[
                 alt.Tooltip("from", title="From", format=".0%"),
                 alt.Tooltip("to", title="To", format=".0%"),
-                alt.Tooltip("label", title="Label"),
-                alt.Tooltip("answers", title="Answers"),
+                alt.Tooltip("label", title="Result"),
+                alt.Tooltip("answers", title="Drawings"),
             ],
         )
     )
@@ -180,14 +180,14 @@ def confidence_by_model(found: Mapping[str, Insights]) -> alt.Chart:
             x=alt.X("from:Q", title="Confidence", scale=alt.Scale(domain=[0, 1])).axis(
                 format=".0%", grid=False
             ),
-            y=alt.Y("share:Q", title="Answers").axis(format=".0%"),
+            y=alt.Y("share:Q", title="Share of drawings").axis(format=".0%"),
             color=alt.Color("model:N", title="Model", scale=alt.Scale(range=VERSIONS)).legend(
                 orient="top", titleOrient="left"
             ),
             tooltip=[
                 alt.Tooltip("model", title="Model"),
                 alt.Tooltip("from", title="From", format=".0%"),
-                alt.Tooltip("share", title="Answers", format=".1%"),
+                alt.Tooltip("share", title="Share of drawings", format=".1%"),
             ],
         )
     )
@@ -209,7 +209,7 @@ def latency(found: Insights) -> alt.LayerChart:
     marks = pd.DataFrame(
         [
             {"ms": found.latency_ms(share), "text": text}
-            for share, text in ((0.5, "half"), (0.95, "95 of 100"))
+            for share, text in ((0.5, "median"), (0.95, "95th percentile"))
         ]
     )
     scale = alt.Scale(type="log", nice=False)
@@ -221,12 +221,12 @@ def latency(found: Insights) -> alt.LayerChart:
         .encode(
             x=x,
             x2="to:Q",
-            y=alt.Y("answers:Q", title="Answers").axis(tickMinStep=1),
+            y=alt.Y("answers:Q", title="Drawings").axis(tickMinStep=1),
             y2="zero:Q",
             tooltip=[
                 alt.Tooltip("from", title="From ms", format=".1f"),
                 alt.Tooltip("to", title="To ms", format=".1f"),
-                alt.Tooltip("answers", title="Answers"),
+                alt.Tooltip("answers", title="Drawings"),
             ],
         ),
         lines.mark_rule(strokeDash=[4, 3], color=WRONG, strokeWidth=2),

@@ -43,7 +43,7 @@ class Database:
             with self._open().connection() as connection:
                 yield connection
         except (psycopg.Error, PoolTimeout, settings.SettingError) as error:
-            log.warning("the database gave no answer: %s", str(error).partition("\n")[0])
+            log.warning("database unavailable: %s", str(error).partition("\n")[0])
             raise DatabaseAway from error
 
     def close(self) -> None:

@@ -46,12 +46,12 @@ def run(outbox: Outbox, pool: ConnectionPool, stop: threading.Event) -> None:
                 deliver(outbox, pool, records)
         except (psycopg.Error, PoolTimeout, NotKept) as error:
             if not stuck:  # said once, and not at every attempt
-                log.warning("cannot deliver, the records wait in the outbox: %s", _first_line(error))
+                log.warning("delivery failed, the records stay in the outbox: %s", _first_line(error))
             stuck = True
             stop.wait(RETRY_INTERVAL_S)
             continue
         if stuck and records:
-            log.warning("delivering again")
+            log.warning("delivery works again")
             stuck = False
         if not records:
             stop.wait(POLL_INTERVAL_S)
@@ -66,7 +66,7 @@ def deliver(outbox: Outbox, pool: ConnectionPool, records: Sequence[Record]) -> 
             for record in records:
                 deliver(outbox, pool, [record])
             return
-        log.error("drawing %s is refused and set aside: %s", records[0].id, _first_line(error))  # noqa: TRY400
+        log.error("drawing %s was rejected and set aside: %s", records[0].id, _first_line(error))  # noqa: TRY400
         outbox.reject(records[0], _first_line(error))
     else:
         outbox.delivered(records)
@@ -117,7 +117,7 @@ def _check(outbox: Outbox) -> int:
         log.error("%s", error)  # noqa: TRY400
         return 1
     if waiting_s >= LATE_AFTER_S:
-        log.error("a record has been waiting for %.0f s", waiting_s)
+        log.error("the oldest record of the outbox has been waiting for %.0f s", waiting_s)
         return 1
     return 0
 

@@ -8,14 +8,14 @@ import streamlit as st
 from ui.history import Filters, Labels
 
 DIGITS = range(10)
-LABELS: dict[str, Labels] = {"Wrong": "wrong", "Unlabelled": "unlabelled"}
+LABELS: dict[str, Labels] = {"Wrong": "wrong", "Not labelled": "unlabelled"}
 
 
 def choose_filters(versions: list[str]) -> Filters:
     """Show the widgets; `versions` are those to choose from."""
     with st.container(key="filters", horizontal=True, vertical_alignment="top"):
         digit = st.selectbox(
-            "Read as", list(DIGITS), index=None, placeholder="any digit", key="filter-digit", width=130
+            "Prediction", list(DIGITS), index=None, placeholder="any digit", key="filter-digit", width=130
         )
         version = st.selectbox(
             "Model", versions, index=None, placeholder="any version", key="filter-version", width=150
@@ -24,7 +24,7 @@ def choose_filters(versions: list[str]) -> Filters:
             "Dates", value=(), max_value="today", key="filter-dates", format="YYYY-MM-DD", width=270
         )
         labels = st.pills("Labels", list(LABELS), key="filter-labels", width="content")
-        no_digit = st.pills("Looks", ["Not a digit"], key="filter-looks", width="content")
+        no_digit = st.pills("Digit check", ["Not a digit"], key="filter-looks", width="content")
     since, until = days(dates, zone())
     return Filters(digit, version, LABELS.get(labels or ""), bool(no_digit), since, until)
 

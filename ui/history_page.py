@@ -20,10 +20,10 @@ from ui.outbox import NotKept, Outbox
 from ui.record import Record
 from ui.session import LABEL_NOT_KEPT, Session
 
-AWAY = "The database is not answering, so the drawings cannot be shown. None is lost; try again in a moment."
-GONE = "This drawing is no longer kept."
-NONE_OF_YOURS = "Nothing yet. What you draw in this browser session is shown here."
-NONE_FIT = "No drawing fits."
+AWAY = "Database unavailable: drawings cannot be shown. No drawing is lost. Try again in a moment."
+GONE = "This drawing was deleted."
+NONE_OF_YOURS = "No drawings yet. Drawings of this browser session appear here."
+NONE_FIT = "No drawing matches the filters."
 DIGITS = range(10)
 
 
@@ -131,11 +131,11 @@ class History:
     def _detail(self, view: View) -> None:
         card = view.chosen_card
         if card is None:
-            st.html('<div class="small">Choose a drawing to see more of it and to say what it is.</div>')
+            st.html('<div class="small">Choose a drawing to see its details and to label it.</div>')
             return
         st.html(detail_html(card, zone()))
         label = card.row.true_label
-        question = "Right? Or which digit is it?" if label is None else f"Labelled: a {label}."
+        question = "Right? If not, which digit is it?" if label is None else f"Label: {label}"
         st.html(f'<div class="question">{html.escape(view.notice or question)}</div>')
         with st.container(key="corrections", horizontal=True):
             for digit in DIGITS:
@@ -194,9 +194,9 @@ class History:
                 on_click="ignore",
             )
             st.html(
-                f'<div class="small">of what is filtered, the newest {export.MOST_ROWS:,} rows or '
-                f"{export.MOST_PICTURES:,} pictures at most; narrow the dates for older ones. "
-                f"Dates and times: {html.escape(str(zone()))}.</div>"
+                f'<div class="small">Export of the filtered drawings: the newest {export.MOST_ROWS:,} rows or '
+                f"{export.MOST_PICTURES:,} pictures. Choose earlier dates for older ones. "
+                f"Time zone: {html.escape(str(zone()))}.</div>"
             )
 
     def _file(

@@ -11,8 +11,8 @@ from ui.canvas import INK_AND_PAPER, theme
 from ui.database import Database, DatabaseAway
 from ui.insights import Insights, Share, insights
 
-AWAY = "The database is not answering, so there is nothing to show. Try again in a moment."
-NOTHING = "Nothing was answered in this time."
+AWAY = "Database unavailable: no statistics to show. Try again in a moment."
+NOTHING = "No drawings in this period."
 PERIODS = {"7 days": 7, "30 days": 30, "90 days": 90, "All": None}
 HEIGHT = 260
 
@@ -23,7 +23,7 @@ def show(database: Database) -> None:
         with database.reading() as connection:
             with st.container(key="filters", horizontal=True, vertical_alignment="top"):
                 period = st.segmented_control(
-                    "Time", list(PERIODS), default="30 days", key="period", required=True
+                    "Period", list(PERIODS), default="30 days", key="period", required=True
                 )
                 version = st.selectbox(
                     "Model",
@@ -43,21 +43,23 @@ def show(database: Database) -> None:
     ink = INK_AND_PAPER[theme()][0]
     _numbers(found)
     with st.container(key="charts"):
-        chart("by-day", "Answers a day", "days of UTC", charts.answers_by_day(found))
+        chart("by-day", "Drawings per day", "UTC days", charts.answers_by_day(found))
         chart(
             "accuracy",
-            "Right answers by model",
-            "of labelled drawings, with the 95 % interval",
+            "Accuracy by model version",
+            "labelled drawings, 95 % interval",
             charts.accuracy(found),
         )
         chart(
             "confusion",
-            "What was drawn, and what was read",
+            "Confusion matrix",
             "labelled drawings",
             charts.confusion(found, ink),
         )
-        chart("confidence", "How sure the answers were", "in steps of 5 points", charts.confidence(found))
-        chart("latency", "How long an answer took", "as the page saw it", charts.latency(found))
+        chart(
+            "confidence", "Confidence distribution", "bins of 5 percentage points", charts.confidence(found)
+        )
+        chart("latency", "Latency", "measured by the page", charts.latency(found))
 
 
 def since(days: int | None) -> date | None:
@@ -68,12 +70,12 @@ def since(days: int | None) -> date | None:
 def _numbers(found: Insights) -> None:
     share, median, slow = found.accuracy, found.latency_ms(0.5), found.latency_ms(0.95)
     numbers = [
-        ("Answers", f"{found.answers:,}", f"{found.no_digits:,} looked like no digit"),
-        ("Right", f"{share.value:.1%}" if share else NONE_YET, _of(share)),
+        ("Drawings", f"{found.answers:,}", f"{found.no_digits:,} rejected as not a digit"),
+        ("Accuracy", f"{share.value:.1%}" if share else NONE_YET, _of(share)),
         (
-            "Half took at most",
+            "Median latency",
             f"{median:.0f} ms" if median else NONE_YET,
-            f"95 of 100 at most {slow:.0f} ms" if slow else "",
+            f"95th percentile: {slow:.0f} ms" if slow else "",
         ),
     ]
     st.html(
@@ -89,7 +91,7 @@ def _numbers(found: Insights) -> None:
 
 def _of(share: Share | None) -> str:
     if share is None:
-        return "nothing is labelled yet"
+        return "no labels yet"
     low, high = share.interval
     return f"{low:.1%} to {high:.1%}, of {share.labelled:,} labelled"
 
@@ -99,7 +101,7 @@ def chart(key: str, title: str, note: str, drawn: alt.Chart | alt.LayerChart | a
     with st.container(key=f"chart-{key}"):
         st.html(f'<h2 class="chart">{title} <span class="small">{note}</span></h2>')
         if drawn is None:
-            st.html('<div class="empty">Nothing is labelled yet.</div>')
+            st.html('<div class="empty">No labelled drawings yet.</div>')
         else:
             st.altair_chart(
                 drawn.properties(

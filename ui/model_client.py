@@ -15,7 +15,7 @@ CONNECT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = {"predictions": 12.0, "explanations": 32.0}
 
 # Two lines on a phone, beside a button: the room that the page keeps for it.
-AWAY = "The model is not answering. Your drawing stays here; try again soon."
+AWAY = "Model server unavailable: your drawing is read when it is back."
 
 
 class ModelError(Exception):
@@ -103,5 +103,5 @@ def _from(kind: type[T], content: Mapping[str, Any]) -> T:
         return kind(**{name: content[name] for name in names})
     except KeyError as missing:
         raise ModelError(
-            f"The model's answer has no field {missing}; the page and the model do not fit."
+            f"The model's answer has no field {missing}: page and model versions do not match."
         ) from None

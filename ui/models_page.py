@@ -11,7 +11,15 @@ from ui.database import Database, DatabaseAway
 from ui.insights import Insights, Share, difference, insights
 from ui.insights_page import AWAY, NOTHING, PERIODS, chart, since
 
-HEADINGS = ("Model", "Answers", "Share", "Right", "Against {}", "Half took at most", "95 of 100")
+HEADINGS = (
+    "Model version",
+    "Drawings",
+    "Share",
+    "Accuracy",
+    "Compared with {}",
+    "Median latency",
+    "95th percentile",
+)
 
 
 def show(database: Database) -> None:
@@ -19,7 +27,7 @@ def show(database: Database) -> None:
     try:
         with database.reading() as connection:
             period = st.segmented_control(
-                "Time", list(PERIODS), default="30 days", key="models-period", required=True
+                "Period", list(PERIODS), default="30 days", key="models-period", required=True
             )
             from_day = since(PERIODS[period or "30 days"])
             every = {
@@ -36,8 +44,8 @@ def show(database: Database) -> None:
     with st.container(key="charts"):
         chart(
             "confidence-by-model",
-            "How sure the answers were",
-            "of each model's own, in steps of 5 points",
+            "Confidence distribution",
+            "share of each version's drawings, bins of 5 percentage points",
             charts.confidence_by_model(found),
         )
 
@@ -70,16 +78,16 @@ def _cells(name: str, found: Mapping[str, Insights], usual: str, answers: int) -
 
 def _right(share: Share | None) -> str:
     if share is None:
-        return f"{NONE_YET} <span class='small'>nothing labelled yet</span>"
+        return f"{NONE_YET} <span class='small'>no labels yet</span>"
     low, high = share.interval
     return f"{share.value:.1%} <span class='small'>{low:.1%} to {high:.1%}, of {share.labelled:,}</span>"
 
 
 def _against(share: Share | None, usual: Share | None) -> str:
     if share is None or usual is None:
-        return f"{NONE_YET} <span class='small'>not known yet</span>"
+        return f"{NONE_YET} <span class='small'>no labels yet</span>"
     low, high = difference(share, usual)
-    said = "better" if low > 0 else "worse" if high < 0 else "not known yet"
+    said = "better" if low > 0 else "worse" if high < 0 else "not significant"
     return f"{said} <span class='small'>{100 * low:+.1f} to {100 * high:+.1f} points</span>"
 
 

@@ -18,7 +18,7 @@ PALE = 0.25
 # with large pictures fill a small server's memory. A JPEG of any camera stays far below, being decoded small.
 MOST_PIXELS = 40_000_000
 TOO_LARGE = "This picture has too many pixels. Choose one of at most 40 megapixels."
-NO_PICTURE = "This file is no picture that can be read. Choose a PNG, JPEG, WebP, GIF or BMP."
+NO_PICTURE = "This file is not a readable picture. Choose a PNG, JPEG, WebP, GIF or BMP file."
 # For the digit and against it, by theme: told apart by people who do not see red and green alike.
 FOR = {"light": np.array([29.0, 95.0, 214.0]), "dark": np.array([88.0, 150.0, 255.0])}
 AGAINST = {"light": np.array([222.0, 108.0, 18.0]), "dark": np.array([255.0, 140.0, 52.0])}

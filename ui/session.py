@@ -15,10 +15,10 @@ from ui.model_client import Explanation, ModelClient, ModelError, PictureRefused
 from ui.outbox import NotKept, Outbox
 from ui.visitor import new_visitor
 
-NOT_A_DIGIT = "That does not look like a digit to me. Draw one digit, large, in the middle."
-NOT_KEPT = "The drawing cannot be saved just now, so its answer is not shown."
-LABEL_NOT_KEPT = "That could not be saved. Press it again in a moment."
-DATABASE_AWAY = "The database is away. Your drawings are kept here and get there when it is back."
+NOT_A_DIGIT = "This does not look like a digit. Draw one digit, large, in the middle."
+NOT_KEPT = "Drawing not saved, so no answer is shown. Retried every 3 seconds."
+LABEL_NOT_KEPT = "Label not saved. Choose the digit again in a moment."
+DATABASE_AWAY = "Database unavailable: your drawings are saved here and sent when it is back."
 # With the database at hand a record waits a tenth of a second.
 LATE_AFTER_S = 3.0
 # A picture that could not be read is not tried again sooner.

@@ -4,8 +4,8 @@ import streamlit as st
 
 from ui.operator import NEXT_TRY_S, Door, network, sits_here
 
-WRONG = "That is not the password."
-TOO_OFTEN = f"Too many tries from your address. Wait {NEXT_TRY_S:.0f} seconds before the next one."
+WRONG = "Wrong password."
+TOO_OFTEN = f"Too many attempts from your address. Wait {NEXT_TRY_S:.0f} seconds, then try again."
 
 
 def is_operator(door: Door) -> bool:

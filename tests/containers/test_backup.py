@@ -66,9 +66,9 @@ def test_what_is_no_whole_backup_changes_nothing(deployment: Deployment, backup:
     flipped[1000] ^= 255
     (deployment.folder / "flipped.tar").write_bytes(flipped)
     for name, said in (
-        ("cut.tar", "It is no whole backup"),
-        ("flipped.tar", "database.dump is damaged in it: nothing is restored."),
-        ("README.md", "It is no whole backup"),
+        ("cut.tar", "FILE is not a complete backup"),
+        ("flipped.tar", "database.dump is damaged in the backup: nothing is restored."),
+        ("README.md", "FILE is not a complete backup"),
         ("nowhere.tar", "FILE 'nowhere.tar' is not a readable file"),
     ):
         done = deployment.make("restore", f"FILE={name}")

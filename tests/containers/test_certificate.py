@@ -73,7 +73,7 @@ def test_a_certificate_is_taken_up_and_renewed_without_a_restart(
         eventually(lambda: _shown(deployment) == second)
     # What does not fit together is not taken, and the one before stays.
     _install(deployment, tmp_path / "first", "fullchain.pem")
-    eventually(lambda: "the configuration before stays in force" in deployment.compose("logs", "gateway"))
+    eventually(lambda: "the previous configuration stays active" in deployment.compose("logs", "gateway"))
     assert _shown(deployment) == second
     _install(deployment, tmp_path / "first", "privkey.pem")
     eventually(lambda: _shown(deployment) == first)

@@ -16,9 +16,9 @@ from tests.system.running import eventually
 PEOPLE = 10
 # What the page says while a part is away.
 SAYS = {
-    "torchserve": "The model is not answering",
-    "page": "The page is away just now",
-    "gateway": "The gateway is away just now",
+    "torchserve": "Model server unavailable",
+    "page": "Page server unavailable",
+    "gateway": "Gateway unavailable",
 }
 
 
@@ -92,7 +92,7 @@ def test_with_the_database_away_answers_go_on_and_are_kept(deployment: Deploymen
             draw_with_mouse(page, DIGITS[7])
             expect_answer(page, 7)
             drawn += 1
-            return "The database is away" in page.locator(".st-key-notice").inner_text()
+            return "Database unavailable" in page.locator(".st-key-notice").inner_text()
 
         eventually(told, 60)
     eventually(lambda: drawings(deployment) == before + drawn, 60)

@@ -20,14 +20,14 @@ SERVERS = {"s3": 8333, "mlflow": 5000}
 def test_without_the_s3_server_it_says_so_in_one_line(deployment: Deployment):
     done = deployment.make("pull", "VERSION=1.0")
     assert done.returncode == 2
-    assert done.stderr.splitlines()[0].startswith("The store at http://s3:8333 does not do it: ")
+    assert done.stderr.splitlines()[0].startswith("The S3 store at http://s3:8333 failed: ")
 
 
 def test_without_the_mlflow_server_it_says_so_in_one_line(deployment: Deployment):
     done = deployment.make("track")
     assert done.returncode == 2
     assert done.stderr.splitlines()[0].startswith(
-        f"MLflow at {MLFLOW} was not told; 'make track' tells it later: "
+        f"MLflow at {MLFLOW} was not updated; run 'make track' later: "
     )
 
 
@@ -46,7 +46,7 @@ def test_an_archive_is_pushed_pulled_and_served(registry: Deployment):
     said = registry.made("swap", f"VERSION={VERSION}", "FROM=s3")
     assert f"mnist-{VERSION}.mar is pulled" in said
     assert registry.predict().json()["model_version"] == VERSION
-    assert f"{RELEASED} serves again" in registry.made("rollback")
+    assert f"{RELEASED} is the default again" in registry.made("rollback")
 
 
 def _mlflow(registry: Deployment, path: str, host: str = "localhost:5000", **query: str) -> requests.Response:
@@ -64,7 +64,7 @@ def _champion(registry: Deployment) -> dict:
 
 def test_mlflow_is_told_who_serves_and_keeps_the_archive(registry: Deployment):
     said = registry.made("swap", f"VERSION={VERSION}", MLFLOW_TRACKING_URI=MLFLOW)
-    assert f"MLflow: {VERSION} is the champion" in said
+    assert f"MLflow: alias champion set to {VERSION}" in said
     champion = _champion(registry)
     assert {"key": "version", "value": VERSION} in champion["tags"]
     folder = champion["source"].removeprefix("mlflow-artifacts:/")
@@ -74,7 +74,9 @@ def test_mlflow_is_told_who_serves_and_keeps_the_archive(registry: Deployment):
     )
     assert hashlib.sha256(kept.content).hexdigest() == served.stdout.split()[0]
 
-    assert f"MLflow: {RELEASED} is the champion" in registry.made("rollback", MLFLOW_TRACKING_URI=MLFLOW)
+    assert f"MLflow: alias champion set to {RELEASED}" in registry.made(
+        "rollback", MLFLOW_TRACKING_URI=MLFLOW
+    )
     registry.compose(
         "--profile", "registry", "up", "--detach", "--wait", "--no-deps", "--force-recreate", "mlflow"
     )

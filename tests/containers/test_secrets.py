@@ -57,11 +57,11 @@ def test_the_operators_password_is_made_anew(deployment: Deployment, browser: Br
             page.locator(".st-key-password input").fill(password)
             page.locator(".st-key-enter button").click()
             if password == before:
-                expect(page.locator(".refused")).to_have_text("That is not the password.")
+                expect(page.locator(".refused")).to_have_text("Wrong password.")
         expect(page.locator(".st-key-filters")).to_be_visible()
 
 
 def test_an_unknown_secret_is_named_with_those_there_are(deployment: Deployment):
     done = deployment.make("secrets", "ROTATE=pin")
     assert done.returncode == 2
-    assert done.stderr.startswith("ROTATE 'pin' is none of database_owner_password database_page_password")
+    assert done.stderr.startswith("ROTATE 'pin' is not one of database_owner_password database_page_password")

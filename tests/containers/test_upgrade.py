@@ -109,7 +109,7 @@ def test_an_upgrade_that_fails_is_undone_by_one_command(deployment: Deployment, 
     before = _labels(deployment)
     done = deployment.make("upgrade")
     assert done.returncode == 2
-    assert "Back to the one before, with every drawing: make undo" in done.stderr
+    assert "To return to the previous one without losing a drawing: make undo" in done.stderr
     deployment.made("undo")
     deployment.wait_until_healthy()
     assert "colour" not in _columns(deployment)

@@ -25,9 +25,9 @@ def _versions(deployment: Deployment, requests: int = 40) -> Counter[str]:
 
 def test_a_version_is_swapped_and_taken_back(deployment: Deployment):
     assert _versions(deployment, 5) == {RELEASED: 5}
-    assert f"{OTHER} serves." in deployment.made("swap", f"VERSION={OTHER}")
+    assert f"{OTHER} is the default now." in deployment.made("swap", f"VERSION={OTHER}")
     assert _versions(deployment) == {OTHER: 40}
-    assert f"{RELEASED} serves again." in deployment.made("rollback")
+    assert f"{RELEASED} is the default again." in deployment.made("rollback")
     assert _versions(deployment) == {RELEASED: 40}
 
 
@@ -45,7 +45,7 @@ def test_a_canary_answers_its_share_and_survives_a_restart_of_everything(deploym
     said = deployment.made("models")
     assert "default, 50 %" in said
     assert "canary, 50 %" in said
-    assert f"{OTHER} serves." in deployment.made("promote")
+    assert f"{OTHER} is the default now." in deployment.made("promote")
     assert _versions(deployment) == {OTHER: 40}
     deployment.made("swap", f"VERSION={RELEASED}")
     state = json.loads(deployment.shell("torchserve", "cat /state/versions.json").stdout)
@@ -56,7 +56,8 @@ def test_what_cannot_be_served_is_refused_in_one_line(deployment: Deployment):
     done = deployment.make("swap", "VERSION=9.9")
     assert done.returncode == 2
     assert done.stderr.splitlines()[0] == (
-        f"9.9 is not served: there is no /models/mnist-9.9.mar (make archive VERSION=9.9). {RELEASED} goes on."
+        "9.9 is not served: there is no /models/mnist-9.9.mar (make archive VERSION=9.9). "
+        f"{RELEASED} stays the default."
     )
     done = deployment.make("canary", f"VERSION={OTHER}")
     assert done.stderr.splitlines()[0].startswith("PERCENT is missing, for example: make canary")

@@ -51,7 +51,7 @@ def test_too_fast_says_what_is_accepted_and_when_to_come_back(limited: Gateway):
     assert response.headers["Retry-After"] == "1"
     assert response.json()["code"] == 429
     assert response.json()["type"] == "TooManyRequests"
-    assert "Accepted are 1 a second, in bursts of 40," in response.json()["message"]
+    assert "Accepted: 1 per second, in bursts of 40," in response.json()["message"]
     time.sleep(int(response.headers["Retry-After"]) + 0.1)
     assert requests.post(f"{limited.url}/predict", data=b"x", timeout=30).status_code == 200
 

@@ -86,7 +86,7 @@ def test_a_browser_is_shown_a_page_while_the_page_is_away(lonely_gateway: Gatewa
     assert response.headers["Content-Type"] == "text/html"
     assert int(response.headers["Retry-After"]) > 0
     assert response.headers["Cache-Control"] == "no-store"
-    assert "The drawing page (Streamlit) is not answering" in response.text
+    assert "The drawing page (Streamlit) is unavailable" in response.text
     assert '<meta http-equiv="refresh"' in response.text
     assert "src=" not in response.text  # it needs nothing else, as there is nothing to get it from
 

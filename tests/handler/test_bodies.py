@@ -119,9 +119,9 @@ def test_image_bytes_that_are_called_a_form_are_read():
     ("row", "content_type", "says"),
     [
         (form(field("data")), "multipart/form-data", "has no boundary"),
-        (form(field("data")), "multipart/form-data; boundary=y", "'--y' is nowhere"),
+        (form(field("data")), "multipart/form-data; boundary=y", "'--y' is not in the body"),
         (form(field("data"), end=b""), FORM, "truncated"),
-        (form(field("data"), field("data")), FORM, "'data' is there more than once"),
+        (form(field("data"), field("data")), FORM, "'data' is repeated"),
         (form(*[field(f"field {index}") for index in range(1001)]), FORM, "more than 1000 fields"),
         (form(PNG), FORM, "no header 'Content-Disposition"),
         (form(b"Content-Disposition: form-data\r\n\r\n" + PNG), FORM, "no header 'Content-Disposition"),
@@ -148,7 +148,7 @@ def test_a_repeated_key_is_found_among_many():
     """It takes 0.1 s. A search that counts every key before each took 293 s."""
     keys = b",".join(b'"%d":1' % number for number in range(99_000))
     error = refusal({"body": b"{" + keys + b',"98999":1}'}, JSON)
-    assert "'98999' is there more than once" in error.message
+    assert "'98999' is repeated" in error.message
 
 
 @pytest.mark.parametrize("value", [b"[]", b"{}", b"0"])
@@ -198,7 +198,7 @@ def test_something_else_in_a_media_type_that_is_accepted(content_type):
         (b"hello", "line 1, column 1"),
         (b'{"image": NaN}', "NaN is not a JSON value"),
         (b'{"image": -Infinity}', "-Infinity is not"),
-        (b'{"image": "a", "image": "b"}', "'image' is there more than once"),
+        (b'{"image": "a", "image": "b"}', "'image' is repeated"),
         (b'{"image": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", "nested too deeply"),
         (b'{"image": ' + b"9" * 5000 + b"}", "a number is too long"),
         (b'{"image": "\xff\xfe"}', "not UTF-8"),
@@ -215,16 +215,16 @@ def test_json_that_is_not_json(body, says):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ([], "a list"),
-        ("text", "a text"),
+        ([], "an array"),
+        ("text", "a string"),
         (7, "a number"),
         (None, "null"),
-        ({}, "its keys are none"),
+        ({}, "its keys: none"),
         ({"images": TEXT}, "'images'"),
         ({"image": TEXT, "instances": []}, "one of the keys"),
         ({"instances": {"image": TEXT}}, "'instances' is an object"),
         ({"instances": []}, "'instances' is empty"),
-        ({"instances": [TEXT]}, "'instances[0]' is a text"),
+        ({"instances": [TEXT]}, "'instances[0]' is a string"),
         ({"instances": [{"image": TEXT}, {"picture": TEXT}]}, "'instances[1]' is an object without 'image'"),
         ({"image": 7}, "image: The value is a number"),
         ({"image": None}, "image: The value is null"),

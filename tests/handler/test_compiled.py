@@ -70,15 +70,17 @@ def test_with_another_networks_file_torch_serves(released, caplog):
     another = copy.deepcopy(released)
     last = another.layers[-1]
     last.bias.data[0] += 1
-    line = _is_left_to_torch(NETWORK, another, caplog, "of another network (its logits are off by ")
-    [difference] = re.findall(r"off by ([\d.]+)", line)
+    line = _is_left_to_torch(NETWORK, another, caplog, "belongs to another network (its logits differ by ")
+    [difference] = re.findall(r"differ by ([\d.]+)", line)
     assert float(difference) == pytest.approx(1, abs=TOLERANCE)
 
 
 def test_with_the_file_of_a_network_that_answers_otherwise_torch_serves(caplog):
     torch.manual_seed(0)
     of_one_opinion = folded(DigitClassifier())
-    _is_left_to_torch(NETWORK, of_one_opinion, caplog, "of another network (its logits are off by inf)")
+    _is_left_to_torch(
+        NETWORK, of_one_opinion, caplog, "belongs to another network (its logits differ by inf)"
+    )
 
 
 def test_where_onnx_runtime_does_not_load_torch_serves(released, monkeypatch, caplog):

@@ -65,7 +65,7 @@ def test_a_truncated_image_is_refused(picture_format, share):
     error = refusal(data[: int(len(data) * share)])
     assert error.code == 400
     assert error.kind in {"NotAnImage", "BrokenImage"}
-    assert "whole PNG, JPEG, WebP, GIF and BMP files" in error.message
+    assert "complete PNG, JPEG, WebP, GIF and BMP files" in error.message
 
 
 @pytest.mark.parametrize("picture_format", FORMATS)

@@ -24,7 +24,7 @@ def test_it_has_every_version_the_newest_first(system, capsys):
     Versions("1.10", previous="1.8", split={"1.9": 0.25}).write(system.versions)
     models(system)
     header, *lines = capsys.readouterr().out.splitlines()
-    assert header.split()[:3] == ["version", "serves", "workers"]
+    assert header.split()[:3] == ["version", "role", "workers"]
     rows = {line.split()[0]: line for line in lines[:4]}
     assert list(rows) == ["1.10", "1.10-rc1", "1.9", "1.8"]
     assert "default, 75 %" in rows["1.10"]
@@ -32,8 +32,8 @@ def test_it_has_every_version_the_newest_first(system, capsys):
     assert "canary, 25 %" in rows["1.9"]
     assert "previous" in rows["1.8"]
     assert rows["1.8"].endswith("missing")
-    assert any(line.startswith("TorchServe does not answer") for line in lines)
-    assert any(line.startswith("The database does not answer") for line in lines)
+    assert any(line.startswith("TorchServe unavailable") for line in lines)
+    assert any(line.startswith("Database unavailable") for line in lines)
 
 
 def test_a_worker_is_ready_or_not_up(system, capsys, monkeypatch):
@@ -42,7 +42,7 @@ def test_a_worker_is_ready_or_not_up(system, capsys, monkeypatch):
     monkeypatch.setattr(Management, "registered", lambda _: found)
     models(system)
     [row] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("1.10 ")]
-    assert "1 ready, 1 not up" in row
+    assert "1 ready, 1 not ready" in row
 
 
 def test_an_archive_that_is_damaged_is_no_error(system, capsys):

@@ -177,7 +177,7 @@ def test_a_new_default_is_registered_before_it_becomes_the_default(api, reconcil
 
 def test_a_default_that_cannot_be_registered_never_becomes_the_default(api, reconciler):
     reconciler.bring(Versions("1.0"))
-    for way_to_fail, why in ((api.damaged, "no archive"), (api.broken, "its workers end while they start")):
+    for way_to_fail, why in ((api.damaged, "no archive"), (api.broken, "its workers exit while they start")):
         way_to_fail.add("1.1")
         with pytest.raises(NotUpError, match=f"^{why}$"):
             reconciler.bring(Versions("1.1", previous="1.0"))
@@ -273,6 +273,6 @@ def test_workers_that_hang_while_they_start_are_ended_before_the_version_is_take
     reconciler.up_within_s = 0.2
     api.hanging.add("1.1")
     reconciler.bring(Versions("1.0", candidate="1.1"))
-    assert json.loads(reconciler.report.read_text()) == {"1.1": "its workers were not up after 0.2 s"}
+    assert json.loads(reconciler.report.read_text()) == {"1.1": "its workers were not ready within 0.2 s"}
     killed = [f"kill {api.last_pid} {signal.SIGKILL:d}"] * WORKERS
     assert api.done() == ["register 1.0", "register 1.1", *killed, "unregister 1.1"]

@@ -64,17 +64,17 @@ def test_what_is_pushed_is_pulled_byte_for_byte(store, archive, there):
     assert "is pulled" in pull(store, "7.1", there)
     assert (there / archive.name).read_bytes() == archive.read_bytes()
     assert [path.name for path in there.iterdir()] == [archive.name]
-    assert "in the store already" in push(store, archive)
-    assert "is here already" in pull(store, "7.1", there)
+    assert "is already in the store" in push(store, archive)
+    assert "is already here" in pull(store, "7.1", there)
 
 
 def test_a_version_is_never_overwritten(store, archive, there):
     push(store, archive)
     pull(store, "7.1", there)
     archive.write_bytes(b"another")
-    with pytest.raises(OpsError, match="another content, and a version is never overwritten"):
+    with pytest.raises(OpsError, match="in the store has different content; a version is never overwritten"):
         push(store, archive)
-    with pytest.raises(OpsError, match="another content than the store's"):
+    with pytest.raises(OpsError, match="differs from the store's; a version is never overwritten"):
         pull(store, "7.1", archive.parent)
 
 
@@ -175,7 +175,7 @@ def test_a_store_that_is_away_or_refuses_is_said_without_a_secret(capsys, monkey
     assert registry.main(["pull", "7.1"]) == 1
     away = capsys.readouterr().err
     for said in (refused, away):
-        assert said.startswith("The store at http://127.0.0.1:")
+        assert said.startswith("The S3 store at http://127.0.0.1:")
         assert "the right one" not in said
         assert len(said.splitlines()) == 1
 

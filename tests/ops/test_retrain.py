@@ -24,5 +24,5 @@ def test_it_is_one_more_than_the_highest_there_is(system, versions, expected):
 
 def test_without_the_champions_archive_nothing_is_trained(system):
     Versions("7.3").write(system.versions)
-    with pytest.raises(OpsError, match=r"mnist-7\.3\.mar is missing, and the challenger starts from it"):
+    with pytest.raises(OpsError, match=r"mnist-7\.3\.mar is missing; retraining starts from this archive"):
         retrain(system)

@@ -160,7 +160,7 @@ def _archive(system, version: str, content, checkpoint: bytes) -> Path:
 def test_a_run_is_told_once_with_parameters_curves_metrics_and_model_card(told):
     _trained(told.runs, "latest", DESCRIPTION, b"a run")
     (told.runs / "unfinished.pt").write_bytes(b"a run that goes on")
-    assert told.tell() == ["MLflow: train latest is a run"]
+    assert told.tell() == ["MLflow: run 'train latest' added"]
     run, files = told.run_of(b"a run")
     assert run["info"]["status"] == "FINISHED"
     assert files == {"model_card.md", "latest.json"}
@@ -184,12 +184,12 @@ def test_archives_are_versions_of_their_runs_and_aliases_say_who_serves(told):
     (told.system.retraining / "report.html").write_text("<p>better</p>")
     challenger = _archive(told.system, "1.2", RETRAINED, after)
     assert told.tell() == [
-        "MLflow: retrain is a run",
-        "MLflow: mnist 1.1 is a run",
-        "MLflow: 1.1 is a version",
-        "MLflow: 1.2 is a version",
-        "MLflow: 1.1 is the champion",
-        "MLflow: 1.2 is the challenger",
+        "MLflow: run 'retrain' added",
+        "MLflow: run 'mnist 1.1' added",
+        "MLflow: version 1.1 registered",
+        "MLflow: version 1.2 registered",
+        "MLflow: alias champion set to 1.1",
+        "MLflow: alias challenger set to 1.2",
     ]
     run, files = told.run_of(after)
     assert files == {"model_card.md", "challenger.json", "report.html", "archive"}
@@ -205,8 +205,8 @@ def test_archives_are_versions_of_their_runs_and_aliases_say_who_serves(told):
 
     Versions("1.2", previous="1.1").write(told.system.versions)
     assert told.tell() == [
-        "MLflow: 1.2 is the champion",
-        "MLflow: nothing is the challenger any more",
+        "MLflow: alias champion set to 1.2",
+        "MLflow: alias challenger removed",
     ]
     assert (told.alias("champion"), told.alias("challenger")) == ("1.2", None)
     Versions("1.2", split={"1.1": 0.1}).write(told.system.versions)
@@ -217,7 +217,7 @@ def test_archives_are_versions_of_their_runs_and_aliases_say_who_serves(told):
     refused = told.track()
     assert refused.returncode == 1
     assert refused.stderr == (
-        "1.2 is registered with MLflow with other weights, and a version is never overwritten\n"
+        "1.2 is registered in MLflow with different weights; a version is never overwritten\n"
     )
 
 
@@ -226,7 +226,7 @@ def test_half_a_run_is_not_left_behind(told):
     _trained(told.runs, "latest", refused, b"refused at first")
     assert told.track().returncode == 1
     _trained(told.runs, "latest", DESCRIPTION, b"refused at first")
-    assert told.tell() == ["MLflow: train latest is a run"]
+    assert told.tell() == ["MLflow: run 'train latest' added"]
     assert told.run_of(b"refused at first")[0]["info"]["status"] == "FINISHED"
 
 
@@ -235,8 +235,8 @@ def test_a_server_that_is_away_is_said_in_one_line_and_told_later(told):
     done = told.track(MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
-    assert line.startswith("MLflow at http://127.0.0.1:9 was not told; 'make track' tells it later: ")
-    assert told.tell() == ["MLflow: train latest is a run"]
+    assert line.startswith("MLflow at http://127.0.0.1:9 was not updated; run 'make track' later: ")
+    assert told.tell() == ["MLflow: run 'train latest' added"]
 
 
 def test_without_an_address_the_setting_is_asked_for(told):

@@ -26,7 +26,7 @@ def test_a_damaged_file_is_an_error_and_not_the_default(tmp_path, text):
     path = tmp_path / "versions.json"
     path.write_text(text)
     with pytest.raises(
-        OpsError, match=r"versions\.json does not say which versions to serve\. It must be like \{"
+        OpsError, match=r"versions\.json is not a valid versions file\. Expected, for example: \{"
     ):
         Versions.read(path)
 

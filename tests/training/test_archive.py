@@ -76,7 +76,7 @@ def test_a_checkpoint_without_it_is_archived_and_said_to_be_slower(tmp_path, cap
     alone = tmp_path / "alone.pt"
     alone.write_bytes(RELEASED_CHECKPOINT.read_bytes())
     archive.archive("7.4", alone, tmp_path / "store")
-    assert "alone.onnx is missing: torch will serve" in capsys.readouterr().out
+    assert "alone.onnx is missing: PyTorch will run the network" in capsys.readouterr().out
 
 
 def test_nothing_but_the_archive_is_left_in_the_store(made):
@@ -85,7 +85,7 @@ def test_nothing_but_the_archive_is_left_in_the_store(made):
 
 def test_a_version_is_never_overwritten(made):
     before = made.read_bytes()
-    with pytest.raises(ArchiveError, match="exists, and a version is never overwritten"):
+    with pytest.raises(ArchiveError, match="already exists; a version is never overwritten"):
         archive.archive("7.3", RELEASED_CHECKPOINT, made.parent)
     assert made.read_bytes() == before
 

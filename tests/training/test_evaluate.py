@@ -69,14 +69,14 @@ def test_what_is_no_model_is_named(tmp_path, capsys, little):
     broken.write_bytes(b"PK")
     empty = _archive(tmp_path / "mnist-1.2.mar")
     for path, reason in (
-        (tmp_path / "none.pt", "there is no such file"),
+        (tmp_path / "none.pt", "file not found"),
         (broken, "BadZipFile"),
         (empty, "FileNotFoundError"),
-        (shutil.copyfile(broken, tmp_path / "broken.pt"), "on reading it"),
+        (shutil.copyfile(broken, tmp_path / "broken.pt"), "while reading it"),
     ):
         assert evaluate.main(["--model", str(path)]) == 1
         said = capsys.readouterr().err
-        assert f"MODEL '{path}' is no model" in said
+        assert f"MODEL '{path}' is not a model" in said
         assert reason in said
 
 

@@ -62,7 +62,9 @@ def test_a_database_that_is_away_is_said_in_one_line(monkeypatch):
         raise psycopg.OperationalError("connection refused\nand more of it")
 
     monkeypatch.setattr(labelled.psycopg, "connect", refused)
-    with pytest.raises(LabelledError, match=r"^The database does not answer: connection refused Does it run"):
+    with pytest.raises(
+        LabelledError, match=r"^Database unavailable \(check it with 'make status'\): connection refused$"
+    ):
         _fetched()
 
 

@@ -73,5 +73,5 @@ def test_all_of_a_small_source_comes_before_any_of_it_comes_again():
 
 
 def test_a_source_that_does_not_fill_its_part_of_a_batch_is_named():
-    with pytest.raises(ValueError, match="Of drawings of none there are 1, and a batch takes 2 of them"):
+    with pytest.raises(ValueError, match="There are 1 drawn non-digits, but a batch needs 2"):
         Mix(_mnist(), _drawings(none=1), RECIPE)

@@ -86,7 +86,7 @@ def test_a_card_says_what_was_not_measured(tmp_path, run, measured_on, monkeypat
 
 def test_a_run_without_all_of_its_seeds_is_refused(tmp_path, run, measured_on):
     run.with_stem("latest-2").unlink()
-    with pytest.raises(ValueError, match=r"of a run with 3 seeds, and \S*latest-2.pt is missing"):
+    with pytest.raises(ValueError, match=r"belongs to a run with 3 seeds, but \S*latest-2.pt is missing"):
         publish.publish(run, "7.3", "The only run.", tmp_path)
 
 

@@ -91,11 +91,11 @@ def lost(tmp_path_factory) -> Lost:
 
 def test_a_challenger_that_is_no_better_may_not_follow_and_the_report_says_why(lost: Lost):
     said = (lost.folder / "report.txt").read_text()
-    assert "260 labels are new, 0 are gone and 0 changed" in said
+    assert "260 new, 0 removed, 0 changed" in said
     assert "people's labelled drawings, read right" in said
-    assert "may not follow 1.0: it is not better on people's drawings beyond chance" in said
+    assert "does not replace 1.0: it is not significantly better on labelled drawings" in said
     page = (lost.folder / "report.html").read_text()
-    assert "<h2>Left out, for a person to look at</h2>" in page
+    assert "<h2>Left out for manual review</h2>" in page
     assert f"drawing-{BLANK}: blank" in page
     content = torch.load(lost.folder / "challenger.pt", weights_only=True)
     assert content["champion"] == "1.0"
@@ -137,28 +137,28 @@ def test_a_challenger_that_is_better_may_follow_and_the_labels_that_changed_are_
     assert _retrain(tmp_path) == 0
     said = capsys.readouterr().out
     assert (tmp_path / "report.txt").read_text().strip() in said
-    assert "better on people's drawings, and worse at nothing" in said
-    assert "0 labels are new, 0 are gone and 1 changed: drawing-7: 1 is now 7" in said
+    assert "better on labelled drawings and not worse in any other comparison" in said
+    assert "0 new, 0 removed, 1 changed: drawing-7: 1 is now 7" in said
 
 
 def test_too_few_labels_are_said_with_a_way_out(tmp_path, little, monkeypatch, capsys):
     digits = synthetic.digits(30)
     monkeypatch.setattr(retrain, "fetch", lambda *_: Labelled([str(n) for n in range(30)], digits))
     assert _retrain(tmp_path) == 1
-    assert "Of 30 labelled drawings" in (said := capsys.readouterr().err)
+    assert "30 labelled drawings: " in (said := capsys.readouterr().err)
     assert "at least 100 and 20 are needed. Draw and label more" in said
 
 
 def test_what_is_not_there_is_said_in_one_line(tmp_path, little, monkeypatch, capsys):
     assert _retrain(tmp_path, tmp_path / "none.mar") == 1
-    assert "none.mar holds no model: FileNotFoundError" in capsys.readouterr().err
+    assert "none.mar contains no model: FileNotFoundError" in capsys.readouterr().err
 
     def away(*_):
-        raise LabelledError("The database does not answer")
+        raise LabelledError("Database unavailable")
 
     monkeypatch.setattr(retrain, "fetch", away)
     assert _retrain(tmp_path) == 1
-    assert capsys.readouterr().err == "The database does not answer\n"
+    assert capsys.readouterr().err == "Database unavailable\n"
 
 
 def test_the_labels_of_the_last_run_are_kept_beside_it(tmp_path):

@@ -39,7 +39,7 @@ def test_wrong_labels_are_listed_with_what_was_read(predictor):
     assert len(listed & set(wrong.tolist())) >= 0.9 * len(wrong)
     assert len(listed - set(wrong.tolist())) <= 3
     first = screened.doubts[f"drawing {wrong[1]}"]
-    assert first.startswith(f"labelled {labels[wrong[1]]}, read as {digits.labels[wrong[1]]} (")
+    assert first.startswith(f"label {labels[wrong[1]]}, prediction {digits.labels[wrong[1]]} (")
 
 
 def test_a_way_of_writing_that_the_model_reads_wrong_is_learned(predictor):

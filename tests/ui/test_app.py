@@ -140,7 +140,7 @@ def test_a_stroke_is_answered_without_a_button(page):
     assert page.text("bars").split() == [
         word for digit in range(10) for word in (str(digit), "91.0%" if digit == 7 else "1.0%")
     ]
-    assert 'alt="What the model saw"' in page.html("saw")
+    assert 'alt="Model input"' in page.html("saw")
     assert "data:image/png" in page.html("saw")
     [row] = page.rows()
     assert row.prediction == 7
@@ -261,8 +261,8 @@ def test_why_shows_two_heat_maps_in_words_and_pictures(page, fake_model):
     page.app.toggle(key="why").set_value(True).run()
     assert page.html("explanation").count("<img") == 2
     words = " ".join(page.text("explanation").split())
-    assert "Blue speaks for a 7, orange against it" in words
-    assert "compared with a 1, its second guess" in words
+    assert "Blue : evidence for 7. Orange : evidence against it." in words
+    assert "7 compared with 1, the second most probable digit" in words
 
 
 def test_a_picture_is_chosen_instead_of_drawn(page):
@@ -277,7 +277,7 @@ def test_a_picture_is_chosen_instead_of_drawn(page):
 
 def test_a_file_that_is_no_picture_gets_a_sentence(page, fake_model):
     page.choose("seven.png", b"not a picture")
-    assert "no picture that can be read" in page.text("notice")
+    assert "not a readable picture" in page.text("notice")
     assert fake_model.requests == []
     page.choose("seven.png", picture("PNG"))  # the next one is read
     assert page.text("notice") == ""

@@ -124,8 +124,8 @@ def test_a_refused_record_is_set_aside_and_the_others_go_on(outbox, database, ca
     with _running(outbox, database):
         _eventually(lambda: outbox.oldest(1) == [])
     assert database.rows.keys() == {record.id for record in good}
-    [message] = [record.message for record in caplog.records if "refused" in record.message]
-    assert message == f"drawing {bad.id} is refused and set aside: violates a check constraint"
+    [message] = [record.message for record in caplog.records if "rejected" in record.message]
+    assert message == f"drawing {bad.id} was rejected and set aside: violates a check constraint"
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,8 @@ def test_with_the_database_away_records_wait_and_it_is_said_once(
         database.failure = None
         _eventually(lambda: outbox.oldest(10) == [])
     assert [record.message for record in caplog.records] == [
-        f"cannot deliver, the records wait in the outbox: {failure}",
-        "delivering again",
+        f"delivery failed, the records stay in the outbox: {failure}",
+        "delivery works again",
     ]
 
 
@@ -160,7 +160,7 @@ def test_an_outbox_that_cannot_be_read_is_tried_again(tmp_path, outbox, database
     folder = tmp_path / "outbox"
     folder.write_text("a file where the folder should be")
     with _running(outbox, database):
-        _eventually(lambda: "cannot deliver" in caplog.text)
+        _eventually(lambda: "delivery failed" in caplog.text)
         folder.unlink()
         outbox.put(RECORD)
         _eventually(lambda: database.rows)

@@ -54,7 +54,7 @@ def test_a_model_that_is_away_is_a_sentence(client, fake_model, status, content)
 def test_nobody_listening_is_a_sentence(fake_model):
     fake_model.stop()
     client = ModelClient(fake_model.url)
-    with pytest.raises(ModelError, match="not answering"):
+    with pytest.raises(ModelError, match="Model server unavailable"):
         client.predict(b"png", ID)
     client.close()
 
@@ -62,7 +62,7 @@ def test_nobody_listening_is_a_sentence(fake_model):
 def test_a_model_that_holds_the_request_is_given_up(monkeypatch, client, fake_model):
     monkeypatch.setitem(model_client.READ_TIMEOUT_S, "predictions", 0.2)
     fake_model.answering.clear()
-    with pytest.raises(ModelError, match="not answering"):
+    with pytest.raises(ModelError, match="Model server unavailable"):
         client.predict(b"png", ID)
 
 

@@ -446,7 +446,7 @@ def test_an_explanation_that_fails_is_said_and_not_asked_for_at_every_turn(sessi
     _show(session, ["a"], ONE)
     fake_model.status = 503
     for _ in range(3):
-        with pytest.raises(ModelError, match="not answering"):
+        with pytest.raises(ModelError, match="Model server unavailable"):
             session.explain()
     assert len(fake_model.requests) == 2
     fake_model.status, fake_model.content = 200, EXPLANATION

@@ -109,9 +109,9 @@ def _stopped(system: RunningSystem, part: str) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("part", "sentence"),
     [
-        ("page", "The page is away just now. Your drawing stays here"),
-        ("gateway", "The gateway is away just now. Your drawing stays here"),
-        ("torchserve", "The model is not answering. Your drawing stays here"),
+        ("page", "Page server unavailable: your drawing is kept"),
+        ("gateway", "Gateway unavailable: your drawing is kept"),
+        ("torchserve", "Model server unavailable: your drawing is read when it is back"),
     ],
 )
 def test_a_sentence_says_which_part_is_away_and_the_drawing_is_read_when_it_is_back(
@@ -180,7 +180,7 @@ def test_a_model_that_does_not_answer_is_given_up_and_asked_again(own_system: Ru
         worker.suspend()
     try:
         draw_with_mouse(desktop, DIGITS[7])
-        expect(desktop.locator(".st-key-notice")).to_contain_text("The model is not answering")
+        expect(desktop.locator(".st-key-notice")).to_contain_text("Model server unavailable")
     finally:
         for worker in workers:
             worker.resume()

@@ -219,7 +219,7 @@ def test_a_visitor_sees_what_was_drawn_in_this_session(system: RunningSystem, ne
     somebodys = _draw(system, other, 3)
     open_page(page, visitor_address)
     _go(page, "History")
-    expect(page.locator(".empty")).to_contain_text("Nothing yet")
+    expect(page.locator(".empty")).to_contain_text("No drawings yet")
     _go(page, "Draw")
     own = _draw(system, page, 7)
     _go(page, "History")
@@ -263,7 +263,7 @@ def test_a_reload_or_a_restarted_page_leaves_a_visitor_the_drawings_of_the_brows
 
     other = new_page(width=1280, height=900)
     other.goto(f"{visitor_address}/history")
-    expect(other.locator(".empty")).to_contain_text("Nothing yet")
+    expect(other.locator(".empty")).to_contain_text("No drawings yet")
     [cookie] = [cookie for cookie in page.context.cookies() if cookie["name"] == "visitor"]
     assert (cookie["expires"], cookie["sameSite"]) == (
         -1,
@@ -278,7 +278,7 @@ def test_what_a_client_says_of_its_address_counts_for_nothing(
     claims = {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1", "X-Forwarded-Host": "localhost"}
     page = new_page(width=1280, height=900, extra_http_headers=claims)
     page.goto(f"{visitor_address}/history")
-    expect(page.locator(".empty")).to_contain_text("Nothing yet")
+    expect(page.locator(".empty")).to_contain_text("No drawings yet")
     claims = {"X-Forwarded-For": "203.0.113.7"}
     page = new_page(width=1280, height=900, extra_http_headers=claims)
     page.goto(f"{system.operators_address}/history")
@@ -360,10 +360,10 @@ def test_with_the_database_away_history_says_so_and_one_draws_on(system: Running
         remote.stopProcess("postgres")
     try:
         _go(desktop, "History")
-        expect(desktop.locator(".empty")).to_contain_text("The database is not answering")
+        expect(desktop.locator(".empty")).to_contain_text("Database unavailable: drawings cannot be shown")
         expect(desktop.locator("[data-testid=stException]")).to_have_count(0)
         _go(desktop, "Insights")
-        expect(desktop.locator(".empty")).to_contain_text("The database is not answering")
+        expect(desktop.locator(".empty")).to_contain_text("Database unavailable: no statistics to show")
         _go(desktop, "Draw")
         expect_answer(desktop, 7)
         desktop.locator(".st-key-clear button").click()
@@ -406,9 +406,9 @@ def test_where_there_is_a_password_only_who_knows_it_is_an_operator(
     _insert(system, 1)
     page = new_page(width=1280, height=900)
     page.goto(f"{with_password}/history")
-    expect(page.locator(".empty")).to_contain_text("Nothing yet")
+    expect(page.locator(".empty")).to_contain_text("No drawings yet")
     eventually(lambda: _opens_sign_in(page))
-    for password, said in (("a guess", "That is not the password."), (PASSWORD, "")):
+    for password, said in (("a guess", "Wrong password."), (PASSWORD, "")):
         page.locator(".st-key-password input").fill(password)
         page.locator(".st-key-enter button").click()
         if said:
@@ -416,4 +416,4 @@ def test_where_there_is_a_password_only_who_knows_it_is_an_operator(
     expect(page.locator(".st-key-filters")).to_be_visible()
     expect(page.locator(".card").first).to_be_visible()
     page.locator(".st-key-sign-out button").click()
-    expect(page.locator(".empty")).to_contain_text("Nothing yet")
+    expect(page.locator(".empty")).to_contain_text("No drawings yet")

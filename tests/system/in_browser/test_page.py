@@ -120,7 +120,7 @@ def test_what_is_no_digit_is_said_kindly(system: RunningSystem, desktop: Page, t
     desktop.locator(".st-key-upload input[type=file]").set_input_files(tmp_path / "blank.png")
     expect(desktop.locator(".st-key-notice")).to_contain_text("does not look like a digit")
     expect(desktop.locator(".st-key-answer")).not_to_have_text(NONE_YET)
-    expect(desktop.locator(".st-key-certainty")).to_contain_text("sure, if it is one")
+    expect(desktop.locator(".st-key-certainty")).to_contain_text("if it is a digit")
 
 
 def test_why_shows_a_heat_map(system: RunningSystem, desktop: Page):
@@ -129,7 +129,7 @@ def test_why_shows_a_heat_map(system: RunningSystem, desktop: Page):
     expect_answer(desktop, 7)
     desktop.locator(".st-key-why label").first.click()
     expect(desktop.locator(".st-key-explanation img")).to_have_count(2)
-    expect(desktop.locator(".st-key-explanation")).to_contain_text("Blue speaks for a 7")
+    expect(desktop.locator(".st-key-explanation")).to_contain_text("Blue: evidence for 7")
 
 
 def test_a_picture_is_chosen_instead_of_drawn(system: RunningSystem, desktop: Page, tmp_path):
@@ -144,7 +144,7 @@ def test_a_picture_is_chosen_instead_of_drawn(system: RunningSystem, desktop: Pa
     desktop.locator(".st-key-choose button").click()
     expect(desktop.locator(".st-key-upload input[type=file]")).to_have_count(1)
     desktop.locator(".st-key-upload input[type=file]").set_input_files(tmp_path / "no.png")
-    expect(desktop.locator(".st-key-notice")).to_contain_text("no picture that can be read")
+    expect(desktop.locator(".st-key-notice")).to_contain_text("not a readable picture")
 
 
 def test_a_dark_page_is_drawn_on_as_a_light_one(system: RunningSystem, new_page):

@@ -44,7 +44,7 @@ def test_up_on_a_running_system_says_so_and_changes_nothing(system: RunningSyste
     before = {p.pid for p in leftovers.find(system.system)}
     up = system.ops("up")
     assert up.returncode == 0, up.stderr
-    assert "It runs already" in up.stdout
+    assert "The system is already running" in up.stdout
     assert f":{system.system.gateway_port}" in up.stdout
     assert before <= {p.pid for p in leftovers.find(system.system)}
 

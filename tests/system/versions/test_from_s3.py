@@ -48,7 +48,7 @@ def test_a_version_is_swapped_in_from_s3(own_system: RunningSystem, store):
     swapped = make("swap", f"VERSION={VERSION}", "FROM=s3")
     assert swapped.returncode == 0, swapped.stdout + swapped.stderr
     assert "is pulled" in swapped.stdout
-    assert f"{VERSION} serves." in swapped.stdout
+    assert f"{VERSION} is the default now." in swapped.stdout
     assert archive.read_bytes() == content
     seven = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
     assert own_system.predict(seven).json()["model_version"] == VERSION

@@ -21,7 +21,7 @@ def test_with_too_few_labels_nothing_is_trained_and_the_way_out_is_named(own_sys
     done = own_system.ops("retrain")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "Of 1 labelled drawings 1 can be learned from and 0 judge: at least 100 and 20 are needed. "
+        "1 labelled drawings: 1 usable for training, 0 for evaluation; at least 100 and 20 are needed. "
         "Draw and label more on the page.",
-        f"Nothing was trained, and {RELEASED} goes on.",
+        f"Retraining failed; {RELEASED} stays the default.",
     ]

@@ -101,9 +101,9 @@ def _done(system: RunningSystem, *words: str) -> str:
 def test_nobody_notices_swaps_rollbacks_and_canaries(swapped: RunningSystem):
     first, second, third = GOOD
     with Clients(swapped, *CROWD) as clients:
-        assert "serves." in _done(swapped, "swap", first)
+        assert f"{first} is the default now." in _done(swapped, "swap", first)
         _done(swapped, "swap", second)
-        assert f"{first} serves again." in _done(swapped, "rollback")
+        assert f"{first} is the default again." in _done(swapped, "rollback")
         since = time.monotonic()
         _done(swapped, "canary", third, "10")
         _done(swapped, "canary", third, "50")
@@ -130,7 +130,7 @@ def test_what_is_served_and_what_is_logged_outlive_down_and_up_and_a_crash(swapp
     kept = swapped.rows(INSERT, uuid.uuid4())
     _done(swapped, "down")
     assert find(swapped.system) == []
-    assert swapped.ops("status").stdout.startswith("Nothing runs.")
+    assert swapped.ops("status").stdout.startswith("The system is not running.")
     _done(swapped, "up")
     assert set(kept) <= set(swapped.rows("SELECT id FROM predictions"))
     eventually(lambda: _is_up(swapped, second), timeout_s=60)
@@ -185,7 +185,7 @@ def test_one_change_at_a_time_and_a_swap_that_is_killed_leaves_nothing(swapped: 
             for words in (("swap", GOOD[1]), ("rollback",), ("canary", GOOD[1], "10"), ("promote",)):
                 refused = swapped.ops(*words)
                 assert refused.returncode == 1
-                assert refused.stderr.startswith("Another swap, rollback or canary is at work")
+                assert refused.stderr.startswith("Another swap, rollback or canary is running")
         finally:
             swap.kill()
     eventually(lambda: wanted not in _registered(swapped))
@@ -199,7 +199,7 @@ def test_one_change_at_a_time_and_a_swap_that_is_killed_leaves_nothing(swapped: 
         # As the kernel ends a process that takes too much memory. Its last words are waited for: 12 s.
         pytest.param(
             archives.initialised_by("import os; os.kill(os.getpid(), 9)"),
-            "its workers end while they start",
+            "its workers exit while they start",
             marks=pytest.mark.slow,
         ),
         pytest.param(archives.with_room_for(2**20), "emory", marks=pytest.mark.slow),
@@ -207,7 +207,7 @@ def test_one_change_at_a_time_and_a_swap_that_is_killed_leaves_nothing(swapped: 
         pytest.param(archives.rubbish(archives.HANDLER), "Error: ", marks=pytest.mark.slow),
         pytest.param(archives.instead(archives.TOO_SLOW), "times as long as ", marks=pytest.mark.slow),
         (archives.instead(archives.ALWAYS_A_THREE), "it reads a known 0 as a 3"),
-        (archives.instead(archives.UNDER_ANOTHER_NAME), "it calls itself version '0.1'"),
+        (archives.instead(archives.UNDER_ANOTHER_NAME), "it reports version '0.1'"),
         (archives.instead(archives.RAISES), "answered a known digit with status 500"),
     ],
     ids=[
@@ -236,7 +236,7 @@ def test_a_damaged_or_missing_archive_is_not_served(swapped: RunningSystem):
     broken = archives.cut_off(released, "7.9")
     _is_refused(swapped, "7.9", "is damaged")
     broken.write_bytes(released.read_bytes())
-    _is_refused(swapped, "7.9", f"calls itself mnist {RELEASED}, not mnist 7.9")
+    _is_refused(swapped, "7.9", f"contains mnist {RELEASED}, not mnist 7.9")
     broken.unlink()
 
 
@@ -246,7 +246,8 @@ def test_where_little_memory_is_free_nothing_is_begun(swapped: RunningSystem, mo
     with Clients(swapped, *WATCHING) as clients, pytest.raises(OpsError) as refused:
         swap(swapped.system, GOOD[0])
     assert re.fullmatch(
-        rf"{GOOD[0]} is not served: it needs 1000000000 MiB of memory, and \d+ MiB are free. {before.default} goes on.",
+        rf"{GOOD[0]} is not served: it needs 1000000000 MiB of memory, and \d+ MiB are free. "
+        rf"{before.default} stays the default.",
         str(refused.value),
     )
     assert "registering" not in capsys.readouterr().out
@@ -259,7 +260,7 @@ def test_workers_that_never_come_up_are_given_up(swapped: RunningSystem):
     released = swapped.system.model_store / archive_name(RELEASED)
     hanging = archives.copy(released, "7.9", archives.initialised_by("import time; time.sleep(1000)"))
     try:
-        _is_refused(swapped, "7.9", f"its workers were not up after {UP_WITHIN_S} s")
+        _is_refused(swapped, "7.9", f"its workers were not ready within {UP_WITHIN_S} s")
     finally:
         hanging.unlink()
 
@@ -274,7 +275,7 @@ def test_workers_that_never_come_up_are_given_up(swapped: RunningSystem):
         (("canary", "7.1", "100"), "PERCENT '100' is not a number from 0 to 99.99"),
         (("canary", "7.1", "nan"), "PERCENT 'nan' is not a number from 0 to 99.99"),
         (("promote",), "There is no canary to promote."),
-        (("canary", "7.1", "0"), "VERSION '7.1' is no canary."),
+        (("canary", "7.1", "0"), "VERSION '7.1' is not a canary."),
     ],
 )
 def test_what_cannot_be_done_is_named_with_a_way_out(swapped: RunningSystem, words, said):
@@ -290,7 +291,7 @@ def _is_refused(system: RunningSystem, version: str, why: str) -> None:
         done = system.ops("swap", version)
     assert done.returncode == 1
     assert done.stderr.startswith(f"{version} is not served: ")
-    assert done.stderr.endswith(f". {before.default} goes on.\n")
+    assert done.stderr.endswith(f". {before.default} stays the default.\n")
     assert why in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert clients.versions().keys() == {before.default}
