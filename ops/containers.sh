@@ -141,7 +141,7 @@ retrain() {
     return
   fi
   [ $status != $KILLED ] || say "Training was killed: it needs more memory than its limit in docker-compose.yml." >&2
-  [ $status = 0 ] || fail "Retraining failed; $champion stays the default."
+  [ $status = 0 ] || fail "Retraining stopped; $champion stays the default."
   version=$(ops next-version)
   archive --version "$version" --checkpoint runs/retrain/challenger.pt ||
     fail "The challenger could not be archived; $champion stays the default."

@@ -29,7 +29,7 @@ def retrain(system: System) -> None:
         print(f"\nNo version was archived; {champion} stays the default.")
         return
     if status != 0:
-        raise OpsError(f"Retraining failed; {champion} stays the default.")
+        raise OpsError(f"Retraining stopped; {champion} stays the default.")
     version = next_version(system)
     made = subprocess.run(
         [

@@ -50,7 +50,9 @@ def swap(system: System, version: str) -> None:
         if version not in versions.served():
             _prove(system, versions, version)
         _let_serve(system, versions, Versions(version, previous=versions.default))
-        print(f"{version} is the default now. {versions.default} stays loaded; to return: make rollback")
+        print(
+            f"{version} is the default now. {versions.default} stays loaded; to go back to it: make rollback"
+        )
 
 
 def rollback(system: System) -> None:
@@ -61,7 +63,8 @@ def rollback(system: System) -> None:
         if _is_up(system, versions.previous):
             _let_serve(system, versions, Versions(versions.previous, previous=versions.default))
             print(
-                f"{versions.previous} is the default again. {versions.default} stays loaded; to return: make rollback"
+                f"{versions.previous} is the default again. {versions.default} stays loaded; "
+                "to go back to it: make rollback"
             )
         else:
             raise OpsError(
@@ -100,7 +103,9 @@ def promote(system: System) -> None:
             raise OpsError("There is no canary to promote. Start one: make canary VERSION=1.1 PERCENT=10")
         [version] = versions.split
         _let_serve(system, versions, Versions(version, previous=versions.default))
-        print(f"{version} is the default now. {versions.default} stays loaded; to return: make rollback")
+        print(
+            f"{version} is the default now. {versions.default} stays loaded; to go back to it: make rollback"
+        )
 
 
 @contextmanager
@@ -167,7 +172,8 @@ def _prove(system: System, versions: Versions, version: str) -> None:
         _wait_until_up(system, version)
         slower = check(system.inference_url, version, versions.default)
         print(
-            f"{version} reads the ten known digits correctly, at {slower:.2f} times the latency of {versions.default}",
+            f"{version} reads the ten known digits correctly; "
+            f"its latency is {slower:.2f} times that of {versions.default}",
             flush=True,
         )
     except CheckError as error:

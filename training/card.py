@@ -22,39 +22,40 @@ def card(published: dict[str, Any]) -> str:
     version = published["version"]
     return f"""# Model card: mnist {version}
 
-A convolutional network that names one handwritten digit, says how sure it is, and says so when a drawing is none.
-[handler/model.py](../handler/model.py) is the network, [release/](release) holds the weights
-({published["bytes"] / 1e6:.2f} MB), the same network for ONNX Runtime, and every number as JSON. This card was
-written by `python -m training.publish`; each number comes from the run or was measured by it.
+A convolutional network that reads one handwritten digit. It also gives a calibrated confidence, and a score that tells
+digits from other drawings. [handler/model.py](../handler/model.py) is the network. [release/](release) holds the
+weights ({published["bytes"] / 1e6:.2f} MB), the same network as ONNX, and every number as JSON.
+`python -m training.publish` wrote this card; it measured each number or read it from the training run.
 
-- Input: 28x28 pixels, ink on paper 0, prepared by [handler/preprocessing.py](../handler/preprocessing.py).
-  What no output is {published["look_again_below"]:.0%} sure of is looked at twice more, moved by half a pixel
-  ([handler/looks.py](../handler/looks.py)).
-- Output: {published["parameters"]:,} parameters make eleven logits of them, ten digits and "no digit", by two opinions.
-- `confidence`: the softmax of the digits at a temperature of {published["temperature"]:.3f}, so it means what it says.
-- `digit_score`: how probable it is that it is not "no digit", the lower of two opinions: the network's own, and that of
-  normal distributions of its features ([discriminant.py](discriminant.py)). `is_digit` from
-  {published["digit_threshold"]:.3f} on.
+- Input: 28x28 pixels, ink 255 on paper 0, prepared by [handler/preprocessing.py](../handler/preprocessing.py).
+- Test-time augmentation: if no output reaches a probability of {published["look_again_below"]:.0%}, the answer is the
+  mean of three passes, two of them shifted by half a pixel ([handler/looks.py](../handler/looks.py)).
+- Output: eleven logits, ten digits and "no digit", and eleven more from a Gaussian discriminant (LDA) on the features.
+  The model has {published["parameters"]:,} parameters.
+- `confidence`: the softmax over the digits at a temperature of {published["temperature"]:.3f} (temperature scaling).
+- `digit_score`: the probability that the image is a digit: the lower of the network's and of the discriminant's
+  ([discriminant.py](discriminant.py)). `is_digit` is true if it is at least {published["digit_threshold"]:.3f}.
 
 ## Intended use
 
-One digit, drawn by mouse, finger or pen, or scanned and cut out, of people who are told what was read and can correct
-it: a form, a game, a lesson. Not where nobody looks at the answer and a wrong one costs money or more; not for words,
-numbers of several digits, or other digits than 0 to 9.
+Use it for one digit that is drawn with a mouse, a finger or a pen, or scanned and cropped, where a person sees the
+answer and can correct it: a form, a game, a lesson. Do not use it where nobody checks the answer and an error is
+expensive. It does not read words, numbers of several digits, or digits of other scripts.
 
 ## Numbers
 
-Measured through preprocessing, network, temperature and threshold, as served. Epoch, temperature and threshold were
-chosen by {settings["validation_images"]:,} images of MNIST's training set ({metrics["validation_accuracy"]:.2%} read
-right) and as many drawings in held-out styles ({metrics["held_out_accuracy"]:.2%}), none of them learned from.
+All numbers are measured as served, with preprocessing, temperature and threshold. Epoch, temperature and threshold were
+selected on {settings["validation_images"]:,} images of MNIST's training set (accuracy
+{metrics["validation_accuracy"]:.2%}) and as many drawings in held-out styles ({metrics["held_out_accuracy"]:.2%}). The
+model did not learn from these.
 
-How this run came to be chosen: {published["history"]}
+How this run was selected: {published["history"]}
 
 {_numbers(measured, published["seeds"])}
 
-![How often answers of each confidence are right]({_picture(version, "reliability")})
+![Accuracy by confidence]({_picture(version, "reliability")})
 
-## What it reads wrong
+## Errors
 
 {_worst(measured)}
 
@@ -62,22 +63,22 @@ How this run came to be chosen: {published["history"]}
 
 ## Data
 
-MNIST (Y. LeCun, C. Cortes, C. J. C. Burges; CC BY-SA 3.0): 60,000 digits to train on and to choose by, and
-10,000 to test, the original files:
+MNIST (Y. LeCun, C. Cortes, C. J. C. Burges; CC BY-SA 3.0): 60,000 digits for training and validation, and
+10,000 for the test. The original files:
 
 | file | md5 |
 |---|---|
 {checksums}
 
-[training/strokes/](strokes), of this repository, draws the rest: {settings["drawn_images"]:,} drawings,
-{settings["drawn_none"]:.0%} of them no digits, with a brush as the page has it. Their styles are written down by hand,
-whole or in parts that go together ({_figures():,} ways to write a digit): {len(digits.styles())} of digits and
-{len(outliers.kinds())} kinds of letters, signs, scribbles and more are learned from, {len(digits.HELD_OUT)} styles and
-{len(outliers.HELD_OUT)} kinds are held out. `make strokes` shows them all. Letters that look like a digit (O, l, Z, S,
-b, q, g) are among the non-digits, as few as in an alphabet: what might be either scores less than a clear digit.
+The generator in [training/strokes/](strokes) draws the other {settings["drawn_images"]:,} images, with the brush of the
+page; {settings["drawn_none"]:.0%} of them are not digits. Its styles are defined by hand, whole or in parts.
+For training it uses {len(digits.styles())} digit styles in {_figures():,} variants, and {len(outliers.kinds())} kinds
+of letters, signs and scribbles; {len(digits.HELD_OUT)} styles and {len(outliers.HELD_OUT)} kinds are held out.
+`make strokes` shows all of them. Letters that look like a digit (O, l, Z, S, b, q, g) are among the non-digits,
+at the frequency of an alphabet. So a drawing that can be either gets a lower score than a clear digit.
 
-Measured on, and neither learned from nor chosen by: pendigits, by 30 people on a tablet (E. Alpaydin, F. Alimoglu;
-UCI Machine Learning Repository 81; CC BY 4.0), and Omniglot, characters of five alphabets (B. Lake; MIT).
+For measurement only: pendigits, by 30 people on a tablet (E. Alpaydin, F. Alimoglu; UCI Machine Learning Repository 81;
+CC BY 4.0), and Omniglot, characters of five alphabets (B. Lake; MIT).
 
 ## Training
 
@@ -85,19 +86,19 @@ UCI Machine Learning Repository 81; CC BY 4.0), and Omniglot, characters of five
 
 ## Limits
 
-- One digit a picture. Two of them are mostly called no digit; what answers then is the better seen of them.
+- One digit per image. Two digits are mostly rejected as "no digit"; the answer is then one of the two.
 - {_called_digit(measured)}
-- Every digit it knows is upright: a digit that is turned by more than about 20 degrees may be read as another.
-- A person whose way to write a digit is in no style of the generator, and not among MNIST's Americans of the 1990s, is
-  read worse than these numbers say.
+- Digits must be upright. A digit that is rotated by more than about 20 degrees may be read as another.
+- MNIST's writers are Americans of the 1990s. For a writing style that is neither in MNIST nor in the generator,
+  accuracy is lower than these numbers.
 
 ## Reproduce
 
-`make train ARGS="--students 3"`, for three seeds of the last {settings["last_epochs"]} epochs, then
-`python -m training.publish`. Released is the one to which the labels of MNIST's validation split and of the held-out
-styles are likeliest, here that of seed {published["seed"]}. The run took {metrics["minutes"]:.0f} minutes on two cores.
-The same seed gives the same model on the same kind of processor with as many threads; elsewhere expect others, a tenth
-of a point apart.
+Run `make train ARGS="--students 3"`, which trains three seeds of the last {settings["last_epochs"]} epochs, then
+`python -m training.publish`. The released seed, {published["seed"]}, has the lowest loss on MNIST's validation split
+and the held-out styles. The run took {metrics["minutes"]:.0f} minutes on two cores. The same seed gives the same model
+on the same kind of processor with the same number of threads. Elsewhere, expect a difference of about 0.1 percentage
+points.
 
 Code `{published["git_revision"]}`, Python {libraries["python"]}, torch {libraries["torch"]}, torchvision
 {libraries["torchvision"]}, numpy {libraries["numpy"]}.
@@ -116,7 +117,7 @@ def _numbers(measured: dict[str, Any], seeds: Sequence[dict[str, float | None]])
     if len(seeds) == 1:
         return "\n".join(
             [
-                "| | released, of one seed |",
+                "| | released, one seed |",
                 "|---|---|",
                 *(f"| {name} | {text} |" for name, text in rows(measured)),
             ]
@@ -143,10 +144,10 @@ def _worst(measured: dict[str, Any]) -> str:
             digit = min(range(10), key=lambda index: accuracy[index])
             others = [0 if index == digit else count for index, count in enumerate(confusion[digit])]
             sentences.append(
-                f"Of {title} the {digit} is read worst, {accuracy[digit]:.1%} right, and most often taken for a "
+                f"In {title}, the {digit} has the lowest accuracy, {accuracy[digit]:.1%}; most often it is read as a "
                 f"{others.index(max(others))}."
             )
-    return " ".join(sentences) + " Its errors, the surest first:"
+    return " ".join(sentences) + " The errors, by descending confidence:"
 
 
 def _errors(version: str, measured: dict[str, Any]) -> str:
@@ -166,23 +167,21 @@ def _training(settings: dict[str, Any]) -> str:
     text = ""
     if settings["teachers"]:
         text = (
-            f"{settings['teachers']} networks of {settings['teacher_width']:g} times the width learn for "
-            f"{settings['teacher_epochs']} epochs, and the released one, for {settings['epochs']}, from their mean "
-            f"opinion ({settings['teachers_share']:.0%} of the loss) beside the labels. "
+            f"Knowledge distillation: {settings['teachers']} networks of {settings['teacher_width']:g} times the width "
+            f"train for {settings['teacher_epochs']} epochs. The released network trains for {settings['epochs']} on "
+            f"the labels and on the mean of their outputs ({settings['teachers_share']:.0%} of the loss). "
         )
     return text + (
-        f"Of each batch {settings['drawn_share']:.0%} are drawn digits and {settings['none_share']:.0%} are none, in "
-        f"the last {settings['last_epochs']} epochs {settings['last_drawn_share']:.0%} and "
-        f"{settings['last_none_share']:.0%}; the rest is MNIST. All are turned, sheared, scaled and moved a little, "
-        "and their strokes thickened and thinned ([augmentation.py](augmentation.py), [mix.py](mix.py), "
-        "[fit.py](fit.py)). What is kept is the moving average of the weights, of the last epochs "
-        f"{settings['last_way_share']:.0%} of the way to it."
+        f"Of each batch, {settings['drawn_share']:.0%} are generated digits and {settings['none_share']:.0%} are "
+        f"generated non-digits, in the last {settings['last_epochs']} epochs {settings['last_drawn_share']:.0%} and "
+        f"{settings['last_none_share']:.0%}; the others are from MNIST. All are rotated, sheared, scaled and shifted, "
+        "and their strokes made thicker or thinner ([augmentation.py](augmentation.py), [mix.py](mix.py)). The saved "
+        "weights are a moving average. For the last epochs, it is interpolated with the average before them, by "
+        f"{settings['last_way_share']:.0%} ([fit.py](fit.py))."
     )
 
 
 def _called_digit(measured: dict[str, Any]) -> str:
     others = measured["omniglot"]
     share = f"{others['called_digit']:.0%} of Omniglot's characters are" if others else "some characters are"
-    return (
-        f"Whether a sign is a digit is a question of degree: {share} called one, many of which look like it."
-    )
+    return f"Some signs look like digits: {share} accepted as a digit."

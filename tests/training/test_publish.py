@@ -69,7 +69,7 @@ def test_publishing_writes_checkpoint_numbers_pictures_and_card(tmp_path, run, m
     accuracy = numbers["measured"]["mnist_test"]["accuracy"]
     assert [seed["MNIST test set, accuracy (95 % interval)"] for seed in numbers["seeds"]] == [accuracy] * 3
     text = card.read_text()
-    assert "How this run came to be chosen: The only run." in text
+    assert "How this run was selected: The only run." in text
     [row] = [line for line in text.splitlines() if line.startswith("| MNIST test set, accuracy")]
     assert row.endswith(f"| {accuracy:.2%} ± 0.00% |")
     pictures = re.findall(r"!\[[^]]*\]\(([^)]*)\)", text)

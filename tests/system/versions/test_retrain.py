@@ -21,7 +21,7 @@ def test_with_too_few_labels_nothing_is_trained_and_the_way_out_is_named(own_sys
     done = own_system.ops("retrain")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "1 labelled drawings: 1 usable for training, 0 for evaluation; at least 100 and 20 are needed. "
+        "1 labelled drawings: 1 for training (at least 100), 0 for evaluation (at least 20). "
         "Draw and label more on the page.",
-        f"Retraining failed; {RELEASED} stays the default.",
+        f"Retraining stopped; {RELEASED} stays the default.",
     ]
