@@ -12,7 +12,7 @@ from tests.documents import DOCUMENTS, SLOW, Block, blocks
 from tests.system.running import ROOT, RunningSystem, started
 
 BLOCKS = [block for document in DOCUMENTS for block in blocks(document)]
-# What is no part of a checkout, or is large.
+# State of this machine, large files and caches are not copied.
 LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", "var", "data", "runs", "backups", "*.mar", "__pycache__", ".*_cache"
 )
