@@ -1,6 +1,6 @@
 """Record docs/demo.gif: a digit is drawn, read, and a wrong reading is corrected, on the real page.
 
-.venv/test/bin/python -m docs.record_demo     # starts a system of its own; needs Chromium
+.venv/test/bin/python -m docs.record_demo     # starts a separate system; needs Chromium
 """
 
 import io

@@ -50,9 +50,7 @@ def swap(system: System, version: str) -> None:
         if version not in versions.served():
             _prove(system, versions, version)
         _let_serve(system, versions, Versions(version, previous=versions.default))
-        print(
-            f"{version} is the default now. {versions.default} stays loaded; to go back to it: make rollback"
-        )
+        _report(version, "now", versions.default)
 
 
 def rollback(system: System) -> None:
@@ -62,10 +60,7 @@ def rollback(system: System) -> None:
             raise OpsError("There is no previous version: no swap was made yet. See: make models")
         if _is_up(system, versions.previous):
             _let_serve(system, versions, Versions(versions.previous, previous=versions.default))
-            print(
-                f"{versions.previous} is the default again. {versions.default} stays loaded; "
-                "to go back to it: make rollback"
-            )
+            _report(versions.previous, "again", versions.default)
         else:
             raise OpsError(
                 f"The previous version {versions.previous} is not ready; {versions.default} stays the default. "
@@ -103,9 +98,7 @@ def promote(system: System) -> None:
             raise OpsError("There is no canary to promote. Start one: make canary VERSION=1.1 PERCENT=10")
         [version] = versions.split
         _let_serve(system, versions, Versions(version, previous=versions.default))
-        print(
-            f"{version} is the default now. {versions.default} stays loaded; to go back to it: make rollback"
-        )
+        _report(version, "now", versions.default)
 
 
 @contextmanager
@@ -249,6 +242,10 @@ def _let_serve(system: System, before: Versions, after: Versions) -> None:
         )
     if before.split:
         reload(system)
+
+
+def _report(default: str, when: str, loaded: str) -> None:
+    print(f"{default} is the default {when}. {loaded} stays loaded; to go back to it: make rollback")
 
 
 def _follow(system: System, after: Versions) -> None:

@@ -28,9 +28,11 @@ def _make(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def bare_checkout(tmp_path):
-    """A checkout in which nothing is installed."""
+    """A checkout in which nothing is installed, and whose first requirements file is broken."""
     shutil.copy(ROOT / "Makefile", tmp_path)
-    (tmp_path / "ops").mkdir()
+    for path in ROOT.glob("*/requirements*.txt"):
+        (tmp_path / path.relative_to(ROOT)).parent.mkdir(exist_ok=True)
+        (tmp_path / path.relative_to(ROOT)).touch()
     (tmp_path / "ops" / "requirements.txt").write_text("=broken=\n")
     return tmp_path
 
@@ -118,9 +120,6 @@ def test_an_install_that_fails_says_why_and_is_tried_again(bare_checkout):
 
 
 def test_a_selection_without_a_test_fails(bare_checkout):
-    for path in ROOT.glob("*/requirements*.txt"):
-        (bare_checkout / path.relative_to(ROOT)).parent.mkdir(exist_ok=True)
-        (bare_checkout / path.relative_to(ROOT)).touch()
     # In place of `python -m venv FOLDER`: programs of which pytest ends as where no test is selected.
     python = bare_checkout / "python"
     python.write_text(
@@ -143,9 +142,6 @@ def test_a_selection_without_a_test_fails(bare_checkout):
     [("native", ".venv/tracking/bin/python -m ops.tracking"), ("containers", "ops/containers.sh track")],
 )
 def test_an_mlflow_server_is_told_where_one_is_named(bare_checkout, place, tells):
-    for path in ROOT.glob("*/requirements*.txt"):
-        (bare_checkout / path.relative_to(ROOT)).parent.mkdir(exist_ok=True)
-        (bare_checkout / path.relative_to(ROOT)).touch()
     targets = ["train", "retrain", "archive", "swap", "rollback", "canary", "promote"]
 
     def times_told(*words: str) -> int:

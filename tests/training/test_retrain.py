@@ -48,7 +48,7 @@ def _retrain(folder, checkpoint=RELEASED_CHECKPOINT) -> int:
 
 
 class Lost(NamedTuple):
-    """What a whole run with a challenger that is no better leaves, and the images by which it was chosen and judged."""
+    """A complete run whose challenger is rejected: its output, and the images that selected and tested it."""
 
     folder: Path
     labelled: Labelled
