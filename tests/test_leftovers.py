@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+# These sessions start servers and hang, each in a process of its own.
+pytestmark = pytest.mark.service
 TIDY = """
 import subprocess, sys, tempfile
 
