@@ -34,7 +34,7 @@ ARCHIVE := .venv/serve/bin/python -m training.archive
 TRAINING := MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=2000000000 .venv/train/bin/python -m
 TRACK := .venv/tracking/bin/python -m ops.tracking
 INSTALLED := .venv/ops/installed
-ONLY_IN_CONTAINERS = echo "make $@ needs RUNS_IN=containers; natively use: git pull, make down, make up" >&2; exit 2
+ONLY_IN_CONTAINERS = echo "make $@ needs RUNS_IN=containers; natively: make down, git $(1), make up" >&2; exit 2
 REGISTRY_INSTALLED := .venv/registry/installed
 ARCHIVE_INSTALLED := .venv/serve/installed
 TRAINING_INSTALLED := .venv/train/installed
@@ -123,10 +123,10 @@ restore: $(INSTALLED) ## restore drawings, archives and versions from the backup
 
 .PHONY: upgrade undo
 upgrade: ## containers only: make a backup, then update images and migrations of the running system
-	@$(ONLY_IN_CONTAINERS)
+	@$(call ONLY_IN_CONTAINERS,pull)
 	@$(OPS) upgrade
 undo: ## containers only: return to the images before the last upgrade; no drawing is lost
-	@$(ONLY_IN_CONTAINERS)
+	@$(call ONLY_IN_CONTAINERS,switch --detach COMMIT)
 	@$(OPS) undo
 
 # The model

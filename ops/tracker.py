@@ -1,10 +1,10 @@
-"""An MLflow server and what it is told of a run, a version and an alias.
+"""Runs, versions and aliases on an MLflow server.
 
     tracker = Tracker(MlflowClient("http://127.0.0.1:5000"))
     tracker.register(Path("model_store/mnist-1.3.mar"), run)
     tracker.alias("champion", "1.3")
 
-Each tells only what the server does not know yet.
+Each method sends only what the server does not have yet.
 """
 
 import re
@@ -138,24 +138,26 @@ def _parameters(content: dict[str, Any]) -> list[Param]:
 
 
 def card(name: str, content: dict[str, Any]) -> str:
-    """The model card of a run or a version, as Markdown: what it is, learned from and reached."""
+    """The model card of a run or a version, as Markdown: purpose, training data, metrics and settings."""
     numbers = {name: value for name, value in content["metrics"].items() if isinstance(value, float)}
-    learned = "MNIST's training set and drawings that training/strokes makes"
+    data = "MNIST's training set and generated drawings"
     if "champion" in content:
         labelled = len(content["labelled_drawings"])
-        learned = f"what {content['champion']} learned from, which it starts from, and {labelled} drawings of people"
+        data = f"the data of {content['champion']}, from whose weights it starts, and {labelled} labelled drawings"
     return "\n".join(
         [
             f"# Model card: {name}",
             "",
-            "A convolutional network that names one handwritten digit, says how sure it is, and says so when a drawing",
-            f"is none. Trained by commit {content['git_revision']} on {learned}.",
-            "Its intended use and its limits are those of training/MODEL_CARD.md in the repository.",
+            "A convolutional network that reads one handwritten digit. It also gives a calibrated confidence, and a",
+            "score that tells digits from other drawings.",
+            f"Trained by commit {content['git_revision']} on {data}.",
+            "For intended use and limits see training/MODEL_CARD.md in the repository.",
             "",
-            "Measured on MNIST's validation split and on held-out styles of drawing, which it did not learn from; what",
-            "is called test is MNIST's test set, which chose nothing:",
+            "Metrics named `validation` and `held_out` are measured on MNIST's validation split and on held-out",
+            "drawing styles; the model did not learn from these. Metrics named `test` are measured on MNIST's test",
+            "set, which selected nothing.",
             "",
-            "| number | value |",
+            "| metric | value |",
             TABLE_HEAD,
             *(f"| {number} | {value:.4f} |" for number, value in numbers.items()),
             "",

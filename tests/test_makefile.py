@@ -180,9 +180,10 @@ def test_the_same_command_goes_to_processes_or_containers(tmp_path, place, words
     assert (".venv" in done.stdout) is (place == "native")
 
 
-def test_an_upgrade_is_for_containers():
-    done = _make("upgrade", "RUNS_IN=native")
+@pytest.mark.parametrize(("target", "command"), [("upgrade", "pull"), ("undo", "switch --detach COMMIT")])
+def test_an_upgrade_is_for_containers(target, command):
+    done = _make(target, "RUNS_IN=native")
     assert done.returncode == 2
     assert done.stderr.splitlines()[0] == (
-        "make upgrade needs RUNS_IN=containers; natively use: git pull, make down, make up"
+        f"make {target} needs RUNS_IN=containers; natively: make down, git {command}, make up"
     )

@@ -1,6 +1,6 @@
 """What a drawing may change without another answer, and what must not be called a digit.
 
-    kept(predictor)            # {"moved": 0.998, "30 to 100 % of the canvas": 0.994, ...}
+    kept(predictor)            # {"moved": 0.998, "scaled to 30 to 100 % of the canvas": 0.994, ...}
     called_a_digit(predictor)  # {"blank": 0.0, "dot": 0.0, ...}
 
 The digits are the generator's, in all its styles; what is no digit here is of a making of its own, which no model has
@@ -60,8 +60,12 @@ def _moved(drawn: Drawn, rng: np.random.Generator) -> Drawn:
 
 CHANGES: dict[str, Change] = {
     "moved": _moved,
-    "30 to 100 % of the canvas": lambda drawn, rng: replace(drawn, size=float(rng.uniform(0.3, 1) * CANVAS)),
-    "brush of 6 to 30 pixels": lambda drawn, rng: replace(drawn, brush=float(rng.uniform(6, 30))),
+    "scaled to 30 to 100 % of the canvas": lambda drawn, rng: replace(
+        drawn, size=float(rng.uniform(0.3, 1) * CANVAS)
+    ),
+    "drawn with a brush of 6 to 30 pixels": lambda drawn, rng: replace(
+        drawn, brush=float(rng.uniform(6, 30))
+    ),
     "inverted": lambda drawn, _: replace(drawn, inverted=True),
     "rotated by 10 degrees": lambda drawn, rng: replace(drawn, degrees=float(rng.choice([-10, 10]))),
 }

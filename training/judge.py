@@ -65,8 +65,8 @@ def judge(champion: Predictor, challenger: Predictor, by: JudgedBy) -> Verdict:
     ours, theirs = answers(champion, labelled.images), answers(challenger, labelled.images)
     right = (ours.digits == labelled.labels, theirs.digits == labelled.labels)
     lines = [
-        _paired("people's labelled drawings, read right", *right),
-        _paired("people's labelled drawings, not called none", ours.is_digit, theirs.is_digit),
+        _paired("labelled drawings, accuracy", *right),
+        _paired("labelled drawings, accepted as a digit", ours.is_digit, theirs.is_digit),
         *what_was_known(champion, challenger, by.validation, by.held_out),
         *_behaviour(champion, challenger),
     ]
@@ -83,19 +83,19 @@ def what_was_known(
     for name, digits in (("MNIST validation", validation), ("held-out styles", styles)):
         ours, theirs = answers(champion, digits.images), answers(challenger, digits.images)
         lines += [
-            _paired(f"{name}, read right", ours.digits == digits.labels, theirs.digits == digits.labels),
+            _paired(f"{name}, accuracy", ours.digits == digits.labels, theirs.digits == digits.labels),
             _calibration(name, ours, theirs, digits.labels),
-            _paired(f"{name}, not called none", ours.is_digit, theirs.is_digit),
+            _paired(f"{name}, accepted as a digit", ours.is_digit, theirs.is_digit),
         ]
     refused = [~answers(model, held_out.images[none]).is_digit for model in (champion, challenger)]
-    return [*lines, _paired("held-out kinds of none, called none", *refused)]
+    return [*lines, _paired("held-out non-digits, rejected", *refused)]
 
 
 def _paired(name: str, ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> Line:
     """Counts of the same drawings: worse is what chance would hardly make of equals."""
     lost, won = int((ours & ~theirs).sum()), int((~ours & theirs).sum())
     worse = gains(theirs, ours) < SIGNIFICANT
-    return Line(name, _share(ours), _share(theirs), holds=not worse, note=f"{won} won, {lost} lost")
+    return Line(name, _share(ours), _share(theirs), holds=not worse, note=f"{won} gained, {lost} lost")
 
 
 def gains(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> float:
@@ -119,7 +119,7 @@ def _behaviour(champion: Predictor, challenger: Predictor) -> list[Line]:
     ours, theirs = kept(champion), kept(challenger)
     lines = [
         Line(
-            f"keeps its answer: {name}",
+            f"invariance, same digit when {name}",
             ours[name],
             theirs[name],
             holds=theirs[name] >= ours[name] - BEHAVIOUR_MARGIN,
@@ -129,7 +129,7 @@ def _behaviour(champion: Predictor, challenger: Predictor) -> list[Line]:
     ours, theirs = called_a_digit(champion), called_a_digit(challenger)
     return lines + [
         Line(
-            f"{name}, called a digit",
+            f"{name}, accepted as a digit",
             ours[name],
             theirs[name],
             holds=theirs[name] <= ours[name] + BEHAVIOUR_MARGIN,

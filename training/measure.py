@@ -112,12 +112,12 @@ def figures(numbers: dict[str, Any]) -> dict[str, float | None]:
         of = numbers[key] or {}
         found[f"{title}, {ACCURACY}"] = of.get("accuracy")
         found[f"{title}, calibration error in 15 bins"] = of.get("calibration_error")
-        found[f"{title}, called no digit"] = of.get("called_no_digit")
+        found[f"{title}, rejected as not a digit"] = of.get("called_no_digit")
     others = numbers["omniglot"] or {}
     found["AUROC of digit_score, pendigits against Omniglot"] = others.get("area_under_curve")
-    found["Omniglot, called a digit"] = others.get("called_digit")
-    found |= {f"{kind}, called a digit": share for kind, share in numbers["called_a_digit"].items()}
-    found |= {f"keeps its answer: {change}": share for change, share in numbers["kept"].items()}
+    found["Omniglot, accepted as a digit"] = others.get("called_digit")
+    found |= {f"{kind}, accepted as a digit": share for kind, share in numbers["called_a_digit"].items()}
+    found |= {f"invariance, same digit when {change}": share for change, share in numbers["kept"].items()}
     found["same digit in ONNX Runtime and in torch"] = numbers["served_as_eager"]
     return found
 

@@ -38,7 +38,7 @@ RETRAINED = DESCRIPTION | {
     "labelled_drawings": {"a": 1, "b": 2},
     "judged": [
         {
-            "name": "people's drawings, read right",
+            "name": "labelled drawings, accuracy",
             "champion": 0.79,
             "challenger": 0.9,
             "holds": True,
@@ -195,8 +195,8 @@ def test_archives_are_versions_of_their_runs_and_aliases_say_who_serves(told):
     assert files == {"model_card.md", "challenger.json", "report.html", "archive"}
     metrics = {each["key"]: each["value"] for each in run["data"]["metrics"]}
     assert metrics["labelled_drawings"] == 2
-    assert metrics["peoples drawings read right/champion"] == 0.79
-    assert metrics["peoples drawings read right/challenger"] == 0.9
+    assert metrics["labelled drawings accuracy/champion"] == 0.79
+    assert metrics["labelled drawings accuracy/challenger"] == 0.9
     uri = run["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
     kept = requests.get(
         f"{told.address}/api/2.0/mlflow-artifacts/artifacts/{uri}/archive/{challenger.name}", timeout=30

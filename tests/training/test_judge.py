@@ -89,7 +89,7 @@ def test_who_reads_more_of_peoples_drawings_wins(model, by):
     worse = Wrong(model, 0.1, by.labelled.digits.images)
     verdict = judge(worse, model, by)
     assert verdict.wins
-    assert verdict.lines[0].note == "12 won, 0 lost"
+    assert verdict.lines[0].note == "12 gained, 0 lost"
     # Two more of 120 may be chance.
     assert not judge(Wrong(model, 2 / 120, by.labelled.digits.images), model, by).wins
 
@@ -102,20 +102,20 @@ def test_who_reads_fewer_of_anything_does_not(model, by):
     ):
         verdict = judge(champion, Wrong(model, 0.3, images), by)
         assert verdict.better
-        assert f"{name}, read right" in _failed(verdict)
+        assert f"{name}, accuracy" in _failed(verdict)
         assert not verdict.wins
 
 
 def test_who_calls_digits_none_or_none_digits_does_not(model, by):
     champion = Wrong(model, 0.1, by.labelled.digits.images)
     verdict = judge(champion, Wrong(model, 0.2, by.validation.images, is_digit=False), by)
-    assert _failed(verdict) == ["MNIST validation, not called none"]
+    assert _failed(verdict) == ["MNIST validation, accepted as a digit"]
     none = by.held_out.images[by.held_out.labels == 10]
     refusing = Wrong(model, 1.0, none, is_digit=False)
     verdict = judge(
         Wrong(refusing, 0.1, by.labelled.digits.images), Wrong(model, 1.0, none, is_digit=True), by
     )
-    assert _failed(verdict) == ["held-out kinds of none, called none"]
+    assert _failed(verdict) == ["held-out non-digits, rejected"]
 
 
 def test_who_is_less_honest_about_how_sure_it_is_does_not(model, by):
@@ -128,4 +128,4 @@ def test_who_keeps_fewer_answers_does_not(model, by):
     champion = Wrong(model, 0.1, by.labelled.digits.images)
     challenger = Wrong(model, 0.0, by.validation.images)
     challenger.moved = 0.98
-    assert _failed(judge(champion, challenger, by)) == ["keeps its answer: moved"]
+    assert _failed(judge(champion, challenger, by)) == ["invariance, same digit when moved"]

@@ -74,11 +74,11 @@ def test_everything_is_measured_with_and_without_real_drawings(predictor, digits
     assert numbers["pendigits"]["digits"] == 30
     assert numbers["omniglot"] == {"drawings": 5, "called_digit": 0.0, "area_under_curve": 1.0}
     assert numbers["served_as_eager"] == 1.0
-    assert dict(measure.rows(numbers))["Omniglot, called a digit"] == "0.00%"
+    assert dict(measure.rows(numbers))["Omniglot, accepted as a digit"] == "0.00%"
     monkeypatch.setattr(real_drawings, "digits", lambda: None)
     without = measure.measured(predictor, digits)
     assert without["pendigits"] is None
-    assert dict(measure.rows(without))["Omniglot, called a digit"] == "not measured"
+    assert dict(measure.rows(without))["Omniglot, accepted as a digit"] == "not measured"
 
 
 def test_a_network_that_serves_other_digits_is_seen(digits):
@@ -113,7 +113,7 @@ def test_a_change_changes_the_drawing_and_keeps_it_on_the_canvas(change):
     after = np.asarray(behaviour.CHANGES[change](drawn, rng).image()).astype(int)
     assert np.abs(after - before).mean() > 1
     border = np.concatenate([after[0], after[-1], after[:, 0], after[:, -1]])
-    assert (border == border[0]).all() or change == "30 to 100 % of the canvas"
+    assert (border == border[0]).all() or change == "scaled to 30 to 100 % of the canvas"
 
 
 def test_what_is_kept_is_counted_by_answers(predictor):

@@ -22,13 +22,13 @@ AT_LEAST = {
     "pendigits, accuracy (95 % interval)": 0.99,
     "AUROC of digit_score, pendigits against Omniglot": 0.97,
     "same digit in ONNX Runtime and in torch": 0.9995,
-    **{f"keeps its answer: {change}": 0.99 for change in behaviour.CHANGES},
+    **{f"invariance, same digit when {change}": 0.99 for change in behaviour.CHANGES},
 }
 AT_MOST = {
     "MNIST test set, calibration error in 15 bins": 0.003,
     "pendigits, calibration error in 15 bins": 0.006,
-    "pendigits, called no digit": 0.03,
-    **{f"{kind}, called a digit": 0.01 for kind in behaviour.NOTHINGS},
+    "pendigits, rejected as not a digit": 0.03,
+    **{f"{kind}, accepted as a digit": 0.01 for kind in behaviour.NOTHINGS},
 }
 
 

@@ -92,7 +92,7 @@ def lost(tmp_path_factory) -> Lost:
 def test_a_challenger_that_is_no_better_may_not_follow_and_the_report_says_why(lost: Lost):
     said = (lost.folder / "report.txt").read_text()
     assert "260 new, 0 removed, 0 changed" in said
-    assert "people's labelled drawings, read right" in said
+    assert "labelled drawings, accuracy" in said
     assert "does not replace 1.0: it is not significantly better on labelled drawings" in said
     page = (lost.folder / "report.html").read_text()
     assert "<h2>Left out for manual review</h2>" in page
@@ -104,7 +104,7 @@ def test_a_challenger_that_is_no_better_may_not_follow_and_the_report_says_why(l
     assert not any(is_held(id_) for id_ in learned)
     assert Predictor.load(lost.folder / "challenger.pt", "1.1").is_compiled
     described = json.loads((lost.folder / "challenger.json").read_text())
-    assert described["judged"][0]["name"] == "people's labelled drawings, read right"
+    assert described["judged"][0]["name"] == "labelled drawings, accuracy"
     assert [epoch.keys() for epoch in described["metrics"]["curve"]] == [{"loss"}]
     assert not (lost.folder / "work").exists()
 
