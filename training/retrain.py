@@ -77,8 +77,8 @@ def retrain(champion: Path, version: str, labelled: Labelled, folder: Path, reci
     screened = screen(before, to_learn)
     if len(screened.kept) < FEWEST or len(held_labelled) < FEWEST * 0.2:
         raise ValueError(
-            f"{len(labelled)} labelled drawings: {len(screened.kept)} for training (at least {FEWEST}), "
-            f"{len(held_labelled)} for evaluation (at least {FEWEST * 0.2:.0f}). Draw and label more on the page."
+            f"{len(labelled)} labelled drawings: {len(screened.kept)} for training ({FEWEST} needed), "
+            f"{len(held_labelled)} for evaluation ({FEWEST * 0.2:.0f} needed). Draw and label more on the page."
         )
     learned, validation = split(data.load(train=True), recipe)
     drawings, held_out = drawings_of(recipe, folder)

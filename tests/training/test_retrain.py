@@ -146,7 +146,7 @@ def test_too_few_labels_are_said_with_a_way_out(tmp_path, little, monkeypatch, c
     monkeypatch.setattr(retrain, "fetch", lambda *_: Labelled([str(n) for n in range(30)], digits))
     assert _retrain(tmp_path) == 1
     assert "30 labelled drawings: " in (said := capsys.readouterr().err)
-    assert "for evaluation (at least 20). Draw and label more" in said
+    assert "for evaluation (20 needed). Draw and label more" in said
 
 
 def test_what_is_not_there_is_said_in_one_line(tmp_path, little, monkeypatch, capsys):

@@ -21,7 +21,7 @@ def test_with_too_few_labels_nothing_is_trained_and_the_way_out_is_named(own_sys
     done = own_system.ops("retrain")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "1 labelled drawings: 1 for training (at least 100), 0 for evaluation (at least 20). "
+        "1 labelled drawings: 1 for training (100 needed), 0 for evaluation (20 needed). "
         "Draw and label more on the page.",
         f"Retraining stopped; {RELEASED} stays the default.",
     ]
