@@ -19,6 +19,7 @@ from pathlib import Path
 
 import settings
 from ops import postgres, secrets
+from ops.management import Management
 from ops.ports import free_ports
 from ops.system import ROOT, System
 
@@ -129,9 +130,8 @@ def noop_archives(workers: int) -> Iterator[list[Path]]:
 
 def register(system: System, model: str) -> None:
     """Let TorchServe serve an archive of the store, and wait until its workers are up."""
-    url = f"http://127.0.0.1:{system.management_port}/models?url={model}.mar&synchronous=true"
-    with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=START_TIMEOUT_S):
-        pass
+    parameters = {"url": f"{model}.mar", "synchronous": "true"}
+    Management(system.management_address).ask("POST", "/models", parameters, START_TIMEOUT_S)
 
 
 @contextmanager

@@ -134,11 +134,11 @@ def _settle(system: System) -> None:
     versions = Versions.read(system.versions)
     wanted = {*versions.served(), versions.previous} - {None}
     deadline = time.monotonic() + SETTLE_TIMEOUT_S
-    with Management(system.management_url) as management:
-        while set(management.registered()) != wanted:
-            if time.monotonic() > deadline:
-                raise StartError(f"{set(management.registered())} are registered, and {wanted} should be")
-            time.sleep(POLL_S)
+    management = Management(system.management_address)
+    while set(management.registered()) != wanted:
+        if time.monotonic() > deadline:
+            raise StartError(f"{set(management.registered())} are registered, and {wanted} should be")
+        time.sleep(POLL_S)
 
 
 def _version(body: bytes) -> str:

@@ -1,17 +1,21 @@
 """TorchServe's management API, for one model name.
 
-    with Management("http://127.0.0.1:8003") as management:
-        management.register("1.1")
-        management.registered()["1.1"].is_up   # True, seconds later
+    management = Management("unix:/tmp/mnist-1000-0a1b2c3d/torchserve/management.sock")
+    management.register("1.1")
+    management.registered()["1.1"].is_up   # True, seconds later
 
-Every call raises requests.RequestException where TorchServe does not answer, or answers with an error.
+An address is written as in TorchServe's configuration: unix:/PATH, or http://HOST:PORT as in containers.
+Every call raises ManagementError where TorchServe does not answer, or answers with an error.
 """
 
+import contextlib
+import http.client
+import json
+import socket
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, NamedTuple, Self
-
-import requests
+from typing import Any, NamedTuple
+from urllib.parse import urlencode, urlsplit
 
 from ops.versions import archive_name
 
@@ -20,6 +24,23 @@ REQUEST_TIMEOUT_S = 5.0
 # It unpacks the archive before it answers.
 REGISTER_TIMEOUT_S = 30.0
 READY = "READY"
+SOCKET = "unix:"
+
+
+class ManagementError(Exception):
+    """What TorchServe did not do, in one line."""
+
+
+class AwayError(ManagementError):
+    """TorchServe does not listen, or broke the connection: it starts, or stops."""
+
+
+class RefusedError(ManagementError):
+    """TorchServe answered with an error, and this is its message."""
+
+
+class NotFoundError(RefusedError):
+    """TorchServe knows no such model, version or archive."""
 
 
 class Worker(NamedTuple):
@@ -45,34 +66,25 @@ class Registered:
 
 
 class Management:
-    """The management API of a TorchServe."""
+    """The management API of the TorchServe at an address. No proxy is asked, whatever the environment names."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._session = requests.Session()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Give back the connection."""
-        self._session.close()
+    def __init__(self, address: str) -> None:
+        self._address = address
 
     def registered(self) -> dict[str, Registered]:
         """Each registered version; one that is registered may have no worker that answers."""
-        response = self._session.get(f"{self._url}/models/{MODEL}/all", timeout=REQUEST_TIMEOUT_S)
-        if response.status_code == HTTPStatus.NOT_FOUND:
+        try:
+            descriptions = self.ask("GET", f"/models/{MODEL}/all")
+        except NotFoundError:
             return {}
-        response.raise_for_status()
-        return {found.version: found for found in map(_registered, response.json())}
+        return {found.version: found for found in map(_registered, descriptions)}
 
     def default(self) -> str | None:
         """The version that answers requests which name none; None while nothing is registered."""
-        response = self._session.get(f"{self._url}/models/{MODEL}", timeout=REQUEST_TIMEOUT_S)
-        if response.status_code == HTTPStatus.NOT_FOUND:
+        try:
+            return str(self.ask("GET", f"/models/{MODEL}")[0]["modelVersion"])
+        except NotFoundError:
             return None
-        response.raise_for_status()
-        return str(response.json()[0]["modelVersion"])
 
     def register(self, version: str) -> None:
         """Register an archive of the model store; its workers come up meanwhile.
@@ -80,28 +92,71 @@ class Management:
         Asked to wait for them, TorchServe would answer nobody whose connection is served by the same thread.
         """
         parameters = {"url": archive_name(version), "synchronous": "false"}
-        self._session.post(
-            f"{self._url}/models", params=parameters, timeout=REGISTER_TIMEOUT_S
-        ).raise_for_status()
+        self.ask("POST", "/models", parameters, REGISTER_TIMEOUT_S)
 
     def unregister(self, version: str) -> None:
         """Take a version out, if it is there, and end its workers with whatever they are at. Its archive stays."""
-        response = self._session.delete(f"{self._url}/models/{MODEL}/{version}", timeout=REQUEST_TIMEOUT_S)
-        if response.status_code != HTTPStatus.NOT_FOUND:
-            response.raise_for_status()
+        with contextlib.suppress(NotFoundError):
+            self.ask("DELETE", f"/models/{MODEL}/{version}")
 
     def scale(self, version: str, workers: int) -> None:
         """Let a version have so many workers; does not wait for new ones."""
         parameters = {"min_worker": str(workers), "max_worker": str(workers)}
-        self._session.put(
-            f"{self._url}/models/{MODEL}/{version}", params=parameters, timeout=REQUEST_TIMEOUT_S
-        ).raise_for_status()
+        self.ask("PUT", f"/models/{MODEL}/{version}", parameters)
 
     def set_default(self, version: str) -> None:
         """Let requests that name no version go to this one; TorchServe does not look whether it has workers."""
-        self._session.put(
-            f"{self._url}/models/{MODEL}/{version}/set-default", timeout=REQUEST_TIMEOUT_S
-        ).raise_for_status()
+        self.ask("PUT", f"/models/{MODEL}/{version}/set-default")
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        parameters: dict[str, str] | None = None,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> Any:
+        """TorchServe's answer to one request, read from JSON."""
+        target = f"{path}?{urlencode(parameters)}" if parameters else path
+        with contextlib.closing(_connection(self._address, timeout_s)) as connection:
+            try:
+                connection.request(method, target)
+                response = connection.getresponse()
+                body = response.read()
+            except TimeoutError:
+                raise ManagementError(f"no answer to {method} {path} within {timeout_s:g} s") from None
+            except (OSError, http.client.HTTPException) as error:
+                raise AwayError(f"no answer to {method} {path}: {error}") from None
+        return _content(response.status, body)
+
+
+def _connection(address: str, timeout_s: float) -> http.client.HTTPConnection:
+    if address.startswith(SOCKET):
+        return _SocketConnection(address.removeprefix(SOCKET), timeout_s)
+    return http.client.HTTPConnection(urlsplit(address).netloc, timeout=timeout_s)
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP over the Unix socket at a path."""
+
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def _content(status: int, body: bytes) -> Any:
+    try:
+        content = json.loads(body)
+        if status < HTTPStatus.BAD_REQUEST:
+            return content
+        message = " ".join(str(content["message"]).split())
+    except (ValueError, KeyError, TypeError):
+        message = f"status {status} and no JSON with a message"
+    raise NotFoundError(message) if status == HTTPStatus.NOT_FOUND else RefusedError(message)
 
 
 def _registered(description: dict[str, Any]) -> Registered:
@@ -113,14 +168,3 @@ def _registered(description: dict[str, Any]) -> Registered:
         wanted_workers=description.get("minWorkers", 0),
         pending=description.get("jobQueueStatus", {}).get("pendingRequests", 0),
     )
-
-
-def reason(error: Exception) -> str:
-    """What TorchServe said of an error, in one line."""
-    response = getattr(error, "response", None)
-    if response is None:
-        return str(error)
-    try:
-        return " ".join(str(response.json()["message"]).split())
-    except (ValueError, KeyError, TypeError):
-        return str(error)

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-import requests
 
 from ops import lock, postgres
 from ops.archives import PROVENANCE, DamagedError, read_json
-from ops.management import READY, Management, Registered
+from ops.management import READY, Management, ManagementError, Registered
 from ops.system import System
 from ops.versions import Versions, in_order
 
@@ -106,8 +105,8 @@ def _right(used: Used) -> str:
 
 
 def _registered(system: System) -> tuple[dict[str, Registered], str]:
-    with Management(system.management_url) as management, contextlib.suppress(requests.RequestException):
-        return management.registered(), ""
+    with contextlib.suppress(ManagementError):
+        return Management(system.management_address).registered(), ""
     return {}, "TorchServe unavailable: workers and queues are unknown. See: make status"
 
 

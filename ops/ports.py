@@ -4,7 +4,7 @@ import socket
 
 from ops.errors import OpsError
 
-# What one system takes: its public port and the eight above it (ops/system.py).
+# What one system takes: its public port, and of the eight above it those in ops/system.py.
 OF_A_SYSTEM = 9
 LAST = 65_535
 

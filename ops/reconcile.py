@@ -1,6 +1,6 @@
 """Bring TorchServe to the versions that should be served.
 
-    reconciler = Reconciler(Management(url), output, report, up_within_s=60)
+    reconciler = Reconciler(Management(address), output, report, up_within_s=60)
     reconciler.bring(Versions.read(path))      # again and again: each call does what can be done now
 
 Registers what is missing, sets the default once it answers, keeps the previous version warm with one worker, and takes
@@ -18,9 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import requests
-
-from ops.management import READY, Management, Registered, reason
+from ops.management import READY, Management, RefusedError, Registered
 from ops.versions import Versions
 from ops.workers_output import WorkersOutput
 
@@ -59,8 +57,7 @@ class Reconciler:
     def bring(self, wanted: Versions) -> None:
         """Do what is to be done now.
 
-        Raises NotUpError where the default cannot be served, and requests.RequestException where TorchServe does not
-        answer.
+        Raises NotUpError where the default cannot be served, and ManagementError where TorchServe does not answer.
         """
         if wanted.default not in self.management.registered():
             self._register(wanted.default)
@@ -82,8 +79,8 @@ class Reconciler:
         self.output.forget(version)
         try:
             self.management.register(version)
-        except requests.HTTPError as error:
-            raise NotUpError(reason(error)) from None
+        except RefusedError as error:
+            raise NotUpError(str(error)) from None
         try:
             self._wait_for(version)
         except NotUpError:

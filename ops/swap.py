@@ -18,13 +18,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import psutil
-import requests
 
 import settings
 from ops import lock, supervisor
 from ops.archives import MANIFEST, DamagedError, read_json, refuse_damaged
 from ops.errors import OpsError, UsageError
-from ops.management import MODEL, Management
+from ops.management import MODEL, Management, ManagementError
 from ops.reload import reload
 from ops.selfcheck import CheckError, check
 from ops.system import System
@@ -117,8 +116,8 @@ def _changing(system: System) -> Iterator[Versions]:
 def _runs(system: System) -> bool:
     if not system.in_containers:
         return supervisor.processes(system) is not None
-    with Management(system.management_url) as management, contextlib.suppress(requests.RequestException):
-        management.registered()
+    with contextlib.suppress(ManagementError):
+        Management(system.management_address).registered()
         return True
     return False
 
@@ -219,15 +218,15 @@ def _rejection(system: System) -> dict[str, str]:
 
 def _is_up(system: System, version: str) -> bool:
     """Whether all workers that a version should have are ready; False while TorchServe does not answer."""
-    with Management(system.management_url) as management, contextlib.suppress(requests.RequestException):
-        found = management.registered().get(version)
+    with contextlib.suppress(ManagementError):
+        found = Management(system.management_address).registered().get(version)
         return found is not None and found.is_up
     return False
 
 
 def _is_default(system: System, version: str) -> bool:
-    with Management(system.management_url) as management, contextlib.suppress(requests.RequestException):
-        return management.default() == version
+    with contextlib.suppress(ManagementError):
+        return Management(system.management_address).default() == version
     return False
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import settings
+from ops.errors import OpsError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,7 +29,7 @@ class Hosts:
 
     inner: str = "127.0.0.1"
     inference: str = "127.0.0.1"
-    management: str = "127.0.0.1"
+    management: str = ""  # natively it is a socket
     page: str = "127.0.0.1"
     database: str = "127.0.0.1"
 
@@ -40,6 +41,8 @@ IN_CONTAINERS = Hosts(
     page="page-inner",
     database="postgres",
 )
+MANAGEMENT_PORT = 8003  # in containers
+LONGEST_SOCKET_PATH = 107  # bytes, by Linux
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,12 @@ class System:
         self._record.write_text(json.dumps(record) + "\n", encoding="utf-8")
 
     def make_folders(self) -> None:
-        """Create the folders of this system; secrets and run-time files are the owner's alone."""
+        """Create the folders of this system; secrets and sockets are the owner's alone. Raises OpsError."""
+        if (length := len(os.fsencode(self.management_socket))) > LONGEST_SOCKET_PATH:
+            raise OpsError(
+                f"TMPDIR '{self.sockets.parent}' is too long: {self.management_socket} has {length} bytes, and the "
+                f"path of a socket may have {LONGEST_SOCKET_PATH}. Set a shorter one, for example: TMPDIR=/tmp make up"
+            )
         self.state.mkdir(parents=True, exist_ok=True)
         for folder in (self.logs, self.outbox.parent, self.run):
             folder.mkdir(exist_ok=True)
@@ -111,10 +119,6 @@ class System:
     @property
     def inference_port(self) -> int:
         return self.gateway_port + 2
-
-    @property
-    def management_port(self) -> int:
-        return self.gateway_port + 3
 
     @property
     def metrics_port(self) -> int:
@@ -145,8 +149,14 @@ class System:
         return f"http://{self.hosts.inference}:{self.inference_port}"
 
     @property
-    def management_url(self) -> str:
-        return f"http://{self.hosts.management}:{self.management_port}"
+    def management_address(self) -> str:
+        """As TorchServe's configuration writes it.
+
+        Natively a socket: a web page in a browser on this machine sends requests to any port of loopback.
+        """
+        if self.in_containers:
+            return f"http://{self.hosts.management}:{MANAGEMENT_PORT}"
+        return f"unix:{self.management_socket}"
 
     @property
     def page_url(self) -> str:
@@ -213,9 +223,14 @@ class System:
 
     @property
     def sockets(self) -> Path:
-        """A short path for UNIX sockets, whose names may have 107 bytes, however deep the checkout lies."""
+        """A short path for Unix sockets, however deep the checkout lies."""
         digest = hashlib.sha256(os.fsencode(self.state)).hexdigest()[:8]
         return Path(tempfile.gettempdir()) / f"mnist-{os.getuid()}-{digest}"
+
+    @property
+    def management_socket(self) -> Path:
+        """TorchServe's management natively, in the folder that TorchServe has to itself."""
+        return self.sockets / "torchserve" / "management.sock"
 
     def python(self, environment: str) -> Path:
         """The interpreter of one of the environments that `make` creates: ops, page, serve or train."""
@@ -228,7 +243,6 @@ def ports(system: System) -> Iterable[tuple[str, int]]:
         ("gateway", system.gateway_port),
         ("gateway, inner listener", system.inner_port),
         ("TorchServe, inference", system.inference_port),
-        ("TorchServe, management", system.management_port),
         ("TorchServe, metrics", system.metrics_port),
         ("page", system.page_port),
         ("PostgreSQL", system.database_port),

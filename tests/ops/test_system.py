@@ -1,12 +1,24 @@
 import dataclasses
 import stat
 
-from ops.system import System, ports
+import pytest
+
+from ops.errors import OpsError
+from ops.ports import OF_A_SYSTEM
+from ops.system import IN_CONTAINERS, LONGEST_SOCKET_PATH, System, ports
 
 
 def test_every_port_follows_the_public_one(system):
     numbers = [number for _, number in ports(system)]
-    assert numbers == list(range(system.gateway_port, system.gateway_port + 9))
+    assert numbers == sorted(set(numbers))
+    assert (numbers[0], numbers[-1]) == (system.gateway_port, system.gateway_port + OF_A_SYSTEM - 1)
+
+
+def test_torchserves_management_is_on_no_port_natively(system):
+    assert "TorchServe, management" not in dict(ports(system))
+    assert system.management_address == f"unix:{system.sockets}/torchserve/management.sock"
+    in_a_container = dataclasses.replace(system, hosts=IN_CONTAINERS)
+    assert in_a_container.management_address == "http://torchserve-management:8003"
 
 
 def test_the_system_as_it_was_started_is_found_again(system, monkeypatch):
@@ -24,7 +36,20 @@ def test_two_systems_share_no_socket_folder(system):
 
 def test_socket_paths_stay_short_however_deep_the_checkout_lies(system):
     deep = dataclasses.replace(system, state=system.state / ("deep/" * 100))
-    assert len(str(deep.sockets / "torchserve" / ".ts.sock.9000")) < 107
+    for name in (".ts.sock.9000", "management.sock"):
+        assert len(str(deep.sockets / "torchserve" / name)) < LONGEST_SOCKET_PATH
+
+
+def test_a_temporary_folder_that_is_too_long_for_a_socket_is_named(tmp_path, system, monkeypatch):
+    long = tmp_path / ("d" * 60)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    with pytest.raises(
+        OpsError, match=rf"^TMPDIR '{long}' is too long: \S+ has \d+ bytes, .+: TMPDIR=/tmp make up$"
+    ):
+        system.make_folders()
+    assert not system.sockets.exists()
+    monkeypatch.undo()
 
 
 def test_secrets_and_sockets_are_closed_to_others(system):

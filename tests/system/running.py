@@ -24,6 +24,7 @@ import psycopg
 import requests
 
 from ops import leftovers, postgres
+from ops.management import ManagementError
 from ops.ports import OF_A_SYSTEM, free_ports
 from ops.system import System
 
@@ -172,7 +173,7 @@ def eventually(look: Callable[[], Any], timeout_s: float = 60.0) -> Any:
             if value:
                 return value
             failure: BaseException = AssertionError(f"still {value!r} after {timeout_s} s")
-        except (AssertionError, requests.RequestException, psycopg.Error) as error:
+        except (AssertionError, requests.RequestException, psycopg.Error, ManagementError) as error:
             failure = error
         if time.monotonic() > deadline:
             raise failure

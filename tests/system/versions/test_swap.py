@@ -312,14 +312,12 @@ def _begun(system: RunningSystem, *words: str) -> subprocess.Popen[str]:
 
 
 def _registered(system: RunningSystem) -> set[str]:
-    with Management(system.system.management_url) as management:
-        return set(management.registered())
+    return set(Management(system.system.management_address).registered())
 
 
 def _is_up(system: RunningSystem, version: str) -> bool:
-    with Management(system.system.management_url) as management:
-        found = management.registered().get(version)
-        return found is not None and found.is_up
+    found = Management(system.system.management_address).registered().get(version)
+    return found is not None and found.is_up
 
 
 def _versions(system: RunningSystem, ids: list[str | None]) -> list[str]:
