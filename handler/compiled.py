@@ -8,6 +8,7 @@ whatever processor ONNX Runtime was built for, and nothing in it can be called b
 """
 
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,6 +71,9 @@ def as_tensor(pixels: NDArray[np.uint8]) -> Tensor:
 
 
 def _session(path: Path) -> Logits:
+    # Else ONNX Runtime, from 1.29 on, sends Microsoft what it loads and how often that runs, under an identifier that
+    # it writes into the home folder.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime  # not in every environment that imports a predictor
 
     options = onnxruntime.SessionOptions()

@@ -2,9 +2,12 @@
 
 import copy
 import logging
+import os
 import re
 import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +22,7 @@ from training.archive import RELEASED_CHECKPOINT
 # Logits differ by up to 1e-4 between processors, and by 1 or more between networks.
 ROUNDING = 1e-3
 NETWORK = RELEASED_CHECKPOINT.with_suffix(".onnx")
+ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +90,14 @@ def test_with_the_file_of_a_network_that_answers_otherwise_torch_serves(caplog):
 def test_where_onnx_runtime_does_not_load_torch_serves(released, monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     _is_left_to_torch(NETWORK, released, caplog, "cannot be used")
+
+
+def test_onnx_runtime_sends_nothing_to_its_makers(tmp_path):
+    # What it would send it keeps in the home folder first. In CI, and for pytest, it would not.
+    load = f"from handler.compiled import Path, _session; _session(Path({str(NETWORK)!r}))"
+    environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    subprocess.run([sys.executable, "-c", load], cwd=ROOT, env=environment, check=True)
+    assert not list(tmp_path.rglob("*onnxruntime*"))
 
 
 def test_torch_gives_the_same_answers(tmp_path):
