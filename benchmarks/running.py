@@ -11,14 +11,14 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import requests
+
 import settings
-from ops import postgres, secrets
+from ops import direct, postgres, secrets
 from ops.management import Management
 from ops.ports import free_ports
 from ops.system import ROOT, System
@@ -192,11 +192,10 @@ def _wait_until_it_answers(server: subprocess.Popen[bytes], url: str) -> None:
         if server.poll() is not None:
             raise StartError(f"{server.args!r} ended with status {server.returncode}")
         try:
-            with urllib.request.urlopen(url, timeout=5):  # noqa: S310
+            with direct.session() as session:
+                session.get(url, timeout=5)  # it answers, if only that there is nothing
                 return
-        except urllib.error.HTTPError:
-            return  # it answers, if only that there is nothing
-        except OSError:
+        except requests.RequestException:
             if time.monotonic() > deadline:
                 raise StartError(f"{url} did not answer within {START_TIMEOUT_S:.0f} s") from None
         time.sleep(POLL_INTERVAL_S)

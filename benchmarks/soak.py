@@ -27,7 +27,7 @@ from benchmarks.figures import shown
 from benchmarks.page import ARGUMENTS
 from benchmarks.results import Results, Table
 from benchmarks.running import StartError, say
-from ops import postgres
+from ops import direct, postgres
 from ops.status import memory_mib
 from ops.system import System
 from tests.system import victims
@@ -144,7 +144,7 @@ def _until(look: Callable[[], bool]) -> None:
 
 def _post(system: System, tally: Tally, stop: threading.Event) -> None:
     bodies = cycle(canvases())
-    with requests.Session() as session:
+    with direct.session() as session:
         while not stop.wait(1 / POSTS_A_SECOND):
             try:
                 url = f"{system.address}/predictions/mnist"

@@ -5,6 +5,7 @@
 becomes that part. It is what the supervisor runs.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import requests
 
-from ops import gateway, leftovers, postgres
+from ops import direct, gateway, leftovers, postgres
 from ops.system import ROOT, System
 
 PROBE_TIMEOUT_S = 3.0
@@ -79,10 +80,9 @@ def _delivers(system: System) -> bool:
 
 
 def _says_ok(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=PROBE_TIMEOUT_S).ok
-    except requests.RequestException:
-        return False
+    with direct.session() as session, contextlib.suppress(requests.RequestException):
+        return session.get(url, timeout=PROBE_TIMEOUT_S).ok
+    return False
 
 
 PARTS = (

@@ -23,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from dotenv import load_dotenv
 
 import settings
+from ops import proxies
 from ops.errors import OpsError, UsageError, told
 from ops.system import ROOT, System
 from ops.versions import VERSION_FORM, archive_name
@@ -42,9 +43,11 @@ class Store:
     @classmethod
     def from_settings(cls) -> "Store":
         """The store that the environment's settings describe; its bucket is made where it is not there."""
+        endpoint = settings.S3_ENDPOINT.read()
+        proxies.bypass(endpoint)
         client = boto3.client(
             "s3",
-            endpoint_url=settings.S3_ENDPOINT.read(),
+            endpoint_url=endpoint,
             region_name=settings.S3_REGION.read(),
             aws_access_key_id=settings.S3_ACCESS_KEY.read(),
             aws_secret_access_key=settings.S3_SECRET_KEY.read(),

@@ -7,7 +7,7 @@ import xmlrpc.client
 import psutil
 import requests
 
-from ops import gateway, split, supervisor
+from ops import direct, gateway, split, supervisor
 from ops.errors import OpsError
 from ops.system import System
 from ops.versions import Versions
@@ -61,9 +61,10 @@ def _wait_for_the_container(system: System) -> None:
     while in_a_row < ANSWERS_IN_A_ROW:
         try:
             # Each on a connection of its own: an open one goes on with the worker of before.
-            said = requests.get(
-                system.inner_url, headers={"Host": "split.in.force"}, timeout=REQUEST_TIMEOUT_S
-            ).text
+            with direct.session() as session:
+                said = session.get(
+                    system.inner_url, headers={"Host": "split.in.force"}, timeout=REQUEST_TIMEOUT_S
+                ).text
         except requests.RequestException:
             return  # it is just being started, and will read the new one
         in_a_row = in_a_row + 1 if said == wanted else 0

@@ -11,6 +11,7 @@ from typing import Any
 
 import requests
 
+from ops import direct
 from ops.system import ROOT
 
 KNOWN_DIGITS = ROOT / "training" / "known_digits"
@@ -39,7 +40,7 @@ def check(inference: str, version: str, beside: str) -> float:
     """
     drawings = {digit: (KNOWN_DIGITS / f"{digit}.png").read_bytes() for digit in range(10)}
     seconds: dict[str, list[float]] = {version: [], beside: []}
-    with requests.Session() as session:
+    with direct.session() as session:
         for round_ in range(ROUNDS):
             for digit, drawing in drawings.items():
                 own = _ask(session, inference, "predictions", version, drawing)

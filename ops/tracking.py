@@ -22,12 +22,15 @@ from pathlib import Path
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+# Else it tells its makers what it is used for.
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 from dotenv import load_dotenv
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 import settings
+from ops import proxies
 from ops.archives import PROVENANCE, DamagedError, read, read_json
 from ops.errors import OpsError, told
 from ops.system import ROOT, System
@@ -42,6 +45,7 @@ def track(system: System, runs: Path) -> None:
     address = settings.MLFLOW_TRACKING_URI.read()
     if not address:
         raise OpsError("Setting 'MLFLOW_TRACKING_URI' is missing: the address of the MLflow server.")
+    proxies.bypass(address)
     try:
         tracker = Tracker(MlflowClient(address))
         for run in _runs(system, runs):

@@ -59,6 +59,14 @@ def test_what_always_runs_is_restarted_watched_and_has_time_to_stop():
     assert all(SERVICES[name]["restart"] == "no" for name in SERVICES.keys() - KEPT)
 
 
+def test_no_health_check_asks_a_proxy():
+    # The engine may give each container the proxies of its own configuration, and lists nothing that goes without.
+    for service in SERVICES.values():
+        check = " ".join(service.get("healthcheck", {}).get("test", ()))
+        assert "urlopen(" not in check
+        assert "curl" not in check or "curl --noproxy *" in check
+
+
 def test_together_they_fit_a_server_of_4_gb():
     running = sum(_mib(SERVICES[name]["mem_limit"]) for name in ALWAYS)
     assert (

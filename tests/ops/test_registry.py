@@ -13,6 +13,7 @@ from ops.errors import OpsError
 from ops.registry import Store, pull, push
 from ops.versions import archive_name
 from tests.ops.s3 import KEYS, s3_server
+from tests.system.proxy import proxy
 from tests.system.running import ROOT
 
 
@@ -66,6 +67,14 @@ def test_what_is_pushed_is_pulled_byte_for_byte(store, archive, there):
     assert [path.name for path in there.iterdir()] == [archive.name]
     assert "is already in the store" in push(store, archive)
     assert "is already here" in pull(store, "7.1", there)
+
+
+def test_a_store_on_this_machine_is_asked_without_a_proxy(store, archive, monkeypatch):
+    with proxy() as outside:
+        for name, value in outside.environment.items():
+            monkeypatch.setenv(name, value)
+        assert "is pushed" in push(Store.from_settings(), archive)
+        assert outside.asked == []
 
 
 def test_a_version_is_never_overwritten(store, archive, there):

@@ -16,6 +16,7 @@ from ops import postgres
 from ops.ports import free_ports
 from ops.versions import Versions, archive_name
 from tests.ops.conftest import a_server, a_system
+from tests.system.proxy import proxy
 from tests.system.running import ROOT, eventually
 
 TRACKING, SERVER = (ROOT / ".venv" / name / "bin" for name in ("tracking", "mlflow"))
@@ -155,6 +156,14 @@ def _archive(system, version: str, content, checkpoint: bytes) -> Path:
         archive.writestr("weights.pt", checkpoint)
         archive.writestr("provenance.json", json.dumps(content))
     return made
+
+
+def test_a_server_on_this_machine_is_told_without_a_proxy_and_nobody_else_is(told):
+    _trained(told.runs, "proxied", DESCRIPTION, b"proxied")
+    with proxy() as outside:
+        done = told.track(**outside.environment)
+        assert done.returncode == 0, done.stderr
+        assert outside.asked == []
 
 
 def test_a_run_is_told_once_with_parameters_curves_metrics_and_model_card(told):

@@ -27,6 +27,7 @@ from ops import leftovers, postgres
 from ops.management import ManagementError
 from ops.ports import OF_A_SYSTEM, free_ports
 from ops.system import System
+from tests.system.proxy import Proxy, proxy
 
 ROOT = Path(__file__).parent.parent.parent
 POLL_INTERVAL_S = 0.1
@@ -122,9 +123,19 @@ class RunningSystem:
 
 @contextmanager
 def started(state: Path, model_store: Path) -> Iterator[RunningSystem]:
-    """A system that is up; on leaving, it is down and has left nothing behind."""
+    """A system that is up; on leaving, it is down and has left nothing behind.
+
+    Its environment, and that of its commands, names a proxy, which answers nobody: nothing that it asks is outside.
+    """
+    with proxy() as outside:
+        yield from _started(state, model_store, outside)
+    assert not outside.asked, f"The proxy was asked: {outside.asked}"
+
+
+def _started(state: Path, model_store: Path, outside: Proxy) -> Iterator[RunningSystem]:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST")},
+        **outside.environment,
         "STATE_DIR": str(state),
         "MODEL_STORE": str(model_store),
         "GATEWAY_PORT": str(first_port()),

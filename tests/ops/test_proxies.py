@@ -1,0 +1,126 @@
+"""With proxies in the environment, and no list of what is reached without them, nothing local is asked through one."""
+
+import http.server
+import os
+import re
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import requests
+
+from ops import direct, parts, proxies, reads_a_digit, reload, selfcheck
+from ops.management import Management
+from tests.system.proxy import Proxy, proxy
+
+ROOT = Path(__file__).parent.parent.parent
+# Where code may make a connection by a library that obeys the proxies of the environment.
+MAY_ASK_A_PROXY = {
+    "ops/direct.py",  # switches that off
+    "training/data.py",  # downloads MNIST
+    "ui/model_client.py",  # switches that off
+}
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        version = self.path.rpartition("/")[2]
+        body = b'{"digit": 7, "is_digit": true, "heatmap": [], "model_version": "%s"}' % version.encode()
+        if self.path.startswith("/models"):
+            body = b"[]"
+        if self.headers["Host"] == "split.in.force":
+            body = b"1.3 1"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def service():
+    """A service of the system: whatever it is asked, it answers."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def outside(monkeypatch) -> Proxy:
+    with proxy() as found:
+        for name, value in found.environment.items():
+            monkeypatch.setenv(name, value)
+        yield found
+
+
+def test_a_client_that_obeys_the_environment_is_recorded(service, outside):
+    with pytest.raises(requests.ConnectionError):
+        requests.get(service, timeout=5)
+    assert outside.asked[0].startswith(f"GET {service}/ HTTP/1.1".encode())
+
+
+def test_every_client_of_our_own_goes_past_the_proxy(service, outside, system, monkeypatch):
+    with direct.session() as session:
+        assert session.get(service, timeout=5).ok
+    assert parts._says_ok(f"{service}/ping")
+    assert Management(service).registered() == {}
+    with pytest.raises(selfcheck.CheckError, match=r"^it reads a known 0 as a 7$"):
+        selfcheck.check(service, "1.3", beside="1.2")
+    monkeypatch.setattr(reload.split, "in_force", lambda versions: "1.3 1")
+    in_a_container = SimpleNamespace(in_containers=True, inner_url=service, versions=system.versions)
+    reload.reload(in_a_container)
+    host, port = service.removeprefix("http://").split(":")
+    monkeypatch.setattr(reads_a_digit, "HOST", host)
+    monkeypatch.setattr(reads_a_digit, "PORT", int(port))
+    assert reads_a_digit.main() == 0
+    assert outside.asked == []
+
+
+def test_no_other_code_uses_a_client_that_obeys_the_environment():
+    obeys = re.compile(r"requests\.(get|post|put|delete|head|request|Session)\(|urlopen\(|httpx|aiohttp")
+    found = {
+        str(path.relative_to(ROOT))
+        for part in ("benchmarks", "gateway", "handler", "ops", "training", "ui")
+        for path in (ROOT / part).rglob("*.py")
+        if obeys.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == MAY_ASK_A_PROXY
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [
+        ("http://127.0.0.1:9000", True),
+        ("http://127.1.2.3", True),
+        ("http://[::1]:9000", True),
+        ("http://localhost:9000", True),
+        ("http://minio.localhost:9000", True),
+        ("http://s3:8333", True),
+        ("https://s3.example.com", False),
+        ("http://192.0.2.7:9000", False),
+        ("https://[2001:db8::1]", False),
+    ],
+)
+def test_a_local_server_is_asked_without_a_proxy_and_any_other_with_it(outside, address, local):
+    proxies.bypass(address)
+    assert requests.utils.should_bypass_proxies(address, no_proxy=None) is local
+    named = requests.utils.get_environ_proxies(address)
+    assert ("http" not in named) is local
+
+
+def test_what_is_listed_already_stays_listed(outside, monkeypatch):
+    monkeypatch.delenv("no_proxy")
+    monkeypatch.setenv("NO_PROXY", "example.com")
+    proxies.bypass("http://localhost:9000")
+    assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == "example.com,localhost"
+    monkeypatch.setenv("no_proxy", "*")
+    proxies.bypass("http://localhost:9000")
+    assert os.environ["no_proxy"] == "*"

@@ -1,0 +1,51 @@
+"""A proxy that answers nothing and counts who asks: requests of the system to itself must not reach it."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+NAMES = ("http_proxy", "https_proxy", "all_proxy")
+
+
+@dataclass
+class Proxy:
+    """What was sent to the proxy, by the first bytes of each connection."""
+
+    address: str
+    asked: list[bytes] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which programs learn of a proxy; none lists what is reached without it."""
+        variables = dict.fromkeys((*NAMES, *(name.upper() for name in NAMES)), self.address)
+        return variables | {"no_proxy": "", "NO_PROXY": ""}
+
+
+@contextmanager
+def proxy() -> Iterator[Proxy]:
+    """A proxy at a port of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        found = Proxy(f"http://127.0.0.1:{server.getsockname()[1]}")
+        thread = threading.Thread(target=_record, args=(server, found.asked))
+        thread.start()
+        try:
+            yield found
+        finally:
+            server.shutdown(socket.SHUT_RDWR)  # ends accept()
+            thread.join()
+
+
+def _record(server: socket.socket, asked: list[bytes]) -> None:
+    while True:
+        try:
+            connection, _ = server.accept()
+        except OSError:
+            return
+        with connection:
+            connection.settimeout(5)
+            try:
+                asked.append(connection.recv(1000))
+            except OSError:
+                asked.append(b"")
