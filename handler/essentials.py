@@ -32,8 +32,8 @@ _JPEG_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")
 def essentials(data: bytes) -> bytes:
     """The file with nothing but what its pixels need; what is neither PNG nor JPEG comes back as it is.
 
-    Raises ClientError 400 for more parts or scans than any picture has, and for a PNG whose checksums do not fit.
-    Other broken and truncated files come back broken: to say so is the decoder's part.
+    Raises ClientError 400 for more parts or scans than any picture has, and for a PNG that is truncated or whose
+    checksums do not fit. Other broken and truncated files come back broken: to say so is the decoder's part.
     """
     if data.startswith(PNG_SIGNATURE):
         return _png(data)
@@ -49,16 +49,28 @@ def _png(data: bytes) -> bytes:
         kind = data[place + 4 : place + 8]
         length = int.from_bytes(data[place : place + 4], "big")
         end = place + 12 + length
+        if end > len(data):
+            # The decoder stops at the last pixel: it would read a PNG without its last 20 bytes.
+            raise _truncated(len(data))
         if kind in PNG_PARTS and not (kind == b"eXIf" and length > LONGEST_NOTE):
             part = data[place:end]
             # The decoder does not look at these, and a flipped bit can turn a 7 into a sure 1.
-            if len(part) == 12 + length and zlib.crc32(part[4:-4]) != int.from_bytes(part[-4:], "big"):
+            if zlib.crc32(part[4:-4]) != int.from_bytes(part[-4:], "big"):
                 raise _damaged(kind.decode("ascii"), place)
             parts.append(part)
-        if kind == b"IEND" or end >= len(data):
+        if kind == b"IEND":
             return b"".join(parts)
         place = end
     raise _too_many("PNG", "chunks", MAXIMUM_PARTS)
+
+
+def _truncated(length: int) -> ClientError:
+    return ClientError(
+        400,
+        "BrokenImage",
+        f"The PNG image is truncated: it ends after {length:,} bytes, before its last chunk (IEND) is complete. "
+        "Accepted: complete, undamaged files.",
+    )
 
 
 def _damaged(kind: str, place: int) -> ClientError:

@@ -144,6 +144,27 @@ def test_a_cut_file_stays_cut(data):
         assert caught.value.code == 400
 
 
+def test_a_png_without_its_last_bytes_is_truncated():
+    """Its pixels are all there, and the decoder asks for no more."""
+    for cut in range(1, 21):
+        error = refusal(PNG[:-cut])
+        assert (error.code, error.kind) == (400, "BrokenImage")
+        assert f"truncated: it ends after {len(PNG) - cut:,} bytes" in error.message
+
+
+def test_a_png_that_is_cut_between_two_chunks_is_truncated():
+    for chunks in (b"", chunk(b"tEXt", b"k\0v"), chunk(b"IEND", b"")[:-1]):
+        assert "truncated" in refusal(PNG[:-12] + chunks).message
+
+
+@pytest.mark.parametrize(
+    "more", [b"\0", b"\n", b"more", PNG], ids=["zero", "line end", "text", "a second PNG"]
+)
+def test_what_follows_the_end_of_a_png_is_no_part_of_it(more):
+    """Many programs write something there."""
+    assert essentials(PNG + more) == PNG
+
+
 def test_a_run_length_encoded_bmp_is_refused():
     """8 KB of line ends would be 16 million steps of Python."""
     palette, lines = bytes(1024), b"\1\0\0\0" * 4096

@@ -65,7 +65,22 @@ def test_a_truncated_image_is_refused(picture_format, share):
     error = refusal(data[: int(len(data) * share)])
     assert error.code == 400
     assert error.kind in {"NotAnImage", "BrokenImage"}
-    assert "complete PNG, JPEG, WebP, GIF and BMP files" in error.message
+    assert "Accepted: complete" in error.message
+
+
+@pytest.mark.parametrize(
+    ("picture_format", "spare"), [("PNG", 0), ("JPEG", 0), ("WEBP", 0), ("GIF", 2), ("BMP", 3)]
+)
+def test_an_image_without_its_last_bytes_is_refused_unless_its_picture_is_complete(picture_format, spare):
+    """Spare are the end marks of a GIF and the padding of a BMP's last row, here 3 bytes: no pixel needs them."""
+    random = np.random.default_rng(0)
+    data = encoded(Image.fromarray(random.integers(0, 256, (97, 61), dtype=np.uint8)), picture_format)
+    whole = decoded(open_image(data)).tobytes()
+    for cut in range(1, 21):
+        if cut <= spare:
+            assert decoded(open_image(data[:-cut])).tobytes() == whole
+        else:
+            assert refusal(data[:-cut]).code == 400
 
 
 @pytest.mark.parametrize("picture_format", FORMATS)
