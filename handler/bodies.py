@@ -1,4 +1,4 @@
-"""What a client sent, as images: raw bytes, a multipart form, or JSON with base64.
+"""What a client sent, as images: raw bytes or their base64, a multipart form, or JSON with base64.
 
     submission = read_submission(row, content_type)
     submission.images    # opened and checked, not decoded yet
@@ -8,26 +8,27 @@ A row is what TorchServe makes of one request: {"body": ...}, or a form's fields
 form. Through the gateway it never is.
 """
 
-import base64
-import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
 
-from handler.errors import ClientError
-from handler.forms import broken, form_fields
+from handler.base64_text import begins_as_image, decode_base64
+from handler.errors import ClientError, quote_beginning
+from handler.forms import FORM_FIELD, Field, form_fields, form_image
 from handler.images import ACCEPTED, looks_like_image, open_image, pixels
 
 MAXIMUM_INSTANCES = 64
 # 64 images need a few hundred. 5 MiB of empty lists are 1.7 million, which took 3 s and 120 MB to read.
 MAXIMUM_JSON_VALUES = 100_000
-FORM_FIELD = "data"
+# Our own, and those in the documentation of TensorFlow Serving (b64), of KServe (image_bytes, data) and of TorchServe
+# (data, body). The value is base64, or {"b64": base64} as TensorFlow Serving encodes binary values.
+IMAGE_KEYS = ("image", "image_bytes", "data", "body", "b64")
 BODIES = (
-    f"image bytes ({ACCEPTED}), a multipart form with the image in the field '{FORM_FIELD}', JSON "
-    '{"image": "<base64 or data URI>"}, or JSON {"instances": [{"image": ...}, ...]}'
+    f"image bytes ({ACCEPTED}), their base64 or data URI, a multipart form with one file or with the field "
+    f'\'{FORM_FIELD}\', JSON {{"image": "<base64 or data URI>"}}, or JSON {{"instances": [{{"image": ...}}, ...]}}'
 )
 # What clients declare when nobody told them the media type: curl's default is the last one.
 UNTOLD = ("", "application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded")
@@ -50,7 +51,8 @@ def read_submission(row: Mapping[str, Any], content_type: str) -> Submission:
     media_type = content_type.split(";", 1)[0].strip().lower()
     is_form = media_type.startswith("multipart/")
     if is_form and "body" not in row:
-        return Submission([open_image(_form_image(row))], many=False)
+        fields = {name: Field(_as_bytes(value), is_file=False) for name, value in row.items()}
+        return Submission([open_image(form_image(fields))], many=False)
     body = row.get("body", row.get(FORM_FIELD))
     if isinstance(body, dict):
         return _from_document(body)
@@ -60,10 +62,12 @@ def read_submission(row: Mapping[str, Any], content_type: str) -> Submission:
     if looks_like_image(data):
         return Submission([open_image(data)], many=False)
     if is_form:
-        return Submission([open_image(_form_image(form_fields(data, content_type)))], many=False)
+        return Submission([open_image(form_image(form_fields(data, content_type)))], many=False)
     if _is_json(media_type) or data.lstrip().startswith(b"{"):
         return _from_document(_parsed(data))
-    if not (media_type.startswith("image/") or media_type in UNTOLD):
+    if begins_as_image(data):
+        data = decode_base64(data.decode("latin-1"))
+    elif not (media_type.startswith("image/") or media_type in UNTOLD):
         raise ClientError(
             415,
             "UnsupportedMediaType",
@@ -71,19 +75,6 @@ def read_submission(row: Mapping[str, Any], content_type: str) -> Submission:
             f"Accepted: {BODIES}.",
         )
     return Submission([open_image(data)], many=False)
-
-
-def _form_image(row: Mapping[str, Any]) -> bytes:
-    if not row:
-        raise broken("it is empty or truncated")
-    if FORM_FIELD not in row:
-        names = ", ".join(_shown(str(name)) for name in list(row)[:5])
-        raise ClientError(
-            400,
-            "MissingField",
-            f"The form has the fields {names}. Accepted: the image in the field '{FORM_FIELD}'.",
-        )
-    return _as_bytes(row[FORM_FIELD])
 
 
 def _as_bytes(value: object) -> bytes:
@@ -127,7 +118,7 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     document: dict[str, object] = {}
     for name, value in pairs:
         if name in document:
-            raise _bad_json(f"the key {_shown(name)} is repeated")
+            raise _bad_json(f"the key {quote_beginning(name)} is repeated")
         document[name] = value
     return document
 
@@ -139,14 +130,10 @@ def _bad_json(why: str) -> ClientError:
 def _from_document(document: object) -> Submission:
     if not isinstance(document, dict):
         raise _bad_document(f"The JSON body is {_kind(document)}")
-    if ("image" in document) == ("instances" in document):
-        keys = ", ".join(_shown(key) for key in list(document)[:5]) or "none"
-        raise _bad_document(
-            f"The JSON object must have exactly one of the keys 'image' and 'instances'; its keys: {keys}"
-        )
-    if "image" in document:
-        return Submission([_image_at("image", document["image"], 0)], many=False)
-    return Submission(_images_of_instances(document["instances"]), many=True)
+    key = _only_key(document, (*IMAGE_KEYS, "instances"), "The JSON object")
+    if key == "instances":
+        return Submission(_images_of_instances(document[key]), many=True)
+    return Submission([_image_at(key, document[key], 0)], many=False)
 
 
 def _images_of_instances(instances: object) -> list[Image.Image]:
@@ -163,12 +150,26 @@ def _images_of_instances(instances: object) -> list[Image.Image]:
     images: list[Image.Image] = []
     pixels_so_far = 0
     for index, instance in enumerate(instances):
-        if not isinstance(instance, dict) or "image" not in instance:
-            raise _bad_document(f"'instances[{index}]' is {_kind(instance)} without 'image'")
-        image = _image_at(f"instances[{index}].image", instance["image"], pixels_so_far)
+        place = f"instances[{index}]"
+        if not isinstance(instance, dict):
+            raise _bad_document(f"'{place}' is {_kind(instance)}")
+        key = _only_key(instance, IMAGE_KEYS, f"'{place}'")
+        image = _image_at(f"{place}.{key}", instance[key], pixels_so_far)
         pixels_so_far += pixels(image)
         images.append(image)
     return images
+
+
+def _only_key(document: Mapping[str, object], keys: Sequence[str], place: str) -> str:
+    """The one of these keys that the object has. Which of two is meant cannot be known: refuse rather than guess."""
+    found = [key for key in keys if key in document]
+    if len(found) != 1:
+        accepted = ", ".join(f"'{key}'" for key in keys[:-1])
+        have = ", ".join(quote_beginning(key) for key in found or list(document)[:5]) or "none"
+        raise _bad_document(
+            f"{place} must have exactly one of the keys {accepted} and '{keys[-1]}'; its keys: {have}"
+        )
+    return found[0]
 
 
 def _bad_document(what: str) -> ClientError:
@@ -180,41 +181,23 @@ def _bad_document(what: str) -> ClientError:
     )
 
 
-def _image_at(place: str, text: object, pixels_before: int) -> Image.Image:
+def _image_at(place: str, value: object, pixels_before: int) -> Image.Image:
     """The image in a value of the document; an error says where it is."""
     try:
-        return open_image(_from_base64(text), pixels_before)
+        return open_image(_from_value(value), pixels_before)
     except ClientError as error:
         raise error.within(place) from error
 
 
-def _from_base64(text: object) -> bytes:
-    """The bytes of base64 or of a data URI; white space and line ends in it are left out."""
+def _from_value(value: object) -> bytes:
+    text = value["b64"] if isinstance(value, dict) and value.keys() == {"b64"} else value
     if not isinstance(text, str):
-        raise ClientError(400, "InvalidRequest", f"The value is {_kind(text)}. Accepted: a base64 string.")
-    encoded = text
-    if text[:5].lower() == "data:":
-        header, comma, encoded = text.partition(",")
-        if not comma or not header.lower().endswith(";base64"):
-            raise ClientError(
-                400,
-                "InvalidBase64",
-                f"The data URI begins with {_shown(text)}. Accepted: data:image/png;base64,<base64>.",
-            )
-    try:
-        return base64.b64decode("".join(encoded.split()).encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError):
         raise ClientError(
             400,
-            "InvalidBase64",
-            f"The string of {len(text):,} characters that begins with {_shown(text)} is not base64. "
-            "Accepted: base64 (A-Z, a-z, 0-9, + and /, padded with =), alone or as a data URI.",
-        ) from None
-
-
-def _shown(text: str) -> str:
-    """The beginning of a client's text, safe to show: a message must not carry a whole drawing."""
-    return ascii(text if len(text) <= 24 else text[:24] + "...")
+            "InvalidRequest",
+            f'The value is {_kind(text)}. Accepted: a base64 string, alone or as {{"b64": "<base64>"}}.',
+        )
+    return decode_base64(text)
 
 
 def _kind(value: object) -> str:

@@ -16,3 +16,8 @@ class ClientError(Exception):
 
     def as_dict(self) -> dict[str, int | str]:
         return {"code": self.code, "type": self.kind, "message": self.message}
+
+
+def quote_beginning(text: str) -> str:
+    """The beginning of a client's text, safe to show: a message must not carry a whole drawing."""
+    return ascii(text if len(text) <= 24 else text[:24] + "...")

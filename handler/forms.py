@@ -1,23 +1,41 @@
 """A multipart form, read field by field (RFC 7578).
 
-    fields = form_fields(body, "multipart/form-data; boundary=x")   # {"data": b"\\x89PNG..."}
+    fields = form_fields(body, "multipart/form-data; boundary=x")   # {"data": Field(b"\\x89PNG...", is_file=True)}
+    image = form_image(fields)                                      # b"\\x89PNG..."
 
 TorchServe could read it before the handler, and answers 500 to a form whose field has no name: so the gateway gives
 it every body as mere bytes, and the form is read here.
 """
 
 import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
-from handler.errors import ClientError
+from handler.errors import ClientError, quote_beginning
+from handler.images import looks_like_image
 
+FORM_FIELD = "data"
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
 _NAME = re.compile(
     rb'^content-disposition:[^\r\n]*?;[ \t]*name=(?:"([^"\r\n]*)"|([^\s;]*))', re.IGNORECASE | re.MULTILINE
 )
+# Also filename* (RFC 5987). A browser sends an empty name and no content for a file input that was left empty.
+_FILE_NAME = re.compile(
+    rb'^content-disposition:[^\r\n]*?;[ \t]*filename\*?=(?:"([^"\r\n]*)"|([^\s;]*))',
+    re.IGNORECASE | re.MULTILINE,
+)
 MAXIMUM_FIELDS = 1000
+MOST_NAMED = 5
 
 
-def form_fields(body: bytes, content_type: str) -> dict[str, bytes]:
+class Field(NamedTuple):
+    """A field's content, and whether the client sent it as a file."""
+
+    content: bytes
+    is_file: bool
+
+
+def form_fields(body: bytes, content_type: str) -> dict[str, Field]:
     """The form's fields by name. Raises ClientError 400 where it is cut, has no boundary or repeats a name."""
     found = _BOUNDARY.search(content_type)
     if found is None:
@@ -32,27 +50,55 @@ def form_fields(body: bytes, content_type: str) -> dict[str, bytes]:
     last = next((index for index, part in enumerate(parts) if part.startswith(b"--")), None)
     if last is None:
         raise broken("it is truncated: its closing boundary is missing")
-    fields: dict[str, bytes] = {}
+    fields: dict[str, Field] = {}
     for part in parts[:last]:
-        name, content = _field(part)
+        name, field = _field(part)
         if name in fields:
             # Which of two is meant cannot be known: refuse rather than guess.
             raise broken(f"the field {name[:40]!a} is repeated")
-        fields[name] = content
+        fields[name] = field
     return fields
 
 
-def _field(part: bytes) -> tuple[str, bytes]:
+def form_image(fields: Mapping[str, Field]) -> bytes:
+    """The field `data`, or the only file whatever the name of its field. Raises ClientError 400.
+
+    Where no field is a file, those that begin as an image count as files: some clients give a file no name.
+    """
+    if not fields:
+        raise broken("it is empty or truncated")
+    if FORM_FIELD in fields:
+        return fields[FORM_FIELD].content
+    files = [name for name, field in fields.items() if field.is_file]
+    files = files or [name for name, field in fields.items() if looks_like_image(field.content)]
+    if len(files) != 1:
+        what = f"{len(files)} files ({_names(files)})" if files else f"no file (fields: {_names(fields)})"
+        raise ClientError(
+            400,
+            "MissingField",
+            f"The form has {what}. Accepted: one file, or the image in the field '{FORM_FIELD}'.",
+        )
+    return fields[files[0]].content
+
+
+def _names(names: Iterable[str]) -> str:
+    shown = list(names)
+    return ", ".join(map(quote_beginning, shown[:MOST_NAMED])) + (", ..." if len(shown) > MOST_NAMED else "")
+
+
+def _field(part: bytes) -> tuple[str, Field]:
     headers, blank_line, content = part.partition(b"\r\n\r\n")
-    name = _NAME.search(headers)
+    name, file_name = _NAME.search(headers), _FILE_NAME.search(headers)
     if not blank_line or name is None:
         raise broken("one of its parts has no header 'Content-Disposition: form-data; name=...'")
-    return (name[1] or name[2] or b"").decode("utf-8", "replace"), content
+    is_file = file_name is not None and bool(file_name[1] or file_name[2] or content)
+    return (name[1] or name[2] or b"").decode("utf-8", "replace"), Field(content, is_file)
 
 
 def broken(why: str) -> ClientError:
     return ClientError(
         400,
         "BrokenForm",
-        f"The multipart form cannot be read: {why}. Accepted: a complete form with the image in the field 'data'.",
+        f"The multipart form cannot be read: {why}. Accepted: a complete form with one file, or with the image in the "
+        f"field '{FORM_FIELD}'.",
     )

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from handler.bodies import read_submission
 from handler.errors import ClientError
 from handler.essentials import essentials
-from handler.forms import form_fields
+from handler.forms import form_fields, form_image
 from handler.images import decoded, open_image
 from handler.preprocessing import preprocess
 from tests.handler.drawings import difference_of_shape, drawing, encoded
@@ -137,7 +137,7 @@ def test_what_pixels_need_needs_nothing_more(name, more):
 
 
 LEAVES = st.none() | st.booleans() | st.floats() | st.text(max_size=9)
-KEYS = st.sampled_from(["image", "instances", "data", ""])
+KEYS = st.sampled_from(["image", "instances", "data", "b64", ""])
 DOCUMENTS = st.recursive(
     LEAVES,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=3),
@@ -145,8 +145,17 @@ DOCUMENTS = st.recursive(
 )
 
 
+ENCODED = st.builds(
+    lambda begin, rest: (begin + rest).encode(),
+    st.sampled_from(
+        ["data:;base64,", "Data:", " iVBORw0KGgo", "_9j_", "/9j/", "R0lGODlh", "UklGRgAAAABXRUJQ", "Qk"]
+    ),
+    st.text("iVBOR09+/-_= \n\x00é", max_size=30),
+)
+
+
 @bounded
-@given(st.binary(max_size=200) | DOCUMENTS, st.sampled_from(TEXTS))
+@given(st.binary(max_size=200) | ENCODED | DOCUMENTS, st.sampled_from(TEXTS))
 def test_any_body_is_read_or_refused(body, content_type):
     data = body if isinstance(body, bytes) else _as_json(body)
     for row in ({"body": bytearray(data)}, {"data": data}, {"body": body} if isinstance(body, dict) else {}):
@@ -165,6 +174,7 @@ def test_any_body_is_read_or_refused(body, content_type):
                 b"\r\n\r\n",
                 b"Content-Disposition: form-data; name=",
                 b'"data"',
+                b"; filename=",
                 b'"',
                 b"\n",
                 b"\xff",
@@ -176,7 +186,10 @@ def test_any_body_is_read_or_refused(body, content_type):
 def test_any_form_has_fields_or_is_refused(pieces):
     with contextlib.suppress(ClientError):
         fields = form_fields(b"".join(pieces), "multipart/form-data; boundary=x")
-        assert all(isinstance(name, str) and isinstance(content, bytes) for name, content in fields.items())
+        assert all(
+            isinstance(name, str) and isinstance(field.content, bytes) for name, field in fields.items()
+        )
+        assert isinstance(form_image(fields), bytes)
 
 
 def _damaged(data: bytes, more: Any) -> bytes:

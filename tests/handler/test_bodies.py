@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from benchmarks import drawings as canvas_png
-from handler.bodies import read_submission
+from handler.bodies import IMAGE_KEYS, read_submission
 from handler.errors import ClientError
 from tests.handler.drawings import drawing, encoded
 
@@ -69,6 +69,97 @@ def test_json_that_was_parsed_already_is_read():
     assert sizes({"body": {"image": TEXT}}, JSON) == [(280, 280)]
 
 
+OTHER_SERVERS = {
+    # https://www.tensorflow.org/tfx/serving/api_rest, "Encoding binary values"
+    "TensorFlow Serving, one input": {"signature_name": "serving_default", "instances": [{"b64": TEXT}]},
+    "TensorFlow Serving, named input": {"instances": [{"image_bytes": {"b64": TEXT}}]},
+    "TensorFlow Serving, other name": {"instances": [{"image": {"b64": TEXT}, "caption": "seaside"}]},
+    # pytorch/serve, kubernetes/kserve/kf_request_json/v1 and kubernetes/image_transformer
+    "KServe with TorchServe": {"instances": [{"data": TEXT, "target": 0}]},
+    "KServe, image transformer": {"instances": [{"image_bytes": {"b64": TEXT}}]},
+    # ts/torch_handler/vision_handler.py: row.get("data") or row.get("body")
+    "TorchServe, data": {"data": TEXT},
+    "TorchServe, body": {"body": TEXT},
+    "TorchServe, instances": {"instances": [{"body": TEXT}]},
+    "one of TensorFlow's values alone": {"b64": TEXT},
+    "an image as TensorFlow encodes it": {"image": {"b64": f"data:image/png;base64,{TEXT}"}},
+}
+
+
+@pytest.mark.parametrize("name", OTHER_SERVERS)
+def test_json_as_other_servers_document_it_is_read(name):
+    submission = read_submission(document(OTHER_SERVERS[name]), JSON)
+    assert [image.size for image in submission.images] == [(280, 280)]
+    assert submission.many == ("instances" in OTHER_SERVERS[name])
+
+
+def test_instances_may_have_different_keys():
+    instances = [{key: TEXT} for key in IMAGE_KEYS]
+    assert sizes(document({"instances": instances}), JSON) == [(280, 280)] * len(IMAGE_KEYS)
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "text/plain; charset=utf-8", "image/png",
+                                          "application/octet-stream", "application/x-www-form-urlencoded"])  # fmt: skip
+@pytest.mark.parametrize(
+    "body",
+    [TEXT, f"data:image/png;base64,{TEXT}", f"\n {TEXT}\r\n",
+     "\n".join(TEXT[index : index + 76] for index in range(0, len(TEXT), 76))],
+    ids=["base64", "data URI", "between white space", "wrapped lines"],
+)  # fmt: skip
+def test_base64_or_a_data_uri_as_the_body_is_read(body, content_type):
+    submission = read_submission({"body": bytearray(body.encode())}, content_type)
+    assert [image.size for image in submission.images] == [(280, 280)]
+    assert submission.many is False
+
+
+@pytest.mark.parametrize("picture_format", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
+def test_base64_of_every_format_is_read_as_the_body(picture_format):
+    body = base64.b64encode(encoded(drawing(), picture_format))
+    assert sizes({"body": body}, "text/plain") == [(280, 280)]
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2])
+@pytest.mark.parametrize("padded", [True, False])
+def test_url_safe_base64_is_read_with_or_without_padding(cut, padded):
+    # What follows a PNG's end counts for nothing: three lengths, with two, one and no padding characters.
+    picture = PNG + b"\xfb\xff\xfe\xfb\xff"[cut:]
+    text = base64.urlsafe_b64encode(picture).decode()
+    text = text if padded else text.rstrip("=")
+    assert "-" in text
+    assert "_" in text
+    assert sizes(document({"image": text}), JSON) == [(280, 280)]
+    assert sizes({"body": text.encode()}, "text/plain") == [(280, 280)]
+
+
+def test_base64_of_both_alphabets_is_refused():
+    text = base64.b64encode(PNG + b"\xfb\xff\xfe\xfb\xff\xfe").decode()
+    assert "+" in text
+    assert "/" in text
+    error = refusal(document({"image": text.replace("+", "-")}), JSON)
+    assert (error.code, error.kind) == (400, "InvalidBase64")
+    assert "mixes the two alphabets" in error.message
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (TEXT[:-100].encode(), "BrokenImage"),
+        (TEXT[:-1].encode() + b"*", "InvalidBase64"),
+        (b"data:image/png,abc", "InvalidBase64"),
+        (b"data:image/png;base64,", "EmptyImage"),
+        (b"data:text/plain;base64,aGVsbG8=", "NotAnImage"),
+    ],
+)
+def test_text_that_begins_as_an_image_and_is_none(body, kind):
+    error = refusal({"body": body}, "text/plain")
+    assert (error.code, error.kind) == (400, kind)
+
+
+def test_image_bytes_are_recognized_before_anything_else(monkeypatch):
+    monkeypatch.setattr("handler.bodies.begins_as_image", lambda *_: pytest.fail("it was asked"))
+    assert sizes({"body": bytearray(PNG)}) == [(280, 280)]
+
+
 @pytest.mark.parametrize("count", [1, 2, 64])
 def test_instances_are_read_in_their_order(count):
     pictures = [encoded(drawing(size=100 + index)) for index in range(count)]
@@ -97,6 +188,10 @@ FORM = "multipart/form-data; boundary=x"
 def form(*parts: bytes, end: bytes = b"--x--\r\n") -> dict:
     """A form as the gateway hands it on: mere bytes."""
     return {"body": bytearray(b"".join(b"--x\r\n" + part + b"\r\n" for part in parts) + end)}
+
+
+def text_field(name: str, content: bytes = b"7") -> bytes:
+    return f'Content-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + content
 
 
 def field(name: str, content: bytes = PNG) -> bytes:
@@ -136,11 +231,54 @@ def test_a_broken_form_is_told_what_is_broken(row, content_type, says):
     assert "'data'" in error.message
 
 
-@pytest.mark.parametrize("name", ["", "file", "\x01\N{SNOWMAN}"])
-def test_a_form_s_field_of_any_other_name_is_told_the_right_one(name):
-    error = refusal(form(field(name)), FORM)
+@pytest.mark.parametrize("name", ["", "file", "image", "DATA", "\x01\N{SNOWMAN}"])
+def test_a_form_s_only_file_is_read_whatever_the_name_of_its_field(name):
+    assert sizes(form(text_field("comment", b"a seven"), field(name)), FORM) == [(280, 280)]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"filename*=UTF-8''7.png", b'filename=""', b"FileName=7.png", b'filename="; name=x"', b"a=b"],
+    ids=["extended", "empty", "capitals", "with a semicolon", "none"],
+)
+def test_a_file_is_known_by_its_file_name_or_by_its_content(header):
+    part = b'Content-Disposition: form-data; name="picture"; ' + header + b"\r\n\r\n" + PNG
+    assert sizes(form(text_field("comment", b"a seven"), part), FORM) == [(280, 280)]
+
+
+def test_a_file_input_that_was_left_empty_is_no_file():
+    empty = b'Content-Disposition: form-data; name="second"; filename=""\r\n\r\n'
+    assert sizes(form(empty, field("first")), FORM) == [(280, 280)]
+    assert "no file (fields: 'second')" in refusal(form(empty), FORM).message
+
+
+def test_a_text_that_begins_as_a_bitmap_is_no_second_file():
+    assert sizes(form(text_field("comment", b"BMW"), field("file")), FORM) == [(280, 280)]
+
+
+def test_a_form_of_several_files_is_read_by_its_field_data_or_refused():
+    assert sizes(form(field("file", b"x"), field("data"), field("other", b"y")), FORM) == [(280, 280)]
+    error = refusal(form(field("file"), field("image"), text_field("comment")), FORM)
     assert (error.code, error.kind) == (400, "MissingField")
-    assert ascii(name) in error.message
+    assert "2 files ('file', 'image')" in error.message
+    assert "one file, or the image in the field 'data'" in error.message
+
+
+def test_of_many_files_five_are_named():
+    message = refusal(form(*[field(f"field {index}") for index in range(900)]), FORM).message
+    assert "900 files ('field 0', 'field 1', 'field 2', 'field 3', 'field 4', ...)" in message
+    assert len(message) < 300
+
+
+def test_a_form_without_a_file_is_told_its_fields():
+    error = refusal(form(text_field("comment", b"a seven"), text_field("\x01")), FORM)
+    assert (error.code, error.kind) == (400, "MissingField")
+    assert "no file (fields: 'comment', '\\x01')" in error.message
+
+
+def test_the_only_file_that_is_no_image_is_refused():
+    assert refusal(form(field("file", b"")), FORM).kind == "EmptyImage"
+    assert refusal(form(field("file", b"hello")), FORM).kind == "NotAnImage"
 
 
 @pytest.mark.timeout(100)
@@ -159,11 +297,12 @@ def test_json_of_a_million_values_is_refused_unread(value, monkeypatch):
     assert "100,000" in error.message
 
 
-def test_a_form_with_another_field_is_told_the_right_one():
-    error = refusal({"file": bytearray(PNG)}, "multipart/form-data; boundary=x")
+def test_a_form_that_torchserve_read_has_no_file_names():
+    assert sizes({"file": bytearray(PNG), "comment": bytearray(b"a seven")}, FORM) == [(280, 280)]
+    assert "2 files" in refusal({"file": bytearray(PNG), "image": bytearray(PNG)}, FORM).message
+    error = refusal({"comment": "a seven"}, FORM)
     assert (error.code, error.kind) == (400, "MissingField")
-    assert "'file'" in error.message
-    assert "'data'" in error.message
+    assert "'comment'" in error.message
 
 
 @pytest.mark.parametrize("value", [bytearray(b""), bytearray(b"7"), "7"])
@@ -221,14 +360,24 @@ def test_json_that_is_not_json(body, says):
         (None, "null"),
         ({}, "its keys: none"),
         ({"images": TEXT}, "'images'"),
-        ({"image": TEXT, "instances": []}, "one of the keys"),
+        ({"image": TEXT, "instances": []}, "its keys: 'image', 'instances'"),
+        ({"image": TEXT, "data": TEXT}, "its keys: 'image', 'data'"),
+        (
+            {"instances": [{"image": TEXT}, {"b64": TEXT, "body": TEXT}]},
+            "'instances[1]' must have exactly one",
+        ),
         ({"instances": {"image": TEXT}}, "'instances' is an object"),
         ({"instances": []}, "'instances' is empty"),
         ({"instances": [TEXT]}, "'instances[0]' is a string"),
-        ({"instances": [{"image": TEXT}, {"picture": TEXT}]}, "'instances[1]' is an object without 'image'"),
+        ({"instances": [{"image": TEXT}, {"picture": TEXT}]}, "'instances[1]' must have exactly one"),
         ({"image": 7}, "image: The value is a number"),
         ({"image": None}, "image: The value is null"),
-        ({"image": {"b64": TEXT}}, "image: The value is an object"),
+        ({"image": {"b64": TEXT, "data": TEXT}}, "image: The value is an object"),
+        ({"image": {"image": TEXT}}, "image: The value is an object"),
+        ({"data": {"b64": {"b64": TEXT}}}, "data: The value is an object"),
+        ({"data": {"b64": 7}}, "data: The value is a number"),
+        ({"data": [137, 80, 78, 71]}, "data: The value is an array"),
+        ({"instances": [{"b64": None}]}, "instances[0].b64: The value is null"),
         ({"image": True}, "image: The value is a boolean"),
     ],
 )
@@ -243,7 +392,9 @@ def test_json_of_another_shape(content, says):
     "text",
     [
         "***",
-        "aGVsbG8",
+        "aGVsb",
+        "iVBORw=",
+        "aGVs+G8",
         TEXT[:-1] + "é",
         TEXT[:-2],
         "\ud800",

@@ -74,7 +74,7 @@ def _bodies_without_an_image() -> Iterator[Case]:
         "only signature of PNG": SEVEN[:8],
         "zeros": bytes(1000),
         "0xff": b"\xff" * 1000,
-        "base64 without JSON": base64.b64encode(SEVEN),
+        "base64 of a cut PNG": base64.b64encode(SEVEN)[:400],
         "BM": b"BM",
         "GIF87a": b"GIF87a",
         "RIFF": b"RIFF\x10\0\0\0WEBP",
@@ -129,6 +129,8 @@ def _damaged_images() -> Iterator[Case]:
         "palette missing": png(28, 28, colours=3),
         "pixels of another stream": png(28, 28, (b"IDAT", b"hello")),
         "too few pixels": png(28, 28),
+        "its last byte missing": SEVEN[:-1],
+        "its end missing": SEVEN[:-12],
     }.items():
         yield case(f"PNG: {name}", post(body), 400, *([413] if name == "negative size" else []))
 
@@ -214,12 +216,12 @@ def _documents() -> Iterator[Case]:
         "image false": b'{"image": false}',
         "image a number": b'{"image": 7}',
         "image a list": b'{"image": ["%s"]}' % seven,
-        "image an object": b'{"image": {"b64": "%s"}}' % seven,
+        "image an object of two keys": b'{"image": {"b64": "%s", "data": "%s"}}' % (seven, seven),
         "image empty": b'{"image": ""}',
         "image stars": b'{"image": "****"}',
         "base64 of text": b'{"image": "aGVsbG8="}',
         "base64 without its end": b'{"image": "%s"}' % seven[:-3],
-        "base64 for URLs": b'{"image": "_-_-"}',
+        "base64 of both alphabets": b'{"image": "%s"}' % seven.replace(b"+", b"-"),
         "base64 with a dot": b'{"image": "ab.d"}',
         "base64 of an umlaut": '{"image": "ä"}'.encode(),
         "base64 of a cut PNG": b'{"image": "%s"}' % seven[:400],
@@ -237,7 +239,8 @@ def _documents() -> Iterator[Case]:
         "instances of a text": b'{"instances": ["%s"]}' % seven,
         "instances of null": b'{"instances": [null]}',
         "instances of lists": b'{"instances": [[[0, 1]]]}',
-        "instances of another key": b'{"instances": [{"b64": "%s"}]}' % seven,
+        "instances of an unknown key": b'{"instances": [{"picture": "%s"}]}' % seven,
+        "instances of two keys": b'{"instances": [{"b64": "%s", "image": "%s"}]}' % (seven, seven),
         "instances within": b'{"instances": [{"instances": []}]}',
         "the 3rd instance bad": instances(SEVEN, SEVEN, b"hello", SEVEN),
         "the last instance cut": instances(SEVEN, SEVEN[:200]),
@@ -257,6 +260,8 @@ def _forms() -> Iterator[Case]:
     kind = "multipart/form-data; boundary=x"
     data = b'--x\r\nContent-Disposition: form-data; name="data"; filename="7.png"\r\n\r\n' + SEVEN + b"\r\n"
     other = data.replace(b'"data"', b'"file"')
+    third = data.replace(b'"data"', b'"image"')
+    text = b'--x\r\nContent-Disposition: form-data; name="text"\r\n\r\n7\r\n'
     bodies: dict[str, bytes] = {
         "empty": b"",
         "only its end": b"--x--\r\n",
@@ -264,13 +269,14 @@ def _forms() -> Iterator[Case]:
         "cut in its image": data[:300],
         "without its end": data,
         "cut at its end": data + b"--x",
-        "another field": other + b"--x--\r\n",
+        "two files": other + third + b"--x--\r\n",
+        "no file": text + b"--x--\r\n",
         "the field twice": data + data + b"--x--\r\n",
         "no name": data.replace(b'; name="data"', b"") + b"--x--\r\n",
-        "an empty name": data.replace(b'"data"', b'""') + b"--x--\r\n",
-        "a name in capitals": data.replace(b'"data"', b'"DATA"') + b"--x--\r\n",
+        "an empty name": text.replace(b'"text"', b'""') + b"--x--\r\n",
+        "a file input left empty": other.replace(b"7.png", b"").replace(SEVEN, b"") + b"--x--\r\n",
         "no header": b"--x\r\n\r\n" + SEVEN + b"\r\n--x--\r\n",
-        "a name of control characters": data.replace(b'"data"', b'"\1\2\xff"') + b"--x--\r\n",
+        "a name of control characters": text.replace(b'"text"', b'"\1\2\xff"') + b"--x--\r\n",
         "another boundary": data.replace(b"--x", b"--y"),
         "no content": b'--x\r\nContent-Disposition: form-data; name="data"\r\n\r\n\r\n--x--\r\n',
         "text for an image": data.replace(SEVEN, b"7") + b"--x--\r\n",
@@ -282,8 +288,8 @@ def _forms() -> Iterator[Case]:
         "a thousand boundaries": b"--x\r\n" * 1000 + b"--x--\r\n",
         "JSON called a form": b'{"image": "a"}',
         "text called a form": b"hello",
-        "an unclosed quote": data.replace(b'"data"', b'"data') + b"--x--\r\n",
-        "a long header": data.replace(b"7.png", b"7" * 100_000).replace(b'"data"', b'"a"') + b"--x--\r\n",
+        "an unclosed quote": text.replace(b'"text"', b'"data') + b"--x--\r\n",
+        "a long header": text.replace(b'"text"', b'"' + b"7" * 100_000 + b'"') + b"--x--\r\n",
         "a form in a form": data.replace(
             b"\r\n\r\n", b"\r\nContent-Type: multipart/mixed; boundary=y\r\n\r\n"
         ).replace(SEVEN, b"--y\r\n\r\n--y--")

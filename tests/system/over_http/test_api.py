@@ -61,6 +61,37 @@ def test_a_multipart_field_is_read(system: RunningSystem):
     _assert_is_seven(response.json())
 
 
+@pytest.mark.parametrize("name", ["file", "image", "\N{SNOWMAN}"])
+def test_the_only_file_of_a_form_is_read(system: RunningSystem, name):
+    response = requests.post(
+        f"{system.address}/predictions/mnist", files={name: SEVEN}, data={"comment": "a seven"}, timeout=30
+    )
+    _assert_is_seven(response.json())
+
+
+@pytest.mark.parametrize(
+    "instance",
+    [
+        {"b64": _base64(SEVEN)},
+        {"image_bytes": {"b64": _base64(SEVEN)}},
+        {"data": _base64(SEVEN), "target": 0},
+    ],
+    ids=["TensorFlow Serving", "KServe", "TorchServe"],
+)
+def test_json_of_other_servers_is_read(system: RunningSystem, instance):
+    body = {"instances": [instance]}
+    response = requests.post(f"{system.address}/predictions/mnist", json=body, timeout=30)
+    [answer] = response.json()["predictions"]
+    _assert_is_seven(answer)
+
+
+@pytest.mark.parametrize("declared", [None, "text/plain", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
+def test_base64_as_the_body_is_read(system: RunningSystem, prefix, declared):
+    headers = {"Content-Type": declared} if declared else {}
+    _assert_is_seven(system.predict((prefix + _base64(SEVEN)).encode(), **headers).json())
+
+
 @pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
 def test_json_is_read(system: RunningSystem, prefix):
     body = {"image": prefix + _base64(SEVEN)}

@@ -52,7 +52,8 @@ def test_a_block_of_commands_works(system: RunningSystem, checkout: Path, block:
     said = _run(block, system, checkout)
     if block.commands.startswith("curl "):
         answer = json.loads(said)
-        assert answer["digit"] == 7 if "7.png" in block.commands else answer
+        sevens = answer.get("predictions", [answer])
+        assert all(seven["digit"] == 7 for seven in sevens) if "7.png" in block.commands else answer
 
 
 @pytest.mark.slow
