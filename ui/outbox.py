@@ -1,7 +1,7 @@
 """The outbox: answers and labels on local disk, until the database has them.
 
 What is shown was written here before. SQLite in WAL mode with full synchronisation: neither a killed process nor a
-power cut loses a record, and the page never waits for the database.
+power cut loses a record, and the page never waits for the database. A damaged file is replaced: ui/damage.py.
 """
 
 import json
@@ -10,10 +10,11 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import UUID
 
+from ui import damage
 from ui.record import Record
 
 BUSY_TIMEOUT_S = 5.0
@@ -63,6 +64,7 @@ class Outbox:
         self._connection: sqlite3.Connection | None = (
             None  # opened by the first use, and again after a failure
         )
+        self._opened: tuple[int, int] | None = None
         self._relabelled: OrderedDict[UUID, Record] = OrderedDict()
 
     def put(self, record: Record, visitor: str | None = None) -> None:
@@ -167,32 +169,67 @@ class Outbox:
 
     @contextmanager
     def _transaction(self, kind: str) -> Iterator[sqlite3.Connection]:
-        with self._lock:
+        with self._lock, self._not_kept(), ExitStack() as held:
             try:
-                if self._connection is None:
-                    self._connection = self._open()
-                self._connection.execute(f"BEGIN {kind}")
-                yield self._connection
-                self._connection.execute("COMMIT")
+                connection = self._connected(held)
+                connection.execute(f"BEGIN {kind}")
+                yield connection
+                connection.execute("COMMIT")
             except BaseException as error:
                 self._close()  # which rolls back
-                if isinstance(error, (sqlite3.Error, OSError)):
-                    raise NotKept(f"The outbox '{self._path}' cannot be used: {error}.") from error
+                held.close()
+                if damage.is_damage(error):
+                    self._replace(error)
                 raise
 
+    @contextmanager
+    def _not_kept(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError, damage.Damaged, json.JSONDecodeError) as error:
+            raise NotKept(f"The outbox '{self._path}' cannot be used: {error}.") from error
+
+    def _connected(self, held: ExitStack) -> sqlite3.Connection:
+        """A connection to the file at the path. Until `held` ends, no other process replaces that."""
+        if self._connection is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        held.enter_context(damage.shared(self._path))
+        try:
+            return self._current()
+        except (sqlite3.Error, damage.Damaged) as error:
+            if not damage.is_damage(error):
+                raise
+            held.close()
+            self._replace(error)
+        held.enter_context(damage.shared(self._path))
+        return self._current()
+
+    def _current(self) -> sqlite3.Connection:
+        if self._connection is None or damage.identity(self._path) != self._opened:
+            self._close()
+            self._opened = damage.identity(self._path)
+            self._connection = self._open()
+            self._opened = damage.identity(self._path)
+        return self._connection
+
     def _open(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        if damage.half_replaced(self._path):
+            raise damage.Damaged("a process was killed while it replaced the outbox")
         connection = sqlite3.connect(
             self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            damage.check(connection, self._path)
             connection.executescript(SCHEMA)
-        except sqlite3.Error:  # it is no database
+        except BaseException:  # it is no database, or damaged
             connection.close()
             raise
         return connection
+
+    def _replace(self, error: BaseException) -> None:
+        damage.replace_damaged(self._path, self._opened, SCHEMA, str(error))
 
     def _close(self) -> None:
         if self._connection is not None:

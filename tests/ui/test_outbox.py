@@ -192,12 +192,6 @@ def test_a_full_disk_is_said_and_what_was_kept_stays(outbox, tmp_path):
     assert outbox.oldest(10) == [RECORD]
 
 
-def test_a_file_that_is_no_outbox_is_said(tmp_path):
-    (tmp_path / "outbox.sqlite3").write_bytes(b"something else " * 1000)
-    with pytest.raises(NotKept):
-        Outbox(tmp_path / "outbox.sqlite3").put(RECORD)
-
-
 def test_a_label_is_of_the_newest_revision_wherever_that_is(outbox):
     for waits, delivered in ((RECORD, None), (None, RECORD), (replace(RECORD, revision=4), RECORD)):
         if waits:

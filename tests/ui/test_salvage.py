@@ -1,0 +1,411 @@
+"""A damaged outbox is set aside, what can be read of it goes on, and nothing else is taken for damage."""
+
+import errno
+import json
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.ui.test_outbox import RECORD, ROOT
+from ui import damage, deliverer
+from ui.outbox import SCHEMA, NotKept, Outbox
+from ui.record import Record
+from ui.salvage import PAGE_BYTES
+
+NOISE = random.Random(0)
+VISITOR = "a visitor"
+REJECTED = replace(RECORD, id=uuid.UUID(int=99))
+
+PUT_ONE = """
+import sys, uuid
+from dataclasses import replace
+from pathlib import Path
+from tests.ui.test_outbox import RECORD
+from ui.outbox import Outbox
+outbox = Outbox(Path(sys.argv[1]))
+sys.stdin.readline()
+record = replace(RECORD, id=uuid.uuid4())
+outbox.put(record)
+print(record.id)
+"""
+
+
+@pytest.fixture(autouse=True)
+def short_search(monkeypatch):
+    """A page of these files has three rows at most, and the search for more of them need not take its 0.1 s."""
+    monkeypatch.setattr("ui.salvage.MOST_SCANS", 200)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "outbox" / "outbox.sqlite3"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Twenty drawings that wait, two or three in a page of the file, one that was rejected, and whose they are."""
+    path, records = tmp_path_factory.mktemp("whole") / "outbox.sqlite3", _drawings(20)
+    outbox = Outbox(path)
+    for record in records:
+        outbox.put(record, VISITOR)
+    outbox.put(REJECTED)
+    outbox.reject(REJECTED, "violates a constraint")
+    outbox.close()  # all of it is in the file then, and nothing in its log
+    return path, records
+
+
+@pytest.fixture
+def records(whole, path):
+    path.parent.mkdir()
+    shutil.copy(whole[0], path)
+    return whole[1]
+
+
+def _drawings(count: int) -> list[Record]:
+    return [replace(RECORD, id=uuid.uuid4(), drawing=NOISE.randbytes(1500)) for _ in range(count)]
+
+
+def overwrite(path: Path, place: int, data: bytes) -> None:
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(data)
+
+
+def asides(path: Path) -> list[Path]:
+    """The files that were set aside, without what lay beside them."""
+    found = sorted(path.parent.glob(f"{path.name}.damaged-*"))
+    return [aside for aside in found if not aside.name.endswith(("-wal", "-shm"))]
+
+
+def waiting(outbox: Outbox) -> set[uuid.UUID]:
+    return {record.id for record in outbox.oldest(1000)}
+
+
+def rejected(path: Path) -> list[tuple]:
+    connection = sqlite3.connect(path)
+    rows = connection.execute("SELECT id, drawing, reason FROM rejected").fetchall()
+    connection.close()
+    return rows
+
+
+@pytest.mark.parametrize("length", [16, 100, PAGE_BYTES], ids=["its name", "its header", "its first page"])
+def test_an_overwritten_header_loses_nothing(outbox, path, records, caplog, length):
+    overwrite(path, 0, NOISE.randbytes(length))
+    damaged = path.read_bytes()
+    assert outbox.oldest(1000) == records
+    assert set(outbox.drawn_by(VISITOR)) == {record.id for record in records}
+    assert rejected(path) == [(str(REJECTED.id), REJECTED.drawing, "violates a constraint")]
+    [aside] = asides(path)
+    assert aside.read_bytes() == damaged
+    [line] = [record.message for record in caplog.records]
+    assert str(aside) in line
+    assert "waiting 20, rejected 1, drawn 20" in line
+
+
+@pytest.mark.parametrize(
+    ("page", "rows"),
+    [(2, 0), (3, 0), (5, 0), (7, 0), (10, 3), (14, 2)],
+    ids=["top of the drawings", "an index", "rejected", "whose they are", "the first drawings", "others"],
+)
+def test_an_overwritten_page_costs_the_rows_in_it(outbox, path, records, page, rows):
+    """Also the top of a table, which leads to all of its rows."""
+    overwrite(path, (page - 1) * PAGE_BYTES, NOISE.randbytes(PAGE_BYTES))
+    kept = outbox.oldest(1000)
+    assert all(record in records for record in kept)
+    assert len(kept) == 20 if rows == 0 else 17 <= len(kept) < 20
+    outbox.put(RECORD)
+    assert outbox.waiting([RECORD.id]) == [RECORD]
+    assert len(asides(path)) == 1
+
+
+@pytest.mark.parametrize(("share", "at_least"), [(0.03, 0), (0.5, 1), (0.9, 14)])
+def test_of_a_truncated_file_the_rest_is_read(outbox, path, records, share, at_least):
+    with path.open("r+b") as file:
+        file.truncate(int(path.stat().st_size * share))
+    kept = outbox.oldest(1000)
+    assert all(record in records for record in kept)
+    assert at_least <= len(kept) < 20
+    assert len(asides(path)) == 1
+
+
+def test_an_empty_file_is_an_empty_outbox(outbox, path, records):
+    path.write_bytes(b"")
+    assert outbox.oldest(1000) == []
+    outbox.put(RECORD)
+    assert outbox.oldest(1000) == [RECORD]
+    assert asides(path) == []
+
+
+@pytest.fixture
+def logged(outbox, path, records, tmp_path):
+    """What a killed process leaves: a file, beside it a log with eight drawings more, and all of them."""
+    more = _drawings(8)
+    for record in more:
+        outbox.put(record, VISITOR)
+    copy = tmp_path / "killed" / path.name
+    shutil.copytree(path.parent, copy.parent)
+    assert log_of(copy).stat().st_size > len(more) * PAGE_BYTES
+    return copy, [*records, *more]
+
+
+def _open_elsewhere(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path)
+    connection.execute("SELECT count(*) FROM drawn").fetchall()
+    return connection
+
+
+def log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_damaged_log_costs_what_comes_after_the_damage(logged, share):
+    """SQLite reads a log up to the first wrong checksum, and calls no log damaged."""
+    path, records = logged
+    overwrite(log_of(path), int(log_of(path).stat().st_size * share), NOISE.randbytes(100))
+    outbox = Outbox(path)
+    kept = outbox.oldest(1000)
+    assert kept == records[: len(kept)]
+    assert 20 + 8 * share - 3 < len(kept) < 28
+    outbox.put(RECORD)
+    assert outbox.waiting([RECORD.id]) == [RECORD]
+    outbox.close()
+    assert asides(path) == []
+
+
+def test_a_log_beside_a_damaged_file_is_read_and_set_aside_too(logged):
+    path, records = logged
+    log = log_of(path).read_bytes()
+    another_process = _open_elsewhere(path)  # else SQLite moves the log into the file when it closes it
+    overwrite(path, 12 * PAGE_BYTES, NOISE.randbytes(PAGE_BYTES))
+    outbox = Outbox(path)
+    kept = outbox.oldest(1000)
+    another_process.close()
+    assert len(kept) >= 25
+    assert kept[-8:] == records[-8:]
+    outbox.close()
+    [aside] = asides(path)
+    assert log_of(aside).read_bytes() == log
+
+
+@pytest.mark.parametrize("text", ['{"id": "cut', b"\xff\xfe"], ids=["JSON", "UTF-8"])
+def test_a_damaged_record_keeps_nobody_from_the_others(outbox, path, records, text):
+    """Noise within a value is nothing that SQLite notices."""
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE waiting SET record = CAST(? AS TEXT) WHERE id = ?", (text, str(records[7].id)))
+    connection.commit()
+    connection.close()
+    with pytest.raises(NotKept):
+        outbox.oldest(1000)
+    assert outbox.oldest(1000) == records[:7] + records[8:]
+    assert len(asides(path)) == 1
+
+
+def test_damage_that_shows_in_a_transaction_is_dealt_with_then(outbox, path, records, monkeypatch):
+    monkeypatch.setattr("ui.damage.MOST_CHECKED_BYTES", 0)
+    overwrite(path, 12 * PAGE_BYTES, NOISE.randbytes(PAGE_BYTES))
+    with pytest.raises(NotKept, match="malformed"):
+        outbox.oldest(1000)
+    assert len(outbox.oldest(1000)) >= 17
+    assert len(asides(path)) == 1
+
+
+def test_another_process_goes_on_in_the_new_file(outbox, path, records):
+    """Its connection is to the file that was set aside, and SQLite would go on writing there."""
+    other = Outbox(path)
+    assert len(other.oldest(1000)) == 20
+    overwrite(path, 0, NOISE.randbytes(100))
+    assert len(outbox.oldest(1000)) == 20  # it has no connection: it looks at the file, and replaces it
+    mine, others = (replace(RECORD, id=uuid.uuid4()) for _ in range(2))
+    outbox.put(mine)
+    other.put(others)  # which closes its connection to the old file
+    assert waiting(outbox) == waiting(other) == {record.id for record in (*records, mine, others)}
+    other.close()
+    outbox.close()
+    assert len(waiting(outbox)) == 22
+    assert len(asides(path)) == 1
+
+
+def test_a_file_that_another_process_replaced_meanwhile_is_left_alone(outbox, path, records):
+    overwrite(path, 0, NOISE.randbytes(100))
+    damaged = damage.identity(path)
+    for _ in range(2):
+        damage.replace_damaged(path, damaged, SCHEMA, "a test")
+    assert len(outbox.oldest(1000)) == 20
+    assert len(asides(path)) == 1
+
+
+def test_of_those_that_notice_at_once_one_replaces_it(path, records):
+    overwrite(path, 0, NOISE.randbytes(100))
+    outboxes = [Outbox(path) for _ in range(8)]
+    added = [replace(RECORD, id=uuid.uuid4()) for _ in outboxes]
+    threads = [
+        threading.Thread(target=outbox.put, args=(record,))
+        for outbox, record in zip(outboxes, added, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert waiting(outboxes[0]) == {record.id for record in (*records, *added)}
+    for outbox in outboxes:
+        outbox.close()
+    assert len(asides(path)) == 1
+
+
+@pytest.mark.service
+def test_of_processes_that_notice_at_once_one_replaces_it(outbox, path, records):
+    overwrite(path, 0, NOISE.randbytes(100))
+    command = [sys.executable, "-c", PUT_ONE, path]
+    processes = [
+        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    added = {uuid.UUID(process.communicate()[0].strip()) for process in processes}
+    assert waiting(outbox) == {record.id for record in records} | added
+    assert len(asides(path)) == 1
+
+
+@pytest.mark.parametrize("stopped_at", [1, 2])
+def test_a_process_that_is_killed_while_it_replaces_the_file_loses_nothing(
+    logged, monkeypatch, caplog, stopped_at
+):
+    path, records = logged
+    another_process = _open_elsewhere(path)
+    overwrite(path, 12 * PAGE_BYTES, NOISE.randbytes(PAGE_BYTES))
+    rename, renamed = Path.rename, []
+
+    def killed(old, new):
+        if len(renamed) == stopped_at:
+            raise KeyboardInterrupt
+        renamed.append(old)
+        return rename(old, new)
+
+    monkeypatch.setattr(Path, "rename", killed)
+    with pytest.raises(KeyboardInterrupt):
+        Outbox(path).oldest(1000)
+    monkeypatch.undo()
+    assert not path.exists()
+    outbox = Outbox(path)
+    assert outbox.oldest(1000)[-8:] == records[-8:]
+    outbox.close()
+    another_process.close()
+    assert "a killed process had read" in caplog.text
+    assert not path.with_name(f"{path.name}.new").exists()
+
+
+def test_a_full_disk_leaves_the_damaged_file_in_its_place(outbox, path, records, monkeypatch):
+    overwrite(path, 0, NOISE.randbytes(100))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("ui.salvage.shutil.copyfile", full)
+    damaged = path.read_bytes()
+    with pytest.raises(NotKept, match="No space left"):
+        outbox.put(RECORD)
+    assert path.read_bytes() == damaged
+    assert asides(path) == []
+    monkeypatch.undo()
+    assert len(outbox.oldest(1000)) == 20
+
+
+def test_two_damages_in_a_second_are_both_set_aside(outbox, path, records, monkeypatch):
+    monkeypatch.setattr("ui.damage.time.strftime", lambda _: "20261129-201500")
+    for _ in range(2):
+        overwrite(path, 0, NOISE.randbytes(100))
+        assert len(outbox.oldest(1000)) == 20
+        outbox.close()
+    assert [aside.name for aside in asides(path)] == [
+        "outbox.sqlite3.damaged-20261129-201500",
+        "outbox.sqlite3.damaged-20261129-201500-2",
+    ]
+
+
+def test_a_locked_file_is_not_damaged(outbox, path, records, monkeypatch):
+    monkeypatch.setattr("ui.outbox.BUSY_TIMEOUT_S", 0.05)
+    outbox.oldest(1)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    outbox.close()
+    with pytest.raises(NotKept, match="locked"):
+        outbox.put(RECORD)
+    other.close()
+    assert len(outbox.oldest(1000)) == 20
+    assert asides(path) == []
+
+
+def test_a_file_that_is_being_replaced_is_waited_for(outbox, path, records, monkeypatch):
+    monkeypatch.setattr("ui.damage.LOCK_TIMEOUT_S", 0.05)
+    with damage.shared(path):
+        assert len(outbox.oldest(1000)) == 20
+        overwrite(path, 0, NOISE.randbytes(100))
+        with pytest.raises(NotKept):
+            Outbox(path).oldest(1000)
+    assert asides(path) == []
+
+
+def test_a_folder_in_its_place_is_not_damaged(tmp_path):
+    (tmp_path / "outbox.sqlite3").mkdir()
+    with pytest.raises(NotKept, match="unable to open"):
+        Outbox(tmp_path / "outbox.sqlite3").put(RECORD)
+    assert asides(tmp_path / "outbox.sqlite3") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("CORRUPT", True), ("CORRUPT_INDEX", True), ("NOTADB", True), ("FULL", False), ("BUSY", False),
+     ("LOCKED", False), ("READONLY", False), ("PERM", False), ("IOERR", False), ("IOERR_FSYNC", False),
+     ("IOERR_SHORT_READ", False), ("CANTOPEN", False), ("NOMEM", False), ("AUTH", False), ("ERROR", False)],
+)  # fmt: skip
+def test_damage_is_what_sqlite_calls_damage(name, expected):
+    error = sqlite3.OperationalError("as SQLite says it")
+    error.sqlite_errorcode = getattr(sqlite3, f"SQLITE_{name}")
+    assert damage.is_damage(error) == expected
+
+
+def test_nothing_else_is_damage():
+    for error in (
+        OSError(errno.ENOSPC, "full"),
+        PermissionError(),
+        ValueError(),
+        KeyError("id"),
+        KeyboardInterrupt(),
+    ):
+        assert not damage.is_damage(error)
+    assert damage.is_damage(json.JSONDecodeError("cut", "{", 1))
+
+
+def test_the_check_of_a_damaged_outbox_goes_on(path, records, monkeypatch, caplog):
+    """`make up` waits for it."""
+    monkeypatch.setenv("OUTBOX_PATH", str(path))
+    monkeypatch.setattr(deliverer, "LATE_AFTER_S", 60.0)
+    overwrite(path, 0, NOISE.randbytes(100))
+    assert deliverer.main(["--check"]) == 0
+    assert "is set aside as" in caplog.text
+
+
+def test_a_file_of_an_earlier_version_is_read(tmp_path):
+    """Its table has a column less: what has all that the new one demands goes over."""
+    path = tmp_path / "outbox.sqlite3"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE drawn (visitor TEXT, id TEXT)")
+    connection.execute("INSERT INTO drawn VALUES ('a visitor', ?)", (str(RECORD.id),))
+    connection.commit()
+    connection.close()
+    schema = "CREATE TABLE drawn (visitor TEXT, id TEXT PRIMARY KEY, since REAL NOT NULL DEFAULT 0);"
+    damage.replace_damaged(path, damage.identity(path), schema, "a test")
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT * FROM drawn").fetchall() == [("a visitor", str(RECORD.id), 0.0)]
+    connection.close()
