@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from dotenv import load_dotenv
 
 from ops import lock, postgres
-from ops.backup import backup, restore
+from ops.backup import backup
 from ops.down import down
 from ops.errors import told
 from ops.models import models
 from ops.prune import days, prune
+from ops.restore import check, restore
 from ops.retrain import next_version, retrain
 from ops.rotate import secrets, take_up
 from ops.status import follow_logs, status
@@ -57,6 +58,7 @@ COMMANDS = {
     "backup": Command(backup, 1),
     "restore": Command(restore, 1),
     # What ops/containers.sh asks for.
+    "check-backup": Command(check, 1),
     "migrate": Command(postgres.migrate),
     "schema-version": Command(lambda system: print(postgres.schema_version(system))),
     "migrate-down-to": Command(postgres.migrate_down_to, 1),

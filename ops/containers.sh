@@ -125,9 +125,14 @@ backup() {
 restore() {
   [ -n "${1:-}" ] || { echo "FILE is missing, for example: make restore FILE=$BACKUPS/mnist-20260101-120000.tar" >&2; exit 2; }
   [ -r "$1" ] || { echo "FILE '$1' is not a readable file" >&2; exit 2; }
+  ops check-backup - <"$1"
+  local saved
+  saved=$BACKUPS/before-restore-$(date -u +%Y%m%d-%H%M%S).tar
+  backup "$saved"
   ops restore - <"$1"
   # An archive of the same name may have another content now.
   docker compose up --detach --wait --no-deps --no-build --force-recreate torchserve
+  say "To return to the state before: make restore FILE=$saved"
 }
 
 retrain() {

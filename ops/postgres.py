@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
@@ -28,6 +29,7 @@ BINARIES = _binaries()
 DATABASE = "mnist"
 OWNER = "owner"
 PAGE = "page"
+MIGRATIONS = ROOT / "sql" / "migrations"
 
 # PostgreSQL refuses to run as root. It then runs as this user, which every Linux has, ...
 UNPRIVILEGED = "nobody"
@@ -112,9 +114,14 @@ def as_user() -> list[str]:
 
 def migrate(system: System) -> None:
     """Create the database if it is missing, apply the migrations, set the password of the page's role."""
-    _dbmate(system, "up")
+    apply_migrations(system)
     with psycopg.connect(owner_url(system)) as connection:
         set_password(connection, PAGE, secrets.read(system, "database_page_password"))
+
+
+def apply_migrations(system: System, database: str = DATABASE, folder: Path = MIGRATIONS) -> None:
+    """Create a database if it is missing, and apply the migrations of a folder."""
+    _dbmate(system, "up", database, folder)
 
 
 def schema_version(system: System) -> str:
@@ -138,18 +145,46 @@ def set_password(connection: psycopg.Connection, role: str, password: str) -> No
     )
 
 
-def _dbmate(system: System, command: str) -> None:
+def client(
+    system: System, program: str, *arguments: str | Path, role: str = OWNER, password: str = ""
+) -> str:
+    """The output of one of PostgreSQL's programs, run as a role: as the owner where no password is given.
+
+    Raises OpsError with the first line that it printed as an error.
+    """
+    done = subprocess.run(
+        [BINARIES / program, *arguments],
+        # In the environment, for a command line can be read by others.
+        env={
+            **os.environ,
+            "PGHOST": system.hosts.database,
+            "PGPORT": str(system.database_port),
+            "PGUSER": role,
+            "PGPASSWORD": password or secrets.read(system, "database_owner_password"),
+        },
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode != 0:
+        reason = done.stderr.strip().partition("\n")[0]
+        raise OpsError(f"{program} failed: {reason}")
+    return done.stdout
+
+
+def _dbmate(system: System, command: str, database: str = DATABASE, folder: Path = MIGRATIONS) -> None:
     dbmate = Path(sys.executable).with_name("dbmate")
     _run(
-        [dbmate, "--migrations-dir", ROOT / "sql" / "migrations", "--no-dump-schema", command],
+        [dbmate, "--migrations-dir", folder, "--no-dump-schema", command],
         "The database could not be migrated",
-        {**os.environ, "DATABASE_URL": owner_url(system) + "?sslmode=disable"},
+        {**os.environ, "DATABASE_URL": owner_url(system, database) + "?sslmode=disable"},
     )
 
 
 def owner_url(system: System, database: str = DATABASE) -> str:
     """The database as its owner sees it, password included: never to be printed."""
-    password = secrets.read(system, "database_owner_password")
+    password = quote(secrets.read(system, "database_owner_password"), safe="")
     return f"postgresql://{OWNER}:{password}@{system.hosts.database}:{system.database_port}/{database}"
 
 

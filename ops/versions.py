@@ -13,13 +13,16 @@ from ops.errors import OpsError
 
 # The version that git holds as a checkpoint; the first `make up` archives and serves it.
 RELEASED = "1.3"
+# nginx takes shares in hundredths of a percent, and none of 0 %.
+SHARE_DIGITS = 4
+LEAST_SHARE = 10**-SHARE_DIGITS
 # Two to four numbers, and what may follow them in a version: 1.0, 2.3.1, 1.1-rc2. As in training/archive.py.
 VERSION_FORM = re.compile(r"\d+(\.\d+){1,3}([-.][A-Za-z0-9]+)?")
 
 
 @dataclass(frozen=True)
 class Versions:
-    """`default` answers; `previous` is warm, for a rollback; `split` gives versions shares of 0 to 1.
+    """`default` answers; `previous` is warm, for a rollback; `split` gives versions shares of 0.0001 to 0.9999.
 
     `candidate` is what a swap or a canary tries just now: it counts only as long as that command runs.
     """
@@ -33,24 +36,44 @@ class Versions:
     def read(cls, path: Path) -> "Versions":
         """The state that is asked for; the released version where nothing was asked for yet. Raises OpsError."""
         try:
-            versions = cls(**json.loads(path.read_text(encoding="utf-8")))
-            versions._refuse_what_none_is()
+            return cls.parse(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return cls(default=RELEASED)
-        except (ValueError, TypeError, AttributeError):
+        except ValueError as error:
             example = json.dumps(asdict(cls(default=RELEASED)))
             raise OpsError(
-                f"{path} is not a valid versions file. Expected, for example: {example}. Without the file "
+                f"{path} is not a valid versions file: {error}. Expected, for example: {example}. Without the file "
                 f"{RELEASED} is served."
             ) from None
+
+    @classmethod
+    def parse(cls, text: str) -> "Versions":
+        """The state that a versions file describes. Raises ValueError, which names what is wrong."""
+        try:
+            versions = cls(**json.loads(text))
+            versions._refuse_wrong_names()
+            versions._refuse_wrong_shares()
+        except (json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError, RecursionError):
+            raise ValueError("it has another form") from None
         return versions
 
-    def _refuse_what_none_is(self) -> None:
+    def _refuse_wrong_names(self) -> None:
         for version in (*self.served(), self.previous, self.candidate):
             if version is not None and not VERSION_FORM.fullmatch(version):
-                raise ValueError(version)
-        if not 0 <= sum((self.split or {}).values()) < 1:
-            raise ValueError(self.split)
+                raise ValueError(f"'{version}' is not a version")
+
+    def _refuse_wrong_shares(self) -> None:
+        shares = self.split or {}
+        for version, share in shares.items():
+            if not LEAST_SHARE <= round(share, SHARE_DIGITS) <= 1 - LEAST_SHARE:
+                raise ValueError(
+                    f"'split' gives version {version} the share {share:g}, which is not between {LEAST_SHARE} and "
+                    f"{1 - LEAST_SHARE}"
+                )
+        if round(sum(shares.values()), SHARE_DIGITS) >= 1:
+            raise ValueError(
+                f"the shares of 'split' add up to {sum(shares.values()):g}, which is not less than 1"
+            )
 
     def write(self, path: Path) -> None:
         """Replace the file whole: a reader sees the old state or the new one."""
@@ -64,6 +87,10 @@ class Versions:
     def served(self) -> list[str]:
         """Every version that answers, the default first."""
         return list(dict.fromkeys([self.default, *(self.split or {})]))
+
+    def named(self) -> list[str]:
+        """Every version that needs its archive: those that answer, and the previous one."""
+        return list(dict.fromkeys([*self.served(), *filter(None, [self.previous])]))
 
 
 def archive_name(version: str) -> str:

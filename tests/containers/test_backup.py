@@ -1,5 +1,7 @@
 """`make backup` and `make restore`: everything comes back on a server that has lost all of its volumes."""
 
+import re
+
 import pytest
 
 from ops.versions import RELEASED
@@ -51,6 +53,9 @@ def test_everything_comes_back_after_all_volumes_are_lost(deployment: Deployment
     assert _versions(deployment) == {RELEASED}
     said = deployment.made("restore", f"FILE={backup}")
     assert f"Restored {len(kept)} drawings" in said
+    assert re.search(
+        r"To return to the state before: make restore FILE=backups/before-restore-\S+\.tar$", said
+    )
     deployment.wait_until_healthy()
     assert deployment.rows("SELECT id, true_label, revision, drawing FROM predictions ORDER BY id") == kept
     assert _versions(deployment) == {"1.0", RELEASED}
@@ -75,3 +80,4 @@ def test_what_is_no_whole_backup_changes_nothing(deployment: Deployment, backup:
         assert done.returncode == 2
         assert said in done.stderr
     assert drawings(deployment) == before
+    assert list((deployment.folder / "backups").glob("before-restore-*")) == []

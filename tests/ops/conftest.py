@@ -9,9 +9,17 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ops import postgres, secrets
+from ops import backup, postgres, secrets
 from ops.system import System
+from ops.versions import RELEASED, archive_name
 from tests.system.running import eventually, first_port
+
+INSERT = """
+    INSERT INTO predictions (id, created_at, prediction, confidence, probabilities, is_digit, digit_score,
+                             model_version, latency_ms, drawing, revision)
+    SELECT gen_random_uuid(), now(), 7, 0.9, array_fill(0.1::real, ARRAY[10]), true, 0.9, '1.0', 3.5, 'png', 1
+    FROM generate_series(1, 3)
+"""
 
 
 @contextmanager
@@ -66,3 +74,25 @@ def server(tmp_path, postgresql):
             names = sql.Identifier(postgres.DATABASE), sql.Identifier(postgres.PAGE)
             owner.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(names[0]))
             owner.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(names[1]))
+
+
+@pytest.fixture
+def drawn(server):
+    """A server whose database has three drawings; how many there are."""
+    postgres.migrate(server)
+    (server.model_store / archive_name(RELEASED)).write_bytes(b"an archive")
+    with psycopg.connect(postgres.owner_url(server)) as connection:
+        connection.execute(INSERT)
+
+    def count() -> int:
+        with psycopg.connect(postgres.owner_url(server)) as connection:
+            return connection.execute("SELECT count(*) FROM predictions").fetchone()[0]
+
+    return count
+
+
+@pytest.fixture
+def kept(server, drawn, tmp_path):
+    path = tmp_path / "backups" / "kept.tar"
+    backup.backup(server, str(path))
+    return path

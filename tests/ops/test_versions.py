@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from ops.errors import OpsError
@@ -26,9 +28,36 @@ def test_a_damaged_file_is_an_error_and_not_the_default(tmp_path, text):
     path = tmp_path / "versions.json"
     path.write_text(text)
     with pytest.raises(
-        OpsError, match=r"versions\.json is not a valid versions file\. Expected, for example: \{"
+        OpsError,
+        match=r"versions\.json is not a valid versions file: it has another form\. Expected, for example: \{",
     ):
         Versions.read(path)
+
+
+@pytest.mark.parametrize(
+    ("split", "said"),
+    [
+        ({"1.1": -0.1}, "gives version 1.1 the share -0.1, which is not between 0.0001 and 0.9999"),
+        ({"1.1": 1.5}, "gives version 1.1 the share 1.5, which is not between"),
+        ({"1.1": 1.5, "1.2": -1.0}, "gives version 1.1 the share 1.5, which is not between"),
+        ({"1.1": float("nan")}, "gives version 1.1 the share nan, which is not between"),
+        ({"1.1": 0}, "gives version 1.1 the share 0, which is not between"),  # nginx refuses 0.00 %
+        ({"1.1": 0.6, "1.2": 0.5}, "add up to 1.1, which is not less than 1"),
+        ({"1.1": 0.9999, "1.2": 0.0001}, "add up to 1, which is not less than 1"),
+    ],
+)
+def test_a_wrong_share_is_named(tmp_path, split, said):
+    path = tmp_path / "versions.json"
+    path.write_text(json.dumps({"default": "1.0", "split": split}))
+    with pytest.raises(OpsError) as raised:
+        Versions.read(path)
+    assert said in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("share", [0.0001, 0.01 / 100, 99.99 / 100])
+def test_every_share_of_a_canary_is_accepted(share):
+    assert Versions.parse(json.dumps({"default": "1.0", "split": {"1.1": share}})).split == {"1.1": share}
 
 
 def test_an_archive_is_named_after_its_version():

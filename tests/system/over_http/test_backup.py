@@ -8,7 +8,7 @@ import pytest
 
 from ops import postgres, secrets
 from tests.system.over_http.test_lifecycle import INSERT
-from tests.system.running import RunningSystem, eventually
+from tests.system.running import ROOT, RunningSystem, eventually
 
 
 def test_everything_comes_back_after_var_is_lost(own_system: RunningSystem, tmp_path):
@@ -25,8 +25,10 @@ def test_everything_comes_back_after_var_is_lost(own_system: RunningSystem, tmp_
     assert own_system.drawings() == 0
     restored = own_system.ops("restore", file)
     assert restored.returncode == 0, restored.stderr
-    assert restored.stdout.startswith(f"Restored {len(kept)} drawings, ")
+    assert f"Restored {len(kept)} drawings, " in restored.stdout
     assert own_system.rows("SELECT * FROM predictions ORDER BY id") == kept
+    before = restored.stdout.split("To return to the state before: make restore FILE=")[1].strip()
+    (ROOT / before).unlink()
     eventually(lambda: own_system.ops("status").returncode == 0)
 
 

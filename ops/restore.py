@@ -1,0 +1,295 @@
+"""Put back what a backup holds, whole or not at all.
+
+    restore(system, "backups/today.tar")      # on a system that runs; "-" is the standard input
+    check(system, "backups/today.tar")        # only whether it could be put back
+
+Everything is checked before anything is touched, and the present state is saved in a backup of its own. The database of
+the backup is made beside the present one and takes its place when it is complete.
+
+A dump is code: pg_restore runs whatever statements are in it. So the schema comes from this checkout's migrations, and
+of the dump only the drawings are loaded, by a role that may insert drawings and do nothing else.
+"""
+
+import contextlib
+import json
+import re
+import secrets
+import shutil
+import sys
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+import psycopg
+from psycopg import sql
+
+from ops import lock, postgres, supervisor
+from ops.backup import ARCHIVES, CONTENTS, DUMP, STREAM, VERSIONS, backup, digest, scratch_folder, timed
+from ops.errors import OpsError, UsageError
+from ops.reload import reload
+from ops.system import System
+from ops.versions import VERSION_FORM, Versions, archive_name
+
+NOTHING_RESTORED = "nothing is restored"
+# The database of the backup until it is complete, and the present one after that.
+NEW = f"{postgres.DATABASE}_new"
+OLD = f"{postgres.DATABASE}_old"
+# Who loads the drawings, as long as that takes.
+LOADER = "loader"
+TABLE = "predictions"
+SCHEMA_VERSIONS = re.compile(
+    r"^COPY public\.schema_migrations \(version\) FROM stdin;\n((?:\d+\n)+)\\\.$", re.MULTILINE
+)
+# A part that connects between being sent away and the renaming is sent away once more.
+MOST_RENAMINGS = 5
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A backup that was unpacked and checked: its files, its state document, and the migrations of its database."""
+
+    folder: Path
+    versions: Versions
+    migrations: list[Path]
+
+    @property
+    def archives(self) -> list[Path]:
+        return sorted((self.folder / ARCHIVES).iterdir())
+
+
+def check(system: System, name: str) -> None:
+    """Raises OpsError where the file cannot be restored, and says why."""
+    with _opened(system, name):
+        pass
+
+
+def restore(system: System, name: str) -> None:
+    """Replace drawings, archives and versions by those of a backup; what was drawn since is only in `before-restore`.
+
+    Raises OpsError, and then all is as before.
+    """
+    with _opened(system, name) as wanted:
+        refusal = "A swap, rollback or canary is running on this system; wait until it ends."
+        with lock.held(system.versions_lock, refusal):
+            saved = timed("before-restore")
+            changed = _exchange(system, wanted, saved)
+    if not system.in_containers:  # there ops/containers.sh does it, and the keeper tells the gateway
+        _let_the_parts_take_it_up(system, changed)
+    with psycopg.connect(postgres.owner_url(system)) as connection:
+        [(drawings, labels)] = connection.execute("SELECT count(*), count(true_label) FROM predictions")
+    archives = len(list(system.model_store.glob("mnist-*.mar")))
+    print(
+        f"Restored {drawings} drawings, {labels} of them labelled, and {archives} archives. "
+        f"Version {wanted.versions.default} is the default."
+    )
+    if not system.in_containers:
+        print(f"To return to the state before: make restore FILE={saved}")
+
+
+@contextmanager
+def _opened(system: System, name: str) -> Iterator[Backup]:
+    if not name:
+        raise UsageError("FILE is missing, for example: make restore FILE=backups/mnist-20260101-120000.tar")
+    with scratch_folder(system) as folder:
+        try:
+            with sys.stdin.buffer if name == STREAM else Path(name).open("rb") as file:
+                _unpack(file, folder)
+        except OSError as error:
+            raise UsageError(f"FILE '{name}' cannot be read: {error.strerror}") from None
+        yield Backup(folder, _versions(folder), _migrations(system, folder))
+
+
+def _unpack(source: IO[bytes], folder: Path) -> None:
+    """Every file of the tar, compared with what it says of itself. Raises OpsError."""
+    unpacked = set()
+    try:
+        with tarfile.open(fileobj=source, mode="r|") as tar:
+            for member in tar:
+                name, content = PurePosixPath(member.name), tar.extractfile(member)
+                if content is None or not member.isfile() or not _belongs(name):
+                    raise OpsError(f"FILE contains '{name}', which no backup contains: {NOTHING_RESTORED}.")
+                (folder / name).parent.mkdir(exist_ok=True)
+                with content, (folder / name).open("wb") as file:
+                    shutil.copyfileobj(content, file)
+                unpacked.add(str(name))
+        digests = json.loads((folder / CONTENTS).read_text(encoding="ascii"))
+        wrong = [name for name in unpacked - {CONTENTS} if digests.get(name) != digest(folder / name)]
+    except (tarfile.TarError, FileNotFoundError, EOFError, ValueError, AttributeError) as error:
+        raise OpsError(
+            f"FILE is not a complete backup ({type(error).__name__}): {NOTHING_RESTORED}. Make one: make backup"
+        ) from None
+    if wrong or (wrong := sorted({DUMP, VERSIONS, *digests} - unpacked)):
+        raise OpsError(f"{', '.join(sorted(wrong))} is damaged in the backup: {NOTHING_RESTORED}.")
+    (folder / ARCHIVES).mkdir(exist_ok=True)
+
+
+def _belongs(name: PurePosixPath) -> bool:
+    if name.parent == ARCHIVES:
+        version = name.name.removeprefix("mnist-").removesuffix(".mar")
+        return bool(VERSION_FORM.fullmatch(version)) and name.name == archive_name(version)
+    return str(name) in (DUMP, VERSIONS, CONTENTS)
+
+
+def _versions(folder: Path) -> Versions:
+    """The state document of a backup, with the archive of each version that it names. Raises OpsError."""
+    try:
+        versions = Versions.parse((folder / VERSIONS).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise OpsError(
+            f"{VERSIONS} in the backup is not a valid versions file: {error}. So {NOTHING_RESTORED}."
+        ) from None
+    for version in versions.named():
+        if not (folder / ARCHIVES / archive_name(version)).exists():
+            raise OpsError(
+                f"{archive_name(version)} is missing in the backup, but its {VERSIONS} names version {version}: "
+                f"{NOTHING_RESTORED}."
+            )
+    return versions
+
+
+def _migrations(system: System, folder: Path) -> list[Path]:
+    """The migrations that a backup's database had. Raises OpsError where this checkout does not know them."""
+    dump = folder / DUMP
+    try:
+        postgres.client(system, "pg_restore", "--list", dump)
+        tables = ["--data-only", "--strict-names", "--schema=public"]
+        postgres.client(system, "pg_restore", *tables, f"--table={TABLE}", "--file=/dev/null", dump)
+        script = postgres.client(system, "pg_restore", *tables, "--table=schema_migrations", "--file=-", dump)
+    except OpsError as error:
+        raise OpsError(f"{DUMP} in the backup cannot be read: {error}. So {NOTHING_RESTORED}.") from None
+    found = SCHEMA_VERSIONS.search(script)
+    versions = sorted(found[1].split()) if found else []
+    known = {path.name.partition("_")[0]: path for path in sorted(postgres.MIGRATIONS.glob("*.sql"))}
+    if not versions or versions != list(known)[: len(versions)]:
+        raise OpsError(
+            f"The database in the backup has schema version {versions[-1] if versions else 'none'}. This checkout "
+            f"knows {min(known)} to {max(known)}: {NOTHING_RESTORED}. Update the checkout, then restore again."
+        )
+    return [known[version] for version in versions]
+
+
+def _exchange(system: System, wanted: Backup, saved: Path) -> list[Path]:
+    """Let the backup be the state, and save the present one; gives back the archives that changed.
+
+    Raises OpsError, and then nothing changed.
+    """
+    places = [system.model_store / archive.name for archive in wanted.archives]
+    try:
+        with psycopg.connect(postgres.owner_url(system, "postgres"), autocommit=True) as connection:
+            _clean_up(connection)
+            try:
+                _make_database(system, wanted)
+                changed = _copy_archives(system, wanted)
+                if not system.in_containers:  # there ops/containers.sh has done it
+                    backup(system, str(saved))
+                _rename_databases(connection)
+            except BaseException:
+                _clean_up(connection)
+                raise
+            for place in changed:
+                _unfinished(place).replace(place)
+            wanted.versions.write(system.versions)
+            with contextlib.suppress(psycopg.Error):  # else the next restore does it
+                _clean_up(connection)
+    except (OpsError, psycopg.Error, OSError) as error:
+        for place in places:
+            _unfinished(place).unlink(missing_ok=True)
+        reason = str(error).strip().partition("\n")[0]
+        raise OpsError(f"The backup cannot be loaded, so {NOTHING_RESTORED}: {reason}") from None
+    return changed
+
+
+def _clean_up(connection: psycopg.Connection) -> None:
+    """Remove what a restore leaves behind, also one that was broken off."""
+    for database in (NEW, OLD):
+        connection.execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database))
+        )
+    connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(LOADER)))
+
+
+def _make_database(system: System, wanted: Backup) -> None:
+    """The backup's schema by its migrations, then its drawings, then the migrations that came since."""
+    migrations = wanted.folder / "migrations"
+    migrations.mkdir()
+    for migration in wanted.migrations:
+        shutil.copy(migration, migrations)
+    postgres.apply_migrations(system, NEW, migrations)
+    password = secrets.token_urlsafe()
+    with psycopg.connect(postgres.owner_url(system, NEW), autocommit=True) as owner:
+        names = {
+            "loader": sql.Identifier(LOADER),
+            "new": sql.Identifier(NEW),
+            "table": sql.Identifier(TABLE),
+        }
+        for statement in (
+            "CREATE ROLE {loader} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT NOREPLICATION NOBYPASSRLS",
+            "REVOKE ALL ON DATABASE {new} FROM PUBLIC",
+            "GRANT CONNECT ON DATABASE {new} TO {loader}",
+            "GRANT USAGE ON SCHEMA public TO {loader}",
+            "GRANT INSERT ON {table} TO {loader}",
+        ):
+            owner.execute(sql.SQL(statement).format(**names))
+        postgres.set_password(owner, LOADER, password)
+        options = [
+            "--data-only",
+            "--schema=public",
+            f"--table={TABLE}",
+            "--exit-on-error",
+            "--single-transaction",
+        ]
+        dump = wanted.folder / DUMP
+        postgres.client(
+            system, "pg_restore", *options, f"--dbname={NEW}", dump, role=LOADER, password=password
+        )
+        owner.execute(sql.SQL("DROP OWNED BY {loader}").format(**names))  # its rights
+        postgres.apply_migrations(system, NEW)
+        [(drawings, counted)] = owner.execute(
+            "SELECT (SELECT count(*) FROM predictions), "
+            "(SELECT coalesce(sum(drawings), 0) FROM insights WHERE facet = 'answer')"
+        )
+    if drawings != counted:
+        raise OpsError(f"of {drawings} drawings {counted} were counted")
+
+
+def _copy_archives(system: System, wanted: Backup) -> list[Path]:
+    """Copy those that differ beside their places: the two may lie on different disks. Gives back the places."""
+    system.model_store.mkdir(parents=True, exist_ok=True)
+    changed = []
+    for archive in wanted.archives:
+        place = system.model_store / archive.name
+        if not place.exists() or digest(place) != digest(archive):
+            shutil.copyfile(archive, _unfinished(place))
+            changed.append(place)
+    return changed
+
+
+def _unfinished(archive: Path) -> Path:
+    return archive.with_suffix(".unfinished")
+
+
+def _rename_databases(connection: psycopg.Connection) -> None:
+    """Both at once. Whoever is connected is sent away; the page's answers wait in its outbox meanwhile."""
+    rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+    for _ in range(MOST_RENAMINGS):
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ANY (%s)",
+            [[postgres.DATABASE, NEW]],
+        )
+        # It waits up to 5 s for those who leave, and lets nobody in.
+        with contextlib.suppress(psycopg.errors.ObjectInUse), connection.transaction():
+            for name, other in ((postgres.DATABASE, OLD), (NEW, postgres.DATABASE)):
+                connection.execute(rename.format(sql.Identifier(name), sql.Identifier(other)))
+            return
+    raise OpsError("other connections to the database do not end")
+
+
+def _let_the_parts_take_it_up(system: System, changed: list[Path]) -> None:
+    if changed:  # one of them may serve under the same name with another content
+        with supervisor.remote(system) as interface:
+            interface.stopProcess("torchserve")
+            interface.startProcess("torchserve", False)
+    reload(system)

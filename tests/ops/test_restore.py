@@ -1,0 +1,329 @@
+"""What `make restore` refuses, and that a refused one changes nothing; a whole system: tests/system/over_http."""
+
+import hashlib
+import io
+import json
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from ops import backup, postgres, restore, secrets
+from ops.errors import OpsError, UsageError
+from ops.versions import RELEASED, Versions, archive_name
+from tests.system.running import first_port
+
+ARCHIVE = f"model_store/{archive_name(RELEASED)}"
+
+
+@pytest.fixture(autouse=True)
+def taken_up(monkeypatch, tmp_path):
+    """Only the database runs: no other part has to take up anything. Backups of before go to a folder of the test."""
+    monkeypatch.setattr(restore, "_let_the_parts_take_it_up", lambda system, changed: None)
+    monkeypatch.setattr(backup, "FOLDER", tmp_path / "saved")
+
+
+@pytest.fixture
+def state(server, drawn):
+    """Everything that a restore changes, as it is now."""
+
+    def now():
+        with psycopg.connect(postgres.owner_url(server)) as connection:
+            rows = connection.execute("SELECT * FROM predictions ORDER BY id").fetchall()
+            databases = connection.execute("SELECT datname FROM pg_database ORDER BY 1").fetchall()
+            roles = connection.execute("SELECT rolname FROM pg_roles ORDER BY 1").fetchall()
+        archives = {path.name: path.read_bytes() for path in server.model_store.iterdir()}
+        return rows, archives, Versions.read(server.versions), databases, roles
+
+    return now
+
+
+def _files(path: Path) -> dict[str, bytes]:
+    with tarfile.open(path) as tar:
+        return {name: tar.extractfile(name).read() for name in tar.getnames() if name != backup.CONTENTS}
+
+
+def _tar(path: Path, files: dict[str, bytes]) -> str:
+    """A tar that says of itself what is in it."""
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    with tarfile.open(path, "w") as tar:
+        for name, content in {**files, backup.CONTENTS: json.dumps(digests).encode()}.items():
+            information = tarfile.TarInfo(name)
+            information.size = len(content)
+            tar.addfile(information, io.BytesIO(content))
+    return str(path)
+
+
+def _draw(server, count: int) -> None:
+    with psycopg.connect(postgres.owner_url(server)) as connection:
+        for _ in range(count):
+            connection.execute(
+                "INSERT INTO predictions SELECT gen_random_uuid(), now(), prediction, confidence, probabilities, "
+                "is_digit, digit_score, model_version, latency_ms, true_label, labelled_at, drawing, revision "
+                "FROM predictions LIMIT 1"
+            )
+
+
+def test_a_backup_that_is_cut_off_changes_nothing(server, state, kept):
+    before, whole = state(), kept.read_bytes()
+    for share in (0.0, 0.3, 0.6):
+        kept.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(OpsError, match="not a complete backup"):
+            restore.restore(server, str(kept))
+        assert state() == before
+
+
+def test_what_belongs_in_no_backup_is_refused(server, state, kept, tmp_path):
+    before, whole = state(), _files(kept)
+    for name in ("../../escaped", "/escaped", "model_store/../x", "model_store/mnist-x.mar", "x"):
+        with pytest.raises(OpsError, match="which no backup contains: nothing is restored"):
+            restore.restore(server, _tar(tmp_path / "bad.tar", {name: b"x", **whole}))
+        assert state() == before
+
+
+# What a backup has in place of the right file, or no file, and what is said of it.
+WRONG_PARTS = [
+    (
+        {backup.VERSIONS: b"{"},
+        r"versions\.json in the backup is not a valid versions file: it has another form",
+    ),
+    (
+        {backup.VERSIONS: b'{"default": "1.3", "split": {"1.4": 1.5}}'},
+        r"versions\.json in the backup .*: 'split' gives version 1\.4 the share 1\.5",
+    ),
+    (
+        {backup.VERSIONS: b'{"default": "7.4"}'},
+        r"mnist-7\.4\.mar is missing in the backup, but its versions\.json names version 7\.4",
+    ),
+    (
+        {backup.VERSIONS: json.dumps({"default": RELEASED, "previous": "7.4"}).encode()},
+        r"mnist-7\.4\.mar is missing in the backup",
+    ),
+    ({ARCHIVE: None}, r"mnist-\S+\.mar is missing in the backup"),
+    (
+        {backup.DUMP: b"PGDMP, and then rubbish"},
+        r"database\.dump in the backup cannot be read: pg_restore",
+    ),
+    ({backup.DUMP: b""}, r"database\.dump in the backup cannot be read: pg_restore"),
+    ({backup.DUMP: None}, r"database\.dump is damaged in the backup"),
+    ({backup.VERSIONS: None}, r"versions\.json is damaged in the backup"),
+]
+
+
+def test_a_part_that_is_wrong_is_named_and_all_is_as_before(server, state, kept, tmp_path):
+    before, whole = state(), _files(kept)
+    for changed, said in WRONG_PARTS:
+        files = {name: content for name, content in {**whole, **changed}.items() if content is not None}
+        with pytest.raises(OpsError, match=said) as raised:
+            restore.restore(server, _tar(tmp_path / "bad.tar", files))
+        assert "nothing is restored" in str(raised.value)
+        assert len(str(raised.value).splitlines()) == 1
+        assert state() == before
+        assert not (tmp_path / "saved").exists()
+
+
+def test_a_file_that_the_contents_do_not_list_is_refused(server, state, kept):
+    before = state()
+    with tarfile.open(kept, "a") as tar:
+        tar.addfile(tarfile.TarInfo("model_store/mnist-6.6.mar"))
+    with pytest.raises(OpsError, match=r"mnist-6\.6\.mar is damaged in the backup: nothing is restored"):
+        restore.restore(server, str(kept))
+    assert state() == before
+
+
+@pytest.mark.parametrize(
+    ("statement", "version"),
+    [
+        ("INSERT INTO schema_migrations VALUES ('0099')", "0099"),
+        ("DELETE FROM schema_migrations WHERE version = '0002'", r"\d{4}"),
+        ("DELETE FROM schema_migrations", "none"),
+    ],
+)
+def test_a_schema_that_this_checkout_does_not_know_is_refused(server, state, tmp_path, statement, version):
+    with psycopg.connect(postgres.owner_url(server)) as connection:
+        connection.execute(statement)
+    newer = tmp_path / "newer.tar"
+    backup.backup(server, str(newer))
+    before = state()
+    with pytest.raises(
+        OpsError, match=rf"has schema version {version}\. This checkout knows 0001 to \d{{4}}: nothing is"
+    ):
+        restore.restore(server, str(newer))
+    assert state() == before
+
+
+def test_a_dump_that_is_damaged_inside_is_refused(server, state, kept, tmp_path):
+    before = state()
+    files = _files(kept)
+    files[backup.DUMP] = files[backup.DUMP][:-300]
+    with pytest.raises(OpsError, match=r"database\.dump in the backup cannot be read: pg_restore failed"):
+        restore.restore(server, _tar(tmp_path / "bad.tar", files))
+    assert state() == before
+
+
+def test_a_row_that_the_schema_refuses_changes_nothing(server, state, tmp_path):
+    with psycopg.connect(postgres.owner_url(server)) as connection:
+        connection.execute("ALTER TABLE predictions DROP CONSTRAINT predictions_revision_check")
+        connection.execute("UPDATE predictions SET revision = 0")
+    wrong = tmp_path / "wrong.tar"
+    backup.backup(server, str(wrong))
+    before = state()
+    with pytest.raises(
+        OpsError, match=r"so nothing is restored: pg_restore failed: .*violates check constraint"
+    ):
+        restore.restore(server, str(wrong))
+    assert state() == before
+
+
+def test_where_the_present_state_cannot_be_saved_nothing_is_restored(server, state, kept, tmp_path):
+    before = state()
+    (tmp_path / "saved").write_text("a file in place of the folder")
+    with pytest.raises(OpsError, match=r"so nothing is restored: FILE .* cannot be written"):
+        restore.restore(server, str(kept))
+    assert state() == before
+
+
+def test_a_restore_and_the_way_back(server, drawn, state, kept, capsys):
+    with psycopg.connect(postgres.owner_url(server)) as connection:
+        connection.execute("UPDATE predictions SET true_label = 7, labelled_at = now(), revision = 2")
+        connection.execute(sql.SQL("COMMENT ON TABLE predictions IS 'of before'"))
+    _draw(server, 2)
+    (server.model_store / archive_name(RELEASED)).write_bytes(b"another archive")
+    (server.model_store / archive_name("1.4")).write_bytes(b"a later one")
+    Versions("1.4", previous=RELEASED).write(server.versions)
+    rows, archives, versions, databases, roles = state()
+    capsys.readouterr()
+
+    restore.restore(server, str(kept))
+    said = capsys.readouterr().out.splitlines()
+    assert drawn() == 3
+    assert Versions.read(server.versions) == Versions(RELEASED)
+    assert (server.model_store / archive_name(RELEASED)).read_bytes() == b"an archive"
+    assert state()[3:] == (databases, roles)
+    assert (
+        said[1]
+        == f"Restored 3 drawings, 0 of them labelled, and 2 archives. Version {RELEASED} is the default."
+    )
+    way_back = "To return to the state before: make restore FILE="
+    assert said[2].startswith(f"{way_back}{backup.FOLDER}/before-restore-")
+
+    restore.restore(server, said[2].removeprefix(way_back))
+    assert state() == (rows, archives, versions, databases, roles)
+    assert list(server.run.glob("backup-*")) == []
+
+
+def test_after_a_restore_the_page_may_do_what_it_could_before(server, kept):
+    restore.restore(server, str(kept))
+    password = secrets.read(server, "database_page_password")
+    with psycopg.connect(postgres.page_url(server), password=password, autocommit=True) as page:
+        assert page.execute("SELECT sum(drawings) FROM insights WHERE facet = 'answer'").fetchone() == (3,)
+        page.execute("UPDATE predictions SET true_label = 1, labelled_at = now(), revision = revision + 1")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            page.execute("DELETE FROM predictions")
+
+
+def test_an_older_schema_is_brought_to_this_one(server, drawn, tmp_path):
+    postgres.migrate_down_to(server, "0002")
+    older = tmp_path / "older.tar"
+    backup.backup(server, str(older))
+    postgres.migrate(server)
+    newest = postgres.schema_version(server)
+    restore.restore(server, str(older))
+    assert drawn() == 3
+    assert postgres.schema_version(server) == newest
+    with psycopg.connect(postgres.owner_url(server)) as connection:
+        assert connection.execute("SELECT sum(drawings) FROM insights WHERE facet = 'answer'").fetchone() == (
+            3,
+        )
+
+
+def test_whoever_is_connected_is_sent_away(server, drawn, kept):
+    with psycopg.connect(postgres.owner_url(server), autocommit=True) as connection:
+        restore.restore(server, str(kept))
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("SELECT 1")
+    assert drawn() == 3
+
+
+def test_what_a_restore_that_was_killed_left_is_no_hindrance(server, state, kept):
+    before = state()
+    with psycopg.connect(postgres.owner_url(server), autocommit=True) as connection:
+        for name in (restore.NEW, restore.OLD):
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(restore.LOADER)))
+    restore.restore(server, str(kept))
+    assert state() == before
+
+
+# In a dump in place of the COPY of the drawings.
+STATEMENTS = [
+    "COPY public.predictions FROM PROGRAM 'touch {}'",
+    "COPY (SELECT 1) TO '{}'",
+    "SELECT lo_export(lo_creat(-1), '{}')",
+    "SET ROLE owner; COPY (SELECT 1) TO '{}'",
+    "ALTER ROLE loader SUPERUSER; COPY (SELECT 1) TO '{}'",
+    "CREATE TABLE public.mine (); COPY (SELECT 1) TO '{}'",
+    "CREATE FUNCTION public.mine() RETURNS int LANGUAGE sql AS $$SELECT 1$$",
+    "DELETE FROM public.predictions",
+]
+
+
+def _with_copy_statement(dump: bytes, statement: str) -> bytes:
+    """The dump with another statement in place of the COPY of its drawings, of the same length."""
+    begin = dump.index(b"COPY public.predictions (")
+    end = dump.index(b";\n", begin)
+    assert len(statement) < end - begin
+    return dump[:begin] + statement.encode().ljust(end - begin) + dump[end:]
+
+
+def test_a_statement_in_a_dump_runs_nothing_on_the_server(server, state, kept, tmp_path):
+    before, whole = state(), _files(kept)
+    touched = server.state / "touched"
+    server.state.chmod(0o777)  # PostgreSQL may run as another user
+    for statement in STATEMENTS:
+        dump = _with_copy_statement(whole[backup.DUMP], statement.format(touched))
+        with pytest.raises(OpsError, match=r"so nothing is restored: pg_restore failed: .*(denied|must be)"):
+            restore.restore(server, _tar(tmp_path / "bad.tar", whole | {backup.DUMP: dump}))
+        assert not touched.exists()
+        assert state() == before
+    assert not (tmp_path / "saved").exists()
+
+
+def test_functions_and_triggers_of_a_dump_are_left_out(server, drawn, tmp_path):
+    with psycopg.connect(postgres.owner_url(server)) as connection:
+        connection.execute(
+            """
+            CREATE FUNCTION mine() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+            BEGIN
+                DELETE FROM predictions;
+                RETURN NULL;
+            END $$;
+            CREATE TRIGGER mine AFTER INSERT OR UPDATE ON predictions FOR EACH STATEMENT EXECUTE FUNCTION mine();
+            GRANT DELETE ON predictions TO page;
+            """
+        )
+    bad = tmp_path / "bad.tar"
+    backup.backup(server, str(bad))
+    restore.restore(server, str(bad))
+    assert drawn() == 3
+    with psycopg.connect(postgres.owner_url(server)) as connection:
+        assert connection.execute("SELECT count(*) FROM pg_proc WHERE proname = 'mine'").fetchone() == (0,)
+        may_delete = "SELECT has_table_privilege('page', 'predictions', 'DELETE')"
+        assert connection.execute(may_delete).fetchone() == (False,)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("", "FILE is missing"), ("nowhere.tar", "FILE 'nowhere.tar' cannot be")]
+)
+def test_a_file_that_is_not_there_is_named(server, name, said):
+    with pytest.raises(UsageError, match=said):
+        restore.restore(server, name)
+
+
+def test_without_the_database_nothing_is_restored(server, kept):
+    away = replace(server, gateway_port=first_port())
+    with pytest.raises(OpsError, match=r"so nothing is restored: .*refused"):
+        restore.restore(away, str(kept))
