@@ -35,12 +35,7 @@ class Setting(Generic[T]):
         """The value in force. Raises SettingError, which names the setting, its value and its type."""
         text = environ.get(self.name)  # an empty one counts as not set, as in .env.example
         if self.secret and not text and (file := environ.get(f"{self.name}_FILE")):
-            try:
-                text = Path(file).read_text(encoding="utf-8").strip()
-            except OSError as error:
-                raise SettingError(
-                    f"Setting '{self.name}_FILE' has value '{file}'. Not a readable file: {error.strerror}."
-                ) from None
+            text = self._read_file(file)
         if not text:
             if self.default is None:
                 raise SettingError(f"Setting '{self.name}' is missing: {self.meaning}")
@@ -52,6 +47,20 @@ class Setting(Generic[T]):
             raise SettingError(
                 f"Setting '{self.name}' has value '{shown}'. Not a valid {self.kind.__name__}."
             ) from None
+
+    def _read_file(self, file: str) -> str:
+        try:
+            text = Path(file).read_text(encoding="utf-8").strip()
+            reason = "" if text else "it is empty"
+        except OSError as error:
+            reason = str(error.strerror)
+        except ValueError:
+            reason = "it is not UTF-8 text"
+        if reason:
+            raise SettingError(
+                f"Setting '{self.name}_FILE' has value '{file}'. Not a readable file: {reason}."
+            )
+        return text
 
 
 def port(text: str) -> int:

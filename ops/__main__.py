@@ -1,6 +1,7 @@
 """What `make` runs:  python -m ops COMMAND [VALUE ...]"""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from dotenv import load_dotenv
 from ops import lock, postgres
 from ops.backup import backup
 from ops.down import down
+from ops.environment import remove_secrets
 from ops.errors import told
 from ops.models import models
 from ops.prune import days, prune
@@ -21,29 +23,34 @@ from ops.swap import canary, promote, rollback, swap
 from ops.system import ROOT, System
 from ops.up import up
 from ops.versions import Versions
+from settings import OPERATOR_PASSWORD, Setting
 
 
 @dataclass(frozen=True)
 class Command:
-    """What a command does, with a system and as many values, each a text; False gives the status 1."""
+    """What a command does, with a system and as many values, each a text; False gives the status 1.
+
+    `secret` is one that it takes as a last value: nothing that it starts inherits any.
+    """
 
     run: Callable[..., bool | None]
     values: int = 0
+    secret: Setting[str] | None = None
 
 
-def _alone(change: Callable[[System], None]) -> Callable[[System], None]:
+def _alone(change: Callable[..., None]) -> Callable[..., None]:
     """Two `make up` at once would start everything twice."""
 
-    def run(system: System) -> None:
+    def run(system: System, *values: str) -> None:
         refusal = "Another 'make up' or 'make down' is running in this checkout; wait until it ends."
         with lock.held(system.state / "ops.lock", refusal):
-            change(system)
+            change(system, *values)
 
     return run
 
 
 COMMANDS = {
-    "up": Command(_alone(up)),
+    "up": Command(_alone(up), secret=OPERATOR_PASSWORD),
     "down": Command(_alone(down)),
     "status": Command(status),
     "logs": Command(follow_logs),
@@ -82,6 +89,9 @@ def main() -> int:
         parser.error(f"{arguments.command} takes {command.values} values, not {len(arguments.values)}")
     values = [*arguments.values, *[""] * (command.values - len(arguments.values))]
     load_dotenv(ROOT / ".env")  # what the environment sets already, wins
+    if command.secret:
+        values.append(command.secret.read())
+    remove_secrets(os.environ)
     system = System.from_settings() if arguments.command == "up" else System.running_or_configured()
     try:
         return told(lambda: command.run(system, *values))

@@ -24,4 +24,5 @@ def down(system: System) -> None:
             f"Processes {', '.join(str(p.pid) for p in remaining)} did not stop. Kill them, then run 'make down' again."
         )
     shutil.rmtree(system.sockets, ignore_errors=True)
+    system.operator_password.unlink(missing_ok=True)
     print(f"Stopped. The drawings stay in {system.state.name}/.")

@@ -51,7 +51,14 @@ def _page_environment(system: System) -> dict[str, str]:
         "MODEL_URL": system.inner_url,
         "OUTBOX_PATH": str(system.outbox),
         **database_environment(system),
+        **_operators_environment(system),
     }
+
+
+def _operators_environment(system: System) -> dict[str, str]:
+    if not system.operator_password.exists():
+        return {}
+    return {"OPERATOR_PASSWORD_FILE": str(system.operator_password)}
 
 
 def _deliverer_command(system: System) -> list[str]:

@@ -113,9 +113,14 @@ def as_user() -> list[str]:
 
 
 def migrate(system: System) -> None:
-    """Create the database if it is missing, apply the migrations, set the password of the page's role."""
+    """Create the database if it is missing, apply the migrations, set the password of the page's role.
+
+    The role can change its own password and defaults, which PostgreSQL lets every role do: each start undoes that.
+    """
     apply_migrations(system)
     with psycopg.connect(owner_url(system)) as connection:
+        for statement in ("ALTER ROLE {} RESET ALL", "ALTER ROLE {} IN DATABASE {} RESET ALL"):
+            connection.execute(sql.SQL(statement).format(sql.Identifier(PAGE), sql.Identifier(DATABASE)))
         set_password(connection, PAGE, secrets.read(system, "database_page_password"))
 
 

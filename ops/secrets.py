@@ -32,6 +32,13 @@ def adopt(system: System, name: str) -> None:
     _new(system, name).rename(system.secrets / name)
 
 
+def keep_operators(system: System, password: str) -> None:
+    """Write the operator's password where the page reads it; without one there is no file."""
+    system.operator_password.unlink(missing_ok=True)
+    if password:
+        _write(system.operator_password, password)
+
+
 def _new(system: System, name: str) -> Path:
     return system.secrets / f"{name}.new"
 
@@ -39,10 +46,14 @@ def _new(system: System, name: str) -> Path:
 def _write_once(path: Path) -> bool:
     if path.exists():
         return False
+    _write(path, secrets.token_urlsafe(PASSWORD_BYTES))
+    return True
+
+
+def _write(path: Path, password: str) -> None:
     # Complete before it has its name: a run broken off here leaves no empty password behind.
     unfinished = path.with_suffix(".unfinished")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_urlsafe(PASSWORD_BYTES) + "\n")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(password + "\n")
     unfinished.rename(path)
-    return True

@@ -94,17 +94,18 @@ class System:
         self._record.write_text(json.dumps(record) + "\n", encoding="utf-8")
 
     def make_folders(self) -> None:
-        """Create the folders of this system; secrets and sockets are the owner's alone. Raises OpsError."""
+        """Create the folders of this system; secrets, drawings and sockets are the owner's alone. Raises OpsError."""
         if (length := len(os.fsencode(self.management_socket))) > LONGEST_SOCKET_PATH:
             raise OpsError(
                 f"TMPDIR '{self.sockets.parent}' is too long: {self.management_socket} has {length} bytes, and the "
                 f"path of a socket may have {LONGEST_SOCKET_PATH}. Set a shorter one, for example: TMPDIR=/tmp make up"
             )
         self.state.mkdir(parents=True, exist_ok=True)
-        for folder in (self.logs, self.outbox.parent, self.run):
+        for folder in (self.logs, self.run):
             folder.mkdir(exist_ok=True)
-        for folder in (self.secrets, self.sockets):
-            folder.mkdir(mode=0o700, exist_ok=True)
+        for folder in (self.secrets, self.outbox.parent, self.sockets):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o700)  # one of an earlier version may be open
 
     @property
     def _record(self) -> Path:
@@ -190,6 +191,11 @@ class System:
     @property
     def outbox(self) -> Path:
         return self.state / "outbox" / "outbox.sqlite3"
+
+    @property
+    def operator_password(self) -> Path:
+        """The operator's password of this run, for the page; missing where none is set."""
+        return self.run / "operator_password"
 
     @property
     def database(self) -> Path:

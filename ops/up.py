@@ -19,11 +19,12 @@ POLL_INTERVAL_S = 0.2
 PORT_RELEASE_S = 2.0
 
 
-def up(system: System) -> None:
+def up(system: System, operator_password: str) -> None:
     """Start what does not run and wait until every part answers. Raises OpsError where one does not."""
     system.make_folders()
     if supervisor.processes(system) is None:
         _prepare(system)
+        secrets.keep_operators(system, operator_password)
         supervisor.start(system, dict(os.environ))
         system.record()
     else:

@@ -41,6 +41,19 @@ def test_a_secret_file_that_is_not_there_is_named(tmp_path):
         settings.DATABASE_PASSWORD.read({"DATABASE_PASSWORD_FILE": missing})
 
 
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"", "empty"), (b" \n", "empty"), (b"\xff", "not UTF-8 text")]
+)
+def test_a_secret_file_without_a_secret_is_named(tmp_path, content, said):
+    path = tmp_path / "password"
+    path.write_bytes(content)
+    with pytest.raises(SettingError) as raised:
+        settings.OPERATOR_PASSWORD.read({"OPERATOR_PASSWORD_FILE": str(path)})
+    assert str(raised.value) == (
+        f"Setting 'OPERATOR_PASSWORD_FILE' has value '{path}'. Not a readable file: it is {said}."
+    )
+
+
 def test_the_value_of_a_secret_is_never_shown():
     pin = Setting("PIN", int, None, "a number", secret=True)
     with pytest.raises(SettingError) as raised:

@@ -52,6 +52,10 @@ def test_a_temporary_folder_that_is_too_long_for_a_socket_is_named(tmp_path, sys
     monkeypatch.undo()
 
 
-def test_secrets_and_sockets_are_closed_to_others(system):
-    for folder in (system.secrets, system.sockets):
+def test_secrets_outbox_and_sockets_are_closed_to_others(system):
+    folders = (system.secrets, system.outbox.parent, system.sockets)
+    for folder in folders:
+        folder.chmod(0o755)  # as an earlier version made them
+    system.make_folders()
+    for folder in folders:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700

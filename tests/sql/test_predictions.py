@@ -7,6 +7,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from ops import postgres, secrets
+from tests.sql.conftest import connected_as_page
+
 MIGRATIONS = Path(__file__).parent.parent.parent / "sql" / "migrations"
 ROW = {
     "id": uuid.UUID(int=1),
@@ -78,10 +81,45 @@ def test_the_page_may_write_answers_and_labels_and_nothing_else(page):
         "INSERT INTO insights (facet, day, model_version, drawings) VALUES ('answer', now(), '1.0', 1)",
         "DELETE FROM insights",
         "CALL recount_insights()",
+        "SELECT lo_creat(-1)",
+        "SELECT lo_create(0)",
+        "SELECT lo_from_bytea(0, 'a')",
+        "SELECT lo_put(1, 0, 'a')",
+        "SELECT lo_import('/etc/passwd')",
     ]
     for statement in forbidden:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             page.execute(statement)
+
+
+@pytest.mark.parametrize("database", ["postgres", "template1"])
+def test_the_page_reaches_no_other_database(migrated, database):
+    password = secrets.read(migrated, "database_page_password")
+    with pytest.raises(psycopg.OperationalError, match=f'permission denied for database "{database}"'):
+        psycopg.connect(postgres.page_url(migrated), password=password, dbname=database)
+
+
+def test_what_the_page_changes_of_its_own_role_is_undone_at_the_next_start(migrated):
+    # PostgreSQL lets every role change its own password and defaults.
+    with connected_as_page(migrated) as page:
+        page.execute("ALTER ROLE page PASSWORD 'another'")
+        page.execute("ALTER ROLE page SET statement_timeout = 1")
+        page.execute("ALTER ROLE page IN DATABASE mnist SET default_transaction_read_only = on")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        connected_as_page(migrated)
+    postgres.migrate(migrated)
+    with connected_as_page(migrated) as page:
+        assert page.execute("SHOW statement_timeout").fetchone() == ("0",)
+        assert page.execute("SHOW default_transaction_read_only").fetchone() == ("off",)
+
+
+def test_the_last_migration_can_be_taken_back(migrated):
+    newest = postgres.schema_version(migrated)
+    postgres.migrate_down_to(migrated, "0003")
+    with connected_as_page(migrated) as page:
+        page.execute("SELECT lo_unlink(lo_creat(-1))")
+    postgres.migrate(migrated)
+    assert postgres.schema_version(migrated) == newest
 
 
 def test_migrations_are_numbered_without_a_gap():

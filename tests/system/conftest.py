@@ -15,6 +15,14 @@ from tests.system.running import RunningSystem, started
 # A machine that is busy with the whole system may keep an answer back for longer than the usual 5 s.
 expect.set_options(timeout=60_000)
 
+# What the caller of `make up` has in the environment, where `own_system` is started.
+SECRETS = {
+    "OPERATOR_PASSWORD": "the operator's own secret",
+    "S3_SECRET_KEY": "the secret of the store",
+    "MLFLOW_TRACKING_PASSWORD": "the secret of the tracking server",
+    "AWS_SECRET_ACCESS_KEY": "a secret of other programs",
+}
+
 
 @pytest.fixture(scope="session")
 def model_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -43,7 +51,7 @@ def own_system(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> I
     (state / "postgres.unfinished" / "base").mkdir(parents=True)
     (state / "secrets").mkdir()
     (state / "secrets" / "database_owner_password.unfinished").write_text("")
-    with started(state, model_store) as running:
+    with started(state, model_store, **SECRETS) as running:
         yield running
 
 

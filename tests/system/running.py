@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
@@ -49,7 +49,7 @@ class RunningSystem:
     """A system of its own: its state in a temporary folder, its ports free ones. Or, without `local`, one elsewhere."""
 
     local: System | None
-    environment: dict[str, str]
+    environment: dict[str, str] = field(repr=False)  # a failed test shows the rest
     checkout: Path = ROOT
 
     @property
@@ -122,25 +122,25 @@ class RunningSystem:
 
 
 @contextmanager
-def started(state: Path, model_store: Path) -> Iterator[RunningSystem]:
-    """A system that is up; on leaving, it is down and has left nothing behind.
+def started(state: Path, model_store: Path, **settings: str) -> Iterator[RunningSystem]:
+    """A system that is up, with these settings beside; on leaving, it is down and has left nothing behind.
 
     Its environment, and that of its commands, names a proxy, which answers nobody: nothing that it asks is outside.
     """
     with proxy() as outside:
-        yield from _started(state, model_store, outside)
+        yield from _started(state, model_store, outside.environment | settings)
     assert not outside.asked, f"The proxy was asked: {outside.asked}"
 
 
-def _started(state: Path, model_store: Path, outside: Proxy) -> Iterator[RunningSystem]:
+def _started(state: Path, model_store: Path, settings: dict[str, str]) -> Iterator[RunningSystem]:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST")},
-        **outside.environment,
         "STATE_DIR": str(state),
         "MODEL_STORE": str(model_store),
         "GATEWAY_PORT": str(first_port()),
         "RATE_LIMIT_PER_SECOND": "0",
         "WORKERS_UP_WITHIN_SECONDS": str(UP_WITHIN_S),
+        **settings,
     }
     system = System(state, model_store, "127.0.0.1", int(environment["GATEWAY_PORT"]))
     running = RunningSystem(system, environment)

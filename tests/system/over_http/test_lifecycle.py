@@ -3,11 +3,14 @@
 import os
 import signal
 import socket
+import stat
 import uuid
+from pathlib import Path
 
 import psutil
 
-from ops import leftovers
+from ops import leftovers, secrets, supervisor
+from tests.system.conftest import SECRETS
 from tests.system.running import RunningSystem, first_port
 
 INSERT = """
@@ -74,6 +77,27 @@ def test_after_a_killed_supervisor_up_ends_what_it_left_and_starts_anew(own_syst
     assert up.returncode == 0, up.stdout + up.stderr
     assert not orphans & {process.pid for process in leftovers.find(own_system.system)}
     assert own_system.rows("SELECT count(*) FROM predictions WHERE id = %s", drawing_id) == [(1,)]
+
+
+def test_no_process_has_a_secret_in_its_environment(own_system: RunningSystem):
+    system = own_system.system
+    passwords = [secrets.read(system, name) for name in secrets.NAMES]
+    environments = {
+        f"{process.pid} {process.name()}": Path(f"/proc/{process.pid}/environ").read_bytes()
+        for process in leftovers.find(system)
+    }
+    assert {"java", "postgres", "nginx", "streamlit"} <= {name.split()[1] for name in environments}
+    for process, environment in environments.items():
+        for secret in (*SECRETS.values(), *passwords):
+            assert secret.encode() not in environment, process
+        for name in SECRETS:
+            assert f"{name}=".encode() not in environment, process
+    # The page alone is told where its password is.
+    [told] = [name for name, environment in environments.items() if b"OPERATOR_PASSWORD_FILE=" in environment]
+    assert told.startswith(f"{(supervisor.processes(system) or {})['page']['pid']} ")
+    assert system.operator_password.read_text().strip() == SECRETS["OPERATOR_PASSWORD"]
+    assert stat.S_IMODE(system.operator_password.stat().st_mode) == 0o600
+    assert stat.S_IMODE(system.outbox.parent.stat().st_mode) == 0o700
 
 
 def test_a_first_run_that_was_broken_off_goes_on(own_system: RunningSystem):

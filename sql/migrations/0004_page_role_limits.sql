@@ -1,0 +1,35 @@
+-- migrate:up
+
+-- The page's role needs no large objects, with which it could fill the disk unseen, and no other database.
+-- What remains: PostgreSQL lets every role change its own password. Each start sets it again (ops/postgres.py).
+DO $$
+DECLARE
+    function regprocedure;
+BEGIN
+    FOR function IN
+        SELECT oid FROM pg_proc
+        WHERE pronamespace = 'pg_catalog'::regnamespace AND (proname LIKE 'lo\_%' OR proname IN ('loread', 'lowrite'))
+    LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', function);
+    END LOOP;
+END
+$$;
+REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC;
+
+-- migrate:down
+
+GRANT CONNECT, TEMPORARY ON DATABASE postgres TO PUBLIC;
+GRANT CONNECT ON DATABASE template1 TO PUBLIC;
+DO $$
+DECLARE
+    function regprocedure;
+BEGIN
+    FOR function IN
+        SELECT oid FROM pg_proc
+        WHERE pronamespace = 'pg_catalog'::regnamespace AND (proname LIKE 'lo\_%' OR proname IN ('loread', 'lowrite'))
+            AND proname NOT IN ('lo_import', 'lo_export')
+    LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', function);
+    END LOOP;
+END
+$$;

@@ -1,0 +1,94 @@
+"""What the programs inherit that a command starts."""
+
+import os
+import stat
+import subprocess
+import sys
+
+import settings
+from ops import parts, secrets
+from ops.environment import remove_secrets
+from ops.system import ROOT
+
+SECRETS = {
+    "OPERATOR_PASSWORD": "a",
+    "OPERATOR_PASSWORD_FILE": "/a",
+    "S3_SECRET_KEY": "a",
+    "S3_ACCESS_KEY": "a",
+    "DATABASE_PASSWORD": "a",
+    "AWS_ACCESS_KEY_ID": "a",
+    "AWS_SESSION_TOKEN": "a",
+    "MLFLOW_TRACKING_PASSWORD": "a",
+    "MLFLOW_TRACKING_TOKEN": "a",
+    "PGPASSWORD": "a",
+    "GITHUB_TOKEN": "a",
+    "OPENAI_API_KEY": "a",
+    "https_proxy": "http://somebody:word@proxy.example:3128",
+}
+HARMLESS = {
+    "PATH": "/bin",
+    "LANG": "C.UTF-8",
+    "KEYBOARD": "de",
+    "GATEWAY_PORT": "8000",
+    "DATABASE_URL": "postgresql://page@127.0.0.1:8006/mnist",
+    "http_proxy": "http://proxy.example:3128",
+}
+
+
+def test_secrets_are_removed_by_name_and_by_value_and_nothing_else_is():
+    environment = SECRETS | HARMLESS
+    remove_secrets(environment)
+    assert environment == HARMLESS
+
+
+def test_every_secret_setting_is_removed():
+    names = [setting.name for setting in settings.ALL if setting.secret]
+    environment = dict.fromkeys(names, "a") | {f"{name}_FILE": "a" for name in names}
+    assert len(names) >= 3
+    remove_secrets(environment)
+    assert environment == {}
+
+
+def test_what_a_command_starts_inherits_no_secret(tmp_path):
+    # `logs` becomes another program: here one that prints its environment.
+    (tmp_path / "var" / "log").mkdir(parents=True)
+    (tmp_path / "var" / "log" / "page.log").touch()
+    tail = tmp_path / "tail"
+    tail.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'import os; print(*os.environ)'\n")
+    tail.chmod(0o755)
+    environment = {
+        **os.environ,
+        **SECRETS,
+        "STATE_DIR": str(tmp_path / "var"),
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "ops", "logs"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    inherited = done.stdout.split()
+    assert "STATE_DIR" in inherited
+    assert [name for name in SECRETS if name in inherited] == []
+
+
+def test_the_operators_password_is_in_a_file_that_only_the_page_is_told_of(system):
+    secrets.keep_operators(system, "open sesame")
+    assert stat.S_IMODE(system.operator_password.stat().st_mode) == 0o600
+    for part in parts.PARTS:
+        environment = part.environment(system)
+        assert "open sesame" not in environment.values()
+        assert ("OPERATOR_PASSWORD_FILE" in environment) == (part.name == "page")
+        if part.name == "page":
+            assert settings.OPERATOR_PASSWORD.read(environment) == "open sesame"
+    secrets.keep_operators(system, "")
+    assert not system.operator_password.exists()
+    assert not any("OPERATOR_PASSWORD_FILE" in part.environment(system) for part in parts.PARTS)
+
+
+def test_page_and_deliverer_alone_are_told_of_the_databases_password(system):
+    told = {part.name for part in parts.PARTS if "DATABASE_PASSWORD_FILE" in part.environment(system)}
+    assert told == {"page", "deliverer"}
