@@ -6,6 +6,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
@@ -33,9 +34,10 @@ MIGRATIONS = ROOT / "sql" / "migrations"
 
 # PostgreSQL refuses to run as root. It then runs as this user, which every Linux has, ...
 UNPRIVILEGED = "nobody"
-# ... with one capability that lets it reach a checkout below a folder that is closed to others, such as
-# /root: to read only where that is allowed to be given away, else (Docker's default) the wider one.
-CAPABILITIES = {"dac_read_search": 2, "dac_override": 1}
+# ... and where a folder on the way to its files is closed to that user, such as /root, with the one capability to read
+# and search everything. Never with dac_override, which would also let it write everywhere.
+READ_SEARCH = "dac_read_search"
+READ_SEARCH_NUMBER = 2
 
 
 def initialise(system: System) -> None:
@@ -45,24 +47,28 @@ def initialise(system: System) -> None:
     unfinished = system.database.with_suffix(".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
-    if os.geteuid() == 0:
-        user = pwd.getpwnam(UNPRIVILEGED)
-        os.chown(unfinished, user.pw_uid, user.pw_gid)
-    _run(
-        [
-            *as_user(),
-            BINARIES / "initdb",
-            f"--pgdata={unfinished}",
-            f"--username={OWNER}",
-            f"--pwfile={system.secrets / 'database_owner_password'}",
-            "--auth=scram-sha-256",
-            "--encoding=UTF8",
-            "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8",
-            "--locale=C",
-        ],
-        "PostgreSQL could not create its data directory",
-    )
+    with tempfile.NamedTemporaryFile("w", dir=system.state, prefix="postgres-") as password:  # mode 0600
+        password.write(secrets.read(system, "database_owner_password"))
+        password.flush()
+        if os.geteuid() == 0:
+            user = pwd.getpwnam(UNPRIVILEGED)
+            for path in (unfinished, password.name):
+                os.chown(path, user.pw_uid, user.pw_gid)
+        _run(
+            [
+                *as_user(system),
+                BINARIES / "initdb",
+                f"--pgdata={unfinished}",
+                f"--username={OWNER}",
+                f"--pwfile={password.name}",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale-provider=builtin",
+                "--builtin-locale=C.UTF-8",
+                "--locale=C",
+            ],
+            "PostgreSQL could not create its data directory",
+        )
     unfinished.rename(system.database)
 
 
@@ -79,14 +85,14 @@ def server_command(system: System) -> list[str]:
     }
     if system.in_containers:  # clients have other addresses than loopback
         options["hba_file"] = str(ROOT / "sql" / "pg_hba.conf")
-    command = [*as_user(), BINARIES / "postgres", "-D", system.database]
+    command = [*as_user(system), BINARIES / "postgres", "-D", system.database]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]
     return [str(word) for word in command]
 
 
-def as_user() -> list[str]:
-    """What to put before a PostgreSQL command: nothing, or for root the change to another user."""
+def as_user(system: System) -> list[str]:
+    """What to put before a PostgreSQL command: nothing, or for root the change to another user. Raises OpsError."""
     if os.geteuid() != 0:
         return []
     if shutil.which("setpriv") is None:
@@ -99,17 +105,32 @@ def as_user() -> list[str]:
         f"--reuid={UNPRIVILEGED}",
         f"--regid={pwd.getpwnam(UNPRIVILEGED).pw_gid}",
         "--clear-groups",
+        "--no-new-privs",
     ]
-    for name, number in CAPABILITIES.items():
-        if _may_give_away(number):
-            # Without the securebit access(2), by which initdb looks for its programs, would not count it.
-            return [
-                *command,
-                "--securebits=+no_setuid_fixup",
-                f"--inh-caps=+{name}",
-                f"--ambient-caps=+{name}",
-            ]
-    return command
+    closed = _closed_folder(command, BINARIES, system.state)
+    if not closed:
+        return [*command, "--inh-caps=-all"]
+    if not _may_give_away(READ_SEARCH_NUMBER):
+        raise OpsError(
+            f"As root, PostgreSQL runs as the user '{UNPRIVILEGED}', for whom {closed} is closed. Open it with: "
+            f"chmod o+x '{closed}', or run make in a folder that is open, or as another user."
+        )
+    # Without the securebit access(2), by which initdb looks for its programs, would not count it.
+    return [
+        *command,
+        "--securebits=+no_setuid_fixup",
+        f"--inh-caps=-all,+{READ_SEARCH}",
+        f"--ambient-caps=+{READ_SEARCH}",
+    ]
+
+
+def _closed_folder(as_other_user: list[str], *folders: Path) -> str:
+    """The first folder on the way to these that the user cannot enter; empty where there is none."""
+    ways = [str(way) for folder in folders for way in (*reversed(folder.parents), folder)]
+    look = 'for way; do test -x "$way" || { printf %s "$way"; exit; }; done'
+    return subprocess.run(
+        [*as_other_user, "sh", "-c", look, "sh", *ways], stdout=subprocess.PIPE, text=True, check=False
+    ).stdout
 
 
 def migrate(system: System) -> None:

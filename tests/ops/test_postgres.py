@@ -1,10 +1,17 @@
 """PostgreSQL's data directory: made whole or not at all, and below a folder that is closed to others."""
 
+import os
+import re
+import tempfile
+from pathlib import Path
+
+import psutil
 import psycopg
 import pytest
 
 from ops import postgres, secrets
 from ops.errors import OpsError
+from tests.ops.conftest import a_server, a_system
 
 
 def test_a_data_directory_that_was_broken_off_is_made_anew(system):
@@ -22,6 +29,53 @@ def test_a_complete_data_directory_is_left_alone(system):
     (system.database / "mine").write_text("rows")
     postgres.initialise(system)
     assert [path.name for path in system.database.iterdir()] == ["mine"]
+
+
+@pytest.fixture
+def as_root():
+    if os.geteuid() != 0:
+        pytest.skip("only root runs PostgreSQL as another user")
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that every user may enter; those of the tests are closed."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="open-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def _capabilities(server: psutil.Process) -> dict[str, int]:
+    status = Path(f"/proc/{server.pid}/status").read_text()
+    return {name: int(value, 16) for name, value in re.findall(r"^Cap(\w+):\s+(\w+)$", status, re.MULTILINE)}
+
+
+@pytest.mark.service
+@pytest.mark.parametrize(("place", "capabilities"), [("open_folder", 0), ("tmp_path", 1 << 2)])
+def test_as_root_it_has_no_capability_or_the_one_to_read(as_root, request, place, capabilities):
+    folder = request.getfixturevalue(place)
+    if postgres._closed_folder(["setpriv", "--reuid=nobody", "--clear-groups"], postgres.BINARIES):
+        pytest.skip("this checkout is closed to other users")
+    with a_system(folder) as system, a_server(system) as running:
+        server = next(p for p in psutil.process_iter() if str(running.database) in p.cmdline())
+        assert server.username() == postgres.UNPRIVILEGED
+        found = _capabilities(server)
+        assert {name: found[name] for name in ("Inh", "Prm", "Eff", "Amb")} == dict.fromkeys(
+            ("Inh", "Prm", "Eff", "Amb"), capabilities
+        )
+        postgres.migrate(running)
+
+
+def test_as_root_without_that_capability_a_closed_folder_is_named(as_root, system, monkeypatch, tmp_path):
+    monkeypatch.setattr(postgres, "_may_give_away", lambda capability: False)
+    tmp_path.chmod(0o700)
+    with pytest.raises(OpsError) as raised:
+        postgres.as_user(system)
+    said = str(raised.value)
+    closed = said.split("for whom ")[1].split(" is closed", maxsplit=1)[0]
+    assert Path(closed) in {tmp_path, *tmp_path.parents}
+    assert f"chmod o+x '{closed}'" in said
+    assert len(said.splitlines()) == 1
 
 
 def test_migrations_may_be_applied_again_and_nobody_gets_in_without_a_password(server):
