@@ -280,6 +280,9 @@ SHOW = 2>&1 | tee .venv/$*.log | sed -un 's/^ *Downloading \(.*[0-9] [MG]B)\).*/
 	{ echo "Installing .venv/$* failed:" >&2; tail -n 5 .venv/$*.log >&2; exit 1; }
 
 .venv/%/installed:
+	@# Those of ops/up.py, before anything is installed.
+	@case "$$PWD" in *[\"\$$\`\\\*\?\[:]*) echo "The folder of this checkout, $$PWD, has one of the characters" \
+		'" $$ ` \ * ? [ : in its path. Choose a folder without it.' >&2; exit 1;; esac
 	@test -n "$(PYTHON)" || { echo "Python 3.11 to 3.13 with venv is needed and was not found; install it" \
 		"(Debian: apt-get install python3-venv), or name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@echo "installing .venv/$* from $^ ..."

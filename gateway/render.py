@@ -22,6 +22,9 @@ PLACEHOLDERS = (
 _PLACEHOLDER = re.compile(r"\$\{([A-Z_]+)\}")
 # Each of these would end or open something in an nginx string, whatever it stands between.
 _BREAKS_NGINX = re.compile(r'["\'\\$;{}\x00-\x1f]')
+# The folders always stand between double quotes, and in names that `include` looks for.
+_FOLDERS = ("GATEWAY_RUN", "GATEWAY_ETC")
+_BREAKS_FOLDER = re.compile(r'["\\$*?\[\x00-\x1f]')
 
 
 def render(template_text: str, values: Mapping[str, str]) -> str:
@@ -37,9 +40,10 @@ def render(template_text: str, values: Mapping[str, str]) -> str:
     if missing := sorted(used - values.keys()):
         raise ValueError(f"No value for the placeholder '{missing[0]}' of the gateway's configuration.")
     for name, value in values.items():
-        if not value or _BREAKS_NGINX.search(value):
+        found = (_BREAKS_FOLDER if name in _FOLDERS else _BREAKS_NGINX).search(value)
+        if found or not value:
+            reason = f"it has the character {found[0]!r}" if found else "it is empty"
             raise ValueError(
-                f"Placeholder '{name}' has value {value!r}. Not usable in an nginx configuration: "
-                "it is empty or has a quote, a backslash, a dollar sign, a semicolon, a brace or a control character."
+                f"Placeholder '{name}' has value {value!r}. Not usable in an nginx configuration: {reason}."
             )
     return _PLACEHOLDER.sub(lambda match: values[match[1]], template_text)

@@ -77,6 +77,10 @@ secrets() {
     return
   fi
   for name in "${SECRETS[@]}"; do
+    if [ -e "$FOLDER/$name" ] && [ ! -s "$FOLDER/$name" ] && [ "$name" = database_owner_password ]; then
+      fail "$FOLDER/$name is empty, and the database knows its password. Put the password back into the file;" \
+        "without a database yet, delete the file. Then run: make secrets"
+    fi
     if [ ! -s "$FOLDER/$name" ]; then
       password >"$FOLDER/$name.unfinished"
       mv "$FOLDER/$name.unfinished" "$FOLDER/$name"

@@ -199,6 +199,20 @@ def client(
     return done.stdout
 
 
+def set_owner_password_of_stopped(system: System, password: str) -> None:
+    """Set the owner's password while no server runs: PostgreSQL's single-user mode asks for none."""
+    done = subprocess.run(
+        [*as_user(system), BINARIES / "postgres", "--single", "-D", system.database, "postgres"],
+        input=f"ALTER ROLE {OWNER} PASSWORD '{password}'\n",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0 or "ERROR:" in done.stdout:  # what it prints has the statement in it
+        raise OpsError(f"PostgreSQL could not set a new password for the owner of {system.database}.")
+
+
 def _dbmate(system: System, command: str, database: str = DATABASE, folder: Path = MIGRATIONS) -> None:
     dbmate = Path(sys.executable).with_name("dbmate")
     _run(

@@ -22,6 +22,11 @@ def secrets(system: System, name: str) -> None:
     """Without a name write what is missing; else rotate that one. Raises OpsError."""
     if not name:
         system.make_folders()
+        if files.is_lost(system, files.OWNERS) and system.database.exists():
+            raise OpsError(
+                f"{system.secrets / files.OWNERS} holds no password, and the database knows another than a new file "
+                "would have. To set a new one in both run: make down, then make up"
+            )
         for path in files.ensure(system):
             print(f"wrote {path.relative_to(system.state.parent)}")
         return

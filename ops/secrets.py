@@ -1,23 +1,39 @@
 """The passwords of a native system, one file each, readable by their owner alone."""
 
 import os
+import re
 import secrets
 from pathlib import Path
 
+from ops.errors import OpsError
 from ops.system import System
 
-NAMES = ("database_owner_password", "database_page_password")
+OWNERS = "database_owner_password"
+NAMES = (OWNERS, "database_page_password")
 PASSWORD_BYTES = 24
+# What a file holds that was not written to its end: nothing, or zeros.
+PASSWORD = re.compile(r"[!-~]+")
 
 
 def ensure(system: System) -> list[Path]:
-    """Write each secret that is missing and give back the new files; what is there stays as it is."""
+    """Write each secret that is missing or empty and give back the new files; what is there stays as it is."""
     return [path for name in NAMES if _write_once(path := system.secrets / name)]
 
 
+def is_lost(system: System, name: str) -> bool:
+    """Whether the file of a secret is missing, empty or damaged."""
+    return _read(system.secrets / name) is None
+
+
 def read(system: System, name: str) -> str:
-    """The secret `name`, one of NAMES."""
-    return (system.secrets / name).read_text(encoding="ascii").strip()
+    """The secret `name`, one of NAMES. Raises OpsError where its file holds none."""
+    password = _read(system.secrets / name)
+    if password is None:
+        raise OpsError(
+            f"{system.secrets / name} holds no password: it is missing, empty or damaged. "
+            "To get a new one run: make down, then make up"
+        )
+    return password
 
 
 def new(system: System, name: str) -> str:
@@ -44,10 +60,19 @@ def _new(system: System, name: str) -> Path:
 
 
 def _write_once(path: Path) -> bool:
-    if path.exists():
+    if _read(path) is not None:
         return False
     _write(path, secrets.token_urlsafe(PASSWORD_BYTES))
     return True
+
+
+def _read(path: Path) -> str | None:
+    """The password in a file; None where it holds none."""
+    try:
+        password = path.read_text(encoding="ascii").strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+    return password if PASSWORD.fullmatch(password) else None
 
 
 def _write(path: Path, password: str) -> None:

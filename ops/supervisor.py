@@ -13,22 +13,25 @@ from supervisor.xmlrpc import SupervisorTransport
 from ops import leftovers
 from ops.errors import OpsError
 from ops.parts import Part
-from ops.system import ROOT, System
+from ops.system import MARK, ROOT, System
 
 # A part that dies at once is tried again after 1 s, then 2 s, 3 s ..., and never given up.
 START_RETRIES = 2**31 - 1
 STOP_TIMEOUT_S = 30
 LOG_BYTES = 5_000_000
 LOG_BACKUPS = 2
+# Folders come from the environment: in supervisord's configuration a percent sign, a quote, a semicolon or a space in a
+# path would be read as something else. Commands are relative to the checkout for that reason.
+STATE = f"%(ENV_{MARK})s"
+LOGS = "MNIST_LOGS"
 
 
 def write_configuration(system: System, parts: Iterable[Part]) -> None:
     """Render supervisord's configuration. It holds no secret: the parts read theirs from files."""
     sections = [
         f"""[supervisord]
-directory={ROOT}
-pidfile={system.run / "supervisord.pid"}
-logfile={system.logs / "supervisor.log"}
+pidfile={STATE}/{system.run.relative_to(system.state)}/supervisord.pid
+logfile={STATE}/{system.logs.relative_to(system.state)}/supervisor.log
 logfile_maxbytes={LOG_BYTES}
 logfile_backups={LOG_BACKUPS}
 
@@ -42,7 +45,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
     ]
     sections += [
         f"""[program:{part.name}]
-command={system.python("ops")} -m ops.parts {part.name}
+command={system.python("ops").relative_to(ROOT)} -m ops.parts {part.name}
 autorestart=true
 startretries={START_RETRIES}
 stopsignal={part.stop_signal}
@@ -50,21 +53,22 @@ stopwaitsecs={STOP_TIMEOUT_S}
 stopasgroup=true
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={system.logs / part.name}.log
+stdout_logfile=%(ENV_{LOGS})s/{part.name}.log
 stdout_logfile_maxbytes={LOG_BYTES}
 stdout_logfile_backups={LOG_BACKUPS}
 """
         for part in parts
     ]
-    # supervisord expands %(...)s: a percent sign in a path is doubled.
-    _configuration(system).write_text("\n".join(sections).replace("%", "%%"), encoding="utf-8")
+    _configuration(system).write_text("\n".join(sections), encoding="utf-8")
 
 
 def start(system: System, environment: dict[str, str]) -> None:
     """Start supervisord in the background, and by it every part."""
     done = subprocess.run(
         [Path(sys.executable).with_name("supervisord"), "--configuration", _configuration(system)],
-        env={**environment, **leftovers.marks(system)},
+        cwd=ROOT,
+        # What it expands in the names of logs, it expands once more.
+        env={**environment, **leftovers.marks(system), LOGS: str(system.logs).replace("%", "%%")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

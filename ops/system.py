@@ -7,7 +7,7 @@ Two native systems on one machine differ in `STATE_DIR` (each checkout has its o
 import hashlib
 import json
 import os
-import tempfile
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,10 @@ ROOT = Path(__file__).resolve().parent.parent
 MARK = "MNIST_SYSTEM"
 # Where compose puts the secrets that a container may read.
 SECRETS_OF_A_CONTAINER = Path("/run/secrets")
+LONGEST_SOCKET_PATH = 107  # bytes, by Linux
+# For the names below the folder of the sockets, such as torchserve/management.sock.
+OF_NAMES = 40
+PLAIN_SHORT_PATH = re.compile(rf"[A-Za-z0-9_./-]{{1,{LONGEST_SOCKET_PATH - OF_NAMES}}}")
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,6 @@ IN_CONTAINERS = Hosts(
     database="postgres",
 )
 MANAGEMENT_PORT = 8003  # in containers
-LONGEST_SOCKET_PATH = 107  # bytes, by Linux
 
 
 @dataclass(frozen=True)
@@ -95,16 +98,13 @@ class System:
 
     def make_folders(self) -> None:
         """Create the folders of this system; secrets, drawings and sockets are the owner's alone. Raises OpsError."""
-        if (length := len(os.fsencode(self.management_socket))) > LONGEST_SOCKET_PATH:
-            raise OpsError(
-                f"TMPDIR '{self.sockets.parent}' is too long: {self.management_socket} has {length} bytes, and the "
-                f"path of a socket may have {LONGEST_SOCKET_PATH}. Set a shorter one, for example: TMPDIR=/tmp make up"
-            )
         self.state.mkdir(parents=True, exist_ok=True)
         for folder in (self.logs, self.run):
             folder.mkdir(exist_ok=True)
         for folder in (self.secrets, self.outbox.parent, self.sockets):
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            if folder == self.sockets and (folder.is_symlink() or folder.stat().st_uid != os.geteuid()):
+                raise OpsError(f"{folder} belongs to somebody else. Remove it, then run the command again.")
             folder.chmod(0o700)  # one of an earlier version may be open
 
     @property
@@ -229,9 +229,15 @@ class System:
 
     @property
     def sockets(self) -> Path:
-        """A short path for Unix sockets, however deep the checkout lies."""
+        """A private folder for UNIX sockets, the same for every command: it does not depend on TMPDIR.
+
+        Where the path below the state is too long or has unusual characters, it is one in /tmp.
+        """
+        below = self.run / "sockets"
+        if PLAIN_SHORT_PATH.fullmatch(str(below)) and not self.in_containers:
+            return below
         digest = hashlib.sha256(os.fsencode(self.state)).hexdigest()[:8]
-        return Path(tempfile.gettempdir()) / f"mnist-{os.getuid()}-{digest}"
+        return Path("/tmp") / f"mnist-{os.getuid()}-{digest}"  # noqa: S108  make_folders refuses another user's
 
     @property
     def management_socket(self) -> Path:

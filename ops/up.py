@@ -1,6 +1,7 @@
 """Bring the system up, whatever state an earlier run left it in."""
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -17,6 +18,9 @@ from ops.versions import RELEASED, Versions, archive_name
 READY_TIMEOUT_S = 180.0
 POLL_INTERVAL_S = 0.2
 PORT_RELEASE_S = 2.0
+# nginx cannot quote a dollar sign, and looks for names with *, ? and [; initdb gives paths to a shell, between double
+# quotes; a colon separates paths in PYTHONPATH. All else works: spaces, %, ', ;, #, braces, letters of other scripts.
+NOT_IN_A_PATH = re.compile(r'["$`\\*?\[:\x00-\x1f\x7f]')
 
 
 def up(system: System, operator_password: str) -> None:
@@ -40,10 +44,13 @@ def up(system: System, operator_password: str) -> None:
 
 
 def _prepare(system: System) -> None:
+    _refuse_paths(system)
     to_archive = _version_to_archive(system)
     if stale := leftovers.find(system):
         _step(f"stopping {len(stale)} processes left by a killed supervisor", lambda: leftovers.end(stale))
     _refuse_taken_ports(system)
+    if secrets.is_lost(system, secrets.OWNERS) and system.database.exists():
+        _step("setting a new password for the owner of the database", lambda: _renew_owner_password(system))
     for path in secrets.ensure(system):
         _say(f"wrote {path.relative_to(system.state.parent)}")
     if not system.database.exists():
@@ -52,6 +59,25 @@ def _prepare(system: System) -> None:
         _step(f"archiving model {to_archive}", lambda: _archive(system, to_archive))
     gateway.write_configuration(system)
     supervisor.write_configuration(system, PARTS)
+
+
+def _refuse_paths(system: System) -> None:
+    for name, folder in (
+        ("checkout", ROOT),
+        ("STATE_DIR", system.state),
+        ("MODEL_STORE", system.model_store),
+    ):
+        if found := NOT_IN_A_PATH.search(str(folder)):
+            raise OpsError(
+                f"The folder of {name}, {str(folder)!r}, has the character {found[0]!r} in its path, which nginx, "
+                "PostgreSQL or Python would take for something else. Choose a folder without it."
+            )
+
+
+def _renew_owner_password(system: System) -> None:
+    """The file of the password is lost, but not what it protects: whoever has the data directory may set another."""
+    postgres.set_owner_password_of_stopped(system, secrets.new(system, secrets.OWNERS))
+    secrets.adopt(system, secrets.OWNERS)
 
 
 def _version_to_archive(system: System) -> str | None:

@@ -100,6 +100,22 @@ def test_without_a_suitable_python_it_says_which_are(bare_checkout):
     assert "make PYTHON=" in done.stderr
 
 
+@pytest.mark.parametrize("character", list('"$`\\*?[:'))
+def test_a_path_in_which_nothing_would_run_is_named_before_anything_is_installed(bare_checkout, character):
+    folder = bare_checkout / f"a{character}b"
+    folder.mkdir()
+    for path in (*bare_checkout.glob("*/requirements*.txt"), bare_checkout / "Makefile"):
+        copy = folder / path.relative_to(bare_checkout)
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copy(path, copy)
+    done = _make("PYTHON=false", ".venv/ops/installed", folder=folder)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == (
+        f"The folder of this checkout, {folder}, has one of the characters "
+        '" $ ` \\ * ? [ : in its path. Choose a folder without it.'
+    )
+
+
 def test_an_install_that_fails_says_why_and_is_tried_again(bare_checkout):
     # In place of `python -m venv FOLDER`, which takes a core for seconds: a folder with this Python.
     python = bare_checkout / "python"

@@ -34,14 +34,30 @@ def test_an_unknown_placeholder_is_named():
         render(TEMPLATE, {**VALUES, "PAGE_PORT": "80"})
 
 
-@pytest.mark.parametrize("value", ["", 'a"b', "a;b", "a$b", "a\nb", "a{b"])
-def test_a_value_that_would_change_the_configuration_is_refused(value):
-    with pytest.raises(ValueError, match="'GATEWAY_RUN'"):
-        render(TEMPLATE, {**VALUES, "GATEWAY_RUN": value})
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(
+            ("GATEWAY_HOST", value)
+            for value in ("", 'a"b', "a'b", "a\\b", "a;b", "a$b", "a\nb", "a{b", "a}b")
+        ),
+        *(("GATEWAY_RUN", value) for value in ("", 'a"b', "a\\b", "a$b", "a\nb", "a*b", "a?b", "a[b")),
+    ],
+)
+def test_a_value_that_would_change_the_configuration_is_refused(name, value):
+    with pytest.raises(ValueError, match=f"'{name}'"):
+        render(TEMPLATE, {**VALUES, name: value})
 
 
-def test_a_folder_may_have_a_space():
-    assert 'pid "/a b/nginx.pid";' in render(TEMPLATE, {**VALUES, "GATEWAY_RUN": "/a b"})
+def test_a_folder_may_have_other_characters():
+    folder = "/a b%c'd;e{f}g#h"
+    assert f'pid "{folder}/nginx.pid";' in render(TEMPLATE, {**VALUES, "GATEWAY_RUN": folder})
+
+
+def test_a_folder_stands_between_double_quotes():
+    for line in TEMPLATE.splitlines():
+        if "${GATEWAY_RUN}" in line or "${GATEWAY_ETC}" in line:
+            assert re.search(r'"\$\{GATEWAY_(RUN|ETC)\}[^"$]*"', line), line
 
 
 def test_companions_have_no_placeholders():

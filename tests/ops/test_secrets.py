@@ -1,6 +1,18 @@
+import os
+import shutil
 import stat
+import subprocess
 
-from ops import secrets
+import psycopg
+import pytest
+
+from ops import postgres, rotate, secrets, up
+from ops.errors import OpsError
+from ops.system import ROOT
+from tests.ops.conftest import a_server
+
+# What is left of a file that was not written to its end.
+DAMAGED = [b"", b"\n", b"\0" * 33, b"\xff\xfe"]
 
 
 def test_each_secret_is_written_once_and_for_its_owner_alone(system):
@@ -13,3 +25,70 @@ def test_each_secret_is_written_once_and_for_its_owner_alone(system):
 
     assert secrets.ensure(system) == []
     assert {name: secrets.read(system, name) for name in secrets.NAMES} == before
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_an_empty_file_is_written_anew(system, content):
+    secrets.ensure(system)
+    path = system.secrets / "database_page_password"
+    path.write_bytes(content)
+    assert secrets.is_lost(system, path.name)
+    assert secrets.ensure(system) == [path]
+    assert len(secrets.read(system, path.name)) >= 24
+
+
+@pytest.mark.parametrize("content", [None, *DAMAGED])
+def test_without_a_password_in_its_file_one_line_says_so(system, content):
+    path = system.secrets / "database_owner_password"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(OpsError) as raised:
+        postgres.owner_url(system)
+    assert str(raised.value) == (
+        f"{path} holds no password: it is missing, empty or damaged. To get a new one run: make down, then make up"
+    )
+
+
+def test_the_owners_password_is_not_made_anew_beside_the_database(system):
+    secrets.ensure(system)
+    system.database.mkdir()
+    (system.secrets / secrets.OWNERS).write_text("")
+    with pytest.raises(OpsError, match="the database knows another than a new file"):
+        rotate.secrets(system, "")
+    assert (system.secrets / secrets.OWNERS).read_text() == ""
+
+
+@pytest.mark.service
+def test_a_lost_password_of_the_owner_is_set_anew_in_the_database(system):
+    with a_server(system):
+        postgres.migrate(system)
+    before = secrets.read(system, secrets.OWNERS)
+    (system.secrets / secrets.OWNERS).write_text("")
+    up._renew_owner_password(system)
+    assert secrets.read(system, secrets.OWNERS) != before
+    assert [path.name for path in system.secrets.glob("*.new")] == []
+    with a_server(system), psycopg.connect(postgres.owner_url(system)) as connection:
+        assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (0,)
+
+
+def test_in_containers_the_owners_password_is_not_made_anew(tmp_path):
+    (tmp_path / "ops").mkdir()
+    shutil.copy(ROOT / "ops" / "containers.sh", tmp_path / "ops")
+    engine = tmp_path / "docker"
+    engine.write_text("#!/bin/sh\n")
+    engine.chmod(0o755)
+    path = tmp_path / "var" / "secrets" / "database_owner_password"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    done = subprocess.run(
+        [tmp_path / "ops" / "containers.sh", "secrets"],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "var/secrets/database_owner_password is empty, and the database knows its password."
+    )
+    assert path.read_text() == ""

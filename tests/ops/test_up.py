@@ -1,10 +1,26 @@
 """What `make up` makes by itself before it starts anything, and what it refuses to."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from ops.errors import OpsError
-from ops.up import _version_to_archive
+from ops.up import _refuse_paths, _version_to_archive
 from ops.versions import RELEASED, Versions, archive_name
+
+
+@pytest.mark.parametrize("character", ['"', "$", "`", "\\", "*", "?", "[", ":", "\n"])
+def test_a_path_that_cannot_be_used_is_named(system, character):
+    for name, where in (("STATE_DIR", "state"), ("MODEL_STORE", "model_store")):
+        with pytest.raises(OpsError, match=f"The folder of {name}, ") as raised:
+            _refuse_paths(replace(system, **{where: Path(f"/srv/a{character}b")}))
+        assert f"has the character {character!r} in its path" in str(raised.value)
+        assert len(str(raised.value).splitlines()) == 1
+
+
+def test_other_paths_can_be_used(system):
+    _refuse_paths(replace(system, state=Path("/srv/a b%c'd;e{f}g#h(i)&ä")))
 
 
 def test_the_released_model_is_archived_once(system):

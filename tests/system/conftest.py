@@ -43,11 +43,12 @@ def system(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Itera
 def own_system(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Iterator[RunningSystem]:
     """A second system, beside the first where tests ask for that too, to stop and to harm.
 
-    It starts where a first run was broken off, while initdb wrote and before there was an archive.
+    It starts where a first run was broken off, while initdb wrote and before there was an archive, and in a folder
+    whose name has characters that a shell, nginx and supervisord read as something else.
     """
     if os.environ.get("SYSTEM_ADDRESS"):
         pytest.skip("this test harms a system of its own, and leaves that at SYSTEM_ADDRESS alone")
-    state = tmp_path_factory.mktemp("own") / "var"
+    state = tmp_path_factory.mktemp("own") / "a b%c'd;e{f}g#h" / "var"
     (state / "postgres.unfinished" / "base").mkdir(parents=True)
     (state / "secrets").mkdir()
     (state / "secrets" / "database_owner_password.unfinished").write_text("")
