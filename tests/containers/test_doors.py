@@ -83,5 +83,10 @@ def test_the_page_writes_answers_and_deletes_nothing(deployment: Deployment):
         "    c.execute('{}')"
     )
     assert deployment.python("page", script.format("SELECT count(*) FROM predictions")).returncode == 0
-    for forbidden in ("DELETE FROM predictions", "DROP TABLE predictions", "CREATE TABLE x (y int)"):
+    for forbidden in (
+        "DELETE FROM predictions",
+        "DROP TABLE predictions",
+        "CREATE TABLE x (y int)",
+        "SELECT lo_creat(-1)",
+    ):
         assert "InsufficientPrivilege" in deployment.python("page", script.format(forbidden)).stderr

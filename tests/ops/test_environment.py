@@ -9,6 +9,7 @@ import settings
 from ops import parts, secrets
 from ops.environment import remove_secrets
 from ops.system import ROOT
+from tests.system.running import RunningSystem
 
 SECRETS = {
     "OPERATOR_PASSWORD": "a",
@@ -73,6 +74,10 @@ def test_what_a_command_starts_inherits_no_secret(tmp_path):
     inherited = done.stdout.split()
     assert "STATE_DIR" in inherited
     assert [name for name in SECRETS if name in inherited] == []
+
+
+def test_a_failed_test_shows_no_environment():
+    assert "open sesame" not in repr(RunningSystem(None, {"OPERATOR_PASSWORD": "open sesame"}))
 
 
 def test_the_operators_password_is_in_a_file_that_only_the_page_is_told_of(system):
