@@ -27,7 +27,7 @@ from ops import leftovers, postgres
 from ops.management import ManagementError
 from ops.ports import OF_A_SYSTEM, free_ports
 from ops.system import System
-from tests.system.proxy import Proxy, proxy
+from tests.system.proxy import proxy
 
 ROOT = Path(__file__).parent.parent.parent
 POLL_INTERVAL_S = 0.1
