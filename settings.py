@@ -9,6 +9,7 @@ does not fit stops the program with one line. `.env.example` lists the same sett
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,30 @@ def http_url(text: str) -> str:
     return text.rstrip("/")
 
 
+_HOST = r"(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d{1,5})?"
+
+
+def host_list(text: str) -> str:
+    """Hosts or host:port, separated by spaces or commas; returned in lower case, separated by spaces."""
+    return _list(text, re.compile(_HOST))
+
+
+def origin_list(text: str) -> str:
+    """Origins as a browser sends them, such as https://app.example.com, separated by spaces or commas.
+
+    Returned in lower case, without the port that the scheme has anyway, separated by spaces.
+    """
+    origins = _list(text, re.compile(rf"https?://{_HOST}"))
+    return re.sub(r"(http:\S*):80(?= |$)|(https:\S*):443(?= |$)", r"\1\2", origins)
+
+
+def _list(text: str, accepted: re.Pattern[str]) -> str:
+    items = text.lower().replace(",", " ").split()
+    if not all(map(accepted.fullmatch, items)):
+        raise ValueError(text)
+    return " ".join(items)
+
+
 def native_or_containers(text: str) -> str:
     """One of the two words."""
     if text not in ("native", "containers"):
@@ -121,13 +146,25 @@ GATEWAY_PORT = Setting(
     "GATEWAY_PORT",
     port,
     8000,
-    "The public port. The other parts of a native system take the eight ports above it.",
+    "The public port. The other parts of a native system take their ports from the eight above it.",
 )
 RATE_LIMIT_PER_SECOND = Setting(
     "RATE_LIMIT_PER_SECOND",
     requests_per_second,
     20,
     "Requests per second that one client may send to the API on the public listener, in bursts of 40; 0: no limit.",
+)
+PUBLIC_HOSTS = Setting(
+    "PUBLIC_HOSTS",
+    host_list,
+    "",
+    "Further hosts under which browsers reach the gateway, as in their address bar: host or host:port.",
+)
+CORS_ORIGINS = Setting(
+    "CORS_ORIGINS",
+    origin_list,
+    "",
+    "Origins whose web pages may call the API and read its answers, such as https://app.example.com.",
 )
 WORKERS_UP_WITHIN_SECONDS = Setting(
     "WORKERS_UP_WITHIN_SECONDS",

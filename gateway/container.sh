@@ -89,7 +89,7 @@ settle() {
 
 write() {
     export CERTIFICATE="$1" INNER_HOST INNER_PORT=8001 HTTPS_PORT="${HTTPS_PORT:-443}"
-    export GATEWAY_HOST=0.0.0.0 GATEWAY_PORT='8443 ssl' GATEWAY_RUN=$run GATEWAY_ETC=$etc
+    export GATEWAY_RUN=$run GATEWAY_ETC=$etc
     RATE_LIMIT_PER_SECOND=${RATE_LIMIT_PER_SECOND:-20}
     case "$RATE_LIMIT_PER_SECOND$HTTPS_PORT" in
     *[!0-9]*)
@@ -102,10 +102,18 @@ write() {
     [ "$RATE_LIMIT_ZONE" != 0 ] || RATE_LIMIT_ZONE=1
     INFERENCE_ADDRESS=$(address torchserve-inference):8002
     PAGE_ADDRESS=$(address page-inner):8005
-    export RATE_LIMIT_PER_SECOND RATE_LIMIT_ZONE INFERENCE_ADDRESS PAGE_ADDRESS
-    placeholders='${GATEWAY_HOST} ${GATEWAY_PORT} ${INNER_HOST} ${INNER_PORT} ${INFERENCE_ADDRESS} ${PAGE_ADDRESS}
-        ${RATE_LIMIT_PER_SECOND} ${RATE_LIMIT_ZONE} ${GATEWAY_RUN} ${GATEWAY_ETC} ${CERTIFICATE} ${HTTPS_PORT}'
+    # Any name may be this server's: nobody is an operator here without a password.
+    KNOWN_NAMES='~.'
+    host='([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?'
+    PUBLIC_HOSTS=$(list PUBLIC_HOSTS "${PUBLIC_HOSTS:-}" "$host" 'digits.example.com digits.example.com:8443') || exit 1
+    CORS_ORIGINS=$(list CORS_ORIGINS "${CORS_ORIGINS:-}" "https?://$host" 'https://app.example.com http://localhost:3000') || exit 1
+    export RATE_LIMIT_PER_SECOND RATE_LIMIT_ZONE INFERENCE_ADDRESS PAGE_ADDRESS KNOWN_NAMES PUBLIC_HOSTS CORS_ORIGINS
+    placeholders='${INNER_HOST} ${INNER_PORT} ${INFERENCE_ADDRESS} ${PAGE_ADDRESS} ${KNOWN_NAMES} ${PUBLIC_HOSTS}
+        ${CORS_ORIGINS} ${RATE_LIMIT_PER_SECOND} ${RATE_LIMIT_ZONE} ${GATEWAY_RUN} ${GATEWAY_ETC} ${CERTIFICATE}
+        ${HTTPS_PORT}'
     mkdir -p "$run/http.d"
+    listen '8443 ssl' >"$run/listen.conf"
+    listen 8080 >"$run/listen_http.conf"
     envsubst "$placeholders" <"$etc/nginx.conf.template" >"$run/nginx.conf"
     envsubst "$placeholders" <"$etc/containers.conf.template" >"$run/http.d/containers.conf"
     {
@@ -113,6 +121,25 @@ write() {
         cat "$split" 2>/dev/null || printf 'map "" $split_in_force { default none; }\nsplit_clients "$split_key" $model { * "mnist"; }\n'
     } >"$run/split.conf"
     trusted_proxy >"$run/http.d/trusted_proxy.conf"
+}
+
+# By IPv6 too, where the container has it.
+listen() {
+    echo "listen 0.0.0.0:$1;"
+    ! grep -q . /proc/net/if_inet6 2>/dev/null || echo "listen [::]:$1;"
+}
+
+# The items of a setting as settings.py writes them: in lower case, without a port that the scheme has anyway, separated by
+# spaces; `-` for none.
+list() {
+    items=$(echo "$2" | tr '[:upper:],' '[:lower:] ' | xargs -n 1 |
+        sed -E 's|^(http://.*):80$|\1|; s|^(https://.*):443$|\1|')
+    if echo "$items" | grep -vxEq "($3|-)?"; then
+        say "$1 '$2' is not a list of such items: $4"
+        exit 1
+    fi
+    [ -n "$items" ] || items=-
+    echo "$items" | xargs
 }
 
 # Idle connections of clients outlive a reload by so much (ops/gateway.py). nginx has it since 1.27.4.

@@ -1,20 +1,21 @@
 """The nginx configuration with its placeholders filled in, as envsubst does it where there is no container.
 
-text = render(template, {"GATEWAY_HOST": "127.0.0.1", ...})
+text = render(template, {"INNER_HOST": "127.0.0.1", ...})
 """
 
 import re
 from collections.abc import Mapping
 
 PLACEHOLDERS = (
-    "GATEWAY_HOST",
-    "GATEWAY_PORT",
     "INNER_HOST",
     "INNER_PORT",
     "INFERENCE_ADDRESS",
     "PAGE_ADDRESS",
     "RATE_LIMIT_PER_SECOND",
     "RATE_LIMIT_ZONE",
+    "KNOWN_NAMES",
+    "PUBLIC_HOSTS",
+    "CORS_ORIGINS",
     "GATEWAY_RUN",
     "GATEWAY_ETC",
 )

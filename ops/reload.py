@@ -21,7 +21,7 @@ REQUEST_TIMEOUT_S = 2.0
 
 
 def reload(system: System) -> None:
-    """Write the gateway's configuration anew and have nginx take it up, losing no request.
+    """Write who answers anew and have nginx take it up, losing no request.
 
     On return every new connection is answered by it. Raises OpsError where nginx refuses it, and then all is as before.
     """
@@ -30,7 +30,7 @@ def reload(system: System) -> None:
         return
     written = gateway.split_configuration(system)
     kept = written.read_text(encoding="utf-8")
-    gateway.write_configuration(system)
+    gateway.write_split(system)
     done = subprocess.run(
         [*gateway.command(system), "-t"],
         stdout=subprocess.PIPE,

@@ -34,7 +34,6 @@ class Hosts:
     inner: str = "127.0.0.1"
     inference: str = "127.0.0.1"
     management: str = ""  # natively it is a socket
-    page: str = "127.0.0.1"
     database: str = "127.0.0.1"
 
 
@@ -42,7 +41,6 @@ IN_CONTAINERS = Hosts(
     inner="gateway-inner",
     inference="torchserve-inference",
     management="torchserve-management",
-    page="page-inner",
     database="postgres",
 )
 MANAGEMENT_PORT = 8003  # in containers
@@ -126,10 +124,6 @@ class System:
         return self.gateway_port + 4
 
     @property
-    def page_port(self) -> int:
-        return self.gateway_port + 5
-
-    @property
     def database_port(self) -> int:
         return self.gateway_port + 6
 
@@ -158,10 +152,6 @@ class System:
         if self.in_containers:
             return f"http://{self.hosts.management}:{MANAGEMENT_PORT}"
         return f"unix:{self.management_socket}"
-
-    @property
-    def page_url(self) -> str:
-        return f"http://{self.hosts.page}:{self.page_port}"
 
     @property
     def in_containers(self) -> bool:
@@ -244,6 +234,11 @@ class System:
         """TorchServe's management natively, in the folder that TorchServe has to itself."""
         return self.sockets / "torchserve" / "management.sock"
 
+    @property
+    def page_socket(self) -> Path:
+        """Where the page of a native system listens. On a TCP port any web page in a browser could open it."""
+        return self.sockets / "page.sock"
+
     def python(self, environment: str) -> Path:
         """The interpreter of one of the environments that `make` creates: ops, page, serve or train."""
         return ROOT / ".venv" / environment / "bin" / "python"
@@ -256,7 +251,6 @@ def ports(system: System) -> Iterable[tuple[str, int]]:
         ("gateway, inner listener", system.inner_port),
         ("TorchServe, inference", system.inference_port),
         ("TorchServe, metrics", system.metrics_port),
-        ("page", system.page_port),
         ("PostgreSQL", system.database_port),
         ("TorchServe, inference by gRPC", system.grpc_inference_port),
         ("TorchServe, management by gRPC", system.grpc_management_port),

@@ -11,7 +11,7 @@ import psutil
 from ops import gateway, leftovers, postgres, secrets, supervisor
 from ops.errors import OpsError
 from ops.parts import PARTS, Part
-from ops.ports import why_not_bound
+from ops.ports import listening_hosts, why_not_bound
 from ops.system import ROOT, System, ports
 from ops.versions import RELEASED, Versions, archive_name
 
@@ -97,15 +97,20 @@ def _version_to_archive(system: System) -> str | None:
 def _refuse_taken_ports(system: System) -> None:
     # A process that was just ended lets go of its port a moment after it is gone.
     deadline = time.monotonic() + PORT_RELEASE_S
+    public = listening_hosts(system.gateway_host)
     for name, number in ports(system):
-        host = system.gateway_host if number == system.gateway_port else "127.0.0.1"
-        while (taken := why_not_bound(host, number)) and time.monotonic() < deadline:
+        hosts = public if number == system.gateway_port else ["127.0.0.1"]
+        while (taken := _why_taken(hosts, number)) and time.monotonic() < deadline:
             time.sleep(POLL_INTERVAL_S)
         if taken:
             raise OpsError(
                 f"Port {number} ({name}) cannot be used: {taken}{_holder(number)}. "
                 f"Choose others, for example: make up GATEWAY_PORT={_other(system.gateway_port)}"
             )
+
+
+def _why_taken(hosts: list[str], port: int) -> str | None:
+    return next((reason for host in hosts if (reason := why_not_bound(host, port))), None)
 
 
 def _holder(port: int) -> str:

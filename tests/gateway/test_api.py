@@ -158,6 +158,28 @@ def test_only_post_reaches_the_model(url, model: Server, method, path):
         assert method in error["message"]
 
 
+@pytest.mark.parametrize(
+    "value", ["gzip", "deflate", "br", "zstd", "gzip, identity", "x-gzip", '"}\\', "\u00e9"]
+)
+@pytest.mark.parametrize("path", MODEL_PATHS)
+def test_a_compressed_body_is_refused(url, model: Server, path, value):
+    before = len(model.requests)
+    headers = {"Content-Encoding": value.encode("latin-1")}
+    for body in (b"compressed", iter([b"in ", b"chunks"])):
+        response = requests.post(url + path, data=body, headers=headers, timeout=30)
+        assert response.status_code == 415
+        error = response.json()
+        assert (error["code"], error["type"]) == (415, "UnsupportedContentEncoding")
+        assert "Content-Encoding" in error["message"]
+        assert (value if value.isascii() and '"' not in value else "(not plain text)") in error["message"]
+    assert len(model.requests) == before
+
+
+@pytest.mark.parametrize("value", ["", "identity", "Identity"])
+def test_an_uncompressed_body_may_say_so(url, value):
+    assert base64.b64decode(_sent(f"{url}/predict", **{"Content-Encoding": value})["body"]) == b"a body"
+
+
 @pytest.mark.parametrize("path", ["/ping", "/openapi.json"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
 def test_ping_and_description_are_only_read(gateway: Gateway, method, path):

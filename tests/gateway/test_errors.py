@@ -11,7 +11,7 @@ from tests.gateway.running import Gateway
 from tests.gateway.upstreams import Server
 
 MEBIBYTE = 1024 * 1024
-HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\n"
+HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\n"
 
 
 def _assert_is_error(headers, body: bytes, status: int, kind: str) -> str:
@@ -28,18 +28,18 @@ def _assert_is_error(headers, body: bytes, status: int, kind: str) -> str:
     [
         (b"nonsense\r\n\r\n", 400, "BadRequest"),
         (b"GET /ping HTTP/1.1\r\n\r\n", 400, "BadRequest"),
-        (b"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", 400, "BadRequest"),
-        (b"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", 400, "BadRequest"),
-        (b"get /ping HTTP/1.1\r\nHost: x\r\n\r\n", 400, "BadRequest"),
+        (b"GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "BadRequest"),
+        (b"GET /%00 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "BadRequest"),
+        (b"get /ping HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "BadRequest"),
         (HEAD + b"Content-Length: minus\r\n\r\n", 400, "BadRequest"),
         (HEAD + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc", 400, "BadRequest"),
         (HEAD + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "BadRequest"),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\nno length\r\n", 400, "BadRequest"),
         (HEAD + b"Transfer-Encoding: gzip\r\n\r\n", 400, "BadRequest"),
-        (b"GET /ping HTTP/9.9\r\nHost: x\r\n\r\n", 400, "BadRequest"),
-        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, "UriTooLong"),
-        (b"GET /ping HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 9000 + b"\r\n\r\n", 431, "HeadersTooLarge"),
-        (b"GET /ping HTTP/1.1\r\nHost: x\r\n" + (b"A: " + b"a" * 8000 + b"\r\n") * 6, 431, "HeadersTooLarge"),
+        (b"GET /ping HTTP/9.9\r\nHost: localhost\r\n\r\n", 400, "BadRequest"),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414, "UriTooLong"),
+        (b"GET /ping HTTP/1.1\r\nHost: localhost\r\nA: " + b"a" * 9000 + b"\r\n\r\n", 431, "HeadersTooLarge"),
+        (b"GET /ping HTTP/1.1\r\nHost: localhost\r\n" + (b"A: " + b"a" * 8000 + b"\r\n") * 6, 431, "HeadersTooLarge"),
     ],
 )  # fmt: skip
 def test_broken_http_is_told_so(gateway: Gateway, request_bytes, status, kind):
@@ -61,7 +61,7 @@ def test_a_condition_that_does_not_hold_is_told_so(gateway: Gateway, header, val
 @pytest.mark.parametrize("path", [b'/models/"}\\', b"/models/%22%0d%0a%7d", b"/models/\xff"])
 def test_no_text_of_the_client_breaks_an_error(gateway: Gateway, header, path):
     response, body = gateway.exchange(
-        b"GET " + path + b' HTTP/1.1\r\nHost: x\r\nA: "\r\n' + header + b"\r\n\r\n"
+        b"GET " + path + b' HTTP/1.1\r\nHost: localhost\r\nA: "\r\n' + header + b"\r\n\r\n"
     )
     assert response.status == 404
     _assert_is_error(response.headers, body, 404, "NotFound")
@@ -69,8 +69,8 @@ def test_no_text_of_the_client_breaks_an_error(gateway: Gateway, header, path):
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT"])
 def test_methods_that_nginx_refuses_by_itself(gateway: Gateway, method):
-    target = "x:80" if method == "CONNECT" else "/"
-    response, body = gateway.exchange(f"{method} {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    target = "localhost:80" if method == "CONNECT" else "/"
+    response, body = gateway.exchange(f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     assert response.status in (400, 405)
     if response.status == 405:
         assert response.headers["Allow"] == "GET, HEAD, POST"

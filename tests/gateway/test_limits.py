@@ -81,10 +81,55 @@ def test_a_limit_of_0_is_none(gateway: Gateway):
     assert _statuses(f"{gateway.url}/predict", BURST + 60) == {200: BURST + 60}
 
 
+@pytest.fixture
+def fresh(tmp_path, model: Server, page: Server) -> Iterator[Gateway]:
+    """A gateway that has counted nothing yet."""
+    with started(tmp_path, model.address, page.address) as gateway:
+        yield gateway
+
+
+def test_thirty_uploads_at_once_reach_the_page_a_few_at_a_time(fresh: Gateway, page: Server):
+    head = b"PUT /_stcore/upload_file/a/%d HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx"
+    before, begin = len(page.requests), time.monotonic()
+    with contextlib.ExitStack() as open_ones:
+        connections = [
+            open_ones.enter_context(socket.create_connection(("127.0.0.1", fresh.public), timeout=30))
+            for _ in range(30)
+        ]
+        for index, connection in enumerate(connections):
+            connection.sendall(head % index)
+        time.sleep(1)
+        assert requests.get(f"{fresh.url}/", timeout=30).status_code == 200  # others are served meanwhile
+        for connection in connections:
+            connection.setblocking(False)
+        answers = [_what_came(connection) for connection in connections]
+        passed_on = len(page.requests) - before - 1
+        seconds = time.monotonic() - begin
+    refused = [answer for answer in answers if answer.startswith(b"HTTP/1.1 429")]
+    assert len(refused) >= 30 - 21 - 2 * seconds
+    assert b"2 uploads per second, in bursts of 20" in refused[0]
+    assert b"Retry-After: 1" in refused[0]
+    assert 3 <= passed_on <= 3 + 2 * seconds
+
+
+def _what_came(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(10_000)
+    except BlockingIOError:
+        return b""
+
+
+def test_an_office_uploads_one_after_the_other(fresh: Gateway):
+    url = f"{fresh.url}/_stcore/upload_file/a/b"
+    with requests.Session() as session:
+        assert {session.put(url, data=b"x", timeout=30).status_code for _ in range(6)} == {200}
+        assert {session.delete(url, timeout=30).status_code for _ in range(60)} == {200}
+
+
 def _begun(gateway: Gateway) -> socket.socket:
     """A request whose body does not come."""
     connection = socket.create_connection(("127.0.0.1", gateway.public), timeout=30)
-    connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n1")
+    connection.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n1")
     return connection
 
 

@@ -9,10 +9,8 @@ VALUES = {name: f"value-of-{name.lower()}" for name in PLACEHOLDERS}
 
 
 def test_placeholders_are_replaced_and_nginx_variables_stay():
-    text = render("listen ${GATEWAY_HOST}:${GATEWAY_PORT}; return 200 $uri ${status} $GATEWAY_HOST;", VALUES)
-    assert text == (
-        "listen value-of-gateway_host:value-of-gateway_port; return 200 $uri ${status} $GATEWAY_HOST;"
-    )
+    text = render("listen ${INNER_HOST}:${INNER_PORT}; return 200 $uri ${status} $INNER_HOST;", VALUES)
+    assert text == ("listen value-of-inner_host:value-of-inner_port; return 200 $uri ${status} $INNER_HOST;")
 
 
 def test_the_template_uses_every_placeholder_and_no_other():
@@ -28,8 +26,8 @@ def test_a_missing_value_is_named(name):
 
 
 def test_an_unknown_placeholder_is_named():
-    with pytest.raises(ValueError, match="'GATEWAY_PROT'"):
-        render("listen ${GATEWAY_PROT};", VALUES)
+    with pytest.raises(ValueError, match="'INNER_PROT'"):
+        render("listen ${INNER_PROT};", VALUES)
     with pytest.raises(ValueError, match="'PAGE_PORT'"):
         render(TEMPLATE, {**VALUES, "PAGE_PORT": "80"})
 

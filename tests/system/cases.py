@@ -29,7 +29,5 @@ def case(name: str, request: bytes, *statuses: int, page: bool = False) -> Case:
 def post(body: bytes, content_type: str | None = None, path: str = "/predict") -> bytes:
     """A request as a good client frames it."""
     kind = f"Content-Type: {content_type}\r\n" if content_type is not None else ""
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{kind}Content-Length: {len(body)}\r\n\r\n"
-    )
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{kind}Content-Length: {len(body)}\r\n\r\n"
     return head.encode("latin-1") + body

@@ -98,7 +98,7 @@ def _bodies_without_an_image() -> Iterator[Case]:
         body = encoded(picture_format, Image.new("RGB", (32, 32)))
         yield case(f"{picture_format} image", post(body, "image/png"), 400)
     yield case("5 MiB and a byte", post(bytes(5 * MEBIBYTE + 1)), 413)
-    length_alone = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n"
+    length_alone = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
     yield case("a length of 100 GB", length_alone, 413)
 
 

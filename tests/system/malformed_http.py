@@ -19,18 +19,23 @@ def malformed_http() -> list[Case]:
 def _methods() -> Iterator[Case]:
     for path in MODEL_PATHS:
         for method in ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "PURGE"):
-            request = f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+            request = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
             yield case(f"{method} {path}", request, 405)
     for path in ("/ping", "/openapi.json"):
         for method in ("POST", "PUT", "DELETE"):
-            request = f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode()
-            yield case(f"{method} {path}", request, 405)
+            head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            yield case(f"{method} {path}", f"{head}Content-Length: 0\r\n\r\n".encode(), 405)
     for method in ("TRACE", "CONNECT"):
         yield case(
-            f"{method} /", f"{method} / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode(), 400, 405
+            f"{method} /",
+            f"{method} / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode(),
+            400,
+            405,
         )
     for method in ("post", "Post", "P\0ST", "P(ST", "\xe9", "POST" * 3000):
-        request = f"{method} /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode("latin-1")
+        request = f"{method} /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n".encode(
+            "latin-1"
+        )
         yield case(f"method {method[:8]!a}", request, 400, 405, 414)
 
 
@@ -86,7 +91,7 @@ def _paths() -> Iterator[Case]:
         "http:///predict",
         "*",
     ):
-        request = f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+        request = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
         yield case(f"target {target!r}", request, 400, 404, page=target == "//")
     for path in (
         "//predict",
@@ -103,7 +108,7 @@ def _paths() -> Iterator[Case]:
         "/predict%2f",
         "/a\xff",
     ):
-        request = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode(
+        request = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode(
             "latin-1"
         )
         yield case(f"POST {path!a}", request, 400, 403, 404, 405, page=True)
@@ -112,8 +117,8 @@ def _paths() -> Iterator[Case]:
 
 def _framing() -> Iterator[Case]:
     """What two servers might frame in two ways: request smuggling."""
-    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-    smuggled = b"GET /models HTTP/1.1\r\nHost: x\r\n\r\n"
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    smuggled = b"GET /models HTTP/1.1\r\nHost: localhost\r\n\r\n"
     for name, rest in {
         "two lengths": b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc",
         "the same length twice": b"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
@@ -177,8 +182,8 @@ def _lines_and_headers() -> Iterator[Case]:
         "HTTP/01.1x",
         "FTP/1.0",
     ):
-        yield case(f"version {version}", f"GET /ping {version}\r\nHost: x\r\n\r\n".encode(), 400)
-    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n"
+        yield case(f"version {version}", f"GET /ping {version}\r\nHost: localhost\r\n\r\n".encode(), 400)
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n"
     many = b"".join(b"A%d: a\r\n" % index for index in range(10_000))
     for name, rest, statuses in (
         ("a header of 9,000 bytes", b"A: " + b"a" * 9000 + b"\r\n\r\n", (431,)),

@@ -133,7 +133,7 @@ def _exchange(system: RunningSystem, *pieces: bytes, after_100: bytes = b"") -> 
             return json.loads(response.read())
 
 
-HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 
 
 def test_a_chunked_body_is_read(system: RunningSystem):

@@ -1,0 +1,137 @@
+"""The page's server: a socket for its owner alone, and no call to anyone outside."""
+
+import asyncio
+import http.client
+import os
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import websockets
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+ROOT = Path(__file__).parent.parent.parent
+START_TIMEOUT_S = 60.0
+# Each look-up outside hangs for so long, as where a firewall drops what goes out.
+HANGS_S = 5.0
+# Python imports this at its start. Names, connections and datagrams all pass through these events of the interpreter.
+WATCH = f"""
+import sys, time
+
+def watch(event, arguments):
+    if event == "socket.getaddrinfo":
+        outside = arguments[0] not in (None, "localhost", "127.0.0.1", "::1")
+    elif event in ("socket.connect", "socket.sendto"):
+        address = arguments[1]
+        outside = isinstance(address, tuple) and address[0] not in ("localhost", "127.0.0.1", "::1")
+    else:
+        outside = event in ("socket.gethostbyname", "socket.gethostbyaddr")
+    if outside:
+        with open({{path!r}}, "a") as file:
+            file.write(f"{{{{event}}}} {{{{arguments[1:] or arguments}}}}\\n")
+        time.sleep({HANGS_S})
+
+sys.addaudithook(watch)
+"""
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory) -> Path:
+    """Whom the server called outside this machine, a line each."""
+    return tmp_path_factory.mktemp("calls") / "outside"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, calls: Path) -> Iterator[Path]:
+    """The socket of a page that runs, and that is watched."""
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "sitecustomize.py").write_text(WATCH.format(path=str(calls)))
+    path = folder / "page.sock"
+    with socket.socket(socket.AF_UNIX) as killed:
+        killed.bind(str(path))  # its file stays
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{folder}:{ROOT}",
+        "OUTBOX_PATH": str(folder / "outbox.sqlite3"),
+        "DATABASE_URL": "postgresql://page@127.0.0.1:9/mnist",
+        "DATABASE_PASSWORD": "x",
+        "MODEL_URL": "http://127.0.0.1:9",
+    }
+    command = [sys.executable, "-m", "ui.server", str(path)]
+    with (
+        (folder / "page.log").open("wb") as log,
+        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as process,
+    ):
+        try:
+            deadline = time.monotonic() + START_TIMEOUT_S
+            while not _is_healthy(path):
+                assert process.poll() is None, (folder / "page.log").read_text()
+                assert time.monotonic() < deadline, (folder / "page.log").read_text()
+                time.sleep(0.05)
+            yield path
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+
+
+def _is_healthy(path: Path) -> bool:
+    connection = http.client.HTTPConnection("localhost", timeout=HANGS_S)
+    try:
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(HANGS_S)
+        connection.sock.connect(str(path))
+        connection.request("GET", "/_stcore/health")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+@pytest.mark.service
+def test_the_socket_is_its_owner_s_alone(server: Path):
+    assert stat.S_IMODE(server.stat().st_mode) == 0o600
+
+
+@pytest.mark.service
+def test_the_page_comes_whatever_the_origin_and_nobody_outside_is_asked(server: Path, calls: Path):
+    origins = [None, "http://evil.test", "https://192.0.2.7:8443"]
+    asyncio.run(asyncio.wait_for(_visit_all(server, origins), timeout=60))
+    assert not calls.exists(), calls.read_text()
+
+
+@pytest.mark.service
+def test_eight_foreign_handshakes_do_not_hold_up_the_page(server: Path, calls: Path):
+    asyncio.run(asyncio.wait_for(_shake_hands(server, 8), timeout=60))
+    assert not calls.exists(), calls.read_text()
+
+
+async def _visit_all(path: Path, origins: list[str | None]) -> None:
+    await asyncio.gather(*(_visit(path, origin) for origin in origins))
+
+
+async def _visit(path: Path, origin: str | None) -> None:
+    """Open the page as a browser does and wait until all of it is there."""
+    async with websockets.unix_connect(
+        str(path), "ws://localhost/_stcore/stream", origin=origin, subprotocols=["streamlit"], max_size=None
+    ) as page:
+        ask = BackMsg()
+        ask.rerun_script.query_string = ""
+        await page.send(ask.SerializeToString())
+        async for message in page:
+            if ForwardMsg.FromString(message).WhichOneof("type") == "script_finished":
+                return
+    raise AssertionError("the page closed its WebSocket")
+
+
+async def _shake_hands(path: Path, count: int) -> None:
+    hands = [asyncio.ensure_future(_visit(path, f"http://evil-{index}.test")) for index in range(count)]
+    await asyncio.sleep(0.1)
+    assert await asyncio.to_thread(_is_healthy, path)
+    await asyncio.gather(*hands)
