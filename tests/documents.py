@@ -14,6 +14,7 @@ DOCUMENTS = [README, *sorted((ROOT / "docs").rglob("*.md")), ROOT / "CONTRIBUTIN
 BLOCK = re.compile(
     r"(?:^<!-- (?P<comment>[^\n]*) -->\n)?^```sh\n(?P<commands>.*?)^```$", re.DOTALL | re.MULTILINE
 )
+SCRIPT = re.compile(r"^```js\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 ANY_BLOCK = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 SLOW, NOT_RUN = "slow", "not run: "
 
@@ -40,6 +41,11 @@ def blocks(document: Path) -> list[Block]:
         Block(document, number, found["commands"], found["comment"] or "")
         for number, found in enumerate(BLOCK.finditer(text), 1)
     ]
+
+
+def scripts(document: Path) -> list[str]:
+    """The JavaScript blocks of a document, in order."""
+    return SCRIPT.findall(document.read_text(encoding="utf-8"))
 
 
 def prose(document: Path) -> str:
