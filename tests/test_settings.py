@@ -59,3 +59,49 @@ def test_the_value_of_a_secret_is_never_shown():
     with pytest.raises(SettingError) as raised:
         pin.read({"PIN": "open sesame"})
     assert str(raised.value) == "Setting 'PIN' has value '(hidden)'. Not a valid int."
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("", ""),
+        ("digits.example.com", "digits.example.com"),
+        ("Digits.example.com,  [::1]:8443 10.0.0.1:80\n", "digits.example.com [::1]:8443 10.0.0.1:80"),
+    ],
+)
+def test_hosts_are_a_list(text, value):
+    assert settings.PUBLIC_HOSTS.read({"PUBLIC_HOSTS": text}) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["https://a.example", "*", "a/b", "a:port", 'a"', "a;b", "a|b", "$a", "-a", "a b{"]
+)
+def test_what_is_no_host_is_named(text):
+    with pytest.raises(SettingError) as raised:
+        settings.PUBLIC_HOSTS.read({"PUBLIC_HOSTS": text})
+    assert str(raised.value) == f"Setting 'PUBLIC_HOSTS' has value '{text}'. Not a valid host_list."
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("https://App.example.com, http://localhost:3000", "https://app.example.com http://localhost:3000"),
+        (
+            "https://a:443 http://a:80 http://a:443 https://a:80",
+            "https://a http://a http://a:443 https://a:80",
+        ),
+        ("http://[::1]:80", "http://[::1]"),
+    ],
+)
+def test_origins_are_as_browsers_send_them(text, value):
+    assert settings.CORS_ORIGINS.read({"CORS_ORIGINS": text}) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["*", "null", "app.example.com", "https://a/", "https://a/b", "ftp://a", "https://"]
+)
+def test_what_is_no_origin_is_named(text):
+    with pytest.raises(
+        SettingError, match=r"^Setting 'CORS_ORIGINS' has value .*\. Not a valid origin_list\.$"
+    ):
+        settings.CORS_ORIGINS.read({"CORS_ORIGINS": text})

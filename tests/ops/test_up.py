@@ -1,12 +1,14 @@
 """What `make up` makes by itself before it starts anything, and what it refuses to."""
 
+import socket
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ops.errors import OpsError
-from ops.up import _refuse_paths, _version_to_archive
+from ops.ports import why_not_bound
+from ops.up import _refuse_paths, _refuse_taken_ports, _version_to_archive
 from ops.versions import RELEASED, Versions, archive_name
 
 
@@ -38,3 +40,15 @@ def test_another_version_is_never_made_of_the_released_one(system):
         _version_to_archive(system)
     (system.model_store / archive_name("7.3")).touch()
     assert _version_to_archive(system) is None
+
+
+def test_a_port_that_is_taken_on_the_other_loopback_is_named(system):
+    if why_not_bound("::1", 0):
+        pytest.skip("this machine has no IPv6")
+    with socket.socket(socket.AF_INET6) as taken:
+        taken.bind(("::1", system.gateway_port))
+        taken.listen()
+        with pytest.raises(
+            OpsError, match=rf"Port {system.gateway_port} \(gateway\) cannot be used: .*in use"
+        ):
+            _refuse_taken_ports(system)
