@@ -16,7 +16,6 @@ from typing import Any
 
 import streamlit
 import uvicorn
-from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 SCRIPT = Path(__file__).with_name("app.py")
@@ -41,7 +40,7 @@ class WithoutOrigin:
 
 
 def main() -> None:
-    application = streamlit.App(SCRIPT, middleware=[Middleware(WithoutOrigin)])
+    application = WithoutOrigin(streamlit.App(SCRIPT))
     # Read here, Streamlit configures its logs before uvicorn does: the other way round it logs every request.
     largest_message = streamlit.get_option("server.maxWidgetStateSize") * 2**20
     place = sys.argv[1]

@@ -74,6 +74,16 @@ def test_the_page_itself_can(system: RunningSystem, desktop: Page):
         assert websocket(desktop, url) == "open"
 
 
+def test_the_page_asks_nobody_but_the_gateway(system: RunningSystem, desktop: Page):
+    asked: list[str] = []
+    desktop.on("request", lambda request: asked.append(request.url))
+    desktop.on("websocket", lambda opened: asked.append(opened.url))
+    open_page(desktop, system.address)
+    own = (f"http://127.0.0.1:{_port(system)}/", f"ws://127.0.0.1:{_port(system)}/", "data:", "blob:")
+    assert len(asked) > 10
+    assert [url for url in asked if not url.startswith(own)] == []
+
+
 def test_another_page_reads_nothing_of_the_gateway(system: RunningSystem, foreign: Page):
     address = f"http://localhost:{_port(system)}"
     for path in PAGE_PATHS:
