@@ -139,6 +139,7 @@ def _started(state: Path, model_store: Path, settings: dict[str, str]) -> Iterat
         "MODEL_STORE": str(model_store),
         "GATEWAY_PORT": str(first_port()),
         "RATE_LIMIT_PER_SECOND": "0",
+        "PUBLIC_HOSTS": "somewhere.localhost",  # a name that is not localhost leads to this machine
         "WORKERS_UP_WITHIN_SECONDS": str(UP_WITHIN_S),
         **settings,
     }

@@ -387,14 +387,12 @@ def test_with_the_database_away_history_says_so_and_one_draws_on(system: Running
 @pytest.fixture
 def with_password(system: RunningSystem):
     """The address of a second page on the same outbox and database, for which there is a password."""
-    port = first_port(1)
+    place = f"127.0.0.1:{first_port(1)}"
     page = next(part for part in parts.PARTS if part.name == "page")
-    command = [word for word in page.command(system.system) if not word.startswith("--server.port")]
+    *command, _ = page.command(system.system)  # the last word is where it listens
     environment = {**os.environ, **page.environment(system.system), "OPERATOR_PASSWORD": PASSWORD}
-    with subprocess.Popen(
-        [*command, f"--server.port={port}"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
-    ) as process:
-        address = f"http://127.0.0.1:{port}"
+    with subprocess.Popen([*command, place], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
+        address = f"http://{place}"
         eventually(lambda: requests.get(f"{address}/_stcore/health", timeout=5).ok)
         yield address
         process.kill()  # asked to end, it waits for the browser
