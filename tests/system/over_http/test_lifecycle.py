@@ -101,7 +101,7 @@ def test_no_process_has_a_secret_in_its_environment(own_system: RunningSystem):
         f"{process.pid} {process.name()}": Path(f"/proc/{process.pid}/environ").read_bytes()
         for process in leftovers.find(system)
     }
-    assert {"java", "postgres", "nginx", "streamlit"} <= {name.split()[1] for name in environments}
+    assert {"java", "postgres", "nginx"} <= {name.split()[1] for name in environments}
     for process, environment in environments.items():
         for secret in (*SECRETS.values(), *passwords):
             assert secret.encode() not in environment, process
