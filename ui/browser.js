@@ -4,14 +4,16 @@ const CANVAS = '.st-key-canvas'
 const SPOKEN = '.st-key-answer, .st-key-notice'
 
 // The canvas brings a toolbar, for editing shapes, that lies invisibly over its corner and takes strokes there.
-// Its style is isolated, so it can be reached only from within the page.
-const hideToolbar = () => {
+// Its style is isolated, so it can be reached only from within the page. It also keeps two fingers from scrolling and
+// zooming; one finger draws (pointers.js).
+const restyleCanvas = () => {
   for (const host of document.querySelectorAll(`${CANVAS} *`)) {
     const root = host.shadowRoot
     if (root && root.querySelector('.canvas-root') && !root.querySelector('style[data-plain]')) {
       const style = document.createElement('style')
       style.dataset.plain = ''
-      style.textContent = '.dc-toolbar { display: none !important } .dc-canvas { outline: none }'
+      style.textContent = `.dc-toolbar { display: none !important } .dc-canvas { outline: none }
+        canvas { touch-action: pinch-zoom !important }`
       root.append(style)
     }
   }
@@ -107,7 +109,7 @@ export default function ({ data, setTriggerValue }) {
   // A restarted one is told which start the canvas has, or it would have it drawn anew.
   const goOn = () => setTriggerValue('connected', document.querySelector('h1.title')?.dataset.start || '-')
   const finish = (changes) => {
-    hideToolbar()
+    restyleCanvas()
     speakAnswers()
     wasAway ||= comesBack(changes)
     sayWhatIsAway(goOn)

@@ -1,4 +1,4 @@
-"""What the canvas and Streamlit leave to be done in the browser: browser.js and strokes.js."""
+"""What the canvas and Streamlit leave to be done in the browser: browser.js, pointers.js and strokes.js."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ def _component(name: str) -> Callable[..., Any]:
     return component
 
 
-_browser, _strokes = _component("browser"), _component("strokes")
+_browser, _pointers, _strokes = _component("browser"), _component("pointers"), _component("strokes")
 
 
 def finish(visitor: str) -> str:
@@ -25,6 +25,7 @@ def finish(visitor: str) -> str:
     lost connection brings what was drawn meanwhile. Of that run it gives back the mark of the start that the canvas
     has, else "".
     """
+    _pointers(key="pointers")
     _strokes(key="strokes")
     said = _browser(key="browser", data={"cookie": f"{COOKIE}={visitor}"}, on_connected_change=lambda: None)
     return str(said.connected or "")

@@ -20,9 +20,7 @@ const SENT_AFTER_MS = 500
 // Streamlit sends a stroke a moment later, but a link to another page at once and without it.
 const LEAVE_AFTER_MS = 100
 
-const POINTER = ['pointerdown', 'pointerup', 'pointercancel']
-
-let pen = null  // the pointer that draws
+let isDrawing = false
 let isUnsent = false
 let sent = 0
 
@@ -34,23 +32,22 @@ const markUnsent = () => {
 }
 
 const followPen = (event) => {
-  if (event.type === 'pointerdown') {
-    if (event.target.closest(CANVAS)) pen = event.pointerId
-    else if (event.pointerId === pen) pen = null  // it was let go of where nobody saw it
-  } else if (event.pointerId === pen) {
-    pen = null
+  if (event.type === 'mousedown') {
+    isDrawing = event.target.closest(CANVAS) !== null  // before another begins, it may be let go of where nobody sees it
+  } else if (isDrawing) {
+    isDrawing = false
     markUnsent()
   }
 }
 
 const sendStrokeFirst = (event) => {
-  if (event.target.closest(CANVAS) || (pen === null && !isUnsent)) return
+  if (event.target.closest(CANVAS) || !(isDrawing || isUnsent)) return
   const link = event.target.closest('a')
-  if (pen !== null || link) {
+  if (isDrawing || link) {
     event.stopImmediatePropagation()
     event.preventDefault()
   }
-  if (pen !== null) return  // half a stroke cannot be sent, and would be cleared
+  if (isDrawing) return  // half a stroke cannot be sent, and would be cleared
   isUnsent = false
   send()
   if (link) setTimeout(() => link.click(), LEAVE_AFTER_MS)
@@ -70,9 +67,10 @@ const WRITTEN = '[aria-label="Edit"]'
 const READY_AFTER_RUN_MS = 500
 const GIVE_UP_AFTER_MS = 10000
 const RUN = 'data-test-script-state'
-const BEGINS = ['pointerdown', 'mousedown', 'touchstart']
-const MOVES = ['mousemove', 'touchmove']
-const ENDS = ['mouseup', 'touchend', 'touchcancel']
+// Of a finger or a pen too: pointers.js.
+const STROKE = ['mousedown', 'mousemove', 'mouseup']
+// In the canvas's toolbar, where pointers.js takes a stroke back.
+const TAKE_BACK = '[aria-label="Undo"]'
 
 let queue = null  // events with their targets; null while the canvas is ready
 let isAwaited = false
@@ -134,26 +132,19 @@ const enqueue = (event) => {
   if (queue === null || hasTurn) return
   const isOnCanvas = event.target.closest(CANVAS) !== null
   if (event.type === 'click') {
-    if (isOnCanvas) return
+    if (isOnCanvas && !takesBack(event)) return
   } else {
     // Of a stroke that began before the click the rest goes its way, and so does what begins elsewhere.
-    if (BEGINS.includes(event.type) && isOnCanvas) holdsStroke = true
+    if (event.type === 'mousedown' && isOnCanvas) holdsStroke = true
     if (!holdsStroke) return
-    if (ENDS.includes(event.type)) holdsStroke = false
+    if (event.type === 'mouseup') holdsStroke = false
   }
   event.stopImmediatePropagation()
-  // A pointer's event stays as it is, or its mouse event would not come.
-  if (event.cancelable && !POINTER.includes(event.type)) event.preventDefault()
-  queue.push([event.composedPath()[0], again(event)])
+  if (event.cancelable) event.preventDefault()
+  queue.push([event.composedPath()[0], new event.constructor(event.type, event)])
 }
 
-const again = (event) => {
-  if (event instanceof MouseEvent) return new event.constructor(event.type, event)
-  const { bubbles, cancelable, composed } = event
-  const [touches, targetTouches, changedTouches] =
-    [event.touches, event.targetTouches, event.changedTouches].map((list) => [...list])
-  return new TouchEvent(event.type, { bubbles, cancelable, composed, touches, targetTouches, changedTouches })
-}
+const takesBack = (event) => event.composedPath()[0].matches(TAKE_BACK)
 
 // A digit may be pressed for a stroke of the queue: it waits until that is answered, or the server would not know of what
 // it is said. Yes may not wait: it was said to the answer that was shown.
@@ -179,11 +170,11 @@ const goOn = async () => {
     const [target, event] = queue.shift()
     const digit = event.type === 'click' && target.closest(DIGIT)
     if (digit && followsStroke) await strokeIsAnswered(digit)
-    followsStroke ||= ENDS.includes(event.type)
+    followsStroke ||= event.type === 'mouseup'
     hasTurn = true
     target.dispatchEvent(event)
     hasTurn = false
-    await null  // the canvas does some of its work in promises
+    await (target.matches?.(TAKE_BACK) ? inMilliseconds(0) : null)  // the canvas does some of its work in promises
   }
   if (isAwaited) return
   queue = null
@@ -206,8 +197,8 @@ const comesBack = new MutationObserver((changes) => {
 })
 
 const LISTENERS = [
-  ...[...POINTER, ...BEGINS, ...MOVES, ...ENDS, 'click'].map((type) => [type, enqueue]),
-  ...POINTER.map((type) => [type, followPen]),
+  ...[...STROKE, 'click'].map((type) => [type, enqueue]),
+  ...['mousedown', 'mouseup'].map((type) => [type, followPen]),
   ...[sendStrokeFirst, awaitCanvas].map((act) => ['click', act]),
 ]
 const OPTIONS = { capture: true, passive: false }

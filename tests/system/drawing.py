@@ -1,4 +1,4 @@
-"""Drawing on the page as a person does: with a real mouse or finger, stroke by stroke."""
+"""Drawing on the page as a person does: with a real mouse, finger or pen, stroke by stroke."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,8 @@ from playwright.sync_api import Page, expect
 
 from tests.system.running import eventually
 
-Stroke = Sequence[tuple[float, float]]
+Point = tuple[float, float]
+Stroke = Sequence[Point]
 
 CANVAS = ".st-key-canvas canvas.upper-canvas"
 NONE_YET = "\N{EN DASH}"
@@ -51,18 +52,44 @@ def draw_with_mouse(page: Page, strokes: Sequence[Stroke]) -> None:
 def draw_with_finger(page: Page, strokes: Sequence[Stroke]) -> None:
     """Draw strokes with one finger on a touch screen."""
     show_canvas(page)
-    devtools = page.context.new_cdp_session(page)
-
-    def touch(kind: str, points: list[tuple[float, float]]) -> None:
-        touched = [{"x": x, "y": y} for x, y in points]
-        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touched})
-
+    screen = TouchScreen(page)
     for stroke in strokes:
         first, *rest = on_screen(page, stroke)
-        touch("touchStart", [first])
+        screen.touch("touchStart", first)
         for point in rest:
-            touch("touchMove", [point])
-        touch("touchEnd", [])
+            screen.touch("touchMove", point)
+        screen.touch("touchEnd")
+
+
+def draw_with_pen(page: Page, strokes: Sequence[Stroke]) -> None:
+    """Draw strokes with a pen on a touch screen."""
+    show_canvas(page)
+    screen = TouchScreen(page)
+    for stroke in strokes:
+        first, *rest = on_screen(page, stroke)
+        screen.pen("mousePressed", first)
+        for point in rest:
+            screen.pen("mouseMoved", point)
+        screen.pen("mouseReleased", point)
+
+
+class TouchScreen:
+    """The fingers and the pen on a page's screen, in pixels of the page."""
+
+    def __init__(self, page: Page) -> None:
+        self._devtools = page.context.new_cdp_session(page)
+
+    def touch(self, kind: str, *fingers: Point) -> None:
+        """An event "touchStart", "touchMove" or "touchEnd", with all fingers that are on the screen after it."""
+        points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(fingers)]
+        self._devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def pen(self, kind: str, point: Point) -> None:
+        """An event "mousePressed", "mouseMoved" or "mouseReleased" of the pen while it touches the screen."""
+        event = {"type": kind, "x": point[0], "y": point[1], "button": "left", "pointerType": "pen"}
+        self._devtools.send(
+            "Input.dispatchMouseEvent", {**event, "buttons": int(kind != "mouseReleased"), "clickCount": 1}
+        )
 
 
 def expect_answer(page: Page, digit: int) -> None:
@@ -113,7 +140,7 @@ def show_canvas(page: Page) -> None:
     page.locator(".st-key-heading").scroll_into_view_if_needed()
 
 
-def on_screen(page: Page, stroke: Stroke) -> list[tuple[float, float]]:
+def on_screen(page: Page, stroke: Stroke) -> list[Point]:
     """The points of a stroke in pixels of the page."""
     box = page.locator(CANVAS).bounding_box()
     assert box is not None
