@@ -70,7 +70,7 @@ def _name(process: psutil.Process) -> str:
     known = {
         "model_service_worker": "model workers",
         "org.pytorch.serve": "TorchServe (JVM)",
-        "streamlit": "page",
+        "ui.server": "page",
         "ui.deliverer": "deliverer",
         "supervisord": "supervisor",
         "ops.torchserve": "ops.torchserve",

@@ -38,6 +38,17 @@ const comesBack = (changes) =>
   isConnected() && changes.some(({ attributeName, oldValue }) => attributeName === CONNECTION && oldValue !== CONNECTED)
 const sentence = () => document.querySelector('.st-key-notice .away')
 
+// Relative: a proxy in front of the gateway may serve the page under a path. An error that is not the gateway's own is that
+// proxy's.
+const whatIsAway = async () => {
+  try {
+    const response = await fetch('./_stcore/health')
+    return response.ok || (await response.json()).type === 'PageUnavailable' ? PAGE_AWAY : GATEWAY_AWAY
+  } catch {
+    return GATEWAY_AWAY
+  }
+}
+
 let wasAway = false
 
 const sayWhatIsAway = async (whenBack) => {
@@ -51,8 +62,7 @@ const sayWhatIsAway = async (whenBack) => {
   document.querySelector('[data-testid="stDialog"] [aria-label="Close"]')?.click()
   if (wasAway) return
   wasAway = true
-  // Any answer comes from the gateway, and tells that only what is behind it is away.
-  const text = await fetch('/_stcore/health').then(() => PAGE_AWAY, () => GATEWAY_AWAY)
+  const text = await whatIsAway()
   if (isConnected()) return
   const line = document.createElement('div')
   line.className = 'away'
