@@ -2,6 +2,7 @@
 
 A block of commands is a fenced block of the language `sh`. A comment in the line before it says how it is tested:
 `<!-- slow -->` by `make test-slow`, `<!-- not run: REASON -->` not at all, and without a comment by `make test`.
+The configurations of proxies are blocks of other languages, with the same comments.
 """
 
 import re
@@ -11,9 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCUMENTS = [README, *sorted((ROOT / "docs").rglob("*.md")), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
-BLOCK = re.compile(
-    r"(?:^<!-- (?P<comment>[^\n]*) -->\n)?^```sh\n(?P<commands>.*?)^```$", re.DOTALL | re.MULTILINE
-)
+BLOCK = r"(?:^<!-- (?P<comment>[^\n]*) -->\n)?^```{}\n(?P<commands>.*?)^```$"
 SCRIPT = re.compile(r"^```js\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 ANY_BLOCK = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 SLOW, NOT_RUN = "slow", "not run: "
@@ -21,7 +20,7 @@ SLOW, NOT_RUN = "slow", "not run: "
 
 @dataclass(frozen=True)
 class Block:
-    """The commands of one block, and the comment before it."""
+    """The commands of one block, or the lines of a configuration, and the comment before it."""
 
     document: Path
     number: int
@@ -34,12 +33,14 @@ class Block:
         return f"{self.document.relative_to(ROOT)}:{self.number}"
 
 
-def blocks(document: Path) -> list[Block]:
-    """The blocks of commands of a document, in order."""
-    text = document.read_text(encoding="utf-8")
+def blocks(document: Path, language: str = "sh") -> list[Block]:
+    """The blocks of a language in a document, in order."""
+    found = re.finditer(
+        BLOCK.format(language), document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
     return [
-        Block(document, number, found["commands"], found["comment"] or "")
-        for number, found in enumerate(BLOCK.finditer(text), 1)
+        Block(document, number, match["commands"], match["comment"] or "")
+        for number, match in enumerate(found, 1)
     ]
 
 

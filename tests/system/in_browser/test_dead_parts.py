@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 import psycopg
@@ -11,7 +12,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from ops import supervisor
-from tests.system import victims
+from tests.documents import ROOT, blocks
+from tests.system import proxies, victims
 from tests.system.drawing import DIGITS, clear, draw_with_mouse, expect_answer, ink, open_page
 from tests.system.running import RunningSystem, eventually
 from ui.session import DATABASE_AWAY
@@ -131,6 +133,22 @@ def test_a_sentence_says_which_part_is_away_and_the_drawing_is_read_when_it_is_b
     eventually(lambda: _reads(desktop, 7), timeout_s=RECOVERY_S)
     eventually(lambda: ink(desktop) == drawn)
     expect(desktop.locator(".st-key-notice")).to_have_text("")
+
+
+@pytest.mark.parametrize(
+    ("part", "sentence"), [("page", "Page server unavailable"), ("gateway", "Gateway unavailable")]
+)
+def test_a_sentence_says_so_under_a_path_of_a_proxy_too(
+    own_system: RunningSystem, desktop: Page, tmp_path: Path, part: str, sentence: str
+):
+    [block] = [
+        block for block in blocks(ROOT / "docs" / "operations.md", "nginx") if "/mnist/" in block.commands
+    ]
+    with proxies.started("nginx", block.commands, own_system.address, tmp_path) as address:
+        open_page(desktop, f"{address}/mnist/")
+        with _stopped(own_system, part):
+            expect(desktop.locator(".st-key-notice")).to_contain_text(sentence)
+        expect(desktop.locator(".st-key-notice")).to_have_text("")
 
 
 @pytest.mark.parametrize("part", ["postgres", "deliverer"])
