@@ -262,19 +262,24 @@ test-environments:
 	@$(MAKE) -s -j3 $(RUNNING) $(patsubst %,.venv/%/tested,serve train page) \
 		$(patsubst %,.venv/%/installed,test lint registry tracking mlflow)
 
-.venv/ops/installed: ops/requirements.txt
-.venv/serve/installed: handler/requirements.txt
-.venv/page/installed: ui/requirements.txt
-.venv/train/installed: training/requirements.txt
-.venv/registry/installed: ops/requirements-registry.txt
-.venv/tracking/installed: ops/requirements-tracking.txt
-.venv/test/installed: ops/requirements.txt ops/requirements-registry.txt tests/requirements.txt tests/requirements-unit.txt
-.venv/mlflow/installed: ops/requirements-mlflow.txt tests/requirements-mlflow.txt
-.venv/lint/installed: tests/requirements-lint.txt
-.venv/bench/installed: ops/requirements.txt handler/requirements.txt benchmarks/requirements.txt
+OPS_LOCKS := ops/requirements.lock handler/requirements-java.lock
+.venv/ops/installed: $(OPS_LOCKS)
+.venv/serve/installed: handler/requirements.lock handler/requirements-torch.txt
+.venv/page/installed: ui/requirements.lock
+.venv/train/installed: training/requirements.lock training/requirements-torch.txt
+.venv/registry/installed: ops/requirements-registry.lock
+.venv/tracking/installed: ops/requirements-tracking.lock
+.venv/test/installed: $(OPS_LOCKS) ops/requirements-registry.lock tests/requirements.lock
+.venv/mlflow/installed: ops/requirements-mlflow.lock tests/requirements-mlflow.lock
+.venv/lint/installed: tests/requirements-lint.lock
+.venv/bench/installed: $(OPS_LOCKS) handler/requirements.lock benchmarks/requirements.lock handler/requirements-torch.txt
+.venv/uv/installed: tests/requirements-uv.lock
 
-PIP = .venv/$*/bin/python -m pip install --disable-pip-version-check --progress-bar off \
-	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+# pip installs the files whose hashes the locks have, and builds none: a build runs packages that no lock names. Then
+# torch, of any build (handler/requirements-torch.txt).
+PIP = .venv/$*/bin/python -m pip install --disable-pip-version-check --progress-bar off --only-binary :all:
+INSTALL = $(PIP) --no-deps --require-hashes $(patsubst %,-r %,$(filter %.lock,$^))
+INSTALL_TORCH = $(patsubst %,&& $(PIP) $(TORCH_INDEX:%=--extra-index-url %) -r %,$(filter %-torch.txt,$^))
 # What pip says goes to a log; of it, each download and its size is shown.
 SHOW = 2>&1 | tee .venv/$*.log | sed -un 's/^ *Downloading \(.*[0-9] [MG]B)\).*/  \1/p' || \
 	{ echo "Installing .venv/$* failed:" >&2; tail -n 5 .venv/$*.log >&2; exit 1; }
@@ -287,10 +292,30 @@ SHOW = 2>&1 | tee .venv/$*.log | sed -un 's/^ *Downloading \(.*[0-9] [MG]B)\).*/
 		"(Debian: apt-get install python3-venv), or name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@echo "installing .venv/$* from $^ ..."
 	@rm -rf .venv/$* && $(PYTHON) -m venv .venv/$*
-	@$(PIP) $(^:%=-r %) $(SHOW)
+	@{ $(INSTALL) $(INSTALL_TORCH); } $(SHOW)
 	@touch $@
 
-.venv/serve/tested: tests/requirements-handler.txt
-.venv/%/tested: .venv/%/installed tests/requirements-unit.txt
-	@$(PIP) $(patsubst %,-r %,$(filter %.txt,$^)) $(SHOW)
+.venv/serve/tested: tests/requirements-handler.lock
+.venv/%/tested: .venv/%/installed tests/requirements-unit.lock
+	@$(INSTALL) $(SHOW)
 	@touch $@
+
+# Each requirements file has a lock beside it, with all that it needs, directly or not. First come the versions of all
+# files together, so that any two locks agree: an environment is made of several. MLflow's server has its own, else it
+# would hold back the page's. The present versions stay where they can.
+REQUIREMENTS := $(filter-out %-torch.txt,$(wildcard */requirements*.txt))
+ALONE := ops/requirements-mlflow
+TOGETHER := $(filter-out $(ALONE).txt,$(REQUIREMENTS)) handler/requirements-torch.txt
+COMPILE := .venv/uv/bin/uv pip compile --quiet --output-file
+RAISE = $(if $(filter all,$(UPGRADE)),--upgrade,$(UPGRADE:%=--upgrade-package %))
+
+.PHONY: lock
+lock: .venv/uv/installed ## write the locks after a change of a requirements file; UPGRADE=NAME or all raises indirect packages
+	@cat $(wildcard $(TOGETHER:%.txt=%.lock)) /dev/null > .venv/uv/versions.txt
+	@$(COMPILE) .venv/uv/versions.txt $(RAISE) $(TOGETHER)
+	@for file in $(REQUIREMENTS:%.txt=%); do \
+		for known in .venv/uv/versions.txt $$file.lock; do test ! -e $$known || cat $$known; done > .venv/uv/new.lock; \
+		for input in $$file.txt $$file-torch.txt; do test ! -e $$input || echo $$input; done | xargs \
+			$(COMPILE) .venv/uv/new.lock --generate-hashes $$(test $$file != $(ALONE) || echo "$(RAISE)"); \
+		cmp -s .venv/uv/new.lock $$file.lock || mv .venv/uv/new.lock $$file.lock; \
+	done

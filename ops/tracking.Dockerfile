@@ -1,14 +1,14 @@
 # What tells an MLflow server of runs, versions and who serves: `make track`. MLflow's client comes with so much that it has
 # an image of its own, and a container that no password is given to.
 
-FROM python:3.11.14-slim-bookworm AS packages
-COPY ops/requirements-tracking.txt /build/
+FROM python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d AS packages
+COPY ops/requirements-tracking.lock /build/
 RUN --mount=type=cache,target=/root/.cache/pip \
     python -m venv --without-pip /opt/venv \
-    && pip --python /opt/venv/bin/python install --disable-pip-version-check --progress-bar off \
-        -r /build/requirements-tracking.txt
+    && pip --python /opt/venv/bin/python install --disable-pip-version-check --progress-bar off --only-binary :all: \
+        --no-deps --require-hashes -r /build/requirements-tracking.lock
 
-FROM python:3.11.14-slim-bookworm
+FROM python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin mnist && install -d -o mnist -g mnist /state /models /app/runs
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app

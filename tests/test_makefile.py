@@ -28,12 +28,12 @@ def _make(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def bare_checkout(tmp_path):
-    """A checkout in which nothing is installed, and whose first requirements file is broken."""
+    """A checkout in which nothing is installed, and whose first lock is broken."""
     shutil.copy(ROOT / "Makefile", tmp_path)
-    for path in ROOT.glob("*/requirements*.txt"):
+    for path in ROOT.glob("*/requirements*"):
         (tmp_path / path.relative_to(ROOT)).parent.mkdir(exist_ok=True)
         (tmp_path / path.relative_to(ROOT)).touch()
-    (tmp_path / "ops" / "requirements.txt").write_text("=broken=\n")
+    (tmp_path / "ops" / "requirements.lock").write_text("=broken=\n")
     return tmp_path
 
 
@@ -104,7 +104,7 @@ def test_without_a_suitable_python_it_says_which_are(bare_checkout):
 def test_a_path_in_which_nothing_would_run_is_named_before_anything_is_installed(bare_checkout, character):
     folder = bare_checkout / f"a{character}b"
     folder.mkdir()
-    for path in (*bare_checkout.glob("*/requirements*.txt"), bare_checkout / "Makefile"):
+    for path in (*bare_checkout.glob("*/requirements*"), bare_checkout / "Makefile"):
         copy = folder / path.relative_to(bare_checkout)
         copy.parent.mkdir(exist_ok=True)
         shutil.copy(path, copy)
@@ -188,9 +188,9 @@ def test_where_it_runs_is_one_of_two_words():
 def test_the_same_command_goes_to_processes_or_containers(tmp_path, place, words, runs):
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / ".env").write_text(f"RUNS_IN={place}\n")
-    for part in ("ops", "training"):
-        (tmp_path / part).mkdir()
-        (tmp_path / part / "requirements.txt").write_text("")
+    for path in ROOT.glob("*/requirements*"):
+        (tmp_path / path.relative_to(ROOT)).parent.mkdir(exist_ok=True)
+        (tmp_path / path.relative_to(ROOT)).touch()
     done = _make("--dry-run", *words, folder=tmp_path)
     assert runs in done.stdout
     assert (".venv" in done.stdout) is (place == "native")

@@ -122,7 +122,9 @@ def test_an_image_has_a_pinned_base_and_no_root(path):
     bases = [base for base in re.findall(r"^FROM (\S+)", text, re.MULTILINE) if base not in stages]
     assert bases
     for base in bases:
-        assert re.fullmatch(r"[a-z/]+:\d+\.\d+\.\d+(-[a-z-]+)?", base), f"{base} is not pinned to a version"
+        assert re.fullmatch(r"[a-z/]+:\d+\.\d+\.\d+(-[a-z-]+)?@sha256:[0-9a-f]{64}", base), (
+            f"{base} is not pinned to a version and a digest"
+        )
     assert re.findall(r"^USER (\S+)", text, re.MULTILINE)[-1] in ("mnist", "nginx")
     assert "syntax=" not in text
 
@@ -134,5 +136,5 @@ def test_what_two_files_pin_they_pin_alike():
             found = re.match(r"([A-Za-z0-9_.-]+)(?:\[\w+\])?==([^\s;]+)", line)
             if found and "aarch64" not in line:  # Java's second line is another processor's
                 pins.setdefault(found[1], set()).add(found[2])
-    # torch has two builds on purpose (training/requirements.txt).
+    # torch has two versions on purpose (training/requirements-torch.txt).
     assert {name: versions for name, versions in pins.items() if len(versions) > 1}.keys() <= {"torch"}
