@@ -159,8 +159,8 @@ retrain() {
 }
 
 # Of these nothing runs that `make upgrade` would have built anew.
-training() { run $(build_option) -T training "$@"; }
-track() { run $(build_option) -T tracking; }
+training() { pull_signed training; run $(build_option) -T training "$@"; }
+track() { pull_signed tracking; run $(build_option) -T tracking; }
 archive() { run -T archive "$@" --model-store /models; }
 push() { run -T ops ops.registry push "${1:-}"; }
 pull() { run -T ops ops.registry pull "${1:-}"; }
@@ -207,12 +207,30 @@ undo() {
 
 # IMAGES names a registry's images, which the release workflow made; without it they are made here.
 build_or_pull() {
-  if [ -n "$(setting IMAGES)" ]; then
-    docker compose pull --quiet
-  else
+  if [ -z "$(setting IMAGES)" ]; then
     say "building the images; the first time it takes minutes ..."
     docker compose build --quiet
+  elif [ -e "$(digests)" ]; then
+    pull_signed torchserve page gateway ops
+  else
+    docker compose pull --quiet
   fi
+}
+
+# What deploy.yml writes: a line for each image of the release, its part and its signed digest.
+digests() { echo "var/digests-$(setting TAG)"; }
+
+# Pull by digest, for a tag can move in the registry, and give the image its tag here, where compose looks for it.
+pull_signed() {
+  [ -n "$(setting IMAGES)" ] && [ -e "$(digests)" ] || return 0
+  local part image digest
+  for part in "$@"; do
+    image=$(setting IMAGES)-$part
+    digest=$(sed -n "s/^$part //p" "$(digests)")
+    [ -n "$digest" ] || fail "$(digests) has no digest of '$part'. Run the deploy workflow again, or remove the file."
+    docker image inspect "$image@$digest" >/dev/null 2>&1 || docker pull --quiet "$image@$digest" >/dev/null
+    docker tag "$image@$digest" "$image:$(setting TAG)"
+  done
 }
 
 build_option() { [ -n "$(setting IMAGES)" ] || echo --build; }
