@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 import settings
-from ui import answer, browser, history_page, upload
+from ui import answer, browser, history_page, pending_uploads, upload
 from ui.canvas import brush, canvas, take_in, tools
 from ui.database import Database
 from ui.model_client import ModelClient
@@ -75,6 +75,7 @@ def _drawing_board(session: Session) -> None:
 def main() -> None:
     st.set_page_config(page_title="MNIST Digit Classifier", page_icon="✏️", layout="wide")
     st.html(Path(__file__).with_name("style.css"))
+    pending_uploads.limit()
     session, operator = _session(), is_operator(_door())
 
     def draw() -> None:

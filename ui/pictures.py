@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 import threading
 
 import numpy as np
@@ -10,6 +11,11 @@ from PIL import Image, ImageOps
 
 SIDE = 28
 UPLOAD_SIDE = 1024  # pixels; what the model sees of a picture is 28x28
+# A stored picture has fewer bytes. Of a canvas that is scribbled all over there are 42 kB.
+MOST_BYTES = 100_000
+# For a picture that as a PNG has more: the first that fits; of a photo of 1024x768 that is mostly the first one.
+WEBP_QUALITIES = (80, 40)
+WEBP_METHOD = 2  # of 0 to 6: 24 ms for such a photo of 59 kB; 4 takes 60 ms for one as large
 THUMBNAIL_SIDE = 112
 # Paper and ink of a theme, grey levels; under a heat map the ink is paler, so that the colours count.
 SHADES = {"light": (255.0, 0.0), "dark": (20.0, 245.0)}
@@ -18,7 +24,19 @@ PALE = 0.25
 # with large pictures fill a small server's memory. A JPEG of any camera stays far below, being decoded small.
 MOST_PIXELS = 40_000_000
 TOO_LARGE = "This picture has too many pixels. Choose one of at most 40 megapixels."
-NO_PICTURE = "This file is not a readable picture. Choose a PNG, JPEG, WebP, GIF or BMP file."
+# What a person may choose: Pillow's names of the formats and the ends of their files' names. A phone that keeps its
+# photos in another format converts them to one of these.
+FORMATS = {
+    "PNG": ("png",),
+    "JPEG": ("jpg", "jpeg", "jpe", "jfif"),
+    "WEBP": ("webp",),
+    "GIF": ("gif",),
+    "BMP": ("bmp",),
+    "TIFF": ("tif", "tiff"),
+    "AVIF": ("avif",),
+}
+ACCEPTED = "PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF"
+NO_PICTURE = f"This file is not a readable picture. Choose a {ACCEPTED} file."
 # For the digit and against it, by theme: told apart by people who do not see red and green alike.
 FOR = {"light": np.array([29.0, 95.0, 214.0]), "dark": np.array([88.0, 150.0, 255.0])}
 AGAINST = {"light": np.array([222.0, 108.0, 18.0]), "dark": np.array([255.0, 140.0, 52.0])}
@@ -47,15 +65,15 @@ def heat_map(encoded: str, weights: list[list[float]], theme: str) -> str:
 
 
 def scaled_down(file: bytes) -> bytes:
-    """A picture of any size, upright, as a PNG that the model accepts. Raises PictureError."""
+    """A picture of any size, upright, as a PNG or WebP of less than MOST_BYTES. Raises PictureError."""
     try:
-        with _one_at_a_time, Image.open(io.BytesIO(file)) as opened:
+        with _one_at_a_time, Image.open(io.BytesIO(file), formats=tuple(FORMATS)) as opened:
             opened.draft("RGB", (UPLOAD_SIDE, UPLOAD_SIDE))  # a JPEG is decoded small at once
             _check_size(opened)
             ImageOps.exif_transpose(opened, in_place=True)
             picture = _plain(opened)
             picture.thumbnail((UPLOAD_SIDE, UPLOAD_SIDE))
-            return _png(picture)
+        return _small_file(picture)
     except PictureError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -72,16 +90,34 @@ def thumbnail(file: bytes) -> str | None:
     The page logs no picture of more pixels than an upload has, so more is somebody's joke and not decoded.
     """
     try:
-        with Image.open(io.BytesIO(file)) as opened:
+        with Image.open(io.BytesIO(file), formats=tuple(FORMATS)) as opened:
             if opened.width * opened.height > UPLOAD_SIDE**2:
                 return None
             picture = _plain(opened)
             picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-            small = io.BytesIO()
-            picture.save(small, "WEBP", quality=60)
+            small = _webp(picture, quality=60)
     except Exception:  # as in scaled_down
         return None
-    return "data:image/webp;base64," + base64.b64encode(small.getvalue()).decode("ascii")
+    return "data:image/webp;base64," + base64.b64encode(small).decode("ascii")
+
+
+def extension(file: bytes) -> str:
+    """How the name of a stored picture's file ends, by its first bytes."""
+    return "webp" if file.startswith(b"RIFF") else "png"
+
+
+def _small_file(picture: Image.Image) -> bytes:
+    """The picture without loss if that has less than MOST_BYTES, else as a WebP that has."""
+    file = _png(picture)
+    for quality in WEBP_QUALITIES:
+        if len(file) < MOST_BYTES:
+            return file
+        file = _webp(picture, quality)
+    while len(file) >= MOST_BYTES:  # noise
+        scale = 0.9 * math.sqrt(MOST_BYTES / len(file))
+        picture = picture.resize((math.ceil(picture.width * scale), math.ceil(picture.height * scale)))
+        file = _webp(picture, WEBP_QUALITIES[-1])
+    return file
 
 
 def _check_size(picture: Image.Image) -> None:
@@ -115,4 +151,10 @@ def _data_uri(picture: Image.Image) -> str:
 def _png(picture: Image.Image) -> bytes:
     file = io.BytesIO()
     picture.save(file, "PNG")
+    return file.getvalue()
+
+
+def _webp(picture: Image.Image, quality: int) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "WEBP", quality=quality, method=WEBP_METHOD)
     return file.getvalue()

@@ -1,12 +1,15 @@
 """The second way in: a picture from a file or a phone's camera."""
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from ui import pictures
+from ui import pending_uploads, pictures
 from ui.session import Session
 
-# A phone that keeps its photos in another format converts them to one of these.
-TYPES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif"]
+TYPES = [ending for endings in pictures.FORMATS.values() for ending in endings]
+# Streamlit's widget marks a file that it refuses and gives the reason to screen readers alone: style.css shows this.
+REFUSED = f"This file cannot be read. Choose a {pictures.ACCEPTED} file of at most 10 MB."
+LOST = "The file did not arrive in time. Choose it again."
 
 
 def choose_picture(session: Session) -> None:
@@ -23,16 +26,21 @@ def choose_picture(session: Session) -> None:
             on_change=_look_at_upload,
             args=(session, uploads),
         )
+        st.html(f'<div class="refused-file">{REFUSED}</div>')
 
 
 def _look_at_upload(session: Session, uploads: int) -> None:
     file = st.session_state[f"upload-{uploads}"]
     if file is None:
         return
-    try:
-        session.look_at_upload(pictures.scaled_down(file.getvalue()))
-    except pictures.PictureError as error:
-        session.refuse_upload(str(error))
-    # A new widget the next time, so that the server forgets this file, up to 10 MiB a visitor.
+    if isinstance(file, UploadedFile):
+        pending_uploads.forget(file.file_id)
+        try:
+            session.look_at_upload(pictures.scaled_down(file.getvalue()))
+        except pictures.PictureError as error:
+            session.refuse_upload(str(error))
+    else:
+        session.refuse_upload(LOST)
+    # A new widget the next time, which has no file yet.
     st.session_state.uploads = uploads + 1
     st.session_state.choose = False

@@ -51,6 +51,13 @@ def test_drawings_come_as_the_model_sees_them(rows):
     assert (found.digits.images[0] == preprocess(known_digits.draw(7))).all()
 
 
+def test_a_picture_that_came_as_a_file_may_be_a_webp(rows):
+    file = io.BytesIO()
+    known_digits.draw(7).save(file, "WEBP", lossless=True)
+    rows += [("a", file.getvalue(), 7)]
+    assert (_fetched().digits.images[0] == preprocess(known_digits.draw(7))).all()
+
+
 def test_where_nothing_is_labelled_there_are_none(rows):
     assert len(_fetched()) == 0
     to_learn, to_judge = _fetched().split()

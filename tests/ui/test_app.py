@@ -14,6 +14,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from tests.ui.conftest import ANSWER
+from ui import pictures
 from ui.model_client import AWAY
 from ui.outbox import Outbox
 from ui.session import DATABASE_AWAY, NOT_A_DIGIT, NOT_KEPT
@@ -282,6 +283,25 @@ def test_a_file_that_is_no_picture_gets_a_sentence(page, fake_model):
     page.choose("seven.png", picture("PNG"))  # the next one is read
     assert page.text("notice") == ""
     assert page.text("answer") == "7"
+
+
+@pytest.mark.parametrize("name", ["seven.jfif", "seven.JPE"])
+def test_a_jpeg_is_read_whatever_its_name_ends_in(page, name):
+    page.choose(name, picture("JPEG"))
+    assert page.text("answer") == "7"
+
+
+def test_the_accepted_formats_are_named(page):
+    text = page.text("upload")
+    for name in ("PNG", "JPEG", "WebP", "GIF", "BMP", "TIFF", "AVIF"):
+        assert name in text
+        assert name in pictures.NO_PICTURE
+
+
+def test_a_file_that_was_forgotten_before_it_was_read_is_said(page, monkeypatch):
+    monkeypatch.setattr("ui.upload.UploadedFile", type(None))  # as Streamlit gives something else then
+    page.choose("seven.png", picture("PNG"))
+    assert "Choose it again" in page.text("notice")
 
 
 def test_a_disk_that_is_full_is_said_and_nothing_is_shown_that_is_not_kept(page):

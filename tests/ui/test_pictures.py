@@ -43,7 +43,7 @@ def test_what_speaks_for_the_digit_is_blue_and_what_speaks_against_it_orange(the
     assert len(set(picture[0, 0])) == 1  # no weight, no colour
 
 
-@pytest.mark.parametrize("picture_format", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
+@pytest.mark.parametrize("picture_format", pictures.FORMATS)
 def test_a_large_picture_is_scaled_down_and_keeps_its_shape(picture_format):
     scaled = Image.open(
         io.BytesIO(pictures.scaled_down(_file(Image.new("RGB", (3000, 1500)), picture_format)))
@@ -56,6 +56,53 @@ def test_a_small_picture_keeps_its_size_and_its_transparency():
     scaled = Image.open(io.BytesIO(pictures.scaled_down(_file(Image.new("RGBA", (28, 28), (0, 0, 0, 0))))))
     assert scaled.size == (28, 28)
     assert scaled.mode == "RGBA"
+
+
+def _noise(*shape):
+    return Image.fromarray(np.random.default_rng(3).integers(0, 256, shape, dtype=np.uint8))
+
+
+def _photo():
+    """A 7 on grey paper, with a camera's noise and a shadow."""
+    picture = np.random.default_rng(3).normal(190, 5, (768, 1024, 3)) + np.linspace(-40, 20, 1024)[:, None]
+    picture[150:210, 350:680] -= 130
+    picture[150:640, 600:680] -= 130
+    return Image.fromarray(picture.clip(0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [_noise(700, 700, 3), _noise(1024, 1024), _noise(400, 400, 4), _noise(181, 182, 3), _photo()],
+    ids=["rgb", "grey", "rgba", "181x182", "photo"],
+)
+def test_what_is_stored_of_a_picture_has_less_than_100_kb(picture):
+    scaled = pictures.scaled_down(_file(picture))
+    assert len(scaled) < 100_000
+    stored = Image.open(io.BytesIO(scaled))
+    assert stored.format in ("PNG", "WEBP")
+    assert max(stored.size) <= 1024
+    assert pictures.extension(scaled) == stored.format.lower()
+    assert pictures.thumbnail(scaled)
+
+
+def test_a_photo_keeps_its_size_and_looks_as_it_did():
+    stored = Image.open(io.BytesIO(pictures.scaled_down(_file(_photo(), "JPEG"))))
+    assert (stored.format, stored.size) == ("WEBP", (1024, 768))
+    difference = np.asarray(stored.convert("L"), float) - np.asarray(_photo().convert("L"), float)
+    assert np.abs(difference).mean() < 6  # grey levels; the noise has 5
+
+
+def test_a_drawing_is_stored_without_loss():
+    drawing = Image.new("L", (1000, 1000), 255)
+    drawing.paste(24, (450, 100, 550, 900))
+    stored = Image.open(io.BytesIO(pictures.scaled_down(_file(drawing))))
+    assert (stored.format, stored.tobytes()) == ("PNG", drawing.tobytes())
+
+
+@pytest.mark.parametrize("picture_format", ["PPM", "EPS", "ICO", "TGA"])
+def test_other_formats_are_not_even_tried(picture_format):
+    with pytest.raises(pictures.PictureError, match="TIFF or AVIF"):
+        pictures.scaled_down(_file(Image.new("RGB", (40, 30)), picture_format))
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "P", "I;16", "1", "LA", "F"])

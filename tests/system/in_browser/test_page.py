@@ -2,6 +2,8 @@
 
 import io
 
+import numpy as np
+import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -145,6 +147,44 @@ def test_a_picture_is_chosen_instead_of_drawn(system: RunningSystem, desktop: Pa
     expect(desktop.locator(".st-key-upload input[type=file]")).to_have_count(1)
     desktop.locator(".st-key-upload input[type=file]").set_input_files(tmp_path / "no.png")
     expect(desktop.locator(".st-key-notice")).to_contain_text("not a readable picture")
+
+
+def test_a_file_of_another_format_is_told_which_are_read(system: RunningSystem, new_page, tmp_path):
+    (tmp_path / "photo.heic").write_bytes(b"\x00\x00\x00\x18ftypheic")
+    for width in (1280, 390):
+        page = new_page(width=width, height=844)
+        open_page(page, system.address)
+        page.locator(".st-key-choose button").click()
+        sentence = page.get_by_text("Choose a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF file of at most 10 MB.")
+        expect(sentence).to_be_hidden()
+        page.locator(".st-key-upload input[type=file]").set_input_files(tmp_path / "photo.heic")
+        expect(sentence).to_be_visible()
+        box = sentence.bounding_box()
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= width
+
+
+def test_what_is_stored_of_a_photo_is_small_and_is_what_the_model_read(
+    system: RunningSystem, desktop: Page, tmp_path
+):
+    pixels = np.random.default_rng(3).normal(190, 5, (1600, 1600, 3))
+    known = Image.open(f"{system.checkout}/training/known_digits/5.png").convert("L").resize((1000, 1000))
+    ink = np.asarray(known, float) / 255
+    pixels[300:1300, 300:1300] -= 150 * (ink if ink[0, 0] < 0.5 else 1 - ink)[..., None]
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(tmp_path / "five.jfif", "JPEG", quality=95)
+    assert (tmp_path / "five.jfif").stat().st_size > 400_000
+    open_page(desktop, system.address)
+    before = system.drawings()
+    desktop.locator(".st-key-choose button").click()
+    desktop.locator(".st-key-upload input[type=file]").set_input_files(tmp_path / "five.jfif")
+    expect_answer(desktop, 5)
+    eventually(lambda: system.drawings() == before + 1)
+    stored = system.newest().drawing
+    assert len(stored) < 100_000
+    assert Image.open(io.BytesIO(stored)).size == (1024, 1024)
+    [(probabilities,)] = system.rows(
+        "SELECT probabilities FROM predictions WHERE id = %s", system.newest().id
+    )
+    assert system.predict(stored).json()["probabilities"] == pytest.approx(probabilities, abs=1e-4)
 
 
 def test_a_dark_page_is_drawn_on_as_a_light_one(system: RunningSystem, new_page):
