@@ -3,6 +3,7 @@
 streamlit run ui/app.py
 """
 
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -15,8 +16,9 @@ from ui.database import Database
 from ui.model_client import ModelClient
 from ui.operator import Door
 from ui.outbox import Outbox
-from ui.session import Session
-from ui.sign_in import is_operator, sign_in
+from ui.rate_limit import RateLimit
+from ui.session import ANSWERS_A_MINUTE, ANSWERS_AT_ONCE, Session
+from ui.sign_in import client_address, is_operator, sign_in
 from ui.visitor import visitor
 
 
@@ -40,9 +42,15 @@ def _door() -> Door:
     return Door(settings.OPERATOR_PASSWORD.read())
 
 
+@st.cache_resource
+def _answers() -> RateLimit:
+    return RateLimit(ANSWERS_AT_ONCE, 60 / ANSWERS_A_MINUTE)
+
+
 def _session() -> Session:
     if "session" not in st.session_state:
-        st.session_state.session = Session(_model(), _outbox(), visitor(st.context.cookies))
+        may_keep = partial(_answers().take, client_address())
+        st.session_state.session = Session(_model(), _outbox(), visitor(st.context.cookies), may_keep)
     session: Session = st.session_state.session
     return session
 

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
+from uuid import UUID
 
 import psycopg
 import psycopg.errors
@@ -21,7 +22,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 import settings
 from ui.outbox import NotKept, Outbox
-from ui.record import UPSERT, Record
+from ui.record import FOREIGN, UPSERT, Record
 
 BATCH = 50
 POLL_INTERVAL_S = 0.1
@@ -60,7 +61,7 @@ def run(outbox: Outbox, pool: ConnectionPool, stop: threading.Event) -> None:
 def deliver(outbox: Outbox, pool: ConnectionPool, records: Sequence[Record]) -> None:
     """Carry records over in one transaction; where one is refused, each alone. Raises when the database is away."""
     try:
-        _upsert(pool, records)
+        foreign = _upsert(pool, records)
     except REFUSALS as error:
         if len(records) > 1:
             for record in records:
@@ -69,7 +70,12 @@ def deliver(outbox: Outbox, pool: ConnectionPool, records: Sequence[Record]) -> 
         log.error("drawing %s was rejected and set aside: %s", records[0].id, _first_line(error))  # noqa: TRY400
         outbox.reject(records[0], _first_line(error))
     else:
-        outbox.delivered(records)
+        outbox.delivered([record for record in records if record.id not in foreign])
+        if foreign:
+            log.warning(
+                "drawings of other visitors were not changed, what was drawn gets new ids: %s", foreign
+            )
+            outbox.give_own_ids([record for record in records if record.id in foreign])
 
 
 def open_pool() -> ConnectionPool:
@@ -86,9 +92,12 @@ def open_pool() -> ConnectionPool:
     )
 
 
-def _upsert(pool: ConnectionPool, records: Sequence[Record]) -> None:
+def _upsert(pool: ConnectionPool, records: Sequence[Record]) -> set[UUID]:
+    """Write records; the ids of those that are not written, as the rows are other visitors'."""
     with pool.connection() as connection, connection.cursor() as cursor:
         cursor.executemany(UPSERT, [asdict(record) for record in records])
+        sent = {"ids": [record.id for record in records], "visitors": [record.visitor for record in records]}
+        return {drawing_id for (drawing_id,) in cursor.execute(FOREIGN, sent)}
 
 
 def _first_line(error: Exception) -> str:

@@ -14,7 +14,7 @@ from ui.record import Record
 
 @dataclass(frozen=True)
 class Drawing:
-    """`picture` is the PNG that was answered; None before the first stroke and after all are undone."""
+    """`picture` is the PNG or WebP that was answered; None before the first stroke and after all are undone."""
 
     id: uuid.UUID = field(default_factory=uuid.uuid4)
     from_file: bool = False
@@ -53,8 +53,8 @@ class Drawing:
         """The drawing when its last stroke is undone: nothing to answer, the same id for the next stroke."""
         return replace(self, picture=None, answer=None)
 
-    def record(self) -> Record:
-        """What the log keeps. The drawing must have been answered."""
+    def record(self, visitor_hash: str) -> Record:
+        """What the log keeps of a visitor's drawing. It must have been answered."""
         if self.answer is None or self.picture is None or self.created_at is None:
             raise ValueError("A drawing without an answer has nothing to log.")
         return Record(
@@ -71,4 +71,5 @@ class Drawing:
             labelled_at=self.labelled_at,
             drawing=self.picture,
             revision=self.revision,
+            visitor=visitor_hash,
         )

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import fields
 
+from ui.pictures import extension
 from ui.record import Record
 
 # What fits into the page's memory for a moment, whoever asks: a row of the table has some 300 bytes.
@@ -14,13 +15,13 @@ MOST_ROWS = 50_000
 MOST_PICTURES = 2_000
 MOST_PICTURE_BYTES = 50 * 2**20
 
-COLUMNS = tuple(field.name for field in fields(Record) if field.name != "drawing")
+COLUMNS = tuple(field.name for field in fields(Record) if field.name not in ("drawing", "visitor"))
 # A spreadsheet takes a cell that begins so for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def table(records: Iterable[Record]) -> bytes:
-    """Everything but the pictures, as CSV in UTF-8: times in ISO 8601, probabilities as a JSON list."""
+    """Everything but pictures and visitors, as CSV in UTF-8: times in ISO 8601, probabilities as a JSON list."""
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
@@ -32,7 +33,7 @@ def table(records: Iterable[Record]) -> bytes:
 def pictures(records: Iterable[Record]) -> bytes:
     """The drawings as a ZIP, named by time, answer and label, until MOST_PICTURE_BYTES are reached."""
     file, size = io.BytesIO(), 0
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # a PNG is compressed already
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # a picture is compressed already
         for record in records:
             size += len(record.drawing)
             if size > MOST_PICTURE_BYTES:
@@ -42,9 +43,10 @@ def pictures(records: Iterable[Record]) -> bytes:
 
 
 def picture_name(record: Record) -> str:
-    """20260102T030405_read-7_label-1_0f3c5a7e.png"""
+    """20260102T030405_read-7_label-1_0f3c5a7e.png; a picture that came as a file may be a WebP."""
     label = "none" if record.true_label is None else record.true_label
-    return f"{record.created_at:%Y%m%dT%H%M%S}_read-{record.prediction}_label-{label}_{record.id.hex[:8]}.png"
+    name = f"{record.created_at:%Y%m%dT%H%M%S}_read-{record.prediction}_label-{label}_{record.id.hex[:8]}"
+    return f"{name}.{extension(record.drawing)}"
 
 
 def _cell(value: object) -> str:

@@ -169,11 +169,12 @@ class History:
             self.session.label(digit)
             if self.session.drawing.true_label != digit:
                 raise NotKept
-            return self.session.drawing.record()
-        if not self.everyones and drawing_id not in self.session.drawn():
-            return None
+            return self.session.drawing.record(self.session.owner)
+        visitor = None if self.everyones else self.session.owner
         with self.database.reading() as connection:
-            return self.outbox.label(drawing_id, digit, lambda: history.record(connection, drawing_id))
+            return self.outbox.label(
+                drawing_id, digit, lambda: history.record(connection, drawing_id), visitor
+            )
 
     def _downloads(self, filters: Filters) -> None:
         with st.container(key="downloads", horizontal=True, vertical_alignment="center"):

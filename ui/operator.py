@@ -2,17 +2,16 @@
 
 import hmac
 import ipaddress
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from urllib.parse import urlsplit
+
+from ui.rate_limit import RateLimit
 
 # From one address so many tries at once, then one every so often. Other addresses are not held up by them, and whoever
 # is signed in stays so.
 TRIES = 5
 NEXT_TRY_S = 10.0
-MOST_ADDRESSES = 10_000
 
 
 def sits_here(forwarded_for: list[str], host: str) -> bool:
@@ -49,10 +48,7 @@ class Door:
 
     def __init__(self, password: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._password = password.encode()
-        self._clock = clock
-        self._lock = threading.Lock()
-        # For each address when its tries would all be given back: a full bucket is a time that has passed.
-        self._full_again: OrderedDict[str, float] = OrderedDict()
+        self._tries = RateLimit(TRIES, NEXT_TRY_S, clock)
 
     @property
     def needs_password(self) -> bool:
@@ -60,27 +56,6 @@ class Door:
 
     def opens(self, password: str, address: str) -> bool | None:
         """Whether the password is right; None when it was not looked at, because this address tries too often."""
-        if not self.needs_password or not self._may_try(address):
+        if not self.needs_password or not self._tries.take(address):
             return None if self.needs_password else False
         return hmac.compare_digest(password.encode(), self._password)
-
-    def _may_try(self, address: str) -> bool:
-        now = self._clock()
-        with self._lock:
-            full_again = max(self._full_again.pop(address, now), now)
-            allowed = full_again - now <= (TRIES - 1) * NEXT_TRY_S
-            self._full_again[address] = full_again + NEXT_TRY_S if allowed else full_again
-            if len(self._full_again) > MOST_ADDRESSES:
-                self._full_again.popitem(last=False)
-        return allowed
-
-
-def network(address: str) -> str:
-    """What counts as one address: of IPv6 the 64 bits that a household has."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is None:
-        return str(ipaddress.ip_network((found, 64), strict=False))
-    return str(found)

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from ui import damage
 from ui.record import Record
+from ui.visitor import visitor_hash
 
 BUSY_TIMEOUT_S = 5.0
 # Labels given in History, remembered for whoever still has the drawing at hand.
@@ -41,6 +42,7 @@ CREATE TABLE IF NOT EXISTS rejected (
     reason    TEXT NOT NULL,
     PRIMARY KEY (id, revision)
 );
+-- Who drew what, as it was kept before, with the ids in plain text: moved to `owner` when the file is opened.
 CREATE TABLE IF NOT EXISTS drawn (
     visitor   TEXT NOT NULL,
     id        TEXT NOT NULL,
@@ -48,6 +50,23 @@ CREATE TABLE IF NOT EXISTS drawn (
     PRIMARY KEY (visitor, id)
 );
 CREATE INDEX IF NOT EXISTS drawn_since ON drawn (since);
+-- The same with the hashes of the ids.
+CREATE TABLE IF NOT EXISTS owner (
+    id        TEXT PRIMARY KEY,
+    visitor   TEXT NOT NULL,
+    since     REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS owner_of ON owner (visitor, since);
+CREATE INDEX IF NOT EXISTS owner_since ON owner (since);
+"""
+# What is deleted is overwritten too, and does not stay in the log that was written ahead.
+MOVE_DRAWN = """
+PRAGMA secure_delete = ON;
+BEGIN IMMEDIATE;
+INSERT OR IGNORE INTO owner SELECT id, visitor_hash(visitor), since FROM drawn ORDER BY since;
+DELETE FROM drawn;
+COMMIT;
+PRAGMA wal_checkpoint(TRUNCATE);
 """
 
 
@@ -67,36 +86,50 @@ class Outbox:
         self._opened: tuple[int, int] | None = None
         self._relabelled: OrderedDict[UUID, Record] = OrderedDict()
 
-    def put(self, record: Record, visitor: str | None = None) -> None:
+    def put(self, record: Record) -> Record:
         """Keep a record; of two of one drawing the newer revision stays, and a label is never taken back.
 
-        With a visitor's id, the drawing is one of theirs. On disk when this returns.
+        Only the visitor who drew a drawing changes it: another's record is kept as a drawing of its own, under another
+        id. Returns what is kept, which is on disk then.
         """
         with self._transaction("IMMEDIATE") as connection:
+            if _is_foreign(connection, record):
+                record = record.under_own_id()
             self._put(connection, record)
-            if visitor is not None:
-                now = time.time()
-                connection.execute("DELETE FROM drawn WHERE since < ?", (now - DRAWN_KEPT_S,))
-                connection.execute(
-                    "INSERT OR IGNORE INTO drawn VALUES (?, ?, ?)", (visitor, str(record.id), now)
-                )
+            _own(connection, record)
+        return record
 
     def drawn_by(self, visitor: str) -> list[UUID]:
-        """The drawings of a visitor, the newest first."""
+        """The drawings of a visitor, known by the hash of their id, the newest first."""
         with self._transaction("DEFERRED") as connection:
             rows = connection.execute(
-                "SELECT id FROM drawn WHERE visitor = ? ORDER BY since DESC LIMIT ?", (visitor, MOST_DRAWN)
+                "SELECT id FROM owner WHERE visitor = ? ORDER BY since DESC LIMIT ?", (visitor, MOST_DRAWN)
             )
             return [UUID(drawing_id) for (drawing_id,) in rows]
 
-    def label(self, drawing_id: UUID, digit: int, delivered: Callable[[], Record | None]) -> Record | None:
+    def owner(self, drawing_id: UUID) -> str | None:
+        """The hash of the id of the visitor who drew it; None when nobody did in the last DRAWN_KEPT_S."""
+        with self._transaction("DEFERRED") as connection:
+            return _owner(connection, drawing_id)
+
+    def label(
+        self,
+        drawing_id: UUID,
+        digit: int,
+        delivered: Callable[[], Record | None],
+        visitor: str | None = None,
+    ) -> Record | None:
         """Keep a label for a drawing that is at hand nowhere here; the row with it, or None when there is no such row.
+
+        With the hash of a visitor's id only for a drawing of theirs. An operator, who is none, labels every drawing.
 
         `delivered` asks the database for the row, while nobody is kept from the outbox. A record leaves the outbox only
         when the database has it, so one of the three looks finds the newest revision.
         """
         before, row = self.waiting([drawing_id]), delivered()
         with self._transaction("IMMEDIATE") as connection:
+            if visitor is not None and _owner(connection, drawing_id) != visitor:
+                return None
             rows = [*before, *([row] if row else []), *_waiting(connection, [drawing_id])]
             if not rows:
                 return None
@@ -131,6 +164,15 @@ class Outbox:
                 [(str(record.id), record.revision) for record in records],
             )
 
+    def give_own_ids(self, records: Sequence[Record]) -> None:
+        """Go on under other ids with records whose drawings are another visitor's in the database."""
+        with self._transaction("IMMEDIATE") as connection:
+            for record in _waiting(connection, [record.id for record in records]):
+                connection.execute("DELETE FROM waiting WHERE id = ?", (str(record.id),))
+                own = record.under_own_id()
+                self._put(connection, own)
+                _own(connection, own)
+
     def reject(self, record: Record, reason: str) -> None:
         """Set aside a record that the database will never take, so that the others go on; it is not lost."""
         with self._transaction("IMMEDIATE") as connection:
@@ -159,7 +201,9 @@ class Outbox:
             INSERT INTO waiting (id, revision, record, drawing, since) VALUES (?, ?, ?, ?, ?)
             ON CONFLICT (id) DO UPDATE
             SET revision = excluded.revision, record = excluded.record, drawing = excluded.drawing
-            WHERE excluded.revision > waiting.revision AND (
+            WHERE excluded.revision > waiting.revision
+            AND json_extract(excluded.record, '$.visitor') IS json_extract(waiting.record, '$.visitor')
+            AND (
                 json_extract(excluded.record, '$.true_label') IS NOT NULL
                 OR json_extract(waiting.record, '$.true_label') IS NULL
             )
@@ -223,6 +267,9 @@ class Outbox:
             connection.execute("PRAGMA synchronous = FULL")
             damage.check(connection, self._path)
             connection.executescript(SCHEMA)
+            if connection.execute("SELECT 1 FROM drawn LIMIT 1").fetchone():
+                connection.create_function("visitor_hash", 1, visitor_hash)
+                connection.executescript(MOVE_DRAWN)
         except BaseException:  # it is no database, or damaged
             connection.close()
             raise
@@ -244,6 +291,32 @@ def _waiting(connection: sqlite3.Connection, ids: Sequence[UUID]) -> list[Record
             (json.dumps([str(drawing_id) for drawing_id in ids]),),
         )
     )
+
+
+def _owner(connection: sqlite3.Connection, drawing_id: UUID) -> str | None:
+    row = connection.execute("SELECT visitor FROM owner WHERE id = ?", (str(drawing_id),)).fetchone()
+    return row[0] if row else None
+
+
+def _own(connection: sqlite3.Connection, record: Record) -> None:
+    if record.visitor is not None:
+        now = time.time()
+        connection.execute("DELETE FROM owner WHERE since < ?", (now - DRAWN_KEPT_S,))
+        connection.execute(
+            "INSERT OR IGNORE INTO owner VALUES (?, ?, ?)", (str(record.id), record.visitor, now)
+        )
+
+
+def _is_foreign(connection: sqlite3.Connection, record: Record) -> bool:
+    """Whether the drawing of that id is another visitor's."""
+    [(foreign,)] = connection.execute(
+        """
+        SELECT EXISTS (SELECT 1 FROM owner WHERE id = :id AND visitor IS NOT :visitor)
+            OR EXISTS (SELECT 1 FROM waiting WHERE id = :id AND json_extract(record, '$.visitor') IS NOT :visitor)
+        """,
+        {"id": str(record.id), "visitor": record.visitor},
+    )
+    return bool(foreign)
 
 
 def _records(rows: sqlite3.Cursor) -> list[Record]:

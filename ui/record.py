@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,16 @@ class Record:
     labelled_at: datetime | None
     drawing: bytes
     revision: int
+    # Hash of the id of the visitor who drew it (ui/visitor.py); None in rows of before there was this column.
+    visitor: str | None = None
 
     def labelled(self, digit: int) -> "Record":
         """The row with what a person says the drawing is, a revision later."""
         return replace(self, true_label=digit, labelled_at=datetime.now(UTC), revision=self.revision + 1)
+
+    def under_own_id(self) -> "Record":
+        """The same for a visitor who took another's drawing's id: with an id that is theirs."""
+        return replace(self, id=own_id(self.id, self.visitor or ""))
 
     def to_json(self) -> str:
         """Everything but the drawing, which is bytes and kept beside."""
@@ -44,17 +50,30 @@ class Record:
         return cls(**content | {"id": UUID(content["id"]), "drawing": drawing})
 
 
+def own_id(drawing_id: UUID, visitor_hash: str) -> UUID:
+    """The id for a visitor's drawing whose own is another visitor's: the same for the same two, stroke after stroke."""
+    return uuid5(drawing_id, visitor_hash)
+
+
 COLUMNS = tuple(field.name for field in fields(Record))
+KEPT = ("id", "created_at", "visitor")  # a row's, from the first revision on
 
 # Never an older revision over a newer one: a record may be delivered twice or late. And a label closes a drawing: the
-# page of a browser that was not told of it in time cannot take it back.
+# page of a browser that was not told of it in time cannot take it back. And only the visitor who drew it changes it; an
+# operator's label comes with the row's own visitor.
 UPSERT = """
 INSERT INTO predictions ({columns}) VALUES ({values})
 ON CONFLICT (id) DO UPDATE SET {changes}
 WHERE predictions.revision < excluded.revision
+  AND predictions.visitor IS NOT DISTINCT FROM excluded.visitor
   AND (excluded.true_label IS NOT NULL OR predictions.true_label IS NULL)
 """.format(
     columns=", ".join(COLUMNS),
     values=", ".join(f"%({name})s" for name in COLUMNS),
-    changes=", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in ("id", "created_at")),
+    changes=", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in KEPT),
 )
+# Those of these drawings that are another visitor's in the database: `ids` and `visitors` are arrays.
+FOREIGN = """
+SELECT id FROM predictions JOIN unnest(%(ids)s::uuid[], %(visitors)s::text[]) AS sent (id, visitor) USING (id)
+WHERE predictions.visitor IS DISTINCT FROM sent.visitor
+"""

@@ -1,6 +1,6 @@
 """The rows of a damaged SQLite file that can still be read, in a new file.
 
-    counts = salvage(path, new, schema)    # {"waiting": 12, "rejected": 0, "drawn": 40}
+    counts = salvage(path, new, schema)    # {"waiting": 12, "rejected": 0, "owner": 40}
 
 It works on a copy, because SQLite changes a file that it opens. A row counts as read if its values have the types of
 their columns and its record is that of its id.
@@ -43,7 +43,7 @@ def salvage(path: Path, new: Path, schema: str) -> dict[str, int]:
             ]
             counts = dict.fromkeys(tables, 0)
             connection.execute("BEGIN")
-            for damaged, lost in _attempts(path, copy, empty[:PAGE_BYTES], counts):
+            for damaged, lost in _attempts(path, copy, empty, counts):
                 for table in lost:
                     counts[table] += _transfer(damaged, connection, table)
             connection.execute("COMMIT")
@@ -58,7 +58,7 @@ def beside(path: Path, suffix: str) -> Path:
 
 
 def _attempts(
-    path: Path, copy: Path, first_page: bytes, counts: Mapping[str, int]
+    path: Path, copy: Path, empty: bytes, counts: Mapping[str, int]
 ) -> Iterator[tuple[sqlite3.Connection, Collection[str]]]:
     """Connections to what is left of the file, each with the tables to read from it."""
     _copy(path, copy)
@@ -66,7 +66,7 @@ def _attempts(
         yield damaged, counts
     # Without its first page nothing of a file is found. That of an empty outbox has the tables at the same places.
     _copy(path, copy)
-    _put_first_page(copy, first_page)
+    _put_first_page(copy, empty)
     with closing(_connect(copy)) as damaged:
         yield damaged, counts
         # Without its top page nothing of a table is found: each page with rows is read as if it were the top.
@@ -88,11 +88,12 @@ def _remove(path: Path) -> None:
         beside(path, suffix).unlink(missing_ok=True)
 
 
-def _put_first_page(copy: Path, first_page: bytes) -> None:
-    page = bytearray(first_page)
-    page[28:32] = (copy.stat().st_size // PAGE_BYTES).to_bytes(4, "big")  # the file's size in pages
+def _put_first_page(copy: Path, empty: bytes) -> None:
+    page, size = bytearray(empty[:PAGE_BYTES]), max(copy.stat().st_size, len(empty))
+    page[28:32] = (size // PAGE_BYTES).to_bytes(4, "big")  # the file's size in pages
     with copy.open("r+b") as file:
         file.write(page)
+        file.truncate(size)  # every table and index that the first page names begins within the file
 
 
 def _connect(copy: Path) -> sqlite3.Connection:

@@ -6,6 +6,7 @@ Order matters: a thing is written to the outbox before it is shown.
 import contextlib
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -13,16 +14,33 @@ from uuid import UUID
 from ui.drawing import Drawing
 from ui.model_client import Explanation, ModelClient, ModelError, PictureRefused
 from ui.outbox import NotKept, Outbox
-from ui.visitor import new_visitor
+from ui.pictures import MOST_BYTES
+from ui.record import own_id
+from ui.visitor import new_visitor, visitor_hash
 
 NOT_A_DIGIT = "This does not look like a digit. Draw one digit, large, in the middle."
 NOT_KEPT = "Drawing not saved, so no answer is shown. Retried every 3 seconds."
 LABEL_NOT_KEPT = "Label not saved. Choose the digit again in a moment."
+# What one address may have stored: 30 people who draw a stroke every three seconds never meet it. A large picture
+# counts as several, so that an address fills at most 9 GB of disk in a day.
+ANSWERS_A_MINUTE = 600
+ANSWERS_AT_ONCE = 3_000
+BYTES_OF_ONE_ANSWER = 10_000
+TOO_MANY = (
+    f"Too many drawings from your address: {ANSWERS_A_MINUTE} strokes a minute are saved. "
+    "This one is read when there is room."
+)
+TOO_LARGE = f"This drawing has too many details to be saved: more than {MOST_BYTES // 1000} kB. Clear it."
 DATABASE_AWAY = "Database unavailable: your drawings are saved here and sent when it is back."
 # With the database at hand a record waits a tenth of a second.
 LATE_AFTER_S = 3.0
 # A picture that could not be read is not tried again sooner.
 RETRY_PAUSE_S = 1.0
+
+
+class TooMany(Exception):  # noqa: N818  as ui.outbox.NotKept
+    """The visitor's address has had as many answers stored as it may."""
+
 
 Stroke = dict[str, Any]  # a path, in the canvas's own terms
 
@@ -40,11 +58,12 @@ class CanvasStart:
     revision: int = 0
     strokes: tuple[Stroke, ...] = ()
     number: int = field(default_factory=lambda: secrets.randbits(31))
+    browsers_mark: str = ""  # of a start that a browser has from a restarted page
 
     @property
     def mark(self) -> str:
         """The drawing's id, its revision, how many strokes it had at the start, and the start's own number."""
-        return f"{self.drawing_id}/{self.revision}/{len(self.strokes)}/{self.number}"
+        return self.browsers_mark or f"{self.drawing_id}/{self.revision}/{len(self.strokes)}/{self.number}"
 
 
 @dataclass
@@ -54,6 +73,9 @@ class Session:
     model: ModelClient
     outbox: Outbox
     visitor: str = field(default_factory=new_visitor)
+    may_keep: Callable[[int], bool] = lambda answers: (
+        True
+    )  # whether the visitor's address may have so many more stored
     drawing: Drawing = field(default_factory=Drawing)
     notice: str = ""
     canvas_start: CanvasStart = field(init=False)
@@ -80,8 +102,8 @@ class Session:
         with contextlib.suppress(ValueError):  # a mark that is not ours
             drawing_id, revision, strokes, number = mark.split("/")
             if self._new and int(strokes) == 0:
-                self.drawing = Drawing(UUID(drawing_id), revision=int(revision))
-                self.canvas_start = CanvasStart(self.drawing.id, self.drawing.revision, (), int(number))
+                self.drawing = Drawing(self._own(UUID(drawing_id)), revision=int(revision))
+                self.canvas_start = CanvasStart(self.drawing.id, self.drawing.revision, (), int(number), mark)
                 self._gone_on = True
 
     def look_at_canvas(self, mark: str | None, strokes: list[Stroke], picture: bytes | None) -> None:
@@ -114,9 +136,14 @@ class Session:
         self._redraw(Drawing())
         self._read(picture, Drawing(from_file=True))
 
+    @property
+    def owner(self) -> str:
+        """By which the visitor's drawings are known: the hash of their id."""
+        return visitor_hash(self.visitor)
+
     def drawn(self) -> list[UUID]:
         """What was drawn in this browser session, also before a reload. Raises NotKept."""
-        return self.outbox.drawn_by(self.visitor)
+        return self.outbox.drawn_by(self.owner)
 
     @property
     def can_retry(self) -> bool:
@@ -165,11 +192,11 @@ class Session:
         was_closed = self.drawing.closed
         labelled = self.drawing.labelled(digit)
         try:
-            self.outbox.put(labelled.record())
+            kept = self.outbox.put(labelled.record(self.owner))
         except NotKept:
             self.notice = LABEL_NOT_KEPT
             return
-        self.drawing, self.notice = labelled, ""
+        self.drawing, self.notice = replace(labelled, id=kept.id), ""
         if not was_closed:  # else the canvas is free already, and somebody may be drawing on it
             self._redraw(Drawing())
 
@@ -207,15 +234,20 @@ class Session:
             return error
 
     def _read(self, picture: bytes, drawing: Drawing) -> None:
+        if len(picture) > MOST_BYTES:
+            self.drawing, self.notice, self._unread = drawing.emptied(), TOO_LARGE, None
+            return
         try:
             answered = drawing.answered(picture, self.model.predict(picture, drawing.id))
-            self.outbox.put(answered.record(), self.visitor)
+            answered = self._put(answered, picture)
         except PictureRefused as error:
             self.drawing, self.notice, self._unread = drawing.emptied(), str(error), None
         except ModelError as error:
             self.drawing, self.notice, self._unread = drawing.emptied(), str(error), picture
         except NotKept:
             self.drawing, self.notice, self._unread = drawing.emptied(), NOT_KEPT, picture
+        except TooMany:
+            self.drawing, self.notice, self._unread = drawing.emptied(), TOO_MANY, picture
         else:
             self.drawing, self.notice, self._unread = answered, "", None
             if answered.answer is not None and not answered.answer.is_digit:
@@ -224,6 +256,22 @@ class Session:
             if said is not None and said[0] == answered.id:
                 self.label(said[1])
         self._tried_at = time.monotonic()
+
+    def _put(self, answered: Drawing, picture: bytes) -> Drawing:
+        """Write a drawing to the outbox; the drawing as it is there. Raises NotKept and TooMany."""
+        if not self.may_keep(1 + len(picture) // BYTES_OF_ONE_ANSWER):
+            raise TooMany
+        return replace(answered, id=self.outbox.put(answered.record(self.owner)).id)
+
+    def _own(self, drawing_id: UUID) -> UUID:
+        """The id of a drawing that a browser goes on with, if this visitor drew it; else one that is theirs.
+
+        What a browser sends is not believed: whoever knows the id of another's drawing cannot change it.
+        """
+        with contextlib.suppress(NotKept):
+            if self.outbox.owner(drawing_id) == self.owner:
+                return drawing_id
+        return own_id(drawing_id, self.owner)
 
     def _catch_up(self) -> None:
         """Take over a label that the drawing at hand was given in History, here or by an operator: it is closed."""
@@ -241,7 +289,7 @@ class Session:
             drawing_id, revision, strokes_then, _ = str(mark).split("/")
             # A revision counts what was answered: at most the start, if it showed anything, and each stroke since.
             answered = int(revision) + (int(strokes_then) > 0) + max(0, len(strokes) - int(strokes_then))
-            self.drawing = Drawing(UUID(drawing_id), revision=answered)
+            self.drawing = Drawing(self._own(UUID(drawing_id)), revision=answered)
             if mark != self.canvas_start.mark:
                 self._redraw(self.drawing, strokes)
 

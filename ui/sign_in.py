@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from ui.operator import NEXT_TRY_S, Door, network, sits_here
+from ui.operator import NEXT_TRY_S, Door, sits_here
+from ui.rate_limit import network
 
 WRONG = "Wrong password."
 TOO_OFTEN = f"Too many attempts from your address. Wait {NEXT_TRY_S:.0f} seconds, then try again."
@@ -13,6 +14,11 @@ def is_operator(door: Door) -> bool:
     if door.needs_password:
         return bool(st.session_state.get("operator", False))
     return sits_here(_forwarded_for(), st.context.headers.get("Host") or "")
+
+
+def client_address() -> str:
+    """Where the visitor comes from, as the gateway sees it."""
+    return network((_forwarded_for() or [""])[0])
 
 
 def sign_in(door: Door) -> None:
@@ -33,8 +39,7 @@ def sign_in(door: Door) -> None:
 
 
 def _try(door: Door) -> None:
-    address = network((_forwarded_for() or [""])[0])
-    opened = door.opens(st.session_state.password, address)
+    opened = door.opens(st.session_state.password, client_address())
     if opened:
         st.session_state.operator = True
     else:

@@ -1,8 +1,9 @@
 """Who draws: a random id that the browser keeps as long as its session lasts, so that a reload finds the drawings.
 
-Whoever knows the id sees the drawings. So nobody can guess it, and it is written to no log.
+Whoever knows the id sees the drawings. So nobody can guess it, and what is written anywhere is its hash.
 """
 
+import hashlib
 import re
 import secrets
 from collections.abc import Mapping
@@ -25,3 +26,8 @@ def visitor(cookies: Mapping[str, str]) -> str:
 def new_visitor() -> str:
     """An id that nobody has."""
     return secrets.token_urlsafe(BYTES)
+
+
+def visitor_hash(visitor: str) -> str:
+    """The SHA-256 of an id, in hexadecimal. An id has 256 random bits: nobody finds it by trying."""
+    return hashlib.sha256(visitor.encode()).hexdigest()

@@ -2,6 +2,8 @@
 
 import re
 import uuid
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -9,6 +11,9 @@ import pytest
 
 from ops import postgres, secrets
 from tests.sql.conftest import connected_as_page
+from ui import history
+from ui.record import FOREIGN, UPSERT, Record
+from ui.visitor import visitor_hash
 
 MIGRATIONS = Path(__file__).parent.parent.parent / "sql" / "migrations"
 ROW = {
@@ -53,6 +58,7 @@ def test_the_schema_holds_what_is_right_and_refuses_what_is_not(page):
         {"drawing": b""},
         {"drawing": None},
         {"revision": 0},
+        {"visitor": "the cookie itself"},
     ]
     for changes in wrong:
         with pytest.raises(psycopg.IntegrityError):
@@ -70,6 +76,7 @@ def test_the_page_may_write_answers_and_labels_and_nothing_else(page):
         "TRUNCATE predictions",
         "UPDATE predictions SET id = gen_random_uuid()",
         "UPDATE predictions SET created_at = now()",
+        "UPDATE predictions SET visitor = NULL",
         "CREATE TABLE mine ()",
         "CREATE TEMPORARY TABLE mine ()",
         "ALTER TABLE predictions ADD COLUMN mine int",
@@ -120,6 +127,31 @@ def test_the_last_migration_can_be_taken_back(migrated):
         page.execute("SELECT lo_unlink(lo_creat(-1))")
     postgres.migrate(migrated)
     assert postgres.schema_version(migrated) == newest
+
+
+RECORD = Record(**ROW | {"created_at": datetime(2026, 1, 1, tzinfo=UTC)})
+ONE, OTHER = visitor_hash("one"), visitor_hash("other")
+
+
+def _upsert(page, record):
+    """Whether the database takes what the page says of a drawing, and the ids that it says are another's."""
+    page.execute(UPSERT, asdict(record))
+    foreign = page.execute(FOREIGN, {"ids": [record.id], "visitors": [record.visitor]}).fetchall()
+    return history.record(page, record.id) == record, [id_ for (id_,) in foreign]
+
+
+@pytest.mark.parametrize(
+    ("drew", "writes", "taken"),
+    [(ONE, ONE, True), (None, None, True), (ONE, OTHER, False), (None, ONE, False), (ONE, None, False)],
+)
+def test_only_who_drew_a_drawing_changes_its_row(page, drew, writes, taken):
+    first = replace(RECORD, visitor=drew, confidence=0.5, digit_score=0.5, probabilities=[0.0] * 10)
+    changed = replace(first, visitor=writes, prediction=3, drawing=b"other", revision=5)
+    assert _upsert(page, first) == (True, [])
+    assert _upsert(page, changed) == (taken, [] if taken else [first.id])
+    assert history.record(page, first.id) == (changed if taken else first)
+    by_operator = history.record(page, first.id).labelled(4)  # with the row's own visitor
+    assert _upsert(page, by_operator) == (True, [])
 
 
 def test_migrations_are_numbered_without_a_gap():

@@ -5,7 +5,7 @@ import threading
 import time
 import uuid
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import psycopg
 import pytest
@@ -13,7 +13,7 @@ from psycopg_pool import PoolTimeout
 
 from tests.ui.test_outbox import LABELLED, RECORD
 from ui import deliverer
-from ui.record import UPSERT
+from ui.record import FOREIGN, UPSERT
 
 
 class Database:
@@ -47,7 +47,14 @@ class Database:
         for row in rows:
             if row["prediction"] > 9:
                 raise psycopg.errors.CheckViolation("violates a check constraint\nDETAIL: the whole row")
-            self.rows[row["id"]] = row
+            before = self.rows.get(row["id"])
+            if before is None or before["visitor"] == row["visitor"]:
+                self.rows[row["id"]] = row
+
+    def execute(self, statement, sent):
+        assert statement == FOREIGN
+        sent = zip(sent["ids"], sent["visitors"], strict=True)
+        return [(id_,) for id_, visitor in sent if self.rows[id_]["visitor"] != visitor]
 
 
 @pytest.fixture
@@ -115,6 +122,20 @@ def test_a_newer_revision_that_comes_meanwhile_stays_to_be_delivered(outbox, dat
     database.while_committing = lambda: outbox.put(LABELLED)
     deliverer.deliver(outbox, database, outbox.oldest(10))
     assert outbox.oldest(10) == [LABELLED]
+
+
+def test_what_another_visitor_drew_on_a_drawing_gets_an_id_of_its_own(outbox, database, caplog):
+    mine, other = replace(RECORD, visitor="a"), replace(RECORD, id=uuid.uuid4(), visitor="b")
+    database.rows[mine.id] = asdict(mine)
+    taken = replace(mine, visitor="b", prediction=3, revision=5)
+    for record in (other, taken):
+        outbox.put(record)  # with an outbox that does not know of the first any more
+    with _running(outbox, database):
+        _eventually(lambda: outbox.oldest(1) == [])
+    own = taken.under_own_id()
+    assert database.rows == {record.id: asdict(record) for record in (mine, other, own)}
+    [message] = [record.message for record in caplog.records]
+    assert str(mine.id) in message
 
 
 def test_a_refused_record_is_set_aside_and_the_others_go_on(outbox, database, caplog):

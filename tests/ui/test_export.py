@@ -15,9 +15,9 @@ def _table(*records):
     return list(csv.DictReader(io.StringIO(export.table(records).decode("utf-8"))))
 
 
-def test_a_table_has_everything_but_the_pictures():
+def test_a_table_has_everything_but_pictures_and_visitors():
     [row, labelled] = _table(RECORD, LABELLED)
-    assert list(row) == [name for name in RECORD.__dict__ if name != "drawing"]
+    assert list(row) == [name for name in RECORD.__dict__ if name not in ("drawing", "visitor")]
     assert row["created_at"] == "2026-01-02T03:04:05.000678+00:00"
     assert (row["prediction"], row["true_label"], row["is_digit"]) == ("7", "", "True")
     assert json.loads(row["probabilities"]) == [0.1] * 10
@@ -39,6 +39,10 @@ def test_pictures_are_named_by_time_answer_and_label():
             "20260102T030405_read-7_label-1_80000000.png",
         ]
         assert archive.read(archive.namelist()[0]) == RECORD.drawing
+
+
+def test_the_name_of_a_picture_ends_as_its_format_does():
+    assert export.picture_name(replace(RECORD, drawing=b"RIFF\x10\x00\x00\x00WEBPVP8 ")).endswith(".webp")
 
 
 def test_a_zip_ends_before_memory_does(monkeypatch):

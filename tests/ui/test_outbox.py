@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from ui.outbox import NotKept, Outbox
+from ui.outbox import MOVE_DRAWN, NotKept, Outbox
 from ui.record import Record
+from ui.visitor import new_visitor, visitor_hash
 
 ROOT = Path(__file__).parent.parent.parent
 RECORD = Record(
@@ -265,12 +266,114 @@ def test_those_that_wait_are_found_by_their_ids(outbox):
 
 def test_of_what_a_visitor_drew_the_newest_is_remembered_and_not_for_ever(outbox, monkeypatch):
     monkeypatch.setattr("ui.outbox.MOST_DRAWN", 2)
-    ids = [uuid.uuid4() for _ in range(3)]
-    for drawing_id in ids:
-        outbox.put(replace(RECORD, id=drawing_id), "a visitor")
-    assert outbox.drawn_by("a visitor") == [ids[2], ids[1]]
-    outbox.put(replace(RECORD, id=ids[1], revision=9), "a visitor")  # another stroke makes it no newer
-    assert outbox.drawn_by("a visitor") == [ids[2], ids[1]]
+    records = [replace(RECORD, id=uuid.uuid4(), visitor=ONE) for _ in range(3)]
+    ids = [outbox.put(record).id for record in records]
+    assert outbox.drawn_by(ONE) == [ids[2], ids[1]]
+    outbox.put(replace(records[1], revision=9))  # another stroke makes it no newer
+    assert outbox.drawn_by(ONE) == [ids[2], ids[1]]
     monkeypatch.setattr("ui.outbox.DRAWN_KEPT_S", -1.0)
-    outbox.put(replace(RECORD, id=uuid.uuid4()), "another visitor")
-    assert outbox.drawn_by("a visitor") == []
+    outbox.put(replace(RECORD, id=uuid.uuid4(), visitor=OTHER))
+    assert outbox.drawn_by(ONE) == []
+
+
+ONE, OTHER = visitor_hash("one"), visitor_hash("other")
+MINE = replace(RECORD, visitor=ONE)
+THEIRS = replace(MINE, visitor=OTHER, prediction=3, drawing=b"theirs", revision=9)
+
+
+@pytest.mark.parametrize("delivered", [False, True])
+def test_another_visitor_s_drawing_is_not_overwritten_and_what_they_drew_is_kept(outbox, delivered):
+    outbox.put(MINE)
+    if delivered:
+        outbox.delivered([MINE])
+    kept = outbox.put(THEIRS)
+    assert kept == replace(THEIRS, id=kept.id)
+    assert kept.id != MINE.id
+    assert outbox.oldest(10) == [kept] if delivered else [MINE, kept]
+    assert (outbox.owner(MINE.id), outbox.owner(kept.id)) == (ONE, OTHER)
+    assert (outbox.drawn_by(ONE), outbox.drawn_by(OTHER)) == ([MINE.id], [kept.id])
+    more = outbox.put(replace(THEIRS, revision=10))  # and goes on as the same drawing
+    assert (more.id, more.revision) == (kept.id, 10)
+
+
+def test_a_drawing_that_waits_without_a_visitor_is_nobody_s_to_overwrite(outbox):
+    outbox.put(RECORD)
+    assert outbox.put(MINE).id != RECORD.id
+    assert RECORD in outbox.oldest(10)
+
+
+def test_the_outbox_itself_lets_no_other_visitor_overwrite_a_row(outbox):
+    outbox.put(MINE)
+    with outbox._transaction("IMMEDIATE") as connection:
+        outbox._put(connection, THEIRS)
+    assert outbox.oldest(10) == [MINE]
+
+
+@pytest.mark.parametrize("delivered", [False, True])
+def test_a_label_is_given_by_who_drew_it_or_an_operator(outbox, delivered):
+    outbox.put(MINE)
+    if delivered:
+        outbox.delivered([MINE])
+    row = (lambda: MINE) if delivered else (lambda: None)
+    assert outbox.label(MINE.id, 3, row, OTHER) is None
+    assert outbox.label(MINE.id, 3, row, ONE).true_label == 3
+    by_operator = outbox.label(MINE.id, 4, row)
+    assert (by_operator.true_label, by_operator.visitor) == (4, ONE)
+    assert outbox.oldest(10) == [by_operator]
+    assert outbox.drawn_by(OTHER) == []
+
+
+def test_a_drawing_that_is_another_s_in_the_database_goes_on_under_its_own_id(outbox):
+    outbox.put(THEIRS)
+    newer = replace(THEIRS, revision=10)
+    outbox.put(newer)
+    outbox.give_own_ids([THEIRS])
+    [own] = outbox.oldest(10)
+    assert own == newer.under_own_id()
+    assert own.id in outbox.drawn_by(OTHER)
+
+
+OF_BEFORE = """
+CREATE TABLE drawn (visitor TEXT NOT NULL, id TEXT NOT NULL, since REAL NOT NULL, PRIMARY KEY (visitor, id));
+CREATE INDEX drawn_since ON drawn (since);
+"""
+
+
+def test_an_outbox_of_before_keeps_who_drew_what_and_forgets_the_cookies(tmp_path):
+    path, now = tmp_path / "outbox.sqlite3", time.time()
+    cookies = [new_visitor() for _ in range(200)]
+    ids = [uuid.uuid4() for _ in cookies]
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(OF_BEFORE)
+        rows = [
+            (cookie, str(id_), now - 100 + n)
+            for n, (cookie, id_) in enumerate(zip(cookies, ids, strict=True))
+        ]
+        connection.executemany("INSERT INTO drawn VALUES (?, ?, ?)", rows)
+        # Somebody else who took the id afterwards.
+        connection.execute("INSERT INTO drawn VALUES (?, ?, ?)", (cookies[1], str(ids[0]), now))
+    connection.close()
+    outbox, other = Outbox(path), Outbox(path)  # page and deliverer
+    assert [outbox.drawn_by(visitor_hash(cookie)) for cookie in cookies] == [[id_] for id_ in ids]
+    assert other.drawn_by(visitor_hash(cookies[3])) == [ids[3]]
+    assert outbox.put(replace(MINE, id=ids[2], visitor=visitor_hash(cookies[2]))).id == ids[2]
+    files = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert not any(cookie.encode() in files for cookie in cookies)
+    outbox.close()
+    other.close()
+
+
+def test_a_move_of_the_cookies_that_is_broken_off_loses_none(tmp_path, monkeypatch):
+    path = tmp_path / "outbox.sqlite3"
+    with sqlite3.connect(path) as connection:
+        connection.executescript(OF_BEFORE)
+        connection.execute("INSERT INTO drawn VALUES ('one', ?, ?)", (str(RECORD.id), time.time()))
+    connection.close()
+    with monkeypatch.context() as patched:
+        patched.setattr("ui.outbox.MOVE_DRAWN", MOVE_DRAWN.replace("COMMIT", "SELECT nothing"))
+        with pytest.raises(NotKept):
+            Outbox(path).drawn_by(ONE)
+    outbox = Outbox(path)
+    assert outbox.drawn_by(ONE) == [RECORD.id]
+    outbox.close()

@@ -19,9 +19,10 @@ from ui import damage, deliverer
 from ui.outbox import SCHEMA, NotKept, Outbox
 from ui.record import Record
 from ui.salvage import PAGE_BYTES
+from ui.visitor import visitor_hash
 
 NOISE = random.Random(0)
-VISITOR = "a visitor"
+VISITOR = visitor_hash("a visitor")
 REJECTED = replace(RECORD, id=uuid.UUID(int=99))
 
 PUT_ONE = """
@@ -55,7 +56,7 @@ def whole(tmp_path_factory):
     path, records = tmp_path_factory.mktemp("whole") / "outbox.sqlite3", _drawings(20)
     outbox = Outbox(path)
     for record in records:
-        outbox.put(record, VISITOR)
+        outbox.put(record)
     outbox.put(REJECTED)
     outbox.reject(REJECTED, "violates a constraint")
     outbox.close()  # all of it is in the file then, and nothing in its log
@@ -70,7 +71,9 @@ def records(whole, path):
 
 
 def _drawings(count: int) -> list[Record]:
-    return [replace(RECORD, id=uuid.uuid4(), drawing=NOISE.randbytes(1500)) for _ in range(count)]
+    return [
+        replace(RECORD, id=uuid.uuid4(), drawing=NOISE.randbytes(1500), visitor=VISITOR) for _ in range(count)
+    ]
 
 
 def overwrite(path: Path, place: int, data: bytes) -> None:
@@ -107,12 +110,12 @@ def test_an_overwritten_header_loses_nothing(outbox, path, records, caplog, leng
     assert aside.read_bytes() == damaged
     [line] = [record.message for record in caplog.records]
     assert str(aside) in line
-    assert "waiting 20, rejected 1, drawn 20" in line
+    assert "waiting 20, rejected 1, drawn 0, owner 20" in line
 
 
 @pytest.mark.parametrize(
     ("page", "rows"),
-    [(2, 0), (3, 0), (5, 0), (7, 0), (10, 3), (14, 2)],
+    [(2, 0), (3, 0), (5, 0), (10, 0), (14, 3), (18, 2)],
     ids=["top of the drawings", "an index", "rejected", "whose they are", "the first drawings", "others"],
 )
 def test_an_overwritten_page_costs_the_rows_in_it(outbox, path, records, page, rows):
@@ -126,7 +129,7 @@ def test_an_overwritten_page_costs_the_rows_in_it(outbox, path, records, page, r
     assert len(asides(path)) == 1
 
 
-@pytest.mark.parametrize(("share", "at_least"), [(0.03, 0), (0.5, 1), (0.9, 14)])
+@pytest.mark.parametrize(("share", "at_least"), [(0.03, 0), (0.5, 0), (0.75, 1), (0.9, 14)])
 def test_of_a_truncated_file_the_rest_is_read(outbox, path, records, share, at_least):
     with path.open("r+b") as file:
         file.truncate(int(path.stat().st_size * share))
@@ -149,7 +152,7 @@ def logged(outbox, path, records, tmp_path):
     """What a killed process leaves: a file, beside it a log with eight drawings more, and all of them."""
     more = _drawings(8)
     for record in more:
-        outbox.put(record, VISITOR)
+        outbox.put(record)
     copy = tmp_path / "killed" / path.name
     shutil.copytree(path.parent, copy.parent)
     assert log_of(copy).stat().st_size > len(more) * PAGE_BYTES
@@ -185,7 +188,7 @@ def test_a_log_beside_a_damaged_file_is_read_and_set_aside_too(logged):
     path, records = logged
     log = log_of(path).read_bytes()
     another_process = _open_elsewhere(path)  # else SQLite moves the log into the file when it closes it
-    overwrite(path, 12 * PAGE_BYTES, NOISE.randbytes(PAGE_BYTES))
+    overwrite(path, 16 * PAGE_BYTES, NOISE.randbytes(PAGE_BYTES))
     outbox = Outbox(path)
     kept = outbox.oldest(1000)
     another_process.close()
@@ -211,7 +214,7 @@ def test_a_damaged_record_keeps_nobody_from_the_others(outbox, path, records, te
 
 def test_damage_that_shows_in_a_transaction_is_dealt_with_then(outbox, path, records, monkeypatch):
     monkeypatch.setattr("ui.damage.MOST_CHECKED_BYTES", 0)
-    overwrite(path, 12 * PAGE_BYTES, NOISE.randbytes(PAGE_BYTES))
+    overwrite(path, 16 * PAGE_BYTES, NOISE.randbytes(PAGE_BYTES))
     with pytest.raises(NotKept, match="malformed"):
         outbox.oldest(1000)
     assert len(outbox.oldest(1000)) >= 17
@@ -283,7 +286,7 @@ def test_a_process_that_is_killed_while_it_replaces_the_file_loses_nothing(
 ):
     path, records = logged
     another_process = _open_elsewhere(path)
-    overwrite(path, 12 * PAGE_BYTES, NOISE.randbytes(PAGE_BYTES))
+    overwrite(path, 16 * PAGE_BYTES, NOISE.randbytes(PAGE_BYTES))
     rename, renamed = Path.rename, []
 
     def killed(old, new):

@@ -8,7 +8,7 @@ import pytest
 from tests.ui.conftest import ANSWER
 from ui.model_client import AWAY, ModelError
 from ui.outbox import NotKept
-from ui.session import LABEL_NOT_KEPT, NOT_A_DIGIT, NOT_KEPT, Session
+from ui.session import LABEL_NOT_KEPT, NOT_A_DIGIT, NOT_KEPT, TOO_LARGE, TOO_MANY, Session
 
 ONE, TWO, EMPTY = b"one stroke", b"two strokes", b"no stroke"
 
@@ -207,9 +207,13 @@ def test_an_upload_that_could_not_be_read_is_read_later(session, fake_model):
     assert [record.drawing for record in _kept(session)] == [b"a file", ONE]
 
 
+def _same_visitor(session):
+    return Session(session.model, session.outbox, session.visitor)
+
+
 def _restarted(session, strokes):
     """The session that a restarted page makes, after the browser has sent what it shows."""
-    restarted = Session(session.model, session.outbox)
+    restarted = _same_visitor(session)
     restarted.look_at_canvas(session.canvas_start.mark, strokes, TWO)
     return restarted
 
@@ -227,18 +231,18 @@ def test_a_restarted_page_goes_on_with_the_drawing_that_the_browser_shows(sessio
 def test_a_restarted_page_that_is_told_the_canvass_start_does_not_redraw_it(session):
     _show(session, ["a"], ONE)
     mark = session.canvas_start.mark
-    restarted = Session(session.model, session.outbox)
+    restarted = _same_visitor(session)
     restarted.go_on_from(mark)
-    assert restarted.canvas_start == session.canvas_start
+    assert restarted.canvas_start.mark == mark
     restarted.look_at_canvas(mark, ["a", "b"], TWO)
-    assert restarted.canvas_start == session.canvas_start
+    assert restarted.canvas_start.mark == mark
     [record] = _kept(session)
     assert (record.id, record.drawing, record.revision) == (session.drawing.id, TWO, 3)
 
 
 def test_a_stroke_that_comes_after_the_restarted_pages_first_look_is_answered(session):
     mark = session.canvas_start.mark
-    restarted = Session(session.model, session.outbox)
+    restarted = _same_visitor(session)
     restarted.go_on_from(mark)
     restarted.look_at_canvas(mark, [], b"paper")
     restarted.look_at_canvas(mark, ["a"], ONE)
@@ -250,7 +254,7 @@ def test_a_start_with_strokes_and_an_old_session_are_not_gone_on_from(session):
     _show(session, ["a"], ONE)
     own = session.canvas_start
     for mark in ("x", "1/2/3", f"{own.drawing_id}/1/2/17"):
-        new = Session(session.model, session.outbox)
+        new = _same_visitor(session)
         before = new.canvas_start
         new.go_on_from(mark)
         assert new.canvas_start == before
@@ -271,12 +275,62 @@ def test_a_restarted_page_knows_the_revision_after_undo_and_more_strokes(session
     assert record.revision > session.drawing.revision
 
 
+def test_a_blank_canvas_goes_on_as_the_same_drawing_however_often_the_page_restarts(session):
+    mark = session.canvas_start.mark
+    for count, picture in enumerate((ONE, TWO), 1):
+        restarted = _same_visitor(session)
+        restarted.go_on_from(mark)
+        restarted.look_at_canvas(mark, ["a", "b"][:count], picture)
+        assert restarted.canvas_start.mark == mark
+    [record] = _kept(session)
+    assert (record.drawing, record.revision) == (TWO, 3)
+    assert restarted.drawn() == [record.id]
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize("delivered", [True, False])
+def test_who_knows_the_id_of_another_s_drawing_cannot_change_it(session, told, labelled, delivered):
+    _show(session, ["a"], ONE)
+    if labelled:
+        session.label(1)
+    mine = _kept(session)
+    if delivered:
+        session.outbox.delivered(mine)
+    mark = f"{session.drawing.id}/40/0/17"
+    other = Session(session.model, session.outbox)
+    if told:
+        other.go_on_from(mark)
+    other.look_at_canvas(mark, ["x"], TWO)
+    _show(other, ["x"], TWO)
+    other.label(9)
+    theirs = [record for record in _kept(session) if record.id == other.drawing.id]
+    assert [(record.drawing, record.true_label) for record in theirs] == [(TWO, 9)]
+    assert other.drawing.id != session.drawing.id
+    assert [record for record in _kept(session) if record not in theirs] == ([] if delivered else mine)
+    assert other.drawn() == [other.drawing.id]
+    assert session.drawn() == [session.drawing.id]
+
+
+def test_a_drawing_that_the_outbox_has_forgotten_is_taken_by_nobody(session, monkeypatch):
+    _show(session, ["a"], ONE)
+    session.outbox.delivered(_kept(session))
+    monkeypatch.setattr("ui.outbox.DRAWN_KEPT_S", -1.0)
+    other = Session(session.model, session.outbox)
+    _show(other, ["b"], TWO)
+    other = Session(session.model, session.outbox)
+    other.go_on_from(f"{session.drawing.id}/1/0/17")
+    assert other.drawing.id != session.drawing.id
+    other.look_at_canvas(other.canvas_start.mark, ["x"], TWO)
+    assert session.drawing.id not in other.drawn()
+
+
 @pytest.mark.parametrize("told", [True, False])
 def test_a_restarted_page_does_not_undo_a_label(session, told):
     _show(session, ["a", "b"], TWO)
     mark = session.canvas_start.mark
     session.label(1)
-    restarted = Session(session.model, session.outbox)
+    restarted = _same_visitor(session)
     if told:
         restarted.go_on_from(mark)
     restarted.look_at_canvas(mark, ["a", "b"], TWO)  # the browser had not emptied its canvas yet
@@ -399,7 +453,10 @@ def test_the_database_is_away_when_a_record_has_been_waiting_for_long(session, m
 
 
 class _FullDisk:
-    def put(self, record, visitor=None):
+    def put(self, record):
+        raise NotKept
+
+    def owner(self, drawing_id):
         raise NotKept
 
     def relabelled(self, drawing_id):
@@ -423,6 +480,38 @@ def test_a_label_that_cannot_be_kept_is_not_shown(session, outbox):
     session.label(1)
     assert session.drawing.true_label is None
     assert session.notice == LABEL_NOT_KEPT
+
+
+def test_above_the_limit_of_an_address_nothing_is_stored_or_shown_and_the_drawing_waits(
+    client, outbox, fake_model
+):
+    left = [0]
+    session = Session(client, outbox, may_keep=lambda answers: answers <= left[0])
+    _show(session, ["a"], ONE)
+    assert "600 strokes a minute" in session.notice
+    assert session.drawing.answer is None
+    assert _kept(session) == []
+    left[0] = 1
+    fake_model.status = 503
+    session.retry()
+    assert session.notice == AWAY
+    fake_model.status = 200
+    session.retry()
+    assert (session.notice, session.drawing.answer.digit) == ("", 7)
+    session.look_at_upload(bytes(20_000))  # counts as three
+    assert session.notice == TOO_MANY
+    left[0] = 3
+    session.retry()
+    assert len(_kept(session)) == 2
+
+
+def test_a_canvas_larger_than_any_drawing_is_not_stored(session, fake_model):
+    _show(session, ["a"], bytes(100_001))
+    assert session.notice == TOO_LARGE
+    assert not session.can_retry
+    assert fake_model.requests == _kept(session) == []
+    _show(session, ["a"], bytes(100_000))
+    assert session.drawing.answer.digit == 7
 
 
 EXPLANATION = ANSWER | {"heatmap": [[0.5]], "runner_up": 1, "contrast": [[0.1]]}

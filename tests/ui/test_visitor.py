@@ -2,7 +2,7 @@
 
 import pytest
 
-from ui.visitor import BYTES, COOKIE, new_visitor, visitor
+from ui.visitor import BYTES, COOKIE, new_visitor, visitor, visitor_hash
 
 
 def test_the_id_that_a_browser_sent_is_taken():
@@ -21,3 +21,10 @@ def test_what_is_not_of_its_form_is_replaced(sent):
 def test_nobody_guesses_an_id():
     assert BYTES * 8 >= 128
     assert len({visitor({}) for _ in range(1000)}) == 1000
+
+
+def test_what_is_written_of_an_id_does_not_give_it_back():
+    one = new_visitor()
+    assert len(visitor_hash(one)) == 64
+    assert visitor_hash(one) == visitor_hash(one) != visitor_hash(new_visitor())
+    assert visitor({COOKIE: visitor_hash(one)}) != visitor_hash(one)  # no cookie is made of it

@@ -1,0 +1,43 @@
+"""How often a client may do something: so many at once, then one every so often. Clients do not hold up each other."""
+
+import ipaddress
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+MOST_ADDRESSES = 10_000
+
+
+class RateLimit:
+    """A token bucket for each address: `burst` tokens, and one given back every `interval_s`. Shared by threads."""
+
+    def __init__(self, burst: int, interval_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._burst = burst
+        self._interval_s = interval_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        # For each address when all its tokens are given back: a full bucket is a time that has passed.
+        self._full_again: OrderedDict[str, float] = OrderedDict()
+
+    def take(self, address: str, tokens: int = 1) -> bool:
+        """Whether the address has so many tokens left, which are then gone."""
+        now = self._clock()
+        with self._lock:
+            full_again = max(self._full_again.pop(address, now), now)
+            allowed = full_again - now <= (self._burst - tokens) * self._interval_s
+            self._full_again[address] = full_again + tokens * self._interval_s if allowed else full_again
+            if len(self._full_again) > MOST_ADDRESSES:
+                self._full_again.popitem(last=False)
+        return allowed
+
+
+def network(address: str) -> str:
+    """What counts as one address: of IPv6 the 64 bits that a household has."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is None:
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found)
