@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any, LiteralString
 
 from psycopg import Connection
+from psycopg.rows import args_row
 
 CONFIDENCE_BINS = 20
 LATENCY_BINS_A_DOUBLING = 8
@@ -36,6 +37,25 @@ LATENCIES: LiteralString = (
     f" WHERE facet = 'latency' AND {_WHICH} GROUP BY 1 HAVING sum(drawings) > 0"
 )
 STATEMENTS = (ANSWERS_BY_DAY, ANSWERS, CONFIDENCES, LATENCIES)
+
+
+# Each of them is read, which takes 10 ms; of a million it would be seconds.
+NEWEST_STORED = 10_000
+STORED: LiteralString = (
+    "SELECT visitor, count(*), sum(octet_length(drawing)) FROM ("
+    " SELECT visitor, drawing FROM predictions WHERE created_at >= coalesce(%(since)s::date, '-infinity')"
+    " ORDER BY created_at DESC, id DESC LIMIT %(newest)s"
+    ") AS newest GROUP BY 1 ORDER BY 3 DESC LIMIT %(visitors)s"
+)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a visitor, known by a hash, has in the database; None: of before visitors were recorded."""
+
+    visitor: str | None
+    drawings: int
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -125,6 +145,13 @@ def insights(connection: Connection[Any], since: date | None = None, version: st
         confidences={(right, place): n for right, place, n in connection.execute(CONFIDENCES, values)},
         latencies=dict(connection.execute(LATENCIES, values).fetchall()),
     )
+
+
+def most_stored(connection: Connection[Any], since: date | None, visitors: int) -> list[Stored]:
+    """The visitors with most bytes among the newest drawings, from a day on (UTC)."""
+    values = {"since": since, "newest": NEWEST_STORED, "visitors": visitors}
+    with connection.cursor(row_factory=args_row(Stored)) as cursor:
+        return cursor.execute(STORED, values).fetchall()
 
 
 def latency_edge_ms(place: int) -> float:

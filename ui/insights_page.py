@@ -1,5 +1,6 @@
 """Insights, for operators: what was answered, how right it was and how fast, in pictures."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import altair as alt
@@ -9,12 +10,14 @@ from ui import charts, history
 from ui.answer import NONE_YET
 from ui.canvas import INK_AND_PAPER, theme
 from ui.database import Database, DatabaseAway
-from ui.insights import Insights, Share, insights
+from ui.insights import NEWEST_STORED, Insights, Share, Stored, insights, most_stored
 
 AWAY = "Database unavailable: no statistics to show. Try again in a moment."
 NOTHING = "No drawings in this period."
 PERIODS = {"7 days": 7, "30 days": 30, "90 days": 90, "All": None}
 HEIGHT = 260
+VISITORS = 10
+SHORT_HASH = 8
 
 
 def show(database: Database) -> None:
@@ -33,7 +36,9 @@ def show(database: Database) -> None:
                     key="insights-version",
                     width=150,
                 )
-            found = insights(connection, since(PERIODS[period or "30 days"]), version)
+            from_day = since(PERIODS[period or "30 days"])
+            found = insights(connection, from_day, version)
+            stored = most_stored(connection, from_day, VISITORS)
     except DatabaseAway:
         st.html(f'<div class="empty">{AWAY}</div>')
         return
@@ -60,6 +65,8 @@ def show(database: Database) -> None:
             "confidence", "Confidence distribution", "bins of 5 percentage points", charts.confidence(found)
         )
         chart("latency", "Latency", "measured by the page", charts.latency(found))
+        with st.container(key="chart-storage"):
+            st.html(_storage(stored))
 
 
 def since(days: int | None) -> date | None:
@@ -86,6 +93,20 @@ def _numbers(found: Insights) -> None:
             for name, value, note in numbers
         )
         + "</div>"
+    )
+
+
+def _storage(stored: Sequence[Stored]) -> str:
+    rows = "".join(
+        f"<tr><td>{row.visitor[:SHORT_HASH] if row.visitor else 'not recorded'}</td>"
+        f"<td>{row.drawings:,}</td><td>{row.bytes / 1e6:,.2f} MB</td></tr>"
+        for row in stored
+    )
+    return (
+        '<h2 class="chart">Storage by visitor <span class="small">'
+        f"the {VISITORS} with most bytes in the newest {NEWEST_STORED:,} drawings, all versions</span></h2>"
+        '<div class="counts"><table><tr><th>Visitor (hash)</th><th>Drawings</th><th>Pictures</th></tr>'
+        f"{rows}</table></div>"
     )
 
 

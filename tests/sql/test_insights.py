@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from tests.sql.test_predictions import insert
-from ui.insights import Share, insights
+from ui.insights import Share, Stored, insights, most_stored
+from ui.visitor import visitor_hash
 
 CHANGES = [
     "UPDATE predictions SET true_label = 1, labelled_at = now() WHERE prediction = 7",
@@ -82,3 +83,15 @@ def test_insights_tell_of_a_period_and_a_version(page):
     assert insights(page, version="1.1").answers == 3
     assert insights(page, since=date(2026, 1, 5), version="1.1").confusion == {(7, 7): 1}
     assert insights(page, version="9.9").accuracy is None
+
+
+def test_who_stores_most_comes_first(page, monkeypatch):
+    one, other = visitor_hash("one"), visitor_hash("other")
+    drawn = [(one, 10), (one, 20), (other, 100), (None, 5)]
+    for number, (visitor, size) in enumerate(drawn):
+        at = datetime(2026, 1, 2 + number, tzinfo=UTC)
+        insert(page, id=uuid.UUID(int=number + 1), created_at=at, visitor=visitor, drawing=bytes(size))
+    assert most_stored(page, None, 9) == [Stored(other, 1, 100), Stored(one, 2, 30), Stored(None, 1, 5)]
+    assert most_stored(page, date(2026, 1, 3), 2) == [Stored(other, 1, 100), Stored(one, 1, 20)]
+    monkeypatch.setattr("ui.insights.NEWEST_STORED", 1)
+    assert most_stored(page, None, 9) == [Stored(None, 1, 5)]

@@ -45,11 +45,16 @@ def page(tmp_path_factory, rows):
             yield connection
 
 
-def _share_read(page, statement, values):
-    """How many blocks an execution reads, as PostgreSQL itself counts them, of those that the table has."""
+def _blocks_read(page, statement, values):
+    """How many blocks an execution reads, as PostgreSQL itself counts them."""
     explain = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {statement}"
     plan = page.execute(explain, values).fetchone()[0][0]["Plan"]
-    blocks = sum(plan[f"{kind} Blocks"] for kind in ("Shared Hit", "Shared Read", "Temp Read"))
+    return sum(plan[f"{kind} Blocks"] for kind in ("Shared Hit", "Shared Read", "Temp Read"))
+
+
+def _share_read(page, statement, values):
+    """The same, of the blocks that the table has."""
+    blocks = _blocks_read(page, statement, values)
     return blocks / page.execute("SELECT pg_relation_size('predictions') / 8192").fetchone()[0]
 
 
@@ -95,3 +100,10 @@ def test_insights_read_few_blocks(page, rows):
     for values in ({"since": None, "version": None}, {"since": None, "version": "1.1"}):
         statements = (*insights.STATEMENTS, history.VERSIONS)
         assert sum(_share_read(page, statement, values) for statement in statements) < MOST_OF_THE_TABLE
+
+
+def test_who_stores_most_is_found_in_the_newest_drawings_alone(page):
+    values = {"since": None, "newest": insights.NEWEST_STORED, "visitors": 10}
+    assert (
+        _blocks_read(page, insights.STORED, values) < 2 * insights.NEWEST_STORED
+    )  # a row, and what leads to it

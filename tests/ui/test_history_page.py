@@ -18,7 +18,7 @@ from tests.ui.test_outbox import RECORD
 from ui import history, history_page
 from ui.database import Database, DatabaseAway
 from ui.history_page import AWAY, GONE, NONE_FIT, NONE_OF_YOURS
-from ui.insights import Share
+from ui.insights import Share, Stored
 from ui.outbox import NotKept
 from ui.session import LABEL_NOT_KEPT
 
@@ -31,6 +31,7 @@ class Log:
 
     def __init__(self):
         self.rows = []
+        self.stored = []
         self.away = False
         self.asked = 0
 
@@ -67,6 +68,7 @@ def log(monkeypatch):
     monkeypatch.setattr(Database, "reading", lambda _: log.reading())
     for name in ("newest", "newest_of", "record", "versions"):
         monkeypatch.setattr(history, name, getattr(log, name))
+    monkeypatch.setattr("ui.insights_page.most_stored", lambda *_: log.stored)
     return log
 
 
@@ -284,7 +286,11 @@ def test_insights_show_their_numbers_and_pictures(page, log, operator, monkeypat
         latencies={24: 10, 32: 5},
     )
     monkeypatch.setattr("ui.insights_page.insights", lambda *_: found)
+    log.stored = [Stored("0123456789abcdef" * 4, 1200, 34_560_000), Stored(None, 3, 9000)]
     _go(page, "insights")
+    storage = page.html("chart-storage")
+    assert "<td>01234567</td><td>1,200</td><td>34.56 MB</td>" in storage
+    assert "<td>not recorded</td><td>3</td><td>0.01 MB</td>" in storage
     words = page.html("chart-accuracy")
     assert "95 % interval" in words
     body = "".join(element.proto.body for element in page.app.get("html"))
