@@ -31,7 +31,8 @@ def choose_picture(session: Session) -> None:
 
 def _look_at_upload(session: Session, uploads: int) -> None:
     file = st.session_state[f"upload-{uploads}"]
-    if file is None:
+    # A run that begins before the browser has the next widget comes with this one's file again, which was forgotten.
+    if file is None or uploads != st.session_state.uploads:
         return
     if isinstance(file, UploadedFile):
         pending_uploads.forget(file.file_id)

@@ -14,7 +14,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from tests.ui.conftest import ANSWER
-from ui import pictures
+from ui import pictures, upload
 from ui.model_client import AWAY
 from ui.outbox import Outbox
 from ui.session import DATABASE_AWAY, NOT_A_DIGIT, NOT_KEPT
@@ -96,6 +96,12 @@ def _html(block, key, inside):
             yield from _html(child, key, inside or child.key == key)
         elif inside and child.type == "html":
             yield child.proto.body
+
+
+class State(dict):
+    """Stands in for Streamlit's session state."""
+
+    __getattr__ = dict.__getitem__
 
 
 def picture(picture_format):
@@ -296,6 +302,15 @@ def test_the_accepted_formats_are_named(page):
     for name in ("PNG", "JPEG", "WebP", "GIF", "BMP", "TIFF", "AVIF"):
         assert name in text
         assert name in pictures.NO_PICTURE
+
+
+def test_a_file_that_comes_again_after_it_was_read_is_ignored(page, monkeypatch):
+    page.choose("seven.png", picture("PNG"))
+    state = State({"uploads": 1, "upload-0": "a file that is not there any more"})
+    monkeypatch.setattr("ui.upload.st", SimpleNamespace(session_state=state))
+    session = page.app.session_state["session"]
+    upload._look_at_upload(session, 0)
+    assert (session.notice, session.drawing.answer.digit) == ("", 7)
 
 
 def test_a_file_that_was_forgotten_before_it_was_read_is_said(page, monkeypatch):
