@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).with_name("uploads.py")
 MEBIBYTE = 2**20
 COUNT = 30
 SIZE = 10 * MEBIBYTE
-AT_ONCE = 4
+AT_ONCE = 4  # the gateway has them wait: it passes on two a second
 RETURNS_WITHIN_S = 10.0
 MOST_KEPT = 20 * MEBIBYTE
 
@@ -25,8 +25,7 @@ MOST_KEPT = 20 * MEBIBYTE
 @contextmanager
 def _uploads(system: RunningSystem, count: int) -> Iterator[list[str]]:
     """Files that a session sends and nobody reads; the status of each. The session stays open."""
-    # Past the gateway, which takes fewer at once.
-    values = [system.system.page_url, str(count), str(SIZE), str(AT_ONCE)]
+    values = [system.address, str(count), str(SIZE), str(AT_ONCE)]
     command = [str(system.system.python("page")), str(SCRIPT), *values]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
