@@ -16,8 +16,8 @@ BLOCKS = [block for document in DOCUMENTS for block in blocks(document)]
 LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", "var", "data", "runs", "backups", "*.mar", "__pycache__", ".*_cache"
 )
-# curl fails where an answer is no success.
-CURL = 'curl() { command curl --fail-with-body --silent --show-error "$@"; }\n'
+# curl fails where an answer is no success, and reaches the system directly: its environment names a proxy.
+CURL = 'curl() { command curl --noproxy localhost,127.0.0.1 --fail-with-body --silent --show-error "$@"; }\n'
 
 
 @pytest.fixture(scope="module")
