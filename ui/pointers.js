@@ -37,11 +37,15 @@ const end = (event) => {
 }
 
 const takeBack = (event) => {
-  const undo = stroke.target.getRootNode().querySelector(UNDO)
+  const { target } = stroke
   end(event)
-  inTurn(() => undo?.click())
+  inTurn(() => { target.dispatchEvent(new CustomEvent('takeback', { bubbles: true, composed: true })) })
   inTurn(untilNextTask)
 }
+
+// An event of its own, which strokes.js can hold back with the stroke: a click would go nowhere while the canvas has
+// nothing to undo yet.
+const undoStroke = (event) => event.composedPath()[0].getRootNode().querySelector(UNDO)?.click()
 
 const isOnCanvas = (event) => event.target.closest?.(CANVAS) != null
 
@@ -96,8 +100,10 @@ const LISTENERS = [
 const OPTIONS = { capture: true, passive: false }
 
 export default function () {
+  document.addEventListener('takeback', undoStroke)
   for (const [type, act] of LISTENERS) document.addEventListener(type, act, OPTIONS)
   return () => {
+    document.removeEventListener('takeback', undoStroke)
     for (const [type, act] of LISTENERS) document.removeEventListener(type, act, OPTIONS)
   }
 }

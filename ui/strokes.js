@@ -69,8 +69,8 @@ const GIVE_UP_AFTER_MS = 10000
 const RUN = 'data-test-script-state'
 // Of a finger or a pen too: pointers.js.
 const STROKE = ['mousedown', 'mousemove', 'mouseup']
-// In the canvas's toolbar, where pointers.js takes a stroke back.
-const TAKE_BACK = '[aria-label="Undo"]'
+// pointers.js takes the last stroke back.
+const TAKE_BACK = 'takeback'
 
 let queue = null  // events with their targets; null while the canvas is ready
 let isAwaited = false
@@ -132,8 +132,8 @@ const enqueue = (event) => {
   if (queue === null || hasTurn) return
   const isOnCanvas = event.target.closest(CANVAS) !== null
   if (event.type === 'click') {
-    if (isOnCanvas && !takesBack(event)) return
-  } else {
+    if (isOnCanvas) return
+  } else if (event.type !== TAKE_BACK) {
     // Of a stroke that began before the click the rest goes its way, and so does what begins elsewhere.
     if (event.type === 'mousedown' && isOnCanvas) holdsStroke = true
     if (!holdsStroke) return
@@ -143,8 +143,6 @@ const enqueue = (event) => {
   if (event.cancelable) event.preventDefault()
   queue.push([event.composedPath()[0], new event.constructor(event.type, event)])
 }
-
-const takesBack = (event) => event.composedPath()[0].matches(TAKE_BACK)
 
 // A digit may be pressed for a stroke of the queue: it waits until that is answered, or the server would not know of what
 // it is said. Yes may not wait: it was said to the answer that was shown.
@@ -174,7 +172,7 @@ const goOn = async () => {
     hasTurn = true
     target.dispatchEvent(event)
     hasTurn = false
-    await (target.matches?.(TAKE_BACK) ? inMilliseconds(0) : null)  // the canvas does some of its work in promises
+    await (event.type === TAKE_BACK ? inMilliseconds(0) : null)  // the canvas does some of its work in promises
   }
   if (isAwaited) return
   queue = null
@@ -197,7 +195,7 @@ const comesBack = new MutationObserver((changes) => {
 })
 
 const LISTENERS = [
-  ...[...STROKE, 'click'].map((type) => [type, enqueue]),
+  ...[...STROKE, TAKE_BACK, 'click'].map((type) => [type, enqueue]),
   ...['mousedown', 'mouseup'].map((type) => [type, followPen]),
   ...[sendStrokeFirst, awaitCanvas].map((act) => ['click', act]),
 ]
