@@ -19,6 +19,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ui.index_page import routes
+from ui.messages import LimitMessages
 
 SCRIPT = Path(__file__).with_name("app.py")
 # Streamlit's own values: a browser that says nothing for so long is gone.
@@ -42,7 +43,7 @@ class WithoutOrigin:
 
 
 def main() -> None:
-    application = WithoutOrigin(streamlit.App(SCRIPT, routes=routes()))
+    application = WithoutOrigin(LimitMessages(streamlit.App(SCRIPT, routes=routes())))
     # Read here, Streamlit configures its logs before uvicorn does: the other way round it logs every request.
     largest_message = streamlit.get_option("server.maxWidgetStateSize") * 2**20
     place = sys.argv[1]

@@ -112,6 +112,37 @@ def test_eight_foreign_handshakes_do_not_hold_up_the_page(server: Path, calls: P
     assert not calls.exists(), calls.read_text()
 
 
+@pytest.mark.service
+def test_many_messages_of_one_visitor_do_not_hold_up_the_page(server: Path):
+    """100 such messages, which the page answers one after the other, made it silent for 7 s."""
+    asyncio.run(asyncio.wait_for(_send_many(server, 2000), timeout=60))
+
+
+async def _send_many(path: Path, count: int) -> None:
+    rerun = BackMsg()
+    rerun.rerun_script.query_string = ""
+    async with websockets.unix_connect(
+        str(path), "ws://localhost/_stcore/stream", subprotocols=["streamlit"], max_size=None
+    ) as page:
+        reading = asyncio.ensure_future(_read_all(page))
+        sending = asyncio.ensure_future(_send_all(page, [rerun.SerializeToString()] * count))
+        await asyncio.sleep(1)
+        for _ in range(5):
+            assert await asyncio.to_thread(_is_healthy, path)
+        sending.cancel()
+        reading.cancel()
+
+
+async def _read_all(page: websockets.ClientConnection) -> None:
+    async for _ in page:
+        pass
+
+
+async def _send_all(page: websockets.ClientConnection, messages: list[bytes]) -> None:
+    for message in messages:
+        await page.send(message)
+
+
 async def _visit_all(path: Path, origins: list[str | None]) -> None:
     await asyncio.gather(*(_visit(path, origin) for origin in origins))
 
