@@ -9,6 +9,7 @@ from collections.abc import Mapping
 PLACEHOLDERS = (
     "INNER_HOST",
     "INNER_PORT",
+    "INNER_NAME",
     "INFERENCE_ADDRESS",
     "PAGE_ADDRESS",
     "RATE_LIMIT_PER_SECOND",

@@ -29,6 +29,7 @@ def write_configuration(system: System) -> None:
     values = {
         "INNER_HOST": "127.0.0.1",
         "INNER_PORT": str(system.inner_port),
+        "INNER_NAME": "localhost",
         "INFERENCE_ADDRESS": f"127.0.0.1:{system.inference_port}",
         "PAGE_ADDRESS": f"unix:{system.page_socket}",
         "RATE_LIMIT_PER_SECOND": str(settings.RATE_LIMIT_PER_SECOND.read()),

@@ -67,6 +67,7 @@ def started(
     values = {
         "INNER_HOST": "127.0.0.1",
         "INNER_PORT": str(inner),
+        "INNER_NAME": "localhost",
         "INFERENCE_ADDRESS": inference,
         "PAGE_ADDRESS": page,
         "RATE_LIMIT_PER_SECOND": str(rate_limit),

@@ -33,6 +33,8 @@ FOREIGN = [
     "ftp://127.0.0.1:PORT",
     "null",
     "-",
+    "http://-",
+    "https://-",
     'http://"}\\',
 ]
 
@@ -162,6 +164,31 @@ def test_a_name_that_is_led_here_is_refused(gateway: Gateway, page: Server, mode
 def test_localhost_and_addresses_are_known(gateway: Gateway, host):
     assert _answer(gateway, Host=host).status_code == 200
     assert _answer(gateway, "/ping", Host=host).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.test", "evil.test:8001", "gateway-inner", "127.0.0.1.evil.test", "unknown.host",
+                                  "localhost.evil.test", "192.0.2.7", "[::1]", "x"])  # fmt: skip
+@pytest.mark.parametrize(
+    "asked",
+    [("GET", "/ping"), ("POST", "/predict"), ("POST", "/explanations/mnist"), ("GET", "/"), ("OPTIONS", "/predict")],
+)  # fmt: skip
+def test_the_inner_listener_refuses_a_name_that_is_led_here(gateway: Gateway, model: Server, asked, host):
+    method, path = asked
+    before = len(model.requests)
+    response = requests.request(method, gateway.inner_url + path, headers={"Host": host}, timeout=30)
+    assert (response.status_code, response.json()["type"]) == (403, "UnknownHost")
+    assert "Accepted: 127.0.0.1 and localhost." in response.json()["message"]
+    assert len(model.requests) == before
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8001", "localhost:8001", "LOCALHOST"])
+def test_the_inner_listener_knows_its_own_names(gateway: Gateway, host):
+    for body in (b"x", iter([b"in ", b"chunks"])):
+        response = requests.post(
+            f"{gateway.inner_url}/predict", data=body, headers={"Host": host}, timeout=30
+        )
+        assert response.status_code == 200
+    assert requests.get(f"{gateway.inner_url}/ping", headers={"Host": host}, timeout=30).status_code == 200
 
 
 def test_this_machine_s_name_is_known(gateway: Gateway):

@@ -156,6 +156,14 @@ def test_a_rebound_name_is_refused_by_its_host(system: RunningSystem, rebound: P
     assert REBOUND in answer.json()["message"]
 
 
+@pytest.mark.parametrize("path", ["/ping", "/predict"])
+def test_a_rebound_name_is_refused_by_the_inner_listener_too(system: RunningSystem, rebound: Page, path):
+    answer = rebound.goto(f"http://{REBOUND}:{system.system.inner_port}{path}")
+    assert answer is not None
+    assert answer.status == 403
+    assert answer.json()["type"] == "UnknownHost"
+
+
 def test_a_script_of_a_rebound_name_reads_the_refusal_alone(system: RunningSystem, rebound: Page):
     rebound.goto(f"http://{REBOUND}:{_port(system)}/")
     for path in [*PAGE_PATHS, *API_PATHS]:
