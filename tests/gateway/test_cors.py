@@ -100,6 +100,30 @@ def test_too_many_requests_may_be_read_too(tmp_path, model: Server, page: Server
     raise AssertionError("100 requests were accepted")
 
 
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        (f"/predict?{'a' * 9000}", {}, 414),
+        # Before or after the origin, which the gateway may not have read.
+        ("/predict", {"A": "a" * 9000, "Origin": APP}, 431),
+        ("/predict", {"Origin": APP, "A": "a" * 9000}, 431),
+    ],
+)
+def test_what_is_refused_before_its_origin_is_known_may_be_read_too(
+    open_gateway: Gateway, gateway: Gateway, path, headers, status
+):
+    headers = {"Origin": APP} | headers if status == 414 else headers
+    response = requests.get(open_gateway.url + path, headers=headers, timeout=30)
+    assert response.status_code == status
+    assert _cors(response) == {
+        "access-control-allow-origin": "*",
+        "access-control-expose-headers": "Retry-After",
+    }
+    response = requests.get(gateway.url + path, headers=headers, timeout=30)
+    assert response.status_code == status
+    assert _cors(response) == {}
+
+
 def test_the_description_may_be_read(open_gateway: Gateway):
     response = requests.get(f"{open_gateway.url}/openapi.json", headers={"Origin": APP}, timeout=30)
     assert _cors(response)["access-control-allow-origin"] == APP
