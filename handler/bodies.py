@@ -96,7 +96,9 @@ def _parsed(data: bytes) -> object:
             f"{MAXIMUM_INSTANCES} images need a few hundred.",
         )
     try:
-        return json.loads(data, parse_constant=_no_constant, object_pairs_hook=_without_duplicates)
+        # By itself json.loads also takes UTF-16 and UTF-32.
+        text = data.decode("utf-8-sig")
+        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_without_duplicates)
     except ClientError:
         raise
     except RecursionError:

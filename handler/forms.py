@@ -61,15 +61,15 @@ def form_fields(body: bytes, content_type: str) -> dict[str, Field]:
 
 
 def form_image(fields: Mapping[str, Field]) -> bytes:
-    """The field `data`, or the only file whatever the name of its field. Raises ClientError 400.
+    """The only file whatever the name of its field, otherwise the field `data`. Raises ClientError 400.
 
-    Where no field is a file, those that begin as an image count as files: some clients give a file no name.
+    Without both, the fields that begin as an image count as files: some clients give a file no name.
     """
     if not fields:
         raise broken("it is empty or truncated")
-    if FORM_FIELD in fields:
-        return fields[FORM_FIELD].content
     files = [name for name, field in fields.items() if field.is_file]
+    if len(files) != 1 and FORM_FIELD in fields:
+        return fields[FORM_FIELD].content
     files = files or [name for name, field in fields.items() if looks_like_image(field.content)]
     if len(files) != 1:
         what = f"{len(files)} files ({_names(files)})" if files else f"no file (fields: {_names(fields)})"

@@ -65,6 +65,10 @@ def test_json_with_an_image_is_read(text, content_type):
     assert submission.many is False
 
 
+def test_json_may_begin_with_a_byte_order_mark():
+    assert sizes({"body": json.dumps({"image": TEXT}).encode("utf-8-sig")}, JSON) == [(280, 280)]
+
+
 def test_json_that_was_parsed_already_is_read():
     assert sizes({"body": {"image": TEXT}}, JSON) == [(280, 280)]
 
@@ -264,6 +268,19 @@ def test_a_form_of_several_files_is_read_by_its_field_data_or_refused():
     assert "one file, or the image in the field 'data'" in error.message
 
 
+@pytest.mark.parametrize("text", [b"hello", b"", b"BMW"])
+def test_a_form_s_only_file_is_read_beside_a_text_field_data(text):
+    for parts in ([text_field("data", text), field("image")], [field("image"), text_field("data", text)]):
+        assert sizes(form(*parts), FORM) == [(280, 280)]
+
+
+def test_the_field_data_is_read_where_no_field_is_a_file():
+    assert sizes(form(text_field("data", PNG), text_field("image", PNG)), FORM) == [(280, 280)]
+    empty = b'Content-Disposition: form-data; name="second"; filename=""\r\n\r\n'
+    assert sizes(form(text_field("data", PNG), empty), FORM) == [(280, 280)]
+    assert refusal(form(text_field("data", b"hello"), text_field("comment")), FORM).kind == "NotAnImage"
+
+
 def test_of_many_files_five_are_named():
     message = refusal(form(*[field(f"field {index}") for index in range(900)]), FORM).message
     assert "900 files ('field 0', 'field 1', 'field 2', 'field 3', 'field 4', ...)" in message
@@ -341,8 +358,26 @@ def test_something_else_in_a_media_type_that_is_accepted(content_type):
         (b'{"image": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", "nested too deeply"),
         (b'{"image": ' + b"9" * 5000 + b"}", "a number is too long"),
         (b'{"image": "\xff\xfe"}', "not UTF-8"),
+        (b'{"image": "\xed\xa0\x80"}', "not UTF-8"),
+        *(
+            (json.dumps({"image": TEXT}).encode(encoding), "not valid JSON")
+            for encoding in ("utf-16", "utf-16-le", "utf-32-be")
+        ),
     ],
-    ids=["cut off", "text", "NaN", "infinity", "same key twice", "deep", "long number", "not UTF-8"],
+    ids=[
+        "cut off",
+        "text",
+        "NaN",
+        "infinity",
+        "same key twice",
+        "deep",
+        "long number",
+        "not UTF-8",
+        "half a pair",
+        "UTF-16",
+        "UTF-16 without its mark",
+        "UTF-32",
+    ],
 )
 def test_json_that_is_not_json(body, says):
     error = refusal({"body": body}, JSON)
