@@ -24,13 +24,17 @@ class SettingError(SystemExit):
 
 @dataclass(frozen=True)
 class Setting(Generic[T]):
-    """One setting: `kind` turns the text into the value, or raises ValueError."""
+    """One setting: `kind` turns the text into the value, or raises ValueError.
+
+    `accepted` tells whoever wrote a wrong value what `kind` takes, where its name alone does not.
+    """
 
     name: str
     kind: Callable[[str], T]
     default: T | None
     meaning: str
     secret: bool = False
+    accepted: str = ""
 
     def read(self, environ: Mapping[str, str] = os.environ) -> T:
         """The value in force. Raises SettingError, which names the setting, its value and its type."""
@@ -45,8 +49,9 @@ class Setting(Generic[T]):
             return self.kind(text)
         except ValueError:
             shown = "(hidden)" if self.secret else text
+            accepted = f" Accepted: {self.accepted}." if self.accepted else ""
             raise SettingError(
-                f"Setting '{self.name}' has value '{shown}'. Not a valid {self.kind.__name__}."
+                f"Setting '{self.name}' has value '{shown}'. Not a valid {self.kind.__name__}.{accepted}"
             ) from None
 
     def _read_file(self, file: str) -> str:
@@ -159,12 +164,16 @@ PUBLIC_HOSTS = Setting(
     host_list,
     "",
     "Further hosts under which browsers reach the gateway, as in their address bar: host or host:port.",
+    accepted="hosts without scheme and path, separated by spaces or commas, "
+    "for example digits.example.com digits.example.com:8443",
 )
 CORS_ORIGINS = Setting(
     "CORS_ORIGINS",
     origin_list,
     "",
     "Origins whose web pages may call the API and read its answers, such as https://app.example.com.",
+    accepted="origins (scheme, host and port, without a path or a slash at the end; not *), separated by spaces or "
+    "commas, for example https://app.example.com http://localhost:3000",
 )
 WORKERS_UP_WITHIN_SECONDS = Setting(
     "WORKERS_UP_WITHIN_SECONDS",
