@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, JpegImagePlugin, TiffImagePlugin
 
 SIDE = 28
 UPLOAD_SIDE = 1024  # pixels; what the model sees of a picture is 28x28
@@ -17,13 +17,18 @@ MOST_BYTES = 100_000
 WEBP_QUALITIES = (80, 40)
 WEBP_METHOD = 2  # of 0 to 6: 24 ms for such a photo of 59 kB; 4 takes 60 ms for one as large
 THUMBNAIL_SIDE = 112
+START_OF_SCAN = 0xDA  # a JPEG's marker
 # Paper and ink of a theme, grey levels; under a heat map the ink is paler, so that the colours count.
 SHADES = {"light": (255.0, 0.0), "dark": (20.0, 245.0)}
 PALE = 0.25
-# Decoded, a picture takes 4 bytes a pixel; at 40 million, 160 MB for a moment. One at a time, or a few visitors
-# with large pictures fill a small server's memory. A JPEG of any camera stays far below, being decoded small.
-MOST_PIXELS = 40_000_000
-TOO_LARGE = "This picture has too many pixels. Choose one of at most 40 megapixels."
+# Megapixels, so that no file takes more than about 200 MiB for a moment: decoded, a pixel takes 4 bytes, and up to 16
+# where the decoder holds the picture several times. libjpeg keeps a JPEG of several scans whole, with up to 8 bytes a
+# pixel, though it decodes it small. Any other JPEG it does not keep, so that of any camera is read. One file at a time,
+# or a few visitors with large pictures fill a small server's memory.
+MOST_MEGAPIXELS = 40
+MOST_MEGAPIXELS_OF = {"WEBP": 13, "AVIF": 13, "TIFF": 13}
+MOST_MEGAPIXELS_IN_SCANS = 24
+TILE_SIDE = 1024  # pixels; a large picture is scaled down in tiles of at most about as many a side
 # What a person may choose: Pillow's names of the formats and the ends of their files' names. A phone that keeps its
 # photos in another format converts them to one of these.
 FORMATS = {
@@ -67,17 +72,13 @@ def heat_map(encoded: str, weights: list[list[float]], theme: str) -> str:
 def scaled_down(file: bytes) -> bytes:
     """A picture of any size, upright, as a PNG or WebP of less than MOST_BYTES. Raises PictureError."""
     try:
-        with _one_at_a_time, Image.open(io.BytesIO(file), formats=tuple(FORMATS)) as opened:
-            opened.draft("RGB", (UPLOAD_SIDE, UPLOAD_SIDE))  # a JPEG is decoded small at once
-            _check_size(opened)
-            ImageOps.exif_transpose(opened, in_place=True)
-            picture = _plain(opened)
-            picture.thumbnail((UPLOAD_SIDE, UPLOAD_SIDE))
+        with _one_at_a_time:
+            picture = _read(file)
         return _small_file(picture)
     except PictureError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise PictureError(TOO_LARGE) from None
+        raise _too_large(MOST_MEGAPIXELS) from None
     except (
         Exception
     ):  # a broken file ends in almost any error: OSError, SyntaxError, struct.error, EOFError ...
@@ -91,9 +92,9 @@ def thumbnail(file: bytes) -> str | None:
     """
     try:
         with Image.open(io.BytesIO(file), formats=tuple(FORMATS)) as opened:
-            if opened.width * opened.height > UPLOAD_SIDE**2:
+            if _decoded_pixels(opened) > UPLOAD_SIDE**2:
                 return None
-            picture = _plain(opened)
+            picture = _reduced(opened)
             picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
             small = _webp(picture, quality=60)
     except Exception:  # as in scaled_down
@@ -104,6 +105,18 @@ def thumbnail(file: bytes) -> str | None:
 def extension(file: bytes) -> str:
     """How the name of a stored picture's file ends, by its first bytes."""
     return "webp" if file.startswith(b"RIFF") else "png"
+
+
+def _read(file: bytes) -> Image.Image:
+    """The picture's pixels, upright and of an upload's size; what was decoded is no longer in memory."""
+    with Image.open(io.BytesIO(file), formats=tuple(FORMATS)) as opened:
+        _check_size(opened, file)
+        picture = _reduced(opened)
+        picture.info = dict(opened.info)  # says which side is up
+    picture.thumbnail((UPLOAD_SIDE, UPLOAD_SIDE))
+    ImageOps.exif_transpose(picture, in_place=True)
+    picture.info.clear()  # the pixels are stored, and nothing else that the file tells
+    return picture
 
 
 def _small_file(picture: Image.Image) -> bytes:
@@ -120,18 +133,71 @@ def _small_file(picture: Image.Image) -> bytes:
     return file
 
 
-def _check_size(picture: Image.Image) -> None:
-    if picture.width * picture.height > MOST_PIXELS:
-        raise PictureError(TOO_LARGE)
+def _check_size(picture: Image.Image, file: bytes) -> None:
+    """Raises PictureError for more pixels than there is memory for; makes a JPEG ready to be decoded small."""
+    if isinstance(picture, JpegImagePlugin.JpegImageFile) and _has_scans(picture, file):
+        _check_megapixels(picture, MOST_MEGAPIXELS_IN_SCANS)
+    picture.draft("RGB", (UPLOAD_SIDE, UPLOAD_SIDE))
+    _check_megapixels(picture, MOST_MEGAPIXELS_OF.get(picture.format or "", MOST_MEGAPIXELS))
 
 
-def _plain(picture: Image.Image) -> Image.Image:
+def _has_scans(picture: JpegImagePlugin.JpegImageFile, file: bytes) -> bool:
+    """Whether a JPEG comes in several scans: it is progressive, or its first scan lacks some of its components."""
+    position = 2
+    while file[position] == 0xFF and 0xC0 <= file[position + 1] < 0xFF:
+        if file[position + 1] == START_OF_SCAN:
+            return bool(picture.info.get("progressive")) or file[position + 4] < picture.layers
+        position += 2 + int.from_bytes(file[position + 2 : position + 4], "big")
+    return True  # bytes between the segments, that no camera writes
+
+
+def _check_megapixels(picture: Image.Image, most: int) -> None:
+    if _decoded_pixels(picture) > most * 1_000_000:
+        raise _too_large(most)
+
+
+def _too_large(most: int) -> PictureError:
+    return PictureError(f"This picture has too many pixels. Choose one of at most {most} megapixels.")
+
+
+def _decoded_pixels(picture: Image.Image) -> int:
+    """How many pixels are decoded at once: those of the picture, or of a TIFF's tile, which may be larger."""
+    pixels = picture.width * picture.height
+    if isinstance(picture, TiffImagePlugin.TiffImageFile):
+        sides = (TiffImagePlugin.TILEWIDTH, TiffImagePlugin.TILELENGTH)
+        return max(pixels, math.prod(picture.tag_v2.get(side, 0) for side in sides))
+    return pixels
+
+
+def _reduced(picture: Image.Image) -> Image.Image:
+    """The picture as L, RGB or RGBA, a large one by a whole factor smaller, to less than twice an upload's side.
+
+    Tile by tile: converted as a whole, a large picture would be in memory two or three times more.
+    """
+    picture.load()
+    lowest, highest = picture.getextrema() if _is_deep(picture) else (0, 255)
+    width, height = picture.size
+    factor = max(1, max(width, height) // UPLOAD_SIDE)
+    side = factor * max(1, TILE_SIDE // factor)
+    mode = _plain(picture.crop((0, 0, 1, 1)), lowest, highest).mode
+    reduced = Image.new(mode, (math.ceil(width / factor), math.ceil(height / factor)))
+    for top in range(0, height, side):
+        for left in range(0, width, side):
+            box = (left, top, min(left + side, width), min(top + side, height))
+            tile = _plain(picture.crop(box), lowest, highest).reduce(factor)
+            reduced.paste(tile, (left // factor, top // factor))
+    return reduced
+
+
+def _is_deep(picture: Image.Image) -> bool:
+    return picture.mode.startswith(("I", "F"))
+
+
+def _plain(picture: Image.Image, lowest: float, highest: float) -> Image.Image:
     # A palette or a bitmap cannot be scaled smoothly: thin strokes would break.
-    if picture.mode.startswith(
-        ("I", "F")
-    ):  # 16 bits and more: stretched to what it holds, not cut off at 255
+    if _is_deep(picture):  # 16 bits and more: stretched to what it holds, not cut off at 255
         levels = np.asarray(picture, dtype=np.float32)
-        levels = (levels - levels.min()) * (255.0 / max(float(np.ptp(levels)), 1e-6))
+        levels = (levels - lowest) * (255.0 / max(highest - lowest, 1e-6))
         return Image.fromarray(levels.astype(np.uint8))
     if picture.has_transparency_data:
         return picture.convert("RGBA")

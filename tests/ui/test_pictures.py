@@ -1,5 +1,10 @@
 import base64
 import io
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +14,8 @@ from ui import pictures
 
 INK = np.zeros((28, 28), np.uint8)
 INK[10:18, 14] = 255
+ROOT = Path(__file__).parents[2]
+FAST = {"WEBP": {"method": 0}, "AVIF": {"speed": 10}, "PNG": {"compress_level": 1}}
 ENCODED = base64.b64encode(INK.tobytes()).decode()
 
 
@@ -18,9 +25,9 @@ def _pixels(data_uri):
     return np.array(Image.open(io.BytesIO(base64.b64decode(encoded)))).astype(int)
 
 
-def _file(picture, picture_format="PNG"):
+def _file(picture, picture_format="PNG", **options):
     file = io.BytesIO()
-    picture.save(file, picture_format)
+    picture.save(file, picture_format, **options)
     return file.getvalue()
 
 
@@ -135,11 +142,120 @@ def test_a_photo_taken_sideways_is_turned_upright():
     assert Image.open(io.BytesIO(pictures.scaled_down(file.getvalue()))).size == (20, 40)
 
 
-def test_more_pixels_than_memory_is_for_are_refused_before_they_are_decoded():
-    with pytest.raises(pictures.PictureError, match="40 megapixels"):
-        pictures.scaled_down(_file(Image.new("1", (8000, 6000))))
-    large = Image.new("L", (8000, 6000))  # a JPEG of that size is decoded small
+def test_nothing_but_the_pixels_of_a_file_is_stored():
+    exif = Image.Exif()
+    exif[0x0110] = "a camera"
+    file = _file(Image.new("RGB", (40, 20)), "PNG", exif=exif, icc_profile=b"a profile", dpi=(300, 300))
+    assert not Image.open(io.BytesIO(pictures.scaled_down(file))).info
+
+
+@pytest.mark.parametrize(
+    ("picture_format", "size", "most"),
+    [
+        ("PNG", (8000, 6000), 40),
+        ("WEBP", (4000, 3300), 13),
+        ("AVIF", (4000, 3300), 13),
+        ("TIFF", (4000, 3300), 13),
+    ],
+)
+def test_more_pixels_than_memory_is_for_are_refused_before_they_are_decoded(picture_format, size, most):
+    with pytest.raises(pictures.PictureError, match=f"at most {most} megapixels"):
+        pictures.scaled_down(_file(Image.new("L", size), picture_format, **FAST.get(picture_format, {})))
+
+
+def test_a_jpeg_of_50_megapixels_is_decoded_small():
+    large = Image.new("L", (8000, 6000))
     assert Image.open(io.BytesIO(pictures.scaled_down(_file(large, "JPEG")))).size == (1024, 768)
+
+
+def test_a_jpeg_of_several_scans_is_held_whole_and_may_be_less_large():
+    large = _file(Image.new("L", (6000, 4100)), "JPEG", progressive=True)
+    with pytest.raises(pictures.PictureError, match="at most 24 megapixels"):
+        pictures.scaled_down(large)
+    # A baseline JPEG whose first scan says that it has one component of three: the others would come in later scans.
+    file = bytearray(_file(Image.new("RGB", (5000, 5000)), "JPEG"))
+    file[file.index(b"\xff\xda") + 4] = 1
+    with pytest.raises(pictures.PictureError, match="at most 24 megapixels"):
+        pictures.scaled_down(bytes(file))
+
+
+def _tiff_of_one_tile(side):
+    """A grey TIFF of 28x28 pixels in one tile of another size, which is decoded as a whole."""
+    tile = zlib.compress(bytes(side * side))
+    # Width, height, bits, deflate, black is zero, one sample, the tile's width and height, its place and length.
+    tags = {256: 28, 257: 28, 258: 8, 259: 8, 262: 1, 277: 1, 322: side, 323: side, 324: 134, 325: len(tile)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + bytes(4) + tile
+
+
+def test_a_tiff_in_tiles_is_read_unless_a_tile_is_too_large():
+    assert Image.open(io.BytesIO(pictures.scaled_down(_tiff_of_one_tile(32)))).size == (28, 28)
+    with pytest.raises(pictures.PictureError, match="at most 13 megapixels"):
+        pictures.scaled_down(_tiff_of_one_tile(3616))
+    assert pictures.thumbnail(_tiff_of_one_tile(32))
+    assert pictures.thumbnail(_tiff_of_one_tile(3616)) is None
+
+
+def test_a_large_picture_looks_the_same_over_all_its_tiles():
+    slope = np.linspace(0, 255, 5000)[:, None] / 2 + np.linspace(0, 255, 3300) / 2
+    scaled = Image.open(io.BytesIO(pictures.scaled_down(_file(Image.fromarray(slope.astype(np.uint8))))))
+    expected = np.linspace(0, 255, scaled.height)[:, None] / 2 + np.linspace(0, 255, scaled.width) / 2
+    assert np.abs(np.asarray(scaled.convert("L"), float) - expected).max() < 3
+
+
+def _sideways():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+# Mode, format and how it is saved: what took most memory of each when a picture was converted as a whole.
+HEAVY = {
+    "animated WebP": ("RGBA", "WEBP", (3600, 3600), {"save_all": True, "append_images": 1, "lossless": True}),
+    "AVIF": ("RGBA", "AVIF", (3600, 3600), {"subsampling": "4:4:4"}),
+    "TIFF of floats": ("F", "TIFF", (3600, 3600), {"compression": "tiff_adobe_deflate"}),
+    "TIFF of one strip": (
+        "RGBA",
+        "TIFF",
+        (3600, 3600),
+        {"compression": "tiff_adobe_deflate", "strip_size": 2**30},
+    ),
+    "16 bits": ("I;16", "PNG", (6320, 6320), {}),
+    "sideways": ("RGBA", "PNG", (6320, 6320), {"exif": _sideways()}),
+    "wide": ("RGBA", "PNG", (400_000, 100), {}),
+    "progressive JPEG": ("CMYK", "JPEG", (4890, 4890), {"progressive": True, "subsampling": 0}),
+}
+MEMORY = """
+import sys
+from pathlib import Path
+from ui import pictures
+
+def peak():
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+
+file = Path(sys.argv[1]).read_bytes()
+pictures.scaled_down(Path(sys.argv[2]).read_bytes())  # loads the formats' code
+before = peak()
+pictures.scaled_down(file)
+print(peak() - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells a process's peak")
+@pytest.mark.parametrize("kind", HEAVY)
+def test_no_accepted_file_takes_more_than_about_200_mib(kind, tmp_path):
+    mode, picture_format, size, options = HEAVY[kind]
+    options = FAST.get(picture_format, {}) | options
+    if "append_images" in options:
+        options["append_images"] = [Image.new(mode, size, (9, 9, 9, 128))]
+    files = tmp_path / "large", tmp_path / "small"
+    files[0].write_bytes(_file(Image.new(mode, size), picture_format, **options))
+    files[1].write_bytes(_file(Image.new("L", (9, 9))))
+    run = subprocess.run(
+        [sys.executable, "-c", MEMORY, *files], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert float(run.stdout) < 230
 
 
 @pytest.mark.parametrize("file", [b"", b"hello", _file(Image.new("L", (40, 30)))[:-30]])
