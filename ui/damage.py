@@ -9,7 +9,6 @@ missing permission are no damage: they pass.
 """
 
 import fcntl
-import json
 import logging
 import os
 import sqlite3
@@ -43,7 +42,7 @@ def is_damage(error: BaseException) -> bool:
         # The low byte of an extended code is its kind.
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         return code in DAMAGED or str(error).startswith(DAMAGED_VALUES)
-    return isinstance(error, Damaged | json.JSONDecodeError)
+    return isinstance(error, Damaged)
 
 
 def check(connection: sqlite3.Connection, path: Path) -> None:

@@ -1,21 +1,24 @@
 """The outbox: answers and labels on local disk, until the database has them.
 
 What is shown was written here before. SQLite in WAL mode with full synchronisation: neither a killed process nor a
-power cut loses a record, and the page never waits for the database. A damaged file is replaced: ui/damage.py.
+power cut loses a record, and the page never waits for the database. A damaged file is replaced: ui/damage.py. A damaged
+record in a file that is whole is set aside when its turn comes.
 """
 
 import json
+import logging
 import sqlite3
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from ui import damage
-from ui.record import Record
+from ui.record import Record, UnreadableError
 from ui.visitor import visitor_hash
 
 BUSY_TIMEOUT_S = 5.0
@@ -24,6 +27,10 @@ MOST_RELABELLED = 1000
 # A visitor's History shows the drawings of a browser session, and of a very long one the newest.
 MOST_DRAWN = 1000
 DRAWN_KEPT_S = 30 * 86_400.0
+# What is read of a row that waits: the number that SQLite gives it, and the columns.
+ROW = "rowid, id, revision, record, drawing"
+# Of a damaged record, for the log: an error may quote all of it.
+LONGEST_REASON = 200
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS waiting (
@@ -68,6 +75,9 @@ DELETE FROM drawn;
 COMMIT;
 PRAGMA wal_checkpoint(TRUNCATE);
 """
+
+
+log = logging.getLogger(__name__)
 
 
 class NotKept(Exception):  # noqa: N818  it reads as what happened
@@ -150,11 +160,14 @@ class Outbox:
             return _waiting(connection, ids)
 
     def oldest(self, limit: int) -> list[Record]:
-        """Up to `limit` records, the longest waiting first."""
-        with self._transaction("DEFERRED") as connection:
-            return _records(
-                connection.execute("SELECT record, drawing FROM waiting ORDER BY since LIMIT ?", (limit,))
-            )
+        """Up to `limit` records, the longest waiting first. Those that cannot be read are set aside, as by `reject`."""
+        while True:
+            with self._transaction("DEFERRED") as connection:
+                rows = connection.execute(f"SELECT {ROW} FROM waiting ORDER BY since LIMIT ?", (limit,))  # noqa: S608
+                records, unreadable = _read(rows)
+            if not unreadable:
+                return records
+            self._set_aside(unreadable)
 
     def delivered(self, records: Sequence[Record]) -> None:
         """Forget records that the database has, unless a newer revision came meanwhile."""
@@ -183,6 +196,21 @@ class Outbox:
             connection.execute(
                 "DELETE FROM waiting WHERE id = ? AND revision = ?", (str(record.id), record.revision)
             )
+
+    def _set_aside(self, unreadable: Mapping[int, str]) -> None:
+        """The same for rows that hold no record, by their numbers, each with the reason: they are kept as they are."""
+        with self._transaction("IMMEDIATE") as connection:
+            for row, reason in unreadable.items():
+                connection.execute(
+                    """
+                    INSERT OR REPLACE INTO rejected
+                    SELECT coalesce(id, ''), revision, record, drawing, ? FROM waiting WHERE rowid = ?
+                    """,
+                    (reason, row),
+                )
+                connection.execute("DELETE FROM waiting WHERE rowid = ?", (row,))
+        for reason in unreadable.values():
+            log.error("a row of the outbox was rejected and set aside: %s", reason)
 
     def waiting_seconds(self) -> float:
         """How long the oldest record has been waiting; 0 when none is."""
@@ -230,7 +258,7 @@ class Outbox:
     def _not_kept(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError, damage.Damaged, json.JSONDecodeError) as error:
+        except (sqlite3.Error, OSError, damage.Damaged) as error:
             raise NotKept(f"The outbox '{self._path}' cannot be used: {error}.") from error
 
     def _connected(self, held: ExitStack) -> sqlite3.Connection:
@@ -285,12 +313,13 @@ class Outbox:
 
 
 def _waiting(connection: sqlite3.Connection, ids: Sequence[UUID]) -> list[Record]:
-    return _records(
+    records, _ = _read(
         connection.execute(
-            "SELECT record, drawing FROM waiting WHERE id IN (SELECT value FROM json_each(?))",
+            f"SELECT {ROW} FROM waiting WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608
             (json.dumps([str(drawing_id) for drawing_id in ids]),),
         )
     )
+    return records
 
 
 def _owner(connection: sqlite3.Connection, drawing_id: UUID) -> str | None:
@@ -319,5 +348,18 @@ def _is_foreign(connection: sqlite3.Connection, record: Record) -> bool:
     return bool(foreign)
 
 
-def _records(rows: sqlite3.Cursor) -> list[Record]:
-    return [Record.from_json(text, drawing) for text, drawing in rows]
+def _read(rows: Iterable[tuple[Any, ...]]) -> tuple[list[Record], dict[int, str]]:
+    """The records in rows of ROW, and for those that hold none the number of the row and the reason."""
+    records, unreadable = [], {}
+    for number, drawing_id, revision, text, drawing in rows:
+        try:
+            record = Record.from_json(text, drawing)
+        except UnreadableError as error:
+            reason = " ".join(str(error).split())[:LONGEST_REASON]
+            unreadable[number] = f"the record of drawing {drawing_id} cannot be read: {reason}"
+            continue
+        if (str(record.id), record.revision) == (drawing_id, revision):
+            records.append(record)
+        else:
+            unreadable[number] = f"the record of drawing {drawing_id} is that of another row"
+    return records, unreadable

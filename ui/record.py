@@ -3,7 +3,13 @@
 import json
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
+from types import UnionType
+from typing import Any, get_args, get_type_hints
 from uuid import UUID, uuid5
+
+
+class UnreadableError(ValueError):
+    """A text that is not a record's; the message says what is wrong."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +48,32 @@ class Record:
 
     @classmethod
     def from_json(cls, text: str, drawing: bytes) -> "Record":
-        """What `to_json` wrote, with its drawing."""
-        content = json.loads(text)
-        for name in ("created_at", "labelled_at"):
-            if content[name] is not None:
-                content[name] = datetime.fromisoformat(content[name])
-        return cls(**content | {"id": UUID(content["id"]), "drawing": drawing})
+        """What `to_json` wrote, with its drawing. Raises UnreadableError for anything else."""
+        try:
+            content = json.loads(text)
+            for name in ("created_at", "labelled_at"):
+                if content[name] is not None:
+                    content[name] = datetime.fromisoformat(content[name])
+            record = cls(**content | {"id": UUID(content["id"]), "drawing": drawing})
+            record._refuse_other_types()
+            f"{record.model_version}{record.visitor}".encode()  # PostgreSQL takes no lone surrogate
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise UnreadableError(f"{type(error).__name__}: {error}") from None
+        return record
+
+    def _refuse_other_types(self) -> None:
+        for name, kind in get_type_hints(Record).items():
+            if not _is_of(kind, value := getattr(self, name)):
+                raise TypeError(f"{name} is a {type(value).__name__}")
+
+
+def _is_of(kind: Any, value: object) -> bool:
+    """Whether a value is of the type of its field; a whole number is a float too, and True is no number."""
+    if isinstance(kind, UnionType):
+        return any(_is_of(one, value) for one in get_args(kind))
+    if kind == list[float]:
+        return isinstance(value, list) and all(_is_of(float, item) for item in value)
+    return type(value) is kind or (kind is float and type(value) is int)
 
 
 def own_id(drawing_id: UUID, visitor_hash: str) -> UUID:

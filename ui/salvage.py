@@ -183,6 +183,6 @@ def _is_whole(row: Mapping[str, Any], kinds: Mapping[str, str]) -> bool:
         UUID(row["id"])
         if "record" in row and json.loads(row["record"])["id"] != row["id"]:
             return False
-    except (ValueError, TypeError, LookupError, AttributeError):
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return False
     return all(isinstance(row[name], TYPES[kind]) for name, kind in kinds.items())

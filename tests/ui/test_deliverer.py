@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg_pool import PoolTimeout
 
-from tests.ui.test_outbox import LABELLED, RECORD
+from tests.ui.test_outbox import DAMAGED, LABELLED, RECORD, damage_record
 from ui import deliverer
 from ui.record import FOREIGN, UPSERT
 
@@ -147,6 +147,17 @@ def test_a_refused_record_is_set_aside_and_the_others_go_on(outbox, database, ca
     assert database.rows.keys() == {record.id for record in good}
     [message] = [record.message for record in caplog.records if "rejected" in record.message]
     assert message == f"drawing {bad.id} was rejected and set aside: violates a check constraint"
+
+
+def test_damaged_records_are_set_aside_and_the_others_go_on(tmp_path, outbox, database):
+    good, bad = _records(3), _records(len(DAMAGED))
+    for record in (good[0], *bad, *good[1:]):
+        outbox.put(record)
+    for record, damage in zip(bad, DAMAGED.values(), strict=True):
+        damage_record(tmp_path / "outbox" / "outbox.sqlite3", record, damage)
+    with _running(outbox, database):
+        _eventually(lambda: database.rows.keys() == {record.id for record in good})
+        _eventually(lambda: outbox.waiting_seconds() == 0)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import sqlite3
@@ -377,3 +378,70 @@ def test_a_move_of_the_cookies_that_is_broken_off_loses_none(tmp_path, monkeypat
     outbox = Outbox(path)
     assert outbox.drawn_by(ONE) == [RECORD.id]
     outbox.close()
+
+
+def _with(**changes):
+    return lambda content: json.dumps(content | changes)
+
+
+# What is made of a record: nothing that SQLite's check of the file notices.
+DAMAGED = {
+    "another key": lambda content: json.dumps(content).replace("created_at", "creatad_at"),
+    "a further key": _with(new_column=1),
+    "a list": lambda _: "[1, 2]",
+    "a number": lambda _: "5",
+    "cut off": lambda content: json.dumps(content)[:-5],
+    "nested too deeply": lambda _: "[" * 100_000,
+    "an integer too long to read": lambda _: "1" * 5000,
+    "a dict as prediction": _with(prediction={"a": 1}),
+    "a truth as prediction": _with(prediction=True),
+    "a text as a probability": _with(probabilities=["0.1"] * 10),
+    "a bad date": _with(created_at="20z6-01-02"),
+    "no date": _with(created_at=None),
+    "a number as date": _with(created_at=5),
+    "half a character": _with(model_version="\ud800"),
+    "no id": _with(id="x"),
+    "a number as id": _with(id=5),
+    "another's id": _with(id=str(uuid.UUID(int=3))),
+    "another revision": _with(revision=2),
+}
+
+
+def damage_record(path, record, damage):
+    """Overwrite what waits of a record; the text that is there then."""
+    text = damage(json.loads(record.to_json()))
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE waiting SET record = ? WHERE id = ?", (text, str(record.id)))
+        assert connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+    connection.close()
+    return text
+
+
+@pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_record_is_set_aside_as_it_is_and_the_others_go_on(outbox, tmp_path, damage, caplog):
+    path, other = tmp_path / "outbox" / "outbox.sqlite3", replace(RECORD, id=uuid.UUID(int=2))
+    for record in (RECORD, other):
+        outbox.put(record)
+    text = damage_record(path, RECORD, damage)
+
+    assert outbox.waiting([RECORD.id, other.id]) == [other]
+    assert outbox.label(RECORD.id, 1, delivered=lambda: None) is None
+    assert outbox.oldest(1) == [other]
+    with sqlite3.connect(path) as connection:
+        [(drawing_id, revision, kept, drawing, reason)] = connection.execute("SELECT * FROM rejected")
+    connection.close()
+    assert (drawing_id, revision, kept, drawing) == (str(RECORD.id), 1, text, RECORD.drawing)
+    assert reason.startswith(f"the record of drawing {RECORD.id} ")
+    assert len(reason) < 300
+    assert caplog.messages == [f"a row of the outbox was rejected and set aside: {reason}"]
+    assert list(path.parent.glob("*.damaged-*")) == []
+
+
+def test_a_row_whose_other_values_are_damaged_is_set_aside_too(outbox, tmp_path):
+    outbox.put(RECORD)
+    for column, value in (("drawing", "a text"), ("record", b"bytes"), ("id", None)):
+        with sqlite3.connect(tmp_path / "outbox" / "outbox.sqlite3") as connection:
+            outbox.put(replace(RECORD, id=uuid.uuid4()))
+            connection.execute(f"UPDATE waiting SET {column} = ? WHERE id <> ?", (value, str(RECORD.id)))  # noqa: S608
+        connection.close()
+        assert outbox.oldest(10) == [RECORD]
