@@ -8,12 +8,14 @@ import hashlib
 import json
 import os
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import settings
 from ops.errors import OpsError
+from ops.files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -71,19 +73,27 @@ class System:
     def running_or_configured(cls) -> "System":
         """The system as `up` last started it, else as the settings describe it.
 
-        `make up GATEWAY_PORT=9000` is answered by a plain `make status`: the ports in force are recorded.
+        `make up GATEWAY_PORT=9000` is answered by a plain `make status`: the ports in force are recorded. Where that
+        record is damaged, a line on stderr says so, and the settings count.
         """
         configured = cls.from_settings()
         try:
             record = json.loads(configured._record.read_text(encoding="utf-8"))
+            return cls(
+                state=configured.state,
+                model_store=Path(record["model_store"]),
+                gateway_host=str(record["gateway_host"]),
+                gateway_port=settings.port(record["gateway_port"]),
+            )
         except FileNotFoundError:
             return configured
-        return cls(
-            state=configured.state,
-            model_store=Path(record["model_store"]),
-            gateway_host=record["gateway_host"],
-            gateway_port=record["gateway_port"],
-        )
+        except (OSError, ValueError, TypeError, LookupError, OverflowError, RecursionError):
+            print(
+                f"{configured._record} is damaged, so the ports of the running system are unknown. The settings are "
+                f"used: GATEWAY_PORT={configured.gateway_port}. To write the file again run: make down, then make up",
+                file=sys.stderr,
+            )
+            return configured
 
     def record(self) -> None:
         """Write down what `running_or_configured` reads."""
@@ -92,7 +102,7 @@ class System:
             "gateway_host": self.gateway_host,
             "gateway_port": self.gateway_port,
         }
-        self._record.write_text(json.dumps(record) + "\n", encoding="utf-8")
+        write_whole(self._record, json.dumps(record) + "\n")
 
     def make_folders(self) -> None:
         """Create the folders of this system; secrets, drawings and sockets are the owner's alone. Raises OpsError."""

@@ -4,12 +4,12 @@
 """
 
 import json
-import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ops.errors import OpsError
+from ops.files import write_whole
 
 # The version that git holds as a checkpoint; the first `make up` archives and serves it.
 RELEASED = "1.3"
@@ -77,12 +77,7 @@ class Versions:
 
     def write(self, path: Path) -> None:
         """Replace the file whole: a reader sees the old state or the new one."""
-        unfinished = path.with_suffix(".unfinished")
-        with unfinished.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(self)) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        write_whole(path, json.dumps(asdict(self)) + "\n")
 
     def served(self) -> list[str]:
         """Every version that answers, the default first."""

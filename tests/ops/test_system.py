@@ -32,6 +32,52 @@ def test_the_system_as_it_was_started_is_found_again(system, monkeypatch):
     assert System.running_or_configured() == system
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"\0" * 80,
+        b"\xff",
+        b"[]",
+        b"5",
+        b"{}",
+        b"[" * 100_000,
+        b'{"model_store": 5, "gateway_host": "127.0.0.1", "gateway_port": 8000}',
+        b'{"model_store": "/m", "gateway_host": "127.0.0.1", "gateway_port": "x"}',
+        b'{"model_store": "/m", "gateway_host": "127.0.0.1", "gateway_port": 1e999}',
+        b'{"model_store": "/m", "gateway_host": "127.0.0.1", "gateway_port": 70000}',
+    ],
+)
+def test_where_the_record_of_the_start_is_damaged_one_line_says_so_and_the_settings_count(
+    system, monkeypatch, capsys, content
+):
+    monkeypatch.setenv("STATE_DIR", str(system.state))
+    monkeypatch.setenv("GATEWAY_PORT", str(system.gateway_port))
+    system.record()
+    system._record.write_bytes(content)
+    assert System.running_or_configured() == System.from_settings()
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith(f"{system._record} is damaged, so the ports")
+    system.record()
+    assert System.running_or_configured() == system
+    assert capsys.readouterr().err == ""
+
+
+def test_a_record_of_the_start_that_cannot_be_written_whole_leaves_the_earlier_one(system, monkeypatch):
+    monkeypatch.setenv("STATE_DIR", str(system.state))
+    system.record()
+
+    def fail(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="no space left"):
+        dataclasses.replace(system, gateway_port=1234).record()
+    assert System.running_or_configured() == system
+
+
 def test_two_systems_share_no_socket_folder(system):
     other = dataclasses.replace(system, state=system.state.with_name("other"))
     assert other.sockets != system.sockets
