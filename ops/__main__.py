@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dotenv import load_dotenv
 
 from ops import lock, postgres
-from ops.backup import backup
+from ops.backup import backup, backup_as_is
 from ops.down import down
 from ops.environment import remove_secrets
 from ops.errors import told
@@ -65,6 +65,7 @@ COMMANDS = {
     "backup": Command(backup, 1),
     "restore": Command(restore, 1),
     # What ops/containers.sh asks for.
+    "backup-as-is": Command(backup_as_is, 1),
     "check-backup": Command(check, 1),
     "migrate": Command(postgres.migrate),
     "schema-version": Command(lambda system: print(postgres.schema_version(system))),

@@ -1,12 +1,15 @@
 """What is in an archive, read without trusting it: it may be cut off, flipped, encrypted or no archive at all."""
 
 import json
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from ops.management import MODEL
 
 MANIFEST = "MAR-INF/MANIFEST.json"
 PROVENANCE = "provenance.json"
@@ -22,7 +25,16 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     # RuntimeError is for what is encrypted, and its NotImplementedError for a compression that is not known.
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, KeyError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        OSError,
+        EOFError,
+        RuntimeError,
+        KeyError,
+        ValueError,
+        struct.error,
+    ) as error:
         raise DamagedError(type(error).__name__) from None
 
 
@@ -47,3 +59,17 @@ def refuse_damaged(path: Path) -> None:
         broken = archive.testzip()
     if broken:
         raise DamagedError(f"wrong checksum of {broken}")
+
+
+def refuse_unusable(path: Path, version: str) -> None:
+    """Raise DamagedError, which names the archive, unless all of it can be read and it is of the model and version."""
+    try:
+        refuse_damaged(path)
+        model = read_json(path, MANIFEST).get("model")
+    except DamagedError as error:
+        raise DamagedError(f"{path} is damaged: {error}") from None
+    named = (
+        (model.get("modelName"), model.get("modelVersion")) if isinstance(model, dict) else ("no", "model")
+    )
+    if named != (MODEL, version):
+        raise DamagedError(f"{path} contains {named[0]} {named[1]}, not {MODEL} {version}")

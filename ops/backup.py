@@ -1,6 +1,7 @@
 """Everything that cannot be made again, in one file: the drawings with their labels, the archives, the versions.
 
     backup(system, "backups/today.tar")      # ops/restore.py puts it back
+    backup_as_is(system, "backups/as-is.tar")  # also with an archive that is damaged, before a restore replaces it
 
 Without a name it makes one of the time. "-" is the standard output, as ops/containers.sh uses it.
 
@@ -22,9 +23,10 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ops import postgres
+from ops.archives import DamagedError, refuse_unusable
 from ops.errors import OpsError
 from ops.system import System
-from ops.versions import Versions, archive_name
+from ops.versions import Versions, archive_name, archived_version
 
 FOLDER = Path("backups")
 STREAM = "-"
@@ -35,7 +37,14 @@ ARCHIVES = PurePosixPath("model_store")
 
 
 def backup(system: System, name: str) -> None:
-    """Write the tar, whole or not at all. Raises OpsError."""
+    """Write the tar, whole or not at all. Raises OpsError, also where an archive is missing or cannot be used."""
+    _refuse_missing_archives(system, Versions.read(system.versions))
+    _refuse_unusable_archives(system)
+    backup_as_is(system, name)
+
+
+def backup_as_is(system: System, name: str) -> None:
+    """The same with the archives that there are: a restore may be what repairs them. Raises OpsError."""
     if name == STREAM:
         _write(system, sys.stdout.buffer)
         return
@@ -79,12 +88,11 @@ def _write(system: System, output: IO[bytes]) -> None:
     versions = replace(
         Versions.read(system.versions), candidate=None
     )  # of a command that is not running later
-    _refuse_missing_archives(system, versions)
     with scratch_folder(system) as folder:
         dump = folder / DUMP
         _dump(system, dump)
         files: dict[str, Path | bytes] = {DUMP: dump}
-        for archive in sorted(system.model_store.glob("mnist-*.mar")):
+        for archive in _archives(system):
             files[str(ARCHIVES / archive.name)] = archive
         versions.write(folder / VERSIONS)
         files[VERSIONS] = folder / VERSIONS
@@ -103,6 +111,22 @@ def _refuse_missing_archives(system: System, versions: Versions) -> None:
                 f"{archive} is missing, but {system.versions} names version {version}: no backup is made. "
                 f"Put the archive back, for example: make pull VERSION={version}"
             )
+
+
+def _refuse_unusable_archives(system: System) -> None:
+    for archive in _archives(system):
+        version = archived_version(archive)
+        try:
+            refuse_unusable(archive, version)
+        except DamagedError as error:
+            raise OpsError(
+                f"{error}. No backup is made. Delete the archive or replace it, for example: "
+                f"make pull VERSION={version}"
+            ) from None
+
+
+def _archives(system: System) -> list[Path]:
+    return sorted(system.model_store.glob("mnist-*.mar"))
 
 
 def _dump(system: System, dump: Path) -> None:

@@ -121,7 +121,7 @@ backup() {
   local file
   file=${1:-$BACKUPS/mnist-$(date -u +%Y%m%d-%H%M%S).tar}
   mkdir -p "$(dirname "$file")"
-  (umask 077 && ops backup - >"$file.unfinished") || { rm -f "$file.unfinished"; exit 1; }
+  (umask 077 && ops "${2:-backup}" - >"$file.unfinished") || { rm -f "$file.unfinished"; exit 1; }
   mv "$file.unfinished" "$file"
   say "$file: $(du -h "$file" | cut -f 1) of drawings, archives and versions"
 }
@@ -132,7 +132,7 @@ restore() {
   ops check-backup - <"$1"
   local saved
   saved=$BACKUPS/before-restore-$(date -u +%Y%m%d-%H%M%S).tar
-  backup "$saved"
+  backup "$saved" backup-as-is
   ops restore - <"$1"
   # An archive of the same name may have another content now.
   docker compose up --detach --wait --no-deps --no-build --force-recreate torchserve

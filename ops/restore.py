@@ -27,11 +27,12 @@ import psycopg
 from psycopg import sql
 
 from ops import lock, postgres, supervisor
-from ops.backup import ARCHIVES, CONTENTS, DUMP, STREAM, VERSIONS, backup, digest, scratch_folder, timed
+from ops.archives import DamagedError, refuse_unusable
+from ops.backup import ARCHIVES, CONTENTS, DUMP, STREAM, VERSIONS, backup_as_is, digest, scratch_folder, timed
 from ops.errors import OpsError, UsageError
 from ops.reload import reload
 from ops.system import System
-from ops.versions import VERSION_FORM, Versions, archive_name
+from ops.versions import VERSION_FORM, Versions, archive_name, archived_version
 
 NOTHING_RESTORED = "nothing is restored"
 # The database of the backup until it is complete, and the present one after that.
@@ -99,7 +100,9 @@ def _opened(system: System, name: str) -> Iterator[Backup]:
                 _unpack(file, folder)
         except OSError as error:
             raise UsageError(f"FILE '{name}' cannot be read: {error.strerror}") from None
-        yield Backup(folder, _versions(folder), _migrations(system, folder))
+        wanted = Backup(folder, _versions(folder), _migrations(system, folder))
+        _refuse_unusable_archives(wanted)
+        yield wanted
 
 
 def _unpack(source: IO[bytes], folder: Path) -> None:
@@ -150,6 +153,15 @@ def _versions(folder: Path) -> Versions:
     return versions
 
 
+def _refuse_unusable_archives(wanted: Backup) -> None:
+    for archive in wanted.archives:
+        try:
+            refuse_unusable(archive, archived_version(archive))
+        except DamagedError as error:
+            said = str(error).removeprefix(f"{archive.parent}/")  # without the folder of this run
+            raise OpsError(f"In the backup {said}: {NOTHING_RESTORED}.") from None
+
+
 def _migrations(system: System, folder: Path) -> list[Path]:
     """The migrations that a backup's database had. Raises OpsError where this checkout does not know them."""
     dump = folder / DUMP
@@ -184,7 +196,7 @@ def _exchange(system: System, wanted: Backup, saved: Path) -> list[Path]:
                 _make_database(system, wanted)
                 changed = _copy_archives(system, wanted)
                 if not system.in_containers:  # there ops/containers.sh has done it
-                    backup(system, str(saved))
+                    backup_as_is(system, str(saved))
                 _rename_databases(connection)
             except BaseException:
                 _clean_up(connection)

@@ -21,9 +21,9 @@ import psutil
 
 import settings
 from ops import lock, supervisor
-from ops.archives import MANIFEST, DamagedError, read_json, refuse_damaged
+from ops.archives import DamagedError, refuse_unusable
 from ops.errors import OpsError, UsageError
-from ops.management import MODEL, Management, ManagementError
+from ops.management import Management, ManagementError
 from ops.reload import reload
 from ops.selfcheck import CheckError, check
 from ops.system import System
@@ -180,15 +180,9 @@ def _refuse_archive(path: Path, version: str) -> None:
     if not path.is_file():
         raise CheckError(f"there is no {path} (make archive VERSION={version})")
     try:
-        refuse_damaged(path)
-        model = read_json(path, MANIFEST).get("model")
+        refuse_unusable(path, version)
     except DamagedError as error:
-        raise CheckError(f"{path} is damaged: {error}") from None
-    named = (
-        (model.get("modelName"), model.get("modelVersion")) if isinstance(model, dict) else ("no", "model")
-    )
-    if named != (MODEL, version):
-        raise CheckError(f"{path} contains {named[0]} {named[1]}, not {MODEL} {version}")
+        raise CheckError(str(error)) from None
 
 
 def _refuse_little_memory() -> None:

@@ -65,6 +65,10 @@ class Versions:
     def _refuse_wrong_shares(self) -> None:
         shares = self.split or {}
         for version, share in shares.items():
+            if version == self.default:
+                raise ValueError(
+                    f"'split' names version {version}, which is the default: it gets what is left"
+                )
             if not LEAST_SHARE <= round(share, SHARE_DIGITS) <= 1 - LEAST_SHARE:
                 raise ValueError(
                     f"'split' gives version {version} the share {share:g}, which is not between {LEAST_SHARE} and "
@@ -91,6 +95,11 @@ class Versions:
 def archive_name(version: str) -> str:
     """The archive of a version, a file name in the model store."""
     return f"mnist-{version}.mar"
+
+
+def archived_version(archive: Path) -> str:
+    """The version that the name of an archive states."""
+    return archive.stem.removeprefix("mnist-")
 
 
 def in_order(version: str) -> tuple[list[int], bool, str]:

@@ -1,8 +1,10 @@
 """A system of the tests' own, with nothing started, and one with PostgreSQL alone."""
 
+import json
 import shutil
 import signal
 import subprocess
+import zipfile
 from contextlib import contextmanager
 
 import psycopg
@@ -10,6 +12,7 @@ import pytest
 from psycopg import sql
 
 from ops import backup, postgres, secrets
+from ops.archives import MANIFEST
 from ops.system import System
 from ops.versions import RELEASED, archive_name
 from tests.system.running import eventually, first_port
@@ -20,6 +23,16 @@ INSERT = """
     SELECT gen_random_uuid(), now(), 7, 0.9, array_fill(0.1::real, ARRAY[10]), true, 0.9, '1.0', 3.5, 'png', 1
     FROM generate_series(1, 3)
 """
+
+
+def write_archive(folder, version, model="mnist", **files):
+    """An archive that says which version it is, and has no model."""
+    path = folder / archive_name(version)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(MANIFEST, json.dumps({"model": {"modelName": model, "modelVersion": version}}))
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
 
 
 @contextmanager
@@ -80,7 +93,7 @@ def server(tmp_path, postgresql):
 def drawn(server):
     """A server whose database has three drawings; how many there are."""
     postgres.migrate(server)
-    (server.model_store / archive_name(RELEASED)).write_bytes(b"an archive")
+    write_archive(server.model_store, RELEASED)
     with psycopg.connect(postgres.owner_url(server)) as connection:
         connection.execute(INSERT)
 

@@ -8,6 +8,7 @@ import pytest
 from ops import backup
 from ops.errors import OpsError
 from ops.versions import RELEASED, Versions, archive_name
+from tests.ops.conftest import write_archive
 
 
 def test_a_backup_holds_all_of_it_and_is_its_owners_alone(server, kept, capsys):
@@ -19,7 +20,10 @@ def test_a_backup_holds_all_of_it_and_is_its_owners_alone(server, kept, capsys):
             "contents.json",
         ]
         assert json.load(tar.extractfile("versions.json"))["default"] == RELEASED
-        assert tar.extractfile(f"model_store/{archive_name(RELEASED)}").read() == b"an archive"
+        assert (
+            tar.extractfile(f"model_store/{archive_name(RELEASED)}").read()
+            == (server.model_store / archive_name(RELEASED)).read_bytes()
+        )
     assert kept.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in kept.parent.iterdir()] == ["kept.tar"]
     assert list(server.run.glob("backup-*")) == []
@@ -27,7 +31,7 @@ def test_a_backup_holds_all_of_it_and_is_its_owners_alone(server, kept, capsys):
 
 def test_without_the_database_there_is_no_backup(system, tmp_path):
     (system.secrets / "database_owner_password").write_text("a-password")
-    (system.model_store / archive_name(RELEASED)).touch()
+    write_archive(system.model_store, RELEASED)
     with pytest.raises(OpsError, match=r"pg_dump failed: .* Is the database running\? See: make status"):
         backup.backup(system, str(tmp_path / "kept.tar"))
     assert list(tmp_path.glob("kept*")) == []
@@ -43,6 +47,20 @@ def test_a_version_without_its_archive_is_named_and_nothing_is_written(server, d
     ):
         backup.backup(server, str(tmp_path / "kept.tar"))
     assert list(tmp_path.glob("kept*")) == []
+
+
+def test_an_archive_that_cannot_be_used_is_named_and_nothing_is_written(server, drawn, tmp_path):
+    archive = server.model_store / archive_name("1.4")
+    for content, said in (
+        (b"no zip", r"is damaged: BadZipFile"),
+        (b"", r"is damaged: BadZipFile"),
+        (write_archive(tmp_path, "1.5").read_bytes(), r"contains mnist 1\.5, not mnist 1\.4"),
+        (write_archive(tmp_path, "1.4", "other").read_bytes(), r"contains other 1\.4, not mnist 1\.4"),
+    ):
+        archive.write_bytes(content)
+        with pytest.raises(OpsError, match=rf"mnist-1\.4\.mar {said}\. No backup is made\. Delete"):
+            backup.backup(server, str(tmp_path / "kept.tar"))
+        assert list(tmp_path.glob("kept*")) == []
 
 
 def test_the_candidate_of_a_command_that_runs_is_not_kept(server, drawn, tmp_path):

@@ -14,6 +14,7 @@ from psycopg import sql
 from ops import backup, postgres, restore, secrets
 from ops.errors import OpsError, UsageError
 from ops.versions import RELEASED, Versions, archive_name
+from tests.ops.conftest import write_archive
 from tests.system.running import first_port
 
 ARCHIVE = f"model_store/{archive_name(RELEASED)}"
@@ -110,6 +111,8 @@ WRONG_PARTS = [
     ({backup.DUMP: b""}, r"database\.dump in the backup cannot be read: pg_restore"),
     ({backup.DUMP: None}, r"database\.dump is damaged in the backup"),
     ({backup.VERSIONS: None}, r"versions\.json is damaged in the backup"),
+    ({ARCHIVE: b"no zip"}, r"In the backup mnist-\S+\.mar is damaged: BadZipFile"),
+    ({"model_store/mnist-7.4.mar": b""}, r"In the backup mnist-7\.4\.mar is damaged: BadZipFile"),
 ]
 
 
@@ -123,6 +126,33 @@ def test_a_part_that_is_wrong_is_named_and_all_is_as_before(server, state, kept,
         assert len(str(raised.value).splitlines()) == 1
         assert state() == before
         assert not (tmp_path / "saved").exists()
+
+
+def test_an_archive_of_another_version_or_with_damage_inside_is_refused(server, state, kept, tmp_path):
+    before, whole = state(), _files(kept)
+    other = write_archive(tmp_path, "7.5").read_bytes()
+    flipped = write_archive(tmp_path, "7.4", weights="w" * 100).read_bytes().replace(b"w" * 100, b"v" * 100)
+    for content, said in (
+        (other, r"contains mnist 7\.5, not mnist 7\.4"),
+        (flipped, r"is damaged: wrong checksum of weights|is damaged: BadZipFile"),
+    ):
+        files = whole | {"model_store/mnist-7.4.mar": content}
+        with pytest.raises(OpsError, match=rf"In the backup mnist-7\.4\.mar ({said}): nothing is restored"):
+            restore.check(server, _tar(tmp_path / "bad.tar", files))
+        with pytest.raises(OpsError, match="nothing is restored"):
+            restore.restore(server, _tar(tmp_path / "bad.tar", files))
+        assert state() == before
+
+
+def test_a_restore_replaces_an_archive_that_is_damaged_or_missing(server, kept):
+    archive = server.model_store / archive_name(RELEASED)
+    whole = archive.read_bytes()
+    archive.write_bytes(b"no zip")
+    restore.restore(server, str(kept))
+    assert archive.read_bytes() == whole
+    archive.unlink()
+    restore.restore(server, str(kept))
+    assert archive.read_bytes() == whole
 
 
 def test_a_file_that_the_contents_do_not_list_is_refused(server, state, kept):
@@ -191,8 +221,9 @@ def test_a_restore_and_the_way_back(server, drawn, state, kept, capsys):
         connection.execute("UPDATE predictions SET true_label = 7, labelled_at = now(), revision = 2")
         connection.execute(sql.SQL("COMMENT ON TABLE predictions IS 'of before'"))
     _draw(server, 2)
-    (server.model_store / archive_name(RELEASED)).write_bytes(b"another archive")
-    (server.model_store / archive_name("1.4")).write_bytes(b"a later one")
+    of_before = (server.model_store / archive_name(RELEASED)).read_bytes()
+    write_archive(server.model_store, RELEASED, more="another archive")
+    write_archive(server.model_store, "1.4")
     Versions("1.4", previous=RELEASED).write(server.versions)
     rows, archives, versions, databases, roles = state()
     capsys.readouterr()
@@ -201,7 +232,7 @@ def test_a_restore_and_the_way_back(server, drawn, state, kept, capsys):
     said = capsys.readouterr().out.splitlines()
     assert drawn() == 3
     assert Versions.read(server.versions) == Versions(RELEASED)
-    assert (server.model_store / archive_name(RELEASED)).read_bytes() == b"an archive"
+    assert (server.model_store / archive_name(RELEASED)).read_bytes() == of_before
     assert state()[3:] == (databases, roles)
     assert (
         said[1]
