@@ -120,7 +120,14 @@ def _unpack(source: IO[bytes], folder: Path) -> None:
                 unpacked.add(str(name))
         digests = json.loads((folder / CONTENTS).read_text(encoding="ascii"))
         wrong = [name for name in unpacked - {CONTENTS} if digests.get(name) != digest(folder / name)]
-    except (tarfile.TarError, FileNotFoundError, EOFError, ValueError, AttributeError) as error:
+    except (
+        tarfile.TarError,
+        FileNotFoundError,
+        EOFError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise OpsError(
             f"FILE is not a complete backup ({type(error).__name__}): {NOTHING_RESTORED}. Make one: make backup"
         ) from None

@@ -67,11 +67,15 @@ def _write_once(path: Path) -> bool:
 
 
 def _read(path: Path) -> str | None:
-    """The password in a file; None where it holds none."""
+    """The password in a file; None where it holds none. Raises OpsError where no such file can be, as for a folder."""
     try:
         password = path.read_text(encoding="ascii").strip()
     except (FileNotFoundError, UnicodeDecodeError):
         return None
+    except OSError as error:
+        raise OpsError(
+            f"{path} cannot be read: {error.strerror}. It should be a file with a password, readable by its owner."
+        ) from None
     return password if PASSWORD.fullmatch(password) else None
 
 

@@ -106,11 +106,10 @@ class System:
 
     def make_folders(self) -> None:
         """Create the folders of this system; secrets, drawings and sockets are the owner's alone. Raises OpsError."""
-        self.state.mkdir(parents=True, exist_ok=True)
-        for folder in (self.logs, self.run):
-            folder.mkdir(exist_ok=True)
+        for folder in (self.state, self.logs, self.run):
+            _make_folder(folder, 0o777)
         for folder in (self.secrets, self.outbox.parent, self.sockets):
-            folder.mkdir(mode=0o700, exist_ok=True)
+            _make_folder(folder, 0o700)
             if folder == self.sockets and (folder.is_symlink() or folder.stat().st_uid != os.geteuid()):
                 raise OpsError(f"{folder} belongs to somebody else. Remove it, then run the command again.")
             folder.chmod(0o700)  # one of an earlier version may be open
@@ -252,6 +251,15 @@ class System:
     def python(self, environment: str) -> Path:
         """The interpreter of one of the environments that `make` creates: ops, page, serve or train."""
         return ROOT / ".venv" / environment / "bin" / "python"
+
+
+def _make_folder(folder: Path, mode: int) -> None:
+    try:
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    except OSError as error:
+        raise OpsError(
+            f"The folder {folder} cannot be made: {error.strerror}. Remove or rename what is in its place."
+        ) from None
 
 
 def ports(system: System) -> Iterable[tuple[str, int]]:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import psutil
 
 from ops import gateway, leftovers, postgres, secrets, supervisor
-from ops.errors import OpsError
+from ops.errors import OpsError, UsageError
 from ops.parts import PARTS, Part
-from ops.ports import listening_hosts, why_not_bound
+from ops.ports import LAST, OF_A_SYSTEM, listening_hosts, why_not_bound
 from ops.system import ROOT, System, ports
 from ops.versions import RELEASED, Versions, archive_name
 
@@ -95,6 +95,11 @@ def _version_to_archive(system: System) -> str | None:
 
 
 def _refuse_taken_ports(system: System) -> None:
+    if system.gateway_port > (highest := LAST - OF_A_SYSTEM + 1):
+        raise UsageError(
+            f"GATEWAY_PORT={system.gateway_port} leaves no room for the other parts: they take ports of the eight "
+            f"above it, and the last port is {LAST}. Choose {highest} or lower, for example: make up GATEWAY_PORT=8000"
+        )
     # A process that was just ended lets go of its port a moment after it is gone.
     deadline = time.monotonic() + PORT_RELEASE_S
     public = listening_hosts(system.gateway_host)

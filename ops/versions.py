@@ -39,6 +39,10 @@ class Versions:
             return cls.parse(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return cls(default=RELEASED)
+        except OSError as error:
+            raise OpsError(
+                f"{path} cannot be read: {error.strerror}. Without it {RELEASED} is served."
+            ) from None
         except ValueError as error:
             example = json.dumps(asdict(cls(default=RELEASED)))
             raise OpsError(
@@ -53,7 +57,14 @@ class Versions:
             versions = cls(**json.loads(text))
             versions._refuse_wrong_names()
             versions._refuse_wrong_shares()
-        except (json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError, RecursionError):
+        except (
+            json.JSONDecodeError,
+            UnicodeDecodeError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+        ):
             raise ValueError("it has another form") from None
         return versions
 

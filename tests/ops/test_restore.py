@@ -128,6 +128,19 @@ def test_a_part_that_is_wrong_is_named_and_all_is_as_before(server, state, kept,
         assert not (tmp_path / "saved").exists()
 
 
+def test_contents_that_are_nested_too_deeply_are_no_backup(server, state, kept, tmp_path):
+    path = tmp_path / "deep.tar"
+    with tarfile.open(path, "w") as tar:
+        for name, content in {**_files(kept), backup.CONTENTS: b"[" * 100_000}.items():
+            information = tarfile.TarInfo(name)
+            information.size = len(content)
+            tar.addfile(information, io.BytesIO(content))
+    before = state()
+    with pytest.raises(OpsError, match=r"FILE is not a complete backup \(RecursionError\)"):
+        restore.restore(server, str(path))
+    assert state() == before
+
+
 def test_an_archive_of_another_version_or_with_damage_inside_is_refused(server, state, kept, tmp_path):
     before, whole = state(), _files(kept)
     other = write_archive(tmp_path, "7.5").read_bytes()

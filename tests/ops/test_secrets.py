@@ -49,6 +49,20 @@ def test_without_a_password_in_its_file_one_line_says_so(system, content):
     )
 
 
+def test_a_folder_in_place_of_a_secret_is_said(system):
+    path = system.secrets / secrets.OWNERS
+    path.mkdir()
+    for command in (
+        secrets.ensure,
+        lambda system: secrets.is_lost(system, secrets.OWNERS),
+        postgres.owner_url,
+    ):
+        with pytest.raises(
+            OpsError, match=rf"{secrets.OWNERS} cannot be read: Is a directory\. It should be"
+        ):
+            command(system)
+
+
 def test_the_owners_password_is_not_made_anew_beside_the_database(system):
     secrets.ensure(system)
     system.database.mkdir()

@@ -112,6 +112,23 @@ def test_a_socket_folder_of_another_is_refused(system, tmp_path):
         system.make_folders()
 
 
+@pytest.mark.parametrize("name", ["secrets", "outbox", "run", "log", "run/sockets"])
+def test_a_file_in_place_of_a_folder_is_named(tmp_path, name):
+    system = System(tmp_path, tmp_path, "127.0.0.1", 8000)
+    folder = system.sockets if name == "run/sockets" else system.state / name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.touch()
+    try:
+        with pytest.raises(
+            OpsError, match=rf"The folder {folder} cannot be made: .* Remove or rename what is in"
+        ):
+            system.make_folders()
+    finally:
+        folder.unlink()
+        if system.sockets.exists():
+            system.sockets.rmdir()
+
+
 def test_socket_paths_stay_short_however_deep_the_checkout_lies(system):
     deep = dataclasses.replace(system, state=system.state / ("deep/" * 100))
     for name in (".ts.sock.9000", "management.sock"):

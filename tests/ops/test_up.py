@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.errors import OpsError
-from ops.ports import why_not_bound
+from ops.errors import OpsError, UsageError
+from ops.ports import LAST, OF_A_SYSTEM, why_not_bound
 from ops.up import _refuse_paths, _refuse_taken_ports, _version_to_archive
 from ops.versions import RELEASED, Versions, archive_name
 
@@ -40,6 +40,12 @@ def test_another_version_is_never_made_of_the_released_one(system):
         _version_to_archive(system)
     (system.model_store / archive_name("7.3")).touch()
     assert _version_to_archive(system) is None
+
+
+@pytest.mark.parametrize("port", [LAST - OF_A_SYSTEM + 2, LAST])
+def test_a_port_without_room_above_it_is_refused(system, port):
+    with pytest.raises(UsageError, match=rf"GATEWAY_PORT={port} leaves no room .* Choose 65527 or lower"):
+        _refuse_taken_ports(replace(system, gateway_port=port))
 
 
 def test_a_port_that_is_taken_on_the_other_loopback_is_named(system):

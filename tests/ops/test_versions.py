@@ -34,6 +34,19 @@ def test_a_damaged_file_is_an_error_and_not_the_default(tmp_path, text):
         Versions.read(path)
 
 
+def test_a_folder_in_its_place_is_said(tmp_path):
+    path = tmp_path / "versions.json"
+    path.mkdir()
+    with pytest.raises(OpsError, match=r"versions\.json cannot be read: Is a directory"):
+        Versions.read(path)
+
+
+@pytest.mark.parametrize("share", [10**400, -(10**400)], ids=["huge", "hugely negative"])
+def test_a_share_that_is_no_number_of_the_machine_is_said(share):
+    with pytest.raises(ValueError, match="it has another form"):
+        Versions.parse(json.dumps({"default": "1.0", "split": {"1.1": share}}))
+
+
 @pytest.mark.parametrize(
     ("split", "said"),
     [

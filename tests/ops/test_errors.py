@@ -1,0 +1,69 @@
+"""What a command says in place of a traceback."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ops.errors import OpsError, UsageError, told
+from ops.system import ROOT
+
+
+def _raising(error):
+    def command():
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (OpsError("it is wrong"), 1, "it is wrong\n"),
+        (UsageError("VERSION is missing"), 2, "VERSION is missing\n"),
+        (
+            IsADirectoryError(21, "Is a directory", "/var/lock"),
+            1,
+            "/var/lock cannot be used: Is a directory\n",
+        ),
+    ],
+)
+def test_an_error_is_one_line(capsys, error, status, said):
+    assert told(_raising(error)) == status
+    assert capsys.readouterr().err == said
+
+
+def test_an_error_that_is_about_no_file_keeps_its_traceback():
+    with pytest.raises(OSError, match="no route"):
+        told(_raising(OSError("no route")))
+
+
+def _ops(*arguments, state, stdout, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "ops", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "STATE_DIR": str(state), **environment},
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_reader_that_goes_before_the_end_is_no_error(tmp_path):
+    """As in `make status | head`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = _ops("status", state=tmp_path, stdout=writer)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_file_in_place_of_the_state_folder_is_said_in_one_line(tmp_path):
+    (tmp_path / "var").touch()
+    done = _ops("up", state=tmp_path / "var", stdout=subprocess.DEVNULL)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert done.stderr.startswith(f"{tmp_path / 'var'} cannot be used: ")
