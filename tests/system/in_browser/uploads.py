@@ -23,12 +23,15 @@ async def addresses(page: websockets.ClientConnection, count: int) -> list[str]:
     ask.rerun_script.query_string = ""
     await page.send(ask.SerializeToString())
     await _answer(page, "script_finished")
-    ask = BackMsg()
-    ask.file_urls_request.request_id = "1"
-    ask.file_urls_request.file_names.extend(f"{number}.png" for number in range(count))
-    await page.send(ask.SerializeToString())
-    answer = await _answer(page, "file_urls_response")
-    return [file.upload_url for file in answer.file_urls_response.file_urls]
+    found = []
+    for number in range(count):  # one a message, as a browser asks
+        ask = BackMsg()
+        ask.file_urls_request.request_id = str(number)
+        ask.file_urls_request.file_names.append(f"{number}.png")
+        await page.send(ask.SerializeToString())
+        answer = await _answer(page, "file_urls_response")
+        found += [file.upload_url for file in answer.file_urls_response.file_urls]
+    return found
 
 
 async def _answer(page: websockets.ClientConnection, kind: str) -> ForwardMsg:
