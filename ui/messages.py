@@ -14,7 +14,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from ui.rate_limit import RateLimit, network
 
-ACCEPTED = ("rerun_script", "stop_script", "app_heartbeat", "file_urls_request")
+# History's files are made on request: a backend operation.
+ACCEPTED = ("rerun_script", "stop_script", "app_heartbeat", "file_urls_request", "backend_operation_request")
 MOST_FILE_NAMES = 10
 # A stroke and a click are a message each, and the page answers about 12 a second.
 BURST, INTERVAL_S = 20, 0.2

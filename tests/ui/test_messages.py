@@ -69,6 +69,7 @@ def test_what_the_page_uses_reaches_it():
         BackMsg(stop_script=True).SerializeToString(),
         BackMsg(file_urls_request={"file_names": ["7.png"]}).SerializeToString(),
         BackMsg(app_heartbeat=True).SerializeToString(),
+        BackMsg(backend_operation_request={"request_id": "1"}).SerializeToString(),
         b"no message",  # Streamlit closes the connection for it
     ]
     assert read(used) == used
