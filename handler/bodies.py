@@ -1,4 +1,4 @@
-"""What a client sent, as images: raw bytes or their base64, a multipart form, or JSON with base64.
+"""Read the images of a request: raw bytes, base64, a multipart form, or JSON with base64.
 
     submission = read_submission(row, content_type)
     submission.images    # opened and checked, not decoded yet

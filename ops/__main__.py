@@ -28,9 +28,9 @@ from settings import OPERATOR_PASSWORD, Setting
 
 @dataclass(frozen=True)
 class Command:
-    """What a command does, with a system and as many values, each a text; False gives the status 1.
+    """A command of `make`. `run` gets the system and `values` texts; if it returns False, the exit status is 1.
 
-    `secret` is one that it takes as a last value: nothing that it starts inherits any.
+    `secret` is passed to `run` as the last argument. Processes that the command starts inherit no secret.
     """
 
     run: Callable[..., bool | None]
