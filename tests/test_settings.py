@@ -77,9 +77,7 @@ def test_hosts_are_a_list(text, value):
     "text", ["https://a.example", "*", "a/b", "a b;c", "a:port", 'a"', "a;b", "a|b", "$a", "-a", "a b{"]
 )
 def test_what_is_no_host_is_named(text):
-    with pytest.raises(SettingError) as raised:
-        settings.PUBLIC_HOSTS.read({"PUBLIC_HOSTS": text})
-    message = str(raised.value)
+    message = _refusal(settings.PUBLIC_HOSTS, text)
     assert message.startswith(
         f"Setting 'PUBLIC_HOSTS' has value '{text}'. Not a valid host_list. Accepted: hosts "
     )
@@ -105,13 +103,18 @@ def test_origins_are_as_browsers_send_them(text, value):
     "text", ["*", "null", "app.example.com", "https://a/", "https://a/b", "ftp://a", "https://"]
 )
 def test_what_is_no_origin_is_named(text):
-    with pytest.raises(SettingError) as raised:
-        settings.CORS_ORIGINS.read({"CORS_ORIGINS": text})
-    message = str(raised.value)
+    message = _refusal(settings.CORS_ORIGINS, text)
     assert message.startswith(
         f"Setting 'CORS_ORIGINS' has value '{text}'. Not a valid origin_list. Accepted: origins "
     )
     assert _example_in(message, settings.CORS_ORIGINS) == "https://app.example.com http://localhost:3000"
+
+
+def _refusal(setting: Setting[str], text: str) -> str:
+    """The message for a wrong value."""
+    with pytest.raises(SettingError) as raised:
+        setting.read({setting.name: text})
+    return str(raised.value)
 
 
 def _example_in(message: str, setting: Setting[str]) -> str:

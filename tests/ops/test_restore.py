@@ -68,21 +68,31 @@ def _draw(server, count: int) -> None:
             )
 
 
+def _refused(server, state, path, said) -> str:
+    """The message of a restore that is refused and changes nothing."""
+    before = state()
+    with pytest.raises(OpsError, match=said) as raised:
+        restore.restore(server, str(path))
+    assert state() == before
+    return str(raised.value)
+
+
 def test_a_backup_that_is_cut_off_changes_nothing(server, state, kept):
-    before, whole = state(), kept.read_bytes()
+    whole = kept.read_bytes()
     for share in (0.0, 0.3, 0.6):
         kept.write_bytes(whole[: int(share * len(whole))])
-        with pytest.raises(OpsError, match="not a complete backup"):
-            restore.restore(server, str(kept))
-        assert state() == before
+        _refused(server, state, kept, "not a complete backup")
 
 
 def test_what_belongs_in_no_backup_is_refused(server, state, kept, tmp_path):
-    before, whole = state(), _files(kept)
+    whole = _files(kept)
     for name in ("../../escaped", "/escaped", "model_store/../x", "model_store/mnist-x.mar", "x"):
-        with pytest.raises(OpsError, match="which no backup contains: nothing is restored"):
-            restore.restore(server, _tar(tmp_path / "bad.tar", {name: b"x", **whole}))
-        assert state() == before
+        _refused(
+            server,
+            state,
+            _tar(tmp_path / "bad.tar", {name: b"x", **whole}),
+            "which no backup contains: nothing is restored",
+        )
 
 
 # What a backup has in place of the right file, or no file, and what is said of it.
@@ -117,14 +127,12 @@ WRONG_PARTS = [
 
 
 def test_a_part_that_is_wrong_is_named_and_all_is_as_before(server, state, kept, tmp_path):
-    before, whole = state(), _files(kept)
+    whole = _files(kept)
     for changed, said in WRONG_PARTS:
         files = {name: content for name, content in {**whole, **changed}.items() if content is not None}
-        with pytest.raises(OpsError, match=said) as raised:
-            restore.restore(server, _tar(tmp_path / "bad.tar", files))
-        assert "nothing is restored" in str(raised.value)
-        assert len(str(raised.value).splitlines()) == 1
-        assert state() == before
+        message = _refused(server, state, _tar(tmp_path / "bad.tar", files), said)
+        assert "nothing is restored" in message
+        assert len(message.splitlines()) == 1
         assert not (tmp_path / "saved").exists()
 
 
@@ -135,14 +143,11 @@ def test_contents_that_are_nested_too_deeply_are_no_backup(server, state, kept, 
             information = tarfile.TarInfo(name)
             information.size = len(content)
             tar.addfile(information, io.BytesIO(content))
-    before = state()
-    with pytest.raises(OpsError, match=r"FILE is not a complete backup \(RecursionError\)"):
-        restore.restore(server, str(path))
-    assert state() == before
+    _refused(server, state, path, r"FILE is not a complete backup \(RecursionError\)")
 
 
 def test_an_archive_of_another_version_or_with_damage_inside_is_refused(server, state, kept, tmp_path):
-    before, whole = state(), _files(kept)
+    whole = _files(kept)
     other = write_archive(tmp_path, "7.5").read_bytes()
     flipped = write_archive(tmp_path, "7.4", weights="w" * 100).read_bytes().replace(b"w" * 100, b"v" * 100)
     for content, said in (
@@ -152,9 +157,7 @@ def test_an_archive_of_another_version_or_with_damage_inside_is_refused(server, 
         files = whole | {"model_store/mnist-7.4.mar": content}
         with pytest.raises(OpsError, match=rf"In the backup mnist-7\.4\.mar ({said}): nothing is restored"):
             restore.check(server, _tar(tmp_path / "bad.tar", files))
-        with pytest.raises(OpsError, match="nothing is restored"):
-            restore.restore(server, _tar(tmp_path / "bad.tar", files))
-        assert state() == before
+        _refused(server, state, _tar(tmp_path / "bad.tar", files), "nothing is restored")
 
 
 def test_a_restore_replaces_an_archive_that_is_damaged_or_missing(server, kept):
@@ -169,12 +172,9 @@ def test_a_restore_replaces_an_archive_that_is_damaged_or_missing(server, kept):
 
 
 def test_a_file_that_the_contents_do_not_list_is_refused(server, state, kept):
-    before = state()
     with tarfile.open(kept, "a") as tar:
         tar.addfile(tarfile.TarInfo("model_store/mnist-6.6.mar"))
-    with pytest.raises(OpsError, match=r"mnist-6\.6\.mar is damaged in the backup: nothing is restored"):
-        restore.restore(server, str(kept))
-    assert state() == before
+    _refused(server, state, kept, r"mnist-6\.6\.mar is damaged in the backup: nothing is restored")
 
 
 @pytest.mark.parametrize(
@@ -190,21 +190,23 @@ def test_a_schema_that_this_checkout_does_not_know_is_refused(server, state, tmp
         connection.execute(statement)
     newer = tmp_path / "newer.tar"
     backup.backup(server, str(newer))
-    before = state()
-    with pytest.raises(
-        OpsError, match=rf"has schema version {version}\. This checkout knows 0001 to \d{{4}}: nothing is"
-    ):
-        restore.restore(server, str(newer))
-    assert state() == before
+    _refused(
+        server,
+        state,
+        newer,
+        rf"has schema version {version}\. This checkout knows 0001 to \d{{4}}: nothing is",
+    )
 
 
 def test_a_dump_that_is_damaged_inside_is_refused(server, state, kept, tmp_path):
-    before = state()
     files = _files(kept)
     files[backup.DUMP] = files[backup.DUMP][:-300]
-    with pytest.raises(OpsError, match=r"database\.dump in the backup cannot be read: pg_restore failed"):
-        restore.restore(server, _tar(tmp_path / "bad.tar", files))
-    assert state() == before
+    _refused(
+        server,
+        state,
+        _tar(tmp_path / "bad.tar", files),
+        r"database\.dump in the backup cannot be read: pg_restore failed",
+    )
 
 
 def test_a_row_that_the_schema_refuses_changes_nothing(server, state, tmp_path):
@@ -213,20 +215,12 @@ def test_a_row_that_the_schema_refuses_changes_nothing(server, state, tmp_path):
         connection.execute("UPDATE predictions SET revision = 0")
     wrong = tmp_path / "wrong.tar"
     backup.backup(server, str(wrong))
-    before = state()
-    with pytest.raises(
-        OpsError, match=r"so nothing is restored: pg_restore failed: .*violates check constraint"
-    ):
-        restore.restore(server, str(wrong))
-    assert state() == before
+    _refused(server, state, wrong, r"so nothing is restored: pg_restore failed: .*violates check constraint")
 
 
 def test_where_the_present_state_cannot_be_saved_nothing_is_restored(server, state, kept, tmp_path):
-    before = state()
     (tmp_path / "saved").write_text("a file in place of the folder")
-    with pytest.raises(OpsError, match=r"so nothing is restored: FILE .* cannot be written"):
-        restore.restore(server, str(kept))
-    assert state() == before
+    _refused(server, state, kept, r"so nothing is restored: FILE .* cannot be written")
 
 
 def test_a_restore_and_the_way_back(server, drawn, state, kept, capsys):
@@ -324,15 +318,18 @@ def _with_copy_statement(dump: bytes, statement: str) -> bytes:
 
 
 def test_a_statement_in_a_dump_runs_nothing_on_the_server(server, state, kept, tmp_path):
-    before, whole = state(), _files(kept)
+    whole = _files(kept)
     touched = server.state / "touched"
     server.state.chmod(0o777)  # PostgreSQL may run as another user
     for statement in STATEMENTS:
         dump = _with_copy_statement(whole[backup.DUMP], statement.format(touched))
-        with pytest.raises(OpsError, match=r"so nothing is restored: pg_restore failed: .*(denied|must be)"):
-            restore.restore(server, _tar(tmp_path / "bad.tar", whole | {backup.DUMP: dump}))
+        _refused(
+            server,
+            state,
+            _tar(tmp_path / "bad.tar", whole | {backup.DUMP: dump}),
+            r"so nothing is restored: pg_restore failed: .*(denied|must be)",
+        )
         assert not touched.exists()
-        assert state() == before
     assert not (tmp_path / "saved").exists()
 
 
