@@ -1,5 +1,6 @@
 """What docker-compose.yml and the Dockerfiles promise, read from the files: no engine is needed."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -127,6 +128,18 @@ def test_an_image_has_a_pinned_base_and_no_root(path):
         )
     assert re.findall(r"^USER (\S+)", text, re.MULTILINE)[-1] in ("mnist", "nginx")
     assert "syntax=" not in text
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_that_an_image_gets_one_by_one_import_nothing_that_it_lacks(path):
+    for stage in re.split(r"^FROM ", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
+        lines = re.findall(r"^COPY (?!--)(.+)", stage, re.MULTILINE)
+        copied = {ROOT / source for line in lines for source in line.split()[:-1]}
+        for file in (file for file in copied if file.suffix == ".py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom):
+                    needed = ROOT / f"{node.module.replace('.', '/')}.py"
+                    assert not needed.exists() or copied & {needed, *needed.parents}, f"{file} needs {needed}"
 
 
 def test_what_two_files_pin_they_pin_alike():
