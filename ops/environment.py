@@ -10,7 +10,8 @@ import settings
 
 # What people call a secret, those of other programs included: AWS_SECRET_ACCESS_KEY, PGPASSWORD, GITHUB_TOKEN.
 SECRET_NAME = re.compile(
-    r"^AWS_|PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|(^|_)API_?KEY|(^|_)KEY($|_)", re.IGNORECASE
+    r"^AWS_|PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|(^|_)API_?KEY|(^|_)(KEY|PASS|PAT|DSN)($|_)",
+    re.IGNORECASE,
 )
 # An address with a password in it, such as that of a proxy.
 SECRET_VALUE = re.compile(r"://[^/\s@]*:[^/\s@]+@")

@@ -69,8 +69,9 @@ class Versions:
         return versions
 
     def _refuse_wrong_names(self) -> None:
-        for version in (*self.served(), self.previous, self.candidate):
-            if version is not None and not VERSION_FORM.fullmatch(version):
+        others = [version for version in (self.previous, self.candidate) if version is not None]
+        for version in (*self.served(), *others):
+            if not VERSION_FORM.fullmatch(version):
                 raise ValueError(f"'{version}' is not a version")
 
     def _refuse_wrong_shares(self) -> None:

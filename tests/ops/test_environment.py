@@ -24,10 +24,14 @@ SECRETS = {
     "PGPASSWORD": "a",
     "GITHUB_TOKEN": "a",
     "OPENAI_API_KEY": "a",
+    "GH_PAT": "a",
+    "DB_PASS": "a",
+    "SENTRY_DSN": "a",
     "https_proxy": "http://somebody:word@proxy.example:3128",
 }
 HARMLESS = {
     "PATH": "/bin",
+    "SSH_AUTH_SOCK": "/agent",
     "LANG": "C.UTF-8",
     "KEYBOARD": "de",
     "GATEWAY_PORT": "8000",

@@ -23,7 +23,7 @@ def test_the_default_and_the_candidates_are_served(tmp_path):
     assert Versions("1.1").served() == ["1.1"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"default": "1.0", "colour": "red"}'])
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"default": null}', '{"default": "1.0", "colour": "red"}'])
 def test_a_damaged_file_is_an_error_and_not_the_default(tmp_path, text):
     path = tmp_path / "versions.json"
     path.write_text(text)
