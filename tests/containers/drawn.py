@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from playwright.sync_api import Browser, Page, expect
 
 from tests.containers.deployment import Deployment
-from tests.system.drawing import DIGITS, NONE_YET, draw_with_mouse, expect_answer, open_page
+from tests.system.drawing import DIGITS, draw_with_mouse, expect_answer, expect_empty, open_page
 from tests.system.running import eventually
 
 RECOVERY_S = 120
@@ -64,7 +64,7 @@ def _is_cleared(page: Page) -> bool:
     """Whether Clear works; a press in the moment in which the page goes away does not, and a person presses again."""
     page.locator(".st-key-clear button").click(timeout=RECOVERY_S * 1000)
     try:
-        expect(page.locator(".st-key-answer")).to_have_text(NONE_YET)
+        expect_empty(page)
     except AssertionError:
         return False
     return True
