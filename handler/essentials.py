@@ -9,6 +9,7 @@ make the picture and say how it was held, and the decoder sees nothing else. Wha
 
 import re
 import zlib
+from collections.abc import Iterator
 
 from handler.errors import ClientError
 
@@ -36,14 +37,14 @@ def essentials(data: bytes) -> bytes:
     checksums do not fit. Other broken and truncated files come back broken: to say so is the decoder's part.
     """
     if data.startswith(PNG_SIGNATURE):
-        return _png(data)
+        return b"".join([PNG_SIGNATURE, *(part for _, part in png_chunks(data))])
     if data.startswith(b"\xff\xd8"):
         return _jpeg(data)
     return data
 
 
-def _png(data: bytes) -> bytes:
-    parts = [PNG_SIGNATURE]
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and bytes of each chunk of a PNG that its pixels need, with length and checksum. Raises ClientError 400."""
     place = len(PNG_SIGNATURE)
     for _ in range(MAXIMUM_PARTS):
         kind = data[place + 4 : place + 8]
@@ -57,9 +58,9 @@ def _png(data: bytes) -> bytes:
             # The decoder does not look at these, and a flipped bit can turn a 7 into a sure 1.
             if zlib.crc32(part[4:-4]) != int.from_bytes(part[-4:], "big"):
                 raise _damaged(kind.decode("ascii"), place)
-            parts.append(part)
+            yield kind, part
         if kind == b"IEND":
-            return b"".join(parts)
+            return
         place = end
     raise _too_many("PNG", "chunks", MAXIMUM_PARTS)
 

@@ -1,6 +1,6 @@
 """Image bytes from a stranger, opened without trusting them.
 
-    image = open_image(data)      # header read and size checked; nothing decoded yet but of a canvas its drawn part
+    image = open_image(data)      # header read and size checked; nothing decoded yet but a browser's canvas
     image = decoded(image)        # pixels there, or a ClientError
 
 The size is refused from the header, so that a small file never unfolds into gigabytes, and the decoder gets only
@@ -11,9 +11,8 @@ import io
 import warnings
 
 from PIL import Image
-from PIL.PngImagePlugin import PngImageFile
 
-from handler.canvas_png import FRAME, read_canvas
+from handler.canvas_png import read_canvas
 from handler.errors import ClientError
 from handler.essentials import essentials
 
@@ -45,8 +44,26 @@ def open_image(data: bytes, pixels_before: int = 0) -> Image.Image:
             "NotAnImage",
             f"{_begins(data)}; no accepted image begins with these bytes. Accepted: {ACCEPTED}.",
         )
-    if not pixels_before and (drawn := read_canvas(data)):
-        return drawn
+    image = read_canvas(data) or _open(data)
+    if (total := pixels_before + image.width * image.height) > MAXIMUM_PIXELS:
+        raise _too_large(f"The images of the request have {total:,} pixels together")
+    return image
+
+
+def decoded(image: Image.Image) -> Image.Image:
+    """The same image with its pixels. Raises ClientError 400 if they are truncated or broken."""
+    size, kind = image.size, image.format
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            image.load()
+    except Exception as error:  # decoders raise whatever broken pixels lead them to
+        raise _undecodable(size, kind) from error
+    if max(image.size) > MAXIMUM_SIDE:
+        raise _too_large(f"The first frame has {image.size[0]}x{image.size[1]} pixels")
+    return image
+
+
+def _open(data: bytes) -> Image.Image:
     needed = essentials(data)
     try:
         # Pillow warns of broken notes and of 89 million pixels: the first do no harm, the second are refused below.
@@ -68,37 +85,7 @@ def open_image(data: bytes, pixels_before: int = 0) -> Image.Image:
             "CostlyImage",
             "The BMP image is run-length encoded. Accepted: BMP without compression, or PNG.",
         )
-    if pixels_before + width * height > MAXIMUM_PIXELS:
-        raise _too_large(f"The images of the request have {pixels_before + width * height:,} pixels together")
     return image
-
-
-def decoded(image: Image.Image) -> Image.Image:
-    """The same image with its pixels; of a browser's canvas the part that was drawn on: handler/canvas_png.py.
-
-    Raises ClientError 400 if the pixels are truncated or broken.
-    """
-    if FRAME in image.info:
-        return image
-    size, kind = image.size, image.format
-    if isinstance(image, PngImageFile) and isinstance(image.fp, io.BytesIO):
-        drawn = read_canvas(image.fp.getvalue())
-        if drawn is not None:
-            return drawn
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            image.load()
-    except Exception as error:  # decoders raise whatever broken pixels lead them to
-        raise _undecodable(size, kind) from error
-    if max(image.size) > MAXIMUM_SIDE:
-        raise _too_large(f"The first frame has {image.size[0]}x{image.size[1]} pixels")
-    return image
-
-
-def pixels(image: Image.Image) -> int:
-    """How many the picture has, also one of which only a part was read."""
-    width, height = image.info[FRAME][2:] if FRAME in image.info else image.size
-    return int(width * height)
 
 
 def _begins(data: bytes) -> str:

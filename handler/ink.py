@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from handler.canvas_png import FRAME
 from handler.photo import MINIMUM_CONTRAST, RIM, SMALL_PICTURE, Grey, edge, ink_of_photo
 
 Box = tuple[int, int, int, int]  # left, top, right and bottom
@@ -38,15 +37,7 @@ def find_ink(image: Image.Image) -> Image.Image | None:
     image = _upright(image)
     transparent = image.has_transparency_data
     found = _ink_of_transparent(image.convert("RGBA")) if transparent else _ink_of_opaque(image)
-    if found is None:
-        return None
-    if FRAME in image.info and found.shape == (image.height, image.width):
-        # Of a canvas only a part was read. What is scaled from it depends, by rounding, on where it lay.
-        left, top, width, height = image.info[FRAME]
-        whole = np.zeros((height, width), np.uint8)
-        whole[top : top + image.height, left : left + image.width] = found
-        found = whole
-    return Image.fromarray(found)
+    return None if found is None else Image.fromarray(found)
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -159,9 +150,16 @@ def _stretched(pixels: Grey, paper: int, ink: int) -> Grey | None:
         return None
     # In a larger picture a faint rim is JPEG's ringing or a soft brush, and would widen the digit's box.
     faint = 0 if max(pixels.shape) <= SMALL_PICTURE else max(FLAT, RIM * abs(ink - paper))
-    # In half the time of numpy's indexing and of Pillow's point.
-    stretched = pixels.tobytes().translate(_table(paper, ink, faint))
-    return np.frombuffer(stretched, np.uint8).reshape(pixels.shape)
+    stretched = np.zeros_like(pixels)
+    box = _box(pixels - np.uint8(paper))
+    if box is not None:
+        # In half the time of numpy's indexing and of Pillow's point.
+        inside = _inside(pixels, box)
+        table = _table(paper, ink, faint)
+        _inside(stretched, box)[:] = np.frombuffer(inside.tobytes().translate(table), np.uint8).reshape(
+            inside.shape
+        )
+    return stretched
 
 
 @lru_cache  # most drawings come in the page's colours
