@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from handler.compiled import as_tensor
+from handler.onnx_session import as_tensor
 from handler.predictor import DIGITS, Prediction, Predictor
 from handler.preprocessing import SIZE, preprocess
 

@@ -20,9 +20,9 @@ from PIL import Image
 from torch import nn
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
-from handler.compiled import Logits, compiled, eager
 from handler.looks import looking_again
 from handler.model import OUTPUTS, folded, restored
+from handler.onnx_session import FLOAT32, Logits, eager, load_sessions, pick_fastest
 from handler.preprocessing import preprocess
 
 DIGITS = 10
@@ -56,8 +56,9 @@ class Predictor:
         logits: Logits | None = None,
         *,
         look_again_below: float = 0.0,
+        runtime: str = "torch",
     ) -> None:
-        """`logits`, if given, answers in place of `model`, which then only explains.
+        """`logits`, if given, answers in place of `model`, which then only explains; `runtime` says what it is.
 
         Below this probability it takes the mean of three looks: handler/looks.py; at 0 it never does.
         """
@@ -68,26 +69,31 @@ class Predictor:
         once = logits or eager(self.model)
         self.logits = looking_again(once, look_again_below) if look_again_below else once
         self.look_again_below = look_again_below
-        self.is_compiled = logits is not None
+        self.runtime = runtime
         self.temperature = temperature
         self.digit_threshold = digit_threshold
         self.version = version
 
     @classmethod
-    def load(cls, checkpoint: Path, version: str) -> "Predictor":
+    def load(cls, checkpoint: Path, version: str, runtime: str | None = None) -> "Predictor":
         """The predictor of a checkpoint that training wrote; raises what torch.load does, or KeyError.
 
-        The network answers in ONNX Runtime where its file lies beside the checkpoint, and else in torch.
+        The network answers from this ONNX file beside the checkpoint, "int8" or "float32"; by default, and where that
+        cannot be used, from the one that is faster here; without both in torch.
         """
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
         model = folded(restored(content["state_dict"]))
+        sessions = load_sessions(checkpoint.with_suffix(FLOAT32), model)
+        if runtime not in sessions:
+            runtime = pick_fastest(sessions)
         return cls(
             model,
             float(content["temperature"]),
             float(content["digit_threshold"]),
             version,
-            compiled(checkpoint.with_suffix(".onnx"), model),
+            sessions.get(runtime),
             look_again_below=float(content.get("look_again_below", 0.0)),  # before 1.3 none did
+            runtime=runtime,
         )
 
     def predict(self, images: Sequence[Image.Image]) -> list[Prediction]:
@@ -135,14 +141,12 @@ def digit_scores(logits: NDArray[np.float32], temperature: float) -> NDArray[np.
     scaled = logits.astype(np.float64) / temperature
     if logits.shape[1] == DIGITS:
         return _softmax(scaled).max(axis=1)
-    opinions = [
-        _softmax(opinion)[:, :DIGITS].sum(axis=1)
-        for opinion in np.split(scaled, scaled.shape[1] // OUTPUTS, axis=1)
-    ]
-    return np.min(opinions, axis=0)
+    opinions = _softmax(scaled.reshape(len(scaled), -1, OUTPUTS))
+    scores: NDArray[np.float64] = opinions[..., :DIGITS].sum(axis=-1).min(axis=-1)
+    return scores
 
 
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """In double precision the ten of them sum to 1 in every digit that JSON shows."""
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)

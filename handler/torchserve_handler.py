@@ -42,14 +42,14 @@ class DigitHandler:
 
     def initialize(self, context: Any) -> None:
         """Loads and warms up; TorchServe reports the worker ready when this returns."""
-        # A worker prints two lines for each batch, which TorchServe reads, parses and throws away: a fifth of what a
-        # request costs TorchServe itself. Whoever wants a metric of the handler's own turns on ts.metrics again.
-        logging.getLogger().setLevel(logging.WARNING)
         # A worker sees every core, and two workers with a pool each would fight for them.
         torch.set_num_threads(1)
         folder = Path(context.system_properties["model_dir"])
         model = context.manifest["model"]
         self.predictor = Predictor.load(folder / model["serializedFile"], version=model["modelVersion"])
+        # A worker prints two lines for each batch, which TorchServe reads, parses and throws away: a fifth of what a
+        # request costs TorchServe itself. Whoever wants a metric of the handler's own turns on ts.metrics again.
+        logging.getLogger().setLevel(logging.WARNING)
         self._warm_up()
 
     def _warm_up(self) -> None:

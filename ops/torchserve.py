@@ -61,7 +61,7 @@ def start(system: System) -> subprocess.Popen[bytes]:
         # A worker sees every core and would start a thread on each, for a net that is faster on one.
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
-        # For archives of before handler/compiled.py said so itself.
+        # For archives of before handler/onnx_session.py said so itself.
         "ORT_DISABLE_TELEMETRY": "1",
     }
     environment.pop("PYTHONPATH", None)  # the archive's own code is served, not the checkout's

@@ -12,7 +12,7 @@ from ops.errors import OpsError
 from ops.files import write_whole
 
 # The version that git holds as a checkpoint; the first `make up` archives and serves it.
-RELEASED = "1.3"
+RELEASED = "1.4"
 # nginx takes shares in hundredths of a percent, and none of 0 %.
 SHARE_DIGITS = 4
 LEAST_SHARE = 10**-SHARE_DIGITS

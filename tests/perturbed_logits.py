@@ -5,22 +5,22 @@
 ONNX Runtime ignores the variables that disable a processor's instructions in torch.
 """
 
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from handler import compiled
+from handler import onnx_session
 
 PERTURBATION = 1e-4
 
 
 def pytest_configure() -> None:
-    session = compiled._session
+    session = onnx_session._session
     rng = np.random.default_rng(0)
 
-    def perturbed_session(path: Path) -> compiled.Logits:
-        logits = session(path)
+    def perturbed_session(*arguments: Any) -> onnx_session.Logits:
+        logits = session(*arguments)
 
         def perturbed(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
             exact = logits(pixels)
@@ -28,4 +28,4 @@ def pytest_configure() -> None:
 
         return perturbed
 
-    compiled._session = perturbed_session
+    onnx_session._session = perturbed_session

@@ -1,8 +1,8 @@
 """Pack a checkpoint and the handler as an archive that TorchServe serves.
 
-    python -m training.archive --version 1.4 --checkpoint runs/latest.pt
+    python -m training.archive --version 1.5 --checkpoint runs/latest.pt
 
-makes model_store/mnist-1.4.mar. The archive gets its name only after it was loaded as TorchServe loads it and
+makes model_store/mnist-1.5.mar. The archive gets its name only after it was loaded as TorchServe loads it and
 has read the known digits. Runs in the serving environment: nothing here needs torchvision or data.
 """
 
@@ -25,10 +25,15 @@ from training import known_digits
 ROOT = Path(__file__).resolve().parent.parent
 HANDLER = ROOT / "handler"
 ADAPTER = "torchserve_handler.py"
-RELEASED_CHECKPOINT = ROOT / "training" / "release" / "mnist-1.3.pt"
+RELEASED_CHECKPOINT = ROOT / "training" / "release" / "mnist-1.4.pt"
 MODEL = "mnist"
 PROVENANCE = "provenance.json"
-WEIGHTS = "weights.pt"  # in an archive; beside it the same name with .onnx
+WEIGHTS = "weights.pt"  # in an archive; beside it the same name with .onnx and .int8.onnx
+# The ONNX files beside a checkpoint, as in handler/onnx_session.py, and what a worker does without each.
+NETWORKS = {
+    ".onnx": "PyTorch will run the network, at half the speed",
+    ".int8.onnx": "float32 will run the network, at half the speed",
+}
 # Two to four numbers, and what may follow them in a version: 1.0, 2.3.1, 1.1-rc2.
 VERSION_FORM = re.compile(r"\d+(\.\d+){1,3}([-.][A-Za-z0-9]+)?")
 
@@ -95,11 +100,12 @@ def _pack(version: str, checkpoint: Path, temporary: Path) -> Path:
     described = temporary / PROVENANCE
     described.write_text(json.dumps(provenance(version, checkpoint), indent=2) + "\n", encoding="utf-8")
     extra = [staged.parent, described]
-    network = checkpoint.with_suffix(".onnx")
-    if network.exists():
-        extra.append(shutil.copyfile(network, weights.with_suffix(".onnx")))
-    else:
-        print(f"{network} is missing: PyTorch will run the network, at half the speed")
+    for suffix, without in NETWORKS.items():
+        network = checkpoint.with_suffix(suffix)
+        if network.exists():
+            extra.append(shutil.copyfile(network, weights.with_suffix(suffix)))
+        else:
+            print(f"{network} is missing: {without}")
     archiver = Path(sys.executable).with_name("torch-model-archiver")
     if not archiver.exists():
         raise ArchiveError(f"{archiver} is missing: run 'make archive', which uses the serving environment")

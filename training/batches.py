@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from handler.compiled import as_tensor
 from handler.model import DigitClassifier
+from handler.onnx_session import as_tensor
 from handler.predictor import Prediction, Predictor
 
 BATCH = 32

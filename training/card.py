@@ -24,8 +24,9 @@ def card(published: dict[str, Any]) -> str:
 
 A convolutional network that reads one handwritten digit. It also gives a calibrated confidence, and a score that tells
 digits from other drawings. [handler/model.py](../handler/model.py) is the network. [release/](release) holds the
-weights ({published["bytes"] / 1e6:.2f} MB), the same network as ONNX, and every number as JSON.
-`python -m training.publish` wrote this card; it measured each number or read it from the training run.
+weights ({published["bytes"] / 1e6:.2f} MB), the same network as ONNX in float32 and quantized to int8
+({published["int8_bytes"] / 1e6:.2f} MB), and every number as JSON. `python -m training.publish` wrote this card; it
+measured each number or read it from the training run.
 
 - Input: 28x28 pixels, ink 255 on paper 0, prepared by [handler/preprocessing.py](../handler/preprocessing.py).
 - Test-time augmentation: if no output reaches a probability of {published["look_again_below"]:.0%}, the answer is the
@@ -44,8 +45,9 @@ expensive. It does not read words, numbers of several digits, or digits of other
 
 ## Numbers
 
-All numbers are measured as served, with preprocessing, temperature and threshold. Epoch, temperature and threshold were
-selected on {settings["validation_images"]:,} images of MNIST's training set (accuracy
+All numbers are measured as served, with preprocessing, temperature and threshold, and from both ONNX files. A worker
+serves the one that is faster on its processor, mostly int8 ([quantize.py](quantize.py)). Epoch, temperature and
+threshold were selected in float32, on {settings["validation_images"]:,} images of MNIST's training set (accuracy
 {metrics["validation_accuracy"]:.2%}) and as many drawings in held-out styles ({metrics["held_out_accuracy"]:.2%}). The
 model did not learn from these.
 
@@ -114,18 +116,13 @@ def _figures() -> int:
 
 
 def _numbers(measured: dict[str, Any], seeds: Sequence[dict[str, float | None]]) -> str:
-    if len(seeds) == 1:
-        return "\n".join(
-            [
-                "| | released, one seed |",
-                "|---|---|",
-                *(f"| {name} | {text} |" for name, text in rows(measured)),
-            ]
-        )
-    lines = [f"| | released | {len(seeds)} seeds: mean ± standard deviation |", "|---|---|---|"]
-    lines += [
-        f"| {name} | {text} | {_spread([seed[name] for seed in seeds])} |" for name, text in rows(measured)
-    ]
+    """The released network in both data types; of several seeds, all in float32, the spread."""
+    several = len(seeds) > 1
+    spread = f" {len(seeds)} seeds, float32: mean ± standard deviation |" * several
+    lines = [f"| | int8 | float32 |{spread}", f"|---|---|---|{'---|' * several}"]
+    for name, text in rows(measured):
+        spread = f" {_spread([seed[name] for seed in seeds])} |" * several
+        lines.append(f"| {name} | {text} | {percent(seeds[0][name])} |{spread}")
     return "\n".join(lines)
 
 

@@ -19,8 +19,8 @@ import torchvision
 from numpy.typing import NDArray
 from torch import nn
 
-from handler.compiled import eager
 from handler.looks import looking_again
+from handler.onnx_session import FLOAT32, INT8, eager
 from handler.predictor import digit_probabilities, digit_scores
 from training import data
 from training.batches import batches
@@ -105,7 +105,7 @@ def logits_of(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float
 def write(content: dict[str, Any], path: Path) -> None:
     """Write it whole or not at all; what lies beside it of an earlier one goes, for it is of other weights."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    for suffix in (".onnx", ".json"):
+    for suffix in (FLOAT32, INT8, ".json"):
         path.with_suffix(suffix).unlink(missing_ok=True)
     unfinished = path.with_name(f"{path.name}.unfinished")
     torch.save(content, unfinished)

@@ -1,9 +1,10 @@
-"""Measure a model as it is served, or two side by side: preprocessing, temperature and threshold included.
+"""Measure a model as it is served, in int8, beside the same in float32 or another: with all that makes its answers.
 
     python -m training.evaluate                                   the released checkpoint
     python -m training.evaluate --model model_store/mnist-1.1.mar --against training/release/mnist-1.0.pt
 
-Prints all numbers of a model card and the confusions, and writes pictures. Of an archive the weights are measured, with
+Prints all numbers of a model card and the confusions, and writes pictures. A model without a file for int8 is served
+in float32. Of an archive the weights are measured, with
 the preprocessing of this checkout. Real drawings are measured too where they are at hand.
 """
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from handler.predictor import Predictor
 from training import data, real_drawings
-from training.archive import RELEASED_CHECKPOINT, WEIGHTS
+from training.archive import NETWORKS, RELEASED_CHECKPOINT, WEIGHTS
 from training.data import DataError, Digits
 from training.measure import answers, measured, rows
 from training.pictures import draw_errors, draw_reliability
@@ -28,22 +29,26 @@ class ModelError(Exception):
     """A file that is no model; the message names it and says what is accepted."""
 
 
-def load(path: Path) -> Predictor:
-    """The predictor of a checkpoint or of an archive. Raises ModelError."""
+def load(path: Path, runtime: str = "int8") -> Predictor:
+    """The predictor of a checkpoint or of an archive; with a file for it, in this runtime. Raises ModelError."""
     try:
-        if path.suffix != ".mar":
-            return Predictor.load(path, version=path.stem)
-        with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
-            weights = Path(WEIGHTS)
-            for name in {weights.name, weights.with_suffix(".onnx").name} & set(archive.namelist()):
-                archive.extract(name, folder)
-            return Predictor.load(Path(folder) / weights, version=path.stem)
+        with tempfile.TemporaryDirectory() as folder:
+            checkpoint = unpack(path, Path(folder)) if path.suffix == ".mar" else path
+            return Predictor.load(checkpoint, path.stem, runtime)
     except Exception as error:  # a file can be broken in more ways than there are exceptions for
         reason = "file not found" if not path.exists() else f"{type(error).__name__} while reading it"
         raise ModelError(
             f"MODEL '{path}' is not a model ({reason}); use a checkpoint, such as runs/latest.pt of 'make train', "
             f"or an archive, such as model_store/mnist-1.1.mar of 'make archive'"
         ) from None
+
+
+def unpack(archive: Path, folder: Path) -> Path:
+    """Unpack the checkpoint of an archive and its ONNX files; gives back its path. KeyError where there is none."""
+    with zipfile.ZipFile(archive) as contents:
+        networks = {str(Path(WEIGHTS).with_suffix(suffix)) for suffix in NETWORKS} & set(contents.namelist())
+        contents.extractall(folder, {WEIGHTS, *networks})
+    return folder / WEIGHTS
 
 
 def table(confusion: NDArray[np.int64]) -> str:
@@ -56,6 +61,11 @@ def table(confusion: NDArray[np.int64]) -> str:
         for digit in range(10)
     ]
     return "\n".join(lines)
+
+
+def _named(path: Path, runtime: str = "int8") -> tuple[str, Predictor]:
+    predictor = load(path, runtime)
+    return f"{path.name}, {predictor.runtime}", predictor
 
 
 def _compare(models: list[tuple[str, Predictor]], test: Digits) -> None:
@@ -94,9 +104,12 @@ def main(arguments: list[str]) -> int:
         "--output", type=Path, default=Path("runs/evaluation"), help="folder for the pictures"
     )
     options = parser.parse_args(arguments)
-    paths = [options.model, *([options.against] if options.against else [])]
     try:
-        models = [(path.name, load(path)) for path in paths]
+        models = [_named(options.model)]
+        if options.against:
+            models.append(_named(options.against))
+        elif models[0][1].runtime == "int8":
+            models.append(_named(options.model, "float32"))
         test = data.load(train=False)
     except (ModelError, DataError) as error:
         print(error, file=sys.stderr)

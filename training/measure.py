@@ -142,7 +142,7 @@ def _served_as_eager(predictor: Predictor, images: Sequence[NDArray[np.uint8]]) 
 
     None where the weights in torch serve.
     """
-    if not predictor.is_compiled:
+    if predictor.runtime == "torch":
         return None
     in_torch = Predictor(
         predictor.model,

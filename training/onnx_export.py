@@ -1,8 +1,8 @@
-"""Write a checkpoint's network as ONNX, beside it: what TorchServe's workers answer with.
+"""Write a checkpoint's network as ONNX, in float32 and in int8, beside it: what TorchServe's workers answer with.
 
-    python -m training.onnx_export --checkpoint runs/latest.pt     # writes runs/latest.onnx
+    python -m training.onnx_export --checkpoint runs/latest.pt     # writes runs/latest.onnx and runs/latest.int8.onnx
 
-`make train` ends with it. The file takes pixels as they come out of the preprocessing, uint8 (N, 28, 28), and gives
+`make train` ends with it. The files take pixels as they come out of the preprocessing, uint8 (N, 28, 28), and give
 float32 logits (N, outputs); normalisations are folded into their convolutions.
 """
 
@@ -16,9 +16,11 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from handler.compiled import compiled
 from handler.model import folded, restored
+from handler.onnx_session import FLOAT32, INT8, load_sessions
 from training.archive import RELEASED_CHECKPOINT
+from training.data import DataError
+from training.quantize import calibration_images, quantize
 
 LARGEST_BATCH = 1024
 
@@ -40,9 +42,13 @@ class _FromPixels(nn.Module):
 
 
 def export(checkpoint: Path) -> Path:
-    """Write the network of a checkpoint as ONNX beside it; gives back the file's path. Raises ExportError."""
-    path = checkpoint.with_suffix(".onnx")
-    path.unlink(missing_ok=True)
+    """Write both ONNX files of a checkpoint beside it; gives back the path of the float32 file.
+
+    Raises ExportError, and DataError where MNIST is missing.
+    """
+    path = checkpoint.with_suffix(FLOAT32)
+    for suffix in (FLOAT32, INT8):
+        checkpoint.with_suffix(suffix).unlink(missing_ok=True)
     model = folded(restored(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]))
     batch = torch.export.Dim("images", min=1, max=LARGEST_BATCH)
     unfinished = path.with_name(f"{path.name}.unfinished")
@@ -60,10 +66,13 @@ def export(checkpoint: Path) -> Path:
             verbose=False,
         )
     _forget_where_it_was_made(unfinished)
-    if compiled(unfinished, model) is None:
-        unfinished.unlink()
+    unfinished.replace(path)
+    quantize(path, calibration_images())
+    if load_sessions(path, model).keys() != {"float32", "int8"}:
+        for suffix in (FLOAT32, INT8):
+            checkpoint.with_suffix(suffix).unlink()
         raise ExportError(f"{path}: the exported network does not give the logits of {checkpoint}")
-    return unfinished.replace(path)
+    return path
 
 
 def _forget_where_it_was_made(path: Path) -> None:
@@ -87,7 +96,13 @@ def main(arguments: list[str]) -> int:
         )
         return 1
     logging.basicConfig(level=logging.WARNING)
-    print(f"{export(options.checkpoint)}: written; gives the logits of its checkpoint")
+    try:
+        path = export(options.checkpoint)
+    except DataError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{path}: written; gives the logits of its checkpoint")
+    print(f"{path.with_suffix(INT8)}: written; made from it")
     return 0
 
 

@@ -2,10 +2,10 @@
 
     python -m training.publish --checkpoint runs/latest.pt --version 1.1 --history "the only run"
 
-writes training/release/mnist-1.1.pt, .onnx, .json and pictures, and training/MODEL_CARD.md. Every number in them was
-measured here or in the run; of a run with several students all are measured, for the spread. Typed is the history
-alone: how many runs were made and what was known of them when this one was chosen, which no file can tell and without
-which a test accuracy cannot be judged.
+writes training/release/mnist-1.1.pt, both ONNX files, .json and pictures, and training/MODEL_CARD.md. Every number in
+them was measured here or in the run; of a run with several students all are measured, for the spread. Typed is the
+history alone: how many runs were made and what was known of them when this one was chosen, which no file can tell and
+without which a test accuracy cannot be judged.
 """
 
 import argparse
@@ -18,11 +18,12 @@ from typing import Any
 import torch
 
 from handler.model import restored
+from handler.onnx_session import FLOAT32, INT8
 from handler.predictor import Predictor
 from training import data
 from training.archive import VERSION_FORM
 from training.card import card
-from training.data import DataError
+from training.data import DataError, Digits
 from training.evaluate import draw
 from training.measure import figures, measured
 
@@ -40,40 +41,56 @@ def publish(checkpoint: Path, version: str, history: str, folder: Path = FOLDER)
         raise ValueError(f"{checkpoint} has {checkpoint.stat().st_size:,} bytes, more than {MAXIMUM_BYTES:,}")
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
     test = data.load(train=False)
-    numbers = [measured(Predictor.load(path, version), test) for path in _students(checkpoint, content)]
+    served, float32 = (
+        measured(Predictor.load(checkpoint, version, runtime), test) for runtime in ("int8", "float32")
+    )
     published: dict[str, Any] = {
         "version": version,
         "history": history,
         "parameters": sum(parameter.numel() for parameter in restored(content["state_dict"]).parameters()),
         "bytes": checkpoint.stat().st_size,
-        "measured": numbers[0],
-        "seeds": [figures(of_student) for of_student in numbers],
+        "int8_bytes": checkpoint.with_suffix(INT8).stat().st_size,
+        "measured": served,
+        # All in float32, the first is the released one.
+        "seeds": [figures(float32), *_other_seeds(checkpoint, content, version, test)],
         **{name: value for name, value in content.items() if name != "state_dict"},
     }
     released = folder / "release" / f"mnist-{version}.pt"
     released.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(checkpoint, released)
-    shutil.copyfile(checkpoint.with_suffix(".onnx"), released.with_suffix(".onnx"))
-    draw(f"mnist {version}", Predictor.load(released, version), test, released.parent, f"{released.stem}-")
+    for suffix in (".pt", FLOAT32, INT8):
+        shutil.copyfile(checkpoint.with_suffix(suffix), released.with_suffix(suffix))
+    draw(
+        f"mnist {version}",
+        Predictor.load(released, version, "int8"),
+        test,
+        released.parent,
+        f"{released.stem}-",
+    )
     released.with_suffix(".json").write_text(json.dumps(published, indent=2) + "\n", encoding="utf-8")
     written = folder / "MODEL_CARD.md"
     written.write_text(card(published), encoding="utf-8")
     return written
 
 
-def _students(checkpoint: Path, content: dict[str, Any]) -> list[Path]:
-    """The checkpoints of its run, itself first, as `training.train` names them."""
+def _other_seeds(
+    checkpoint: Path, content: dict[str, Any], version: str, test: Digits
+) -> list[dict[str, float | None]]:
+    """The numbers of its run's other students, which lie beside it as `training.train` names them.
+
+    Of a release that is published once more they lie nowhere: then those in its description.
+    """
+    described = checkpoint.with_suffix(".json")
+    if described.is_file() and "seeds" in (published := json.loads(described.read_text(encoding="utf-8"))):
+        seeds: list[dict[str, float | None]] = published["seeds"]
+        return seeds[1:]
     count = len(content["metrics"].get("students", [1]))
-    paths = [
-        checkpoint,
-        *(checkpoint.with_stem(f"{checkpoint.stem}-{number}") for number in range(2, count + 1)),
-    ]
+    paths = [checkpoint.with_stem(f"{checkpoint.stem}-{number}") for number in range(2, count + 1)]
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
         raise ValueError(
             f"{checkpoint} belongs to a run with {count} seeds, but {', '.join(missing)} is missing"
         )
-    return paths
+    return [figures(measured(Predictor.load(path, version, "float32"), test)) for path in paths]
 
 
 def main(arguments: list[str]) -> int:

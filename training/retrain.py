@@ -25,11 +25,10 @@ import settings
 from handler.model import OUTPUTS, restored
 from handler.predictor import Predictor
 from training import data
-from training.archive import WEIGHTS
 from training.checkpoint import ChosenBy, describe, git_revision, write, write_description
 from training.data import DataError
 from training.discriminant import with_discriminant, without_discriminant
-from training.evaluate import ModelError
+from training.evaluate import ModelError, unpack
 from training.fit import Curve, Plan, between, fit
 from training.halves import halves
 from training.judge import JudgedBy, judge, what_was_known
@@ -142,15 +141,10 @@ def unpacked(path: Path, folder: Path) -> Path:
     """The checkpoint itself, or that of an archive, unpacked in `folder`. Raises ModelError for what holds none."""
     if path.suffix != ".mar":
         return path
-    champion = folder / "champion.pt"
     try:
-        with zipfile.ZipFile(path) as archive:
-            champion.write_bytes(archive.read(WEIGHTS))
-            network = str(Path(WEIGHTS).with_suffix(".onnx"))
-            champion.with_suffix(".onnx").write_bytes(archive.read(network))
+        return unpack(path, folder / "champion")
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path} contains no model: {type(error).__name__}") from None
-    return champion
 
 
 def _changed(labels: dict[str, int], folder: Path) -> dict[str, Any]:

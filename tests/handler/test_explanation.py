@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from handler.compiled import as_tensor
 from handler.explanation import attributions, explain, explain_inputs
 from handler.model import DigitClassifier
+from handler.onnx_session import as_tensor
 from handler.predictor import Predictor
 from handler.preprocessing import preprocess
 from tests.handler.drawings import drawing

@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+import re
 import shutil
 import subprocess
 import sys
@@ -62,6 +63,17 @@ def handler(tmp_path_factory) -> DigitHandler:
     assert torch.get_num_threads() == 1
     torch.set_num_threads(threads)
     return handler
+
+
+def test_a_worker_logs_which_network_answers_and_then_no_line_a_batch(tmp_path, caplog):
+    for suffix in (".pt", ".onnx", ".int8.onnx"):
+        shutil.copyfile(RELEASED_CHECKPOINT.with_suffix(suffix), tmp_path / f"model{suffix}")
+    threads = torch.get_num_threads()
+    with caplog.at_level(logging.INFO):  # as a worker starts
+        DigitHandler().initialize(Context([], tmp_path))
+        assert not logging.getLogger().isEnabledFor(logging.INFO)
+    torch.set_num_threads(threads)
+    assert re.search(r"(int8|float32) runs the network \(one image: float32 .* ms, int8 .* ms\)", caplog.text)
 
 
 def answered(handler: DigitHandler, *requests: tuple[Mapping, Mapping]) -> list[tuple[int, dict]]:

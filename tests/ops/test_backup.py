@@ -38,33 +38,33 @@ def test_without_the_database_there_is_no_backup(system, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "versions", [Versions("1.4"), Versions(RELEASED, previous="1.4"), Versions(RELEASED, split={"1.4": 0.1})]
+    "versions", [Versions("1.5"), Versions(RELEASED, previous="1.5"), Versions(RELEASED, split={"1.5": 0.1})]
 )
 def test_a_version_without_its_archive_is_named_and_nothing_is_written(server, drawn, tmp_path, versions):
     versions.write(server.versions)
     with pytest.raises(
-        OpsError, match=r"mnist-1\.4\.mar is missing, but \S+ names version 1\.4: no backup is"
+        OpsError, match=r"mnist-1\.5\.mar is missing, but \S+ names version 1\.5: no backup is"
     ):
         backup.backup(server, str(tmp_path / "kept.tar"))
     assert list(tmp_path.glob("kept*")) == []
 
 
 def test_an_archive_that_cannot_be_used_is_named_and_nothing_is_written(server, drawn, tmp_path):
-    archive = server.model_store / archive_name("1.4")
+    archive = server.model_store / archive_name("1.5")
     for content, said in (
         (b"no zip", r"is damaged: BadZipFile"),
         (b"", r"is damaged: BadZipFile"),
-        (write_archive(tmp_path, "1.5").read_bytes(), r"contains mnist 1\.5, not mnist 1\.4"),
-        (write_archive(tmp_path, "1.4", "other").read_bytes(), r"contains other 1\.4, not mnist 1\.4"),
+        (write_archive(tmp_path, "1.5").read_bytes(), r"contains mnist 1\.5, not mnist 1\.5"),
+        (write_archive(tmp_path, "1.5", "other").read_bytes(), r"contains other 1\.5, not mnist 1\.5"),
     ):
         archive.write_bytes(content)
-        with pytest.raises(OpsError, match=rf"mnist-1\.4\.mar {said}\. No backup is made\. Delete"):
+        with pytest.raises(OpsError, match=rf"mnist-1\.5\.mar {said}\. No backup is made\. Delete"):
             backup.backup(server, str(tmp_path / "kept.tar"))
         assert list(tmp_path.glob("kept*")) == []
 
 
 def test_the_candidate_of_a_command_that_runs_is_not_kept(server, drawn, tmp_path):
-    Versions(RELEASED, candidate="1.4").write(server.versions)
+    Versions(RELEASED, candidate="1.5").write(server.versions)
     backup.backup(server, str(tmp_path / "kept.tar"))
     with tarfile.open(tmp_path / "kept.tar") as tar:
         assert json.load(tar.extractfile("versions.json"))["candidate"] is None

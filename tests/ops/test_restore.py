@@ -102,7 +102,7 @@ WRONG_PARTS = [
         r"versions\.json in the backup is not a valid versions file: it has another form",
     ),
     (
-        {backup.VERSIONS: b'{"default": "1.3", "split": {"1.4": 1.5}}'},
+        {backup.VERSIONS: b'{"default": "1.3", "split": {"1.5": 1.5}}'},
         r"versions\.json in the backup .*: 'split' gives version 1\.4 the share 1\.5",
     ),
     (
@@ -230,8 +230,8 @@ def test_a_restore_and_the_way_back(server, drawn, state, kept, capsys):
     _draw(server, 2)
     of_before = (server.model_store / archive_name(RELEASED)).read_bytes()
     write_archive(server.model_store, RELEASED, more="another archive")
-    write_archive(server.model_store, "1.4")
-    Versions("1.4", previous=RELEASED).write(server.versions)
+    write_archive(server.model_store, "1.5")
+    Versions("1.5", previous=RELEASED).write(server.versions)
     rows, archives, versions, databases, roles = state()
     capsys.readouterr()
 

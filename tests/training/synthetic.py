@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from handler.preprocessing import preprocess
 from training import known_digits
@@ -21,6 +22,11 @@ def digits(count: int, seed: int = 0) -> Digits:
     images = torch.from_numpy(plain[labels]).unsqueeze(1).float().div(255)
     changed = augment(images, Recipe(rotation_degrees=5, shear=0.1, stroke_share=0.2), generator)
     return Digits(changed.squeeze(1).mul(255).round().byte().numpy(), labels.astype(np.int64))
+
+
+def calibration_images() -> NDArray[np.uint8]:
+    """Fewer than training.quantize takes, and without MNIST."""
+    return digits(40).images
 
 
 # Cached: the same seed gives the same drawings.

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from handler.model import DigitClassifier
+from handler.onnx_session import FLOAT32, INT8
 from training import archive
 from training.archive import RELEASED_CHECKPOINT, ArchiveError
 
@@ -55,10 +56,11 @@ def test_the_archive_holds_the_handler_as_a_package_and_its_manifest_the_version
     assert manifest["model"]["modelVersion"] == "7.3"
 
 
-def test_the_archive_holds_the_network_for_onnx_runtime_beside_its_weights(made):
+def test_the_archive_holds_both_networks_for_onnx_runtime_beside_its_weights(made):
     with zipfile.ZipFile(made) as contents:
-        assert contents.read("weights.pt") == RELEASED_CHECKPOINT.read_bytes()
-        assert contents.read("weights.onnx") == RELEASED_CHECKPOINT.with_suffix(".onnx").read_bytes()
+        for suffix in (".pt", ".onnx", ".int8.onnx"):
+            assert contents.read(f"weights{suffix}") == RELEASED_CHECKPOINT.with_suffix(suffix).read_bytes()
+    assert {".onnx", ".int8.onnx"} == {FLOAT32, INT8} == archive.NETWORKS.keys()
 
 
 def test_the_archive_says_where_it_comes_from(made):
@@ -76,7 +78,9 @@ def test_a_checkpoint_without_it_is_archived_and_said_to_be_slower(tmp_path, cap
     alone = tmp_path / "alone.pt"
     alone.write_bytes(RELEASED_CHECKPOINT.read_bytes())
     archive.archive("7.4", alone, tmp_path / "store")
-    assert "alone.onnx is missing: PyTorch will run the network" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "alone.onnx is missing: PyTorch will run the network" in said
+    assert "alone.int8.onnx is missing: float32 will run the network" in said
 
 
 def test_nothing_but_the_archive_is_left_in_the_store(made):

@@ -21,7 +21,7 @@ def test_it_is_written_whole_or_not_at_all(tmp_path):
 
 
 def test_what_lies_beside_an_earlier_one_goes_with_it(tmp_path):
-    beside = [tmp_path / "model.onnx", tmp_path / "model.json"]
+    beside = [tmp_path / f"model.{suffix}" for suffix in ("onnx", "int8.onnx", "json")]
     for path in beside:
         path.touch()
     write({"epoch": 1}, tmp_path / "model.pt")

@@ -30,7 +30,7 @@ def little(monkeypatch, tmp_path, digits):
 def _archive(path, *names: str):
     with zipfile.ZipFile(path, "w") as archive:
         for name in names:
-            archive.write(RELEASED_CHECKPOINT.with_suffix(f".{name.rpartition('.')[2]}"), name)
+            archive.write(RELEASED_CHECKPOINT.with_suffix(name.removeprefix("weights")), name)
         archive.writestr("handler/model.py", "raise RuntimeError('code of an archive does not run here')")
     return path
 
@@ -53,15 +53,24 @@ def test_the_command_measures_draws_and_says_what_it_skips(tmp_path, capsys, lit
 
 
 def test_an_archive_is_measured_beside_the_checkpoint_that_it_holds(tmp_path, capsys, little):
-    archive = _archive(tmp_path / "mnist-7.3.mar", "weights.pt", "weights.onnx")
+    archive = _archive(tmp_path / "mnist-7.3.mar", "weights.pt", "weights.onnx", "weights.int8.onnx")
     arguments = ["--model", str(archive), "--against", str(RELEASED_CHECKPOINT), "--output", str(tmp_path)]
     assert evaluate.main(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
     [named] = [line.split() for line in lines if line.startswith(" ") and "mnist-7.3.mar" in line]
-    assert named == ["mnist-7.3.mar", RELEASED_CHECKPOINT.name]
+    assert named == ["mnist-7.3.mar,", "int8", f"{RELEASED_CHECKPOINT.name},", "int8"]
     [row] = [line for line in lines if line.startswith("MNIST test set, calibration")]
     *_, one, other = row.split()
     assert one == other
+
+
+def test_a_model_alone_is_measured_in_float32_too(tmp_path, capsys, little):
+    archive = _archive(tmp_path / "mnist-7.3.mar", "weights.pt", "weights.onnx", "weights.int8.onnx")
+    of_float32 = _archive(tmp_path / "mnist-7.2.mar", "weights.pt", "weights.onnx")
+    for model, runtimes in ((archive, ["int8", "float32"]), (of_float32, ["float32"])):
+        assert evaluate.main(["--model", str(model), "--output", str(tmp_path)]) == 0
+        [named] = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith(" " * 52)]
+        assert named == [word for runtime in runtimes for word in (f"{model.name},", runtime)]
 
 
 def test_what_is_no_model_is_named(tmp_path, capsys, little):
@@ -71,7 +80,7 @@ def test_what_is_no_model_is_named(tmp_path, capsys, little):
     for path, reason in (
         (tmp_path / "none.pt", "file not found"),
         (broken, "BadZipFile"),
-        (empty, "FileNotFoundError"),
+        (empty, "KeyError"),
         (shutil.copyfile(broken, tmp_path / "broken.pt"), "while reading it"),
     ):
         assert evaluate.main(["--model", str(path)]) == 1

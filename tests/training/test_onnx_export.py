@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from handler.compiled import compiled, eager
-from handler.model import DigitClassifier, folded
+from handler.model import OUTPUTS, DigitClassifier, folded
+from handler.onnx_session import INT8, eager, load_sessions
+from tests.training import synthetic
 from training import onnx_export
 from training.onnx_export import ExportError, export
 
 
 @pytest.fixture
-def checkpoint(tmp_path):
+def checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_export, "calibration_images", synthetic.calibration_images)
     torch.manual_seed(3)
     torch.save({"state_dict": DigitClassifier().state_dict()}, tmp_path / "trained.pt")
     return tmp_path / "trained.pt"
@@ -25,16 +27,22 @@ def test_it_lies_beside_the_checkpoint_answers_as_torch_does_and_does_not_tell_w
     model = folded(DigitClassifier())
     pixels = np.random.default_rng(1).integers(0, 256, (5, 28, 28), dtype=np.uint8)
     assert path == checkpoint.with_suffix(".onnx")
+    sessions = load_sessions(path, model)
     # Logits differ by up to 1e-4 between processors, and by 1 or more between networks.
-    assert np.abs(compiled(path, model)(pixels) - eager(model)(pixels)).max() < 1e-3
-    assert sorted(file.name for file in path.parent.iterdir()) == ["trained.onnx", "trained.pt"]
-    content = path.read_bytes()
-    for told in (str(Path(onnx_export.__file__).parent), "onnx_export.py", "stack_trace"):
-        assert told.encode() not in content
+    assert np.abs(sessions["float32"](pixels) - eager(model)(pixels)).max() < 1e-3
+    assert sessions["int8"](pixels).shape == (5, OUTPUTS)
+    assert sorted(file.name for file in path.parent.iterdir()) == [
+        "trained.int8.onnx", "trained.onnx", "trained.pt",
+    ]  # fmt: skip
+    for file in (path, path.with_suffix(INT8)):
+        content = file.read_bytes()
+        for told in (str(Path(onnx_export.__file__).parent), "onnx_export.py", "stack_trace"):
+            assert told.encode() not in content
 
 
-def test_what_does_not_answer_as_its_checkpoint_is_not_kept(checkpoint, monkeypatch):
-    monkeypatch.setattr(onnx_export, "compiled", lambda path, model: None)
+@pytest.mark.parametrize("usable", [{}, {"float32": None}])
+def test_what_does_not_answer_as_its_checkpoint_is_not_kept(checkpoint, monkeypatch, usable):
+    monkeypatch.setattr(onnx_export, "load_sessions", lambda path, model: usable)
     with pytest.raises(ExportError, match=r"trained\.onnx"):
         export(checkpoint)
     assert [file.name for file in checkpoint.parent.iterdir()] == ["trained.pt"]

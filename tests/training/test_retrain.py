@@ -11,7 +11,7 @@ import torch
 
 from handler.predictor import Predictor
 from tests.training import synthetic
-from training import data, judge, retrain, train
+from training import data, judge, onnx_export, retrain, train
 from training.archive import RELEASED_CHECKPOINT, WEIGHTS
 from training.labelled import Labelled, LabelledError, is_held
 
@@ -78,13 +78,14 @@ def lost(tmp_path_factory) -> Lost:
 
     archive = folder / "mnist-1.0.mar"
     with zipfile.ZipFile(archive, "w") as contents:
-        contents.write(RELEASED_CHECKPOINT, WEIGHTS)
-        contents.write(RELEASED_CHECKPOINT.with_suffix(".onnx"), "weights.onnx")
+        for suffix in (".pt", ".onnx"):  # as an archive of before int8
+            contents.write(RELEASED_CHECKPOINT.with_suffix(suffix), Path(WEIGHTS).with_suffix(suffix))
     with pytest.MonkeyPatch.context() as monkeypatch:
         labelled = _make_little(monkeypatch)
         monkeypatch.setattr(retrain, "describe", describing)
         monkeypatch.setattr(retrain, "what_was_known", comparing)
         monkeypatch.setattr(retrain, "judge", judging)
+        monkeypatch.setattr(onnx_export, "calibration_images", synthetic.calibration_images)
         assert _retrain(folder / "out", archive) == retrain.LOST
     return Lost(folder / "out", labelled, chosen_by, judged_by)
 
@@ -102,7 +103,8 @@ def test_a_challenger_that_is_no_better_may_not_follow_and_the_report_says_why(l
     learned = content["labelled_drawings"]
     assert learned.items() <= lost.labelled.labels().items()
     assert not any(is_held(id_) for id_ in learned)
-    assert Predictor.load(lost.folder / "challenger.pt", "1.1").is_compiled
+    for runtime in ("int8", "float32"):
+        assert Predictor.load(lost.folder / "challenger.pt", "1.1", runtime).runtime == runtime
     described = json.loads((lost.folder / "challenger.json").read_text())
     assert described["judged"][0]["name"] == "labelled drawings, accuracy"
     assert [epoch.keys() for epoch in described["metrics"]["curve"]] == [{"loss"}]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from handler.compiled import eager
+from handler.onnx_session import eager
 from handler.predictor import Predictor
 from tests.training import synthetic
 from training.archive import RELEASED_CHECKPOINT

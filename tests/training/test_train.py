@@ -19,7 +19,7 @@ import torch
 from handler.model import DigitClassifier, restored
 from handler.predictor import Predictor, digit_scores
 from tests.training import synthetic
-from training import data, stages, train
+from training import data, onnx_export, stages, train
 from training.checkpoint import logits_of
 from training.recipe import Recipe
 
@@ -272,6 +272,7 @@ def _main(monkeypatch, tmp_path, *, labels_of_test, onnx: bool = False, **settin
     monkeypatch.setattr(data, "load", load)
     if not onnx:
         monkeypatch.setattr(train, "export", lambda checkpoint: None)  # a second of each run
+    monkeypatch.setattr(onnx_export, "calibration_images", synthetic.calibration_images)
     arguments = asdict(synthetic.quick(output=str(tmp_path / "model.pt"), validation_images=20, **settings))
     return train.main([f"--{name.replace('_', '-')}={value}" for name, value in arguments.items()])
 
@@ -323,6 +324,7 @@ def test_a_short_run_is_a_trial_that_reads_no_test_set(monkeypatch, tmp_path):
     assert _main(monkeypatch, tmp_path, labels_of_test=read, onnx=True, epochs=1) == 0
     assert "test_accuracy" not in torch.load(tmp_path / "model.pt", weights_only=True)["metrics"]
     assert (tmp_path / "model.onnx").exists()
+    assert (tmp_path / "model.int8.onnx").exists()
     described = json.loads((tmp_path / "model.json").read_text())
     assert described["settings"]["epochs"] == 1
     assert len(described["metrics"]["curve"]) == 1
