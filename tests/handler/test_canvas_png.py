@@ -42,9 +42,11 @@ def test_what_the_page_sends_is_read_by_the_shortcut_as_pillow_reads_it():
         Image.new("RGBA", (320, 320), (255, 255, 255, 255)),
         _sheet(drawing(left=-20), (0, 0, 0), (255, 255, 255)),
         _sheet(drawing(top=120, height=200), (246, 246, 246), (22, 22, 22)),
+        # Its lower rows are as the row above them.
+        _sheet(Image.new("L", (20, 200), 255).crop((-100, -120, 180, 160)), (0, 0, 0), (255, 255, 255)),
         _sheet(drawing().resize((40, 40)), (0, 0, 0), (255, 255, 255)),
     ],
-    ids=["blank", "over the left edge", "over the lower edge", "small"],
+    ids=["blank", "over the left edge", "over the lower edge", "a bar over the lower edge", "small"],
 )
 def test_a_canvas_in_greys_is_read_wherever_its_ink_is(sheet):
     data = encoded(sheet)
