@@ -23,6 +23,8 @@ MODEL = "mnist"
 REQUEST_TIMEOUT_S = 5.0
 # It unpacks the archive before it answers.
 REGISTER_TIMEOUT_S = 30.0
+# Milliseconds that a request waits for others to share its batch. In the archive's configuration 0 becomes 100.
+MAX_BATCH_DELAY_MS = 0
 READY = "READY"
 SOCKET = "unix:"
 
@@ -89,9 +91,14 @@ class Management:
     def register(self, version: str) -> None:
         """Register an archive of the model store; its workers come up meanwhile.
 
-        Asked to wait for them, TorchServe would answer nobody whose connection is served by the same thread.
+        Asked to wait for them, TorchServe would answer nobody whose connection is served by the same thread. The
+        batch delay beats the one in the archive's configuration.
         """
-        parameters = {"url": archive_name(version), "synchronous": "false"}
+        parameters = {
+            "url": archive_name(version),
+            "max_batch_delay": str(MAX_BATCH_DELAY_MS),
+            "synchronous": "false",
+        }
         self.ask("POST", "/models", parameters, REGISTER_TIMEOUT_S)
 
     def unregister(self, version: str) -> None:

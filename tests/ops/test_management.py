@@ -75,7 +75,7 @@ def test_each_call_is_one_request(api):
     management.scale("1.1", 2)
     management.unregister("1.1")
     assert server.asked == [
-        "POST /models?url=mnist-1.1.mar&synchronous=false",
+        "POST /models?url=mnist-1.1.mar&max_batch_delay=0&synchronous=false",
         "PUT /models/mnist/1.1/set-default",
         "PUT /models/mnist/1.1?min_worker=2&max_worker=2",
         "DELETE /models/mnist/1.1",

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
+import requests
 
 from ops import torchserve
 from ops.management import Management, RefusedError
@@ -17,16 +18,25 @@ from tests.system.running import eventually
 
 pytestmark = pytest.mark.service
 
+# Seconds that a request waits for its batch by the archive's configuration, and that a test waits for its answer.
+BATCH_DELAY_S, ANSWER_WITHIN_S = 30, 15
+
 
 @pytest.fixture
 def alone(system) -> Iterator[System]:
     """A system of which TorchServe alone is started, with two versions that begin with no worker."""
     for version in ("1.0", "1.1"):
-        model = {"modelName": "mnist", "modelVersion": version, "handler": "noop_handler.py"}
+        model = {
+            "modelName": "mnist",
+            "modelVersion": version,
+            "handler": "noop_handler.py",
+            "configFile": "model-config.yaml",
+        }
         with zipfile.ZipFile(system.model_store / archive_name(version), "w") as archive:
             manifest = {"runtime": "python", "model": model, "archiverVersion": "0.12.0"}
             archive.writestr("MAR-INF/MANIFEST.json", json.dumps(manifest))
             archive.write(ROOT / "benchmarks" / "noop_handler.py", "noop_handler.py")
+            archive.writestr("model-config.yaml", f"batchSize: 8\nmaxBatchDelay: {BATCH_DELAY_S * 1000}\n")
     yield system
     shutil.rmtree(system.management_socket.parent)
 
@@ -59,3 +69,14 @@ def test_versions_are_managed_through_the_socket_after_a_kill_too(alone):
             with pytest.raises(RefusedError):
                 management.register("1.2")
         assert alone.management_socket.is_socket()
+
+
+def test_a_lone_request_waits_for_no_others_whatever_its_archive_asks_for(alone):
+    with _started(alone) as management:
+        management.register("1.0")
+        management.scale("1.0", 1)
+        eventually(lambda: management.registered()["1.0"].is_up)
+        answer = requests.post(f"{alone.inference_url}/predictions/mnist", b"", timeout=ANSWER_WITHIN_S)
+        assert answer.status_code == 200
+        [description] = management.ask("GET", "/models/mnist")
+        assert (description["batchSize"], description["maxBatchDelay"]) == (8, 0)
