@@ -24,6 +24,7 @@ from handler.explanation import explain_inputs
 from handler.images import decoded
 from handler.predictor import Predictor
 from handler.preprocessing import preprocess
+from handler.read_ahead import read_ahead
 
 Inputs = list[NDArray[np.uint8]]
 Answer = dict[str, Any]
@@ -42,6 +43,7 @@ class DigitHandler:
 
     def initialize(self, context: Any) -> None:
         """Loads and warms up; TorchServe reports the worker ready when this returns."""
+        read_ahead()
         # A worker sees every core, and two workers with a pool each would fight for them.
         torch.set_num_threads(1)
         folder = Path(context.system_properties["model_dir"])

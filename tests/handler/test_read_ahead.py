@@ -1,0 +1,87 @@
+"""A worker reads the same of its requests as TorchServe's own function does, in fewer system calls."""
+
+import socket
+import struct
+
+import pytest
+from ts.protocol import otf_message_handler
+
+from handler.read_ahead import read_ahead
+
+HEADERS = {"Content-Type": "application/octet-stream", "X-Content-Type": "image/png", "explain": "False"}
+BODY = bytes(range(256)) * 1000  # more than a buffer holds
+
+
+class Connection(socket.socket):
+    """Counts how often it is read."""
+
+    reads = 0
+
+    def recv(self, *arguments):
+        self.reads += 1
+        return super().recv(*arguments)
+
+    def recv_into(self, *arguments):
+        self.reads += 1
+        return super().recv_into(*arguments)
+
+
+@pytest.fixture
+def connection(monkeypatch):
+    """TorchServe's end of a worker's connection, and the worker's."""
+    monkeypatch.setattr(otf_message_handler, "_retrieve_buffer", otf_message_handler._retrieve_buffer)
+    server, worker = socket.socketpair()
+    counting = Connection(fileno=worker.detach())
+    yield server, counting
+    server.close()
+    counting.close()
+
+
+def _field(content: bytes) -> bytes:
+    return struct.pack("!i", len(content)) + content
+
+
+def _batch(*bodies: bytes) -> bytes:
+    """A command to predict, as the frontend of TorchServe 0.12 writes it."""
+    end = struct.pack("!i", -1)
+    headers = b"".join(_field(part.encode()) for header in HEADERS.items() for part in header)
+    return (
+        b"I"
+        + b"".join(
+            _field(b"id") + headers + end + _field(b"body") + _field(b"image/png") + _field(body) + end
+            for body in bodies
+        )
+        + end
+    )
+
+
+def test_it_reads_what_torchserve_reads_in_few_calls(connection):
+    server, worker = connection
+    server.sendall(_batch(b"one", b""))
+    expected = otf_message_handler.retrieve_msg(worker)
+    before = worker.reads
+    assert before > 40
+    read_ahead()
+    for _ in range(2):  # nothing of the next batch is lost
+        server.sendall(_batch(b"one", b""))
+        assert otf_message_handler.retrieve_msg(worker) == expected
+    assert worker.reads - before <= 4  # two a batch
+
+
+def test_a_body_larger_than_the_buffer_arrives_whole(connection):
+    server, worker = connection
+    read_ahead()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * len(BODY))
+    server.sendall(_batch(BODY))
+    _, [request] = otf_message_handler.retrieve_msg(worker)
+    assert request["parameters"][0]["value"] == BODY
+
+
+def test_a_worker_ends_quietly_when_torchserve_is_gone(connection):
+    server, worker = connection
+    read_ahead()
+    server.sendall(_batch(b"one")[:20])
+    server.close()
+    with pytest.raises(SystemExit) as ended:
+        otf_message_handler.retrieve_msg(worker)
+    assert ended.value.code == 0
