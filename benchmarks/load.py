@@ -13,7 +13,7 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import cycle
@@ -49,10 +49,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Measured:
-    """What `clients` got within a time: how many answers a second, and how long each took."""
+    """What `clients` got within a time: how many answers a second, how long each took, and what each cost."""
 
     per_second: float
     latencies_ms: list[float]
+    cpu_ms: float  # of one answer, as `cpu_s` counts
 
 
 class Answer(NamedTuple):
@@ -116,12 +117,15 @@ def run(
     warm_up_s: float = 0.5,
     *,
     most: int = sys.maxsize,
+    cpu_s: Callable[[], float] = lambda: 0.0,
 ) -> Measured:
     """Post the bodies in turn from so many clients at once; what the warm-up takes does not count.
 
-    Ends after `seconds`, or with `most` answers. Raises LoadError at an answer that is none.
+    Ends after `seconds`, or with `most` answers. `cpu_s` gives the seconds that the server has computed so far.
+    Raises LoadError at an answer that is none.
     """
     latencies: list[float] = []
+    before: float | None = None
     with closing(stream(target, bodies, clients)) as answers:
         begin = time.perf_counter() + warm_up_s
         end = begin + seconds
@@ -129,10 +133,12 @@ def run(
             if answer.error:
                 raise answer.error
             if begin <= answer.at < end:
+                before = cpu_s() if before is None else before
                 latencies.append(answer.milliseconds)
             if answer.at >= end or len(latencies) == most:
                 break
-    return Measured(len(latencies) / (min(time.perf_counter(), end) - begin), latencies)
+        cpu_ms = (cpu_s() - (before or 0.0)) * 1000 / max(len(latencies), 1)
+    return Measured(len(latencies) / (min(time.perf_counter(), end) - begin), latencies, cpu_ms)
 
 
 def stream(target: Target, bodies: Sequence[bytes], clients: int) -> Generator[Answer, None, None]:

@@ -1,14 +1,16 @@
-"""What the benchmarks measure: a system of its own, a no-op in its TorchServe, and the rival beside it.
+"""What the benchmarks measure: a system of its own, a no-op in its TorchServe, and servers beside it.
 
 Everything is started here, on ports and in folders of its own, and is gone on leaving: a system that you have running
 is neither measured nor touched.
 """
 
+import io
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -40,23 +42,39 @@ class StartError(Exception):
 
 
 @contextmanager
-def system(*archives: Path) -> Iterator[System]:
-    """A system that is up, with the released model and these archives in its store; down on leaving."""
+def system(*archives: Path, port: int | None = None, checkout: Path | None = None) -> Iterator[System]:
+    """A system that is up, with the released model and these archives in its store; down on leaving.
+
+    `checkout` is where its code is, if not here; its ports are PORTS in a row from `port` on.
+    """
     with _folder_beside_the_state() as folder:
         store = folder / "model_store"
         store.mkdir()
         for archive in archives:
             shutil.copy(archive, store)
-        system = System(folder / "var", store, "127.0.0.1", first_port())
+        system = System(folder / "var", store, "127.0.0.1", port or first_port())
         say("starting a system to measure ...")
         try:
-            ops(system, "up")
+            ops(system, "up", checkout=checkout)
             yield system
         finally:
-            ops(system, "down")
+            ops(system, "down", checkout=checkout)
 
 
-def ops(system: System, *words: str) -> str:
+@contextmanager
+def checkout(commit: str) -> Iterator[Path]:
+    """The files of another commit, with the environments of this one; gone on leaving."""
+    with _folder_beside_the_state() as folder:
+        packed = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=False)
+        if packed.returncode:
+            raise StartError(f"BASE '{commit}' is no commit of this repository, for example: BASE=d0ab407")
+        with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as files:
+            files.extractall(folder, filter="data")
+        (folder / ".venv").symlink_to((ROOT / ".venv").resolve())
+        yield folder
+
+
+def ops(system: System, *words: str, checkout: Path | None = None) -> str:
     """Run what `make` runs for a command and its values; gives back what it says. Raises StartError where it fails."""
     environment = {
         **os.environ,
@@ -67,7 +85,7 @@ def ops(system: System, *words: str) -> str:
     }
     with subprocess.Popen(
         [sys.executable, "-m", "ops", *words],
-        cwd=ROOT,
+        cwd=checkout or ROOT,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

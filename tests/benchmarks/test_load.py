@@ -66,6 +66,14 @@ def test_it_ends_with_its_time_and_leaves_out_the_warm_up(echo):
     assert measured.per_second == pytest.approx(len(measured.latencies_ms) / 0.3)
 
 
+def test_what_an_answer_costs_is_counted_from_the_first_that_counts(echo):
+    seconds = iter([7.0, 7.6])
+    measured = load.run(
+        echo.target, [b"a"], clients=2, seconds=10, warm_up_s=0.1, most=12, cpu_s=lambda: next(seconds)
+    )
+    assert measured.cpu_ms == pytest.approx(600 / 12)
+
+
 def test_targets_are_asked_in_turn_with_the_same_body(echo):
     other = Target("other", echo.target.port, "/predictions/mnist")
     latencies = load.alternate([echo.target, other], BODIES, rounds=4)

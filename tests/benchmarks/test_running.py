@@ -11,6 +11,7 @@ from threading import Thread
 import pytest
 
 from benchmarks import running
+from benchmarks.running import StartError
 from ops import postgres
 from ops.system import System
 
@@ -30,6 +31,18 @@ def test_a_database_runs_alone_and_leaves_nothing_behind():
     assert not postgres.answers(system)
     assert not system.state.exists()
     assert not system.sockets.exists()
+
+
+def test_another_commit_lies_in_a_folder_of_its_own_with_the_environments_of_this_one():
+    with running.checkout("HEAD") as folder:
+        assert (folder / "config.properties").is_file()
+        assert (folder / ".venv").resolve() == (running.ROOT / ".venv").resolve()
+    assert not folder.exists()
+
+
+def test_a_base_that_is_no_commit_is_named():
+    with pytest.raises(StartError, match="BASE 'nothing' is no commit"), running.checkout("nothing"):
+        pass
 
 
 def test_ended_from_outside_it_ends_what_its_commands_started(tmp_path, monkeypatch):

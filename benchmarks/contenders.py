@@ -1,0 +1,115 @@
+"""Who answers in `make bench BENCH=predict`: this TorchServe, another commit's, and its peers.
+
+Each contender knows its processes, for what it costs: CPU time and memory.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import psutil
+
+from benchmarks import load, running
+from benchmarks.drawings import canvases
+from benchmarks.load import LoadError, Target
+from benchmarks.peers import PATH, WORKERS
+from ops import leftovers
+from ops.management import MODEL, Management
+from ops.system import System
+
+START_TIMEOUT_S = 60.0
+POLL_INTERVAL_S = 0.1
+GATEWAY, DIRECT, BASE = "gateway + TorchServe", "TorchServe", "TorchServe at {commit}"
+FASTAPI, LITSERVE, BENTOML, MOSEC = "FastAPI + uvicorn", "LitServe", "BentoML", "mosec"
+NOOP, NOOP_BATCHED = "no-op in TorchServe, unbatched", "no-op in TorchServe, batched"
+UVICORN = ("--loop", "uvloop", "--http", "httptools", "--no-access-log")
+PEERS: dict[str, Callable[[str], list[str]]] = {
+    FASTAPI: lambda port: ["uvicorn", "benchmarks.peers.fastapi_server:app", "--port", port, *UVICORN],
+    LITSERVE: lambda port: ["benchmarks.peers.litserve_server", port],
+    BENTOML: lambda port: ["bentoml", "serve", "benchmarks.peers.bentoml_service:Digits", "--port", port],
+    MOSEC: lambda port: ["benchmarks.peers.mosec_server", "--port", port, "--log-level", "warning"],
+}
+# Under one port (`uvicorn --workers 2`) whichever is awake accepts, and so one often gets all clients that keep their
+# connection, and the other idles: seen in three runs of three. Divided evenly they answer as much as they can.
+SERVERS = {FASTAPI: WORKERS}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Where to post to, and all processes that an answer takes."""
+
+    target: Target
+    processes: Sequence[psutil.Process]
+
+    def cpu_s(self) -> float:
+        """Seconds that all of its processes computed so far, for themselves and in the kernel."""
+        return sum(process.cpu_times().user + process.cpu_times().system for process in self.processes)
+
+    def pss_mib(self) -> float:
+        """Memory: what processes share counts in parts."""
+        return float(sum(process.memory_full_info().pss for process in self.processes)) / 2**20
+
+
+def torchserve(system: System, name: str) -> Contender:
+    """The TorchServe of a system that serves nothing but its model."""
+    return Contender(Target(name, system.inference_port, PATH), leftovers.find(system, "torchserve"))
+
+
+def model(system: System, name: str, model: str) -> Contender:
+    """One model of the TorchServe of a system, without the workers of its others."""
+    management = Management(system.management_address)
+    others = {
+        worker["pid"]
+        for other in management.ask("GET", "/models")["models"]
+        if other["modelName"] != model
+        for worker in management.ask("GET", f"/models/{other['modelName']}")[0]["workers"]
+    }
+    processes = [process for process in leftovers.find(system, "torchserve") if process.pid not in others]
+    return Contender(Target(name, system.inference_port, f"/predictions/{model}"), processes)
+
+
+def gateway(system: System) -> Contender:
+    """The model through nginx."""
+    processes = [*model(system, DIRECT, MODEL).processes, *leftovers.find(system, "gateway")]
+    return Contender(Target(GATEWAY, system.gateway_port, PATH), processes)
+
+
+@contextmanager
+def peer(name: str, port: int) -> Iterator[Contender]:
+    """One of PEERS that predicts; it takes as many ports from `port` on as SERVERS says."""
+    ports = tuple(range(port, port + SERVERS.get(name, 1)))
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(
+                running.process(
+                    [sys.executable, "-m", *PEERS[name](str(each))],
+                    f"http://127.0.0.1:{each}/",
+                    OMP_NUM_THREADS="1",
+                )
+            )
+            for each in ports
+        ]
+        target = Target(name, ports, PATH)
+        _wait_until_it_predicts(target, servers)
+        trees = [psutil.Process(server.pid) for server in servers]
+        yield Contender(
+            target, [process for tree in trees for process in (tree, *tree.children(recursive=True))]
+        )
+
+
+def _wait_until_it_predicts(target: Target, servers: Sequence[subprocess.Popen[bytes]]) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    error: Exception | None = None
+    while time.monotonic() < deadline and all(server.poll() is None for server in servers):
+        try:
+            # From as many clients as there are workers: some listen before each of theirs is ready.
+            load.run(target, canvases()[:1], 2 * WORKERS, 0.2, warm_up_s=0)
+        except (LoadError, OSError) as failure:
+            error = failure
+            time.sleep(POLL_INTERVAL_S)
+        else:
+            return
+    raise running.StartError(f"{target.name} does not predict: {error}")

@@ -1,0 +1,29 @@
+"""What each peer does with posted images: what TorchServe's handler does, without TorchServe."""
+
+import json
+from collections.abc import Sequence
+
+import torch
+
+from handler.bodies import read_submission
+from handler.images import decoded
+from handler.predictor import Predictor
+from ops.versions import RELEASED
+from training.archive import RELEASED_CHECKPOINT
+
+
+def load_predictor() -> Predictor:
+    """The released model on one thread, as in TorchServe's workers, after its first calls."""
+    torch.set_num_threads(1)
+    return Predictor.load(RELEASED_CHECKPOINT, version=RELEASED)
+
+
+def answer(predictor: Predictor, bodies: Sequence[bytes]) -> list[bytes]:
+    """The JSON for each image, from one batch."""
+    images = [
+        decoded(image) for body in bodies for image in read_submission({"body": body}, "image/png").images
+    ]
+    return [
+        json.dumps(prediction.as_dict(), separators=(",", ":")).encode("ascii")
+        for prediction in predictor.predict(images)
+    ]
