@@ -122,7 +122,7 @@ def run(
     """Post the bodies in turn from so many clients at once; what the warm-up takes does not count.
 
     Ends after `seconds`, or with `most` answers. `cpu_s` gives the seconds that the server has computed so far.
-    Raises LoadError at an answer that is none.
+    Raises LoadError at an answer that is none, and without any.
     """
     latencies: list[float] = []
     before: float | None = None
@@ -137,7 +137,9 @@ def run(
                 latencies.append(answer.milliseconds)
             if answer.at >= end or len(latencies) == most:
                 break
-        cpu_ms = (cpu_s() - (before or 0.0)) * 1000 / max(len(latencies), 1)
+    if before is None:
+        raise LoadError(f"{target.name} answered none of {clients} clients within {seconds:g} s")
+    cpu_ms = (cpu_s() - before) * 1000 / len(latencies)
     return Measured(len(latencies) / (min(time.perf_counter(), end) - begin), latencies, cpu_ms)
 
 
