@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ui import pictures
-from ui.canvas import after_strokes, redrawing, theme
+from ui.canvas import theme
 from ui.drawing import Drawing
 from ui.model_client import Explanation, ModelError
 from ui.percentage import percentage
@@ -84,21 +84,12 @@ def answer(session: Session, places: Places) -> None:
 
 
 def label(session: Session) -> None:
-    """ "Right?" with yes or one of the ten digits, in one click."""
+    """ "Right?" with yes or one of the ten digits, in one click, which pad.js sends."""
     drawing = session.drawing
     unanswered = drawing.answer is None
-    say = redrawing(session, after_strokes(session, session.label))
     with st.container(key="question", horizontal=True, vertical_alignment="center"):
         st.html(f"<div>{_question(drawing)}</div>", width="content")
-        # browser.js presses the digit that is shown instead: an answer that came meanwhile gets no yes.
-        st.button(
-            "Yes",
-            key="yes",
-            icon=":material/check:",
-            disabled=unanswered or drawing.closed,
-            on_click=say,
-            args=(drawing.answer.digit if drawing.answer else 0,),
-        )
+        st.button("Yes", key="yes", icon=":material/check:", disabled=unanswered or drawing.closed)
     with st.container(key="digits", horizontal=True):
         for digit in DIGITS:
             st.button(
@@ -106,8 +97,6 @@ def label(session: Session) -> None:
                 key=f"label-{digit}",
                 type="primary" if drawing.true_label == digit else "secondary",
                 disabled=unanswered,
-                on_click=say,
-                args=(digit,),
             )
 
 

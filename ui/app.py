@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 import settings
 from ui import answer, browser, history_page, pending_uploads, upload
-from ui.canvas import brush, canvas, take_in, tools
+from ui.canvas import canvas, tools
 from ui.database import Database
 from ui.model_client import ModelClient
 from ui.operator import Door
@@ -58,9 +58,7 @@ def _session() -> Session:
 @st.fragment  # a stroke runs this again, and not the whole page
 def _drawing_board(session: Session) -> None:
     with st.container(key="heading", horizontal=True, vertical_alignment="center"):
-        # browser.js tells a restarted page which start the canvas has, strokes.js waits for clicks and the brush.
-        data = f'data-start="{session.canvas_start.mark}" data-brush="{brush()}"'
-        st.html(f'<h1 class="title" {data} data-clicks="{session.clicks}">Draw a digit</h1>')
+        st.html('<h1 class="title">Draw a digit</h1>')
         upload.choose_picture(session)
     with st.container(key="board"):
         with st.container(key="paper"):
@@ -68,12 +66,12 @@ def _drawing_board(session: Session) -> None:
             place_of_tools = st.container(key="tools", horizontal=True, vertical_alignment="center")
         with st.container(key="panel"):
             places = answer.lay_out()
+    answer.answer(session, places)
     with place_of_canvas:
         canvas(session)
-    answer.answer(session, places)
     # The browser takes 10 ms for each button: these come after the answer.
     with place_of_tools:
-        tools(session)
+        tools()
     with places.label:
         answer.label(session)
     with places.why:
@@ -118,8 +116,7 @@ def main() -> None:
     if operator:
         pages |= {"Insights": insights, "Models": models}
     page = st.navigation(list(pages.values()), position="hidden")
-    if start := browser.finish(session.visitor):
-        session.go_on_from(start)
+    browser.finish(session.visitor)
     _arrive(page.url_path, session, operator)
     with st.container(key="bar", horizontal=True, vertical_alignment="center"):
         for label, linked in pages.items():
@@ -147,10 +144,8 @@ def _arrive(path: str, session: Session, operator: bool) -> None:
         st.session_state.brush = st.session_state.brush  # or Streamlit forgets it with the page it is on
     if here == before:
         return
-    if before[0] == "":
-        take_in(session)  # a stroke that was drawn just before leaving
     if path == "":
-        session.show_again()
+        session.catch_up()
     if path == "history":
         history_page.open_anew()
 

@@ -24,14 +24,7 @@ const STEPS = {
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
-  let list = parentElement.querySelector('.cards')
-  if (!list) {
-    list = document.createElement('div')
-    list.className = 'cards'
-    list.setAttribute('role', 'listbox')
-    list.setAttribute('aria-label', 'Drawings, the newest first')
-    parentElement.append(list)
-  }
+  const list = parentElement.querySelector('.cards')
   // Only what changed is drawn anew, so that the focus stays where it is.
   if (list.drawn !== data.cards) {
     list.innerHTML = data.cards

@@ -14,7 +14,10 @@ from ui.percentage import percentage
 from ui.record import Record
 
 _cards = st.components.v2.component(
-    "cards", js=Path(__file__).with_name("cards.js").read_text(encoding="utf-8"), isolate_styles=False
+    "cards",
+    html='<div class="cards" role="listbox" aria-label="Drawings, the newest first"></div>',
+    js=Path(__file__).with_name("cards.js").read_text(encoding="utf-8"),
+    isolate_styles=False,
 )
 
 

@@ -1,4 +1,7 @@
-"""The HTML of the page: Streamlit's, with connection.js in it."""
+"""The HTML of the page: Streamlit's, with those scripts in it that need nothing of Streamlit's server.
+
+connection.js says why a page stays empty, and everything else on the page comes over the WebSocket.
+"""
 
 from pathlib import Path
 
@@ -9,14 +12,18 @@ from streamlit import file_util
 
 # Of app.py.
 PATHS = ("/", "/history", "/insights", "/versions")
+SCRIPTS = ("connection.js", "links.js", "pointers.js")
 
 
 def index_page() -> str:
-    """Streamlit's index.html with a script that says why the page cannot connect to its server."""
+    """Streamlit's index.html with the scripts at its end."""
     html = (Path(file_util.get_static_dir()) / "index.html").read_text(encoding="utf-8")
-    script = Path(__file__).with_name("connection.js").read_text(encoding="utf-8")
+    scripts = "".join(
+        f'<script type="module">\n{Path(__file__).with_name(name).read_text(encoding="utf-8")}</script>\n'
+        for name in SCRIPTS
+    )
     before, body_end, after = html.rpartition("</body>")
-    return f"{before}<script>\n{script}</script>\n{body_end}{after}"
+    return f"{before}{scripts}{body_end}{after}"
 
 
 def routes() -> list[Route]:

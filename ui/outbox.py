@@ -117,11 +117,6 @@ class Outbox:
             )
             return [UUID(drawing_id) for (drawing_id,) in rows]
 
-    def owner(self, drawing_id: UUID) -> str | None:
-        """The hash of the id of the visitor who drew it; None when nobody did in the last DRAWN_KEPT_S."""
-        with self._transaction("DEFERRED") as connection:
-            return _owner(connection, drawing_id)
-
     def label(
         self,
         drawing_id: UUID,

@@ -93,7 +93,8 @@ class TouchScreen:
 
 
 def expect_answer(page: Page, digit: int) -> None:
-    """Wait until the page shows this digit with a confidence."""
+    """Wait until no answer is on its way and the page shows this digit with a confidence."""
+    expect(page.locator(".st-key-verdict")).to_have_attribute("aria-busy", "false")
     expect(page.locator(".st-key-answer")).to_have_text(str(digit))
     confidence = page.locator(".st-key-confidence")
     expect(confidence).to_have_text(re.compile(r"^\s*\d+\.\d%\s*$"))  # it comes an instant later

@@ -4,10 +4,12 @@ import base64
 import json
 import threading
 import time
+import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from ui.acts import PNG
 from ui.model_client import ModelClient
 from ui.outbox import Outbox
 
@@ -88,3 +90,53 @@ def outbox(tmp_path):
     outbox = Outbox(tmp_path / "outbox" / "outbox.sqlite3")
     yield outbox
     outbox.close()
+
+
+class Canvas:
+    """What pad.js keeps of the canvas, and sends to a session; to none while that is None."""
+
+    def __init__(self, session=None):
+        self.session = session
+        self.acts = []
+        self._number = 0
+        self._begin()
+
+    def show(self, picture):
+        """After a stroke or an undo the canvas shows this; None: it is blank."""
+        self._revision += 1
+        self._forget_picture()
+        data = PNG + base64.b64encode(picture).decode() if picture is not None else None
+        self._act(drawing=self.drawing, revision=self._revision, picture=data)
+
+    def clear(self):
+        self._forget_picture()
+        self._begin()
+        self.show(None)
+
+    def label(self, digit):
+        self._act(label=digit)
+        self._begin()
+
+    def send(self):
+        """Send what the session has not confirmed, and hear what it has."""
+        self.session.take(self.acts)
+        self.hear(self.session.done, self.session.ended)
+
+    def hear(self, done, ended):
+        """Hear up to which act the server has carried them out, and which drawing is over."""
+        self.acts = [act for act in self.acts if act["number"] > done or act.get("drawing") == self.drawing]
+        if ended == self.drawing and all(act["number"] <= done for act in self.acts):
+            self._begin()
+
+    def _begin(self):
+        self.drawing = uuid.uuid4().hex
+        self._revision = 0
+
+    def _forget_picture(self):
+        self.acts = [act for act in self.acts if act.get("drawing") != self.drawing]
+
+    def _act(self, **what):
+        self._number += 1
+        self.acts.append({"number": self._number, **what})
+        if self.session:
+            self.send()

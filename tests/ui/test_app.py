@@ -5,43 +5,48 @@ tests/system draws on the real canvas.
 
 import io
 import re
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from tests.ui.conftest import ANSWER
+from tests.ui.conftest import ANSWER, Canvas
 from ui import pictures, upload
 from ui.model_client import AWAY
 from ui.outbox import Outbox
 from ui.session import DATABASE_AWAY, NOT_A_DIGIT, NOT_KEPT
 
 SCRIPT = Path(__file__).parent.parent.parent / "ui" / "app.py"
-# The page's modules that import the canvas, anew for each test.
-IMPORTED = ("ui.canvas", "ui.answer")
 NONE_YET = "\N{EN DASH}"
 
 
-class Canvas(ModuleType):
-    """Takes the place of the package streamlit_drawable_canvas, and shows the strokes that it is given."""
+class Pad(Canvas):
+    """Takes the place of the component of ui/canvas.py: strokes are words, their picture is a list of them."""
 
     def __init__(self):
-        super().__init__("streamlit_drawable_canvas")
+        super().__init__()
         self.strokes = []
         self.told = {}
+        self.sent = None
 
-    def st_canvas(self, **options):
-        if self.told.get("initial_drawing") != options["initial_drawing"]:
-            self.strokes = options["initial_drawing"]["objects"]
-        self.told = options
-        content = {**options["initial_drawing"], "objects": self.strokes}
-        return self.CanvasResult(content, repr(self.strokes).encode())
+    def __call__(self, *, key, data, on_acts_change):
+        self.told = data
+        sent, self.sent = self.sent, None
+        return SimpleNamespace(acts=sent)
 
-    def CanvasResult(self, json_data, image, return_image_data=True):  # noqa: N802  the package's class
-        return SimpleNamespace(json_data=json_data, image_bytes=image)
+    def draw(self, *strokes):
+        self.strokes = [*self.strokes, *strokes]
+        self.show(repr(self.strokes).encode())
+
+    def undo(self):
+        self.strokes = self.strokes[:-1]
+        self.show(repr(self.strokes).encode() if self.strokes else None)
+
+    def _begin(self):
+        super()._begin()
+        self.strokes = []
 
 
 class Page:
@@ -53,23 +58,30 @@ class Page:
         self.app = AppTest.from_file(str(SCRIPT), default_timeout=60).run()
 
     def draw(self, *strokes):
-        self.canvas.strokes = [*self.canvas.strokes, *strokes]
-        self.app.run()
+        self.do(lambda canvas: canvas.draw(*strokes))
 
-    def draw_and_press(self, key, *strokes):
-        """Press a button before the page has run for the strokes: they come together."""
-        self.canvas.strokes = [*self.canvas.strokes, *strokes]
-        content = {**self.canvas.told["initial_drawing"], "objects": self.canvas.strokes}
-        sent = {"raw": content, "data": repr(self.canvas.strokes).encode()}
-        self.app.session_state["pad"] = {"drawing": sent}
-        self.press(key)
+    def label(self, digit):
+        self.do(lambda canvas: canvas.label(digit))
+
+    def do(self, *acts):
+        """What a person does on the canvas before the page runs for it."""
+        for act in acts:
+            act(self.canvas)
+        self.canvas.sent = self.canvas.acts
+        self.run()
+
+    def run(self):
+        self.app.run()
+        self.canvas.hear(self.canvas.told["done"], self.canvas.told["ended"])
 
     def press(self, key):
-        self.app.button(key=key).click().run()
+        self.app.button(key=key).click()
+        self.run()
 
     def choose(self, name, content):
         [uploader] = self.app.file_uploader
-        uploader.upload(name, content).run()
+        uploader.upload(name, content)
+        self.run()
 
     def disabled(self, key):
         return self.app.button(key=key).disabled
@@ -112,10 +124,8 @@ def picture(picture_format):
 
 @pytest.fixture
 def page(monkeypatch, tmp_path, fake_model):
-    canvas = Canvas()
-    monkeypatch.setitem(sys.modules, "streamlit_drawable_canvas", canvas)
-    for name in IMPORTED:
-        monkeypatch.delitem(sys.modules, name, raising=False)
+    canvas = Pad()
+    monkeypatch.setattr("ui.canvas._pad", canvas)
     monkeypatch.setenv("MODEL_URL", fake_model.url)
     monkeypatch.setenv("OUTBOX_PATH", str(tmp_path / "outbox" / "outbox.sqlite3"))
     import streamlit as st
@@ -126,8 +136,6 @@ def page(monkeypatch, tmp_path, fake_model):
     yield page
     page.app.session_state["session"].model.close()
     page.app.session_state["session"].outbox.close()
-    for name in IMPORTED:
-        sys.modules.pop(name, None)
 
 
 def test_before_a_stroke_there_is_a_dash_and_nothing_to_correct(page):
@@ -162,67 +170,61 @@ def test_no_answer_claims_to_be_certain(page, fake_model):
 
 def test_a_rerun_asks_and_keeps_nothing_new(page, fake_model):
     page.draw("stroke")
-    page.app.button_group(key="brush").set_value("Bold").run()
-    assert page.canvas.told["stroke_width"] > 20
+    page.app.button_group(key="brush").set_value("Bold")
+    page.run()
+    assert page.canvas.told["brush"] > 20
     assert len(fake_model.requests) == 1
     assert page.text("answer") == "7"
 
 
 def test_one_click_says_what_it_was_and_frees_the_canvas(page):
     page.draw("stroke")
-    page.press("label-1")
+    page.label(1)
     assert "Noted: a 1" in page.text("question")
     assert page.text("answer") == "7"  # still to be seen, and to be corrected
     assert page.disabled("yes")
-    assert page.canvas.strokes == []
-    page.press("label-4")
+    page.label(4)
     [row] = page.rows()
     assert (row.prediction, row.true_label) == (7, 4)
-
-
-def test_yes_says_that_the_answer_is_right(page):
-    page.draw("stroke")
-    page.press("yes")
-    assert [row.true_label for row in page.rows()] == [7]
     page.draw("another")
-    assert [row.true_label for row in page.rows()] == [7, None]
+    assert [row.true_label for row in page.rows()] == [4, None]
 
 
-def test_a_label_that_comes_together_with_a_stroke_is_one_for_the_drawing_with_it(page):
+def test_a_label_that_comes_together_with_strokes_is_one_for_the_drawing_before_it(page):
     page.draw("one")
-    page.draw_and_press("label-4", "two")
-    [row] = page.rows()
-    assert (row.drawing, row.true_label, row.revision) == (b"['one', 'two']", 4, 3)
-    assert page.canvas.strokes == []
-    page.draw_and_press("label-1", "another")  # the buttons were those of the drawing before
-    assert [(row.drawing, row.true_label) for row in page.rows()] == [
-        (b"['one', 'two']", 4),
-        (b"['another']", 1),
+    page.do(
+        lambda canvas: canvas.draw("two"), lambda canvas: canvas.label(4), lambda canvas: canvas.draw("three")
+    )
+    assert [(row.drawing, row.true_label, row.revision) for row in page.rows()] == [
+        (b"['one', 'two']", 4, 3),
+        (b"['three']", None, 1),
     ]
-
-
-def test_yes_is_said_to_the_answer_that_was_shown(page, fake_model):
-    page.draw("one")
-    fake_model.content = ANSWER | {"digit": 4}
-    page.draw_and_press("yes", "two")
-    assert [(row.prediction, row.true_label) for row in page.rows()] == [(4, 7)]
+    assert not page.disabled("yes")
 
 
 def test_undo_that_comes_together_with_a_stroke_takes_that_one(page):
     page.draw("one")
-    page.draw_and_press("undo", "two")
-    assert page.canvas.strokes == ["one"]
+    page.do(lambda canvas: canvas.draw("two"), Pad.undo)
+    assert [row.drawing for row in page.rows()] == [b"['one']"]
 
 
 def test_undo_and_clear(page):
     page.draw("one", "two")
-    page.press("undo")
-    assert page.canvas.strokes == ["one"]
+    page.do(Pad.undo)
+    assert [row.drawing for row in page.rows()] == [b"['one']"]
     assert page.text("answer") == "7"
-    page.press("clear")
-    assert page.canvas.strokes == []
+    page.do(Pad.clear)
     assert page.text("answer") == NONE_YET
     assert len(page.rows()) == 1
+
+
+def test_what_was_carried_out_is_confirmed_to_the_browser_at_once(page):
+    page.draw("one")
+    assert page.canvas.told["done"] == 1
+    page.label(4)
+    assert page.canvas.told["done"] == 2
+    page.run()
+    assert page.canvas.told["done"] == 2
 
 
 def test_what_is_no_digit_is_said_and_still_guessed(page, fake_model):

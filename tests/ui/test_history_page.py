@@ -214,8 +214,9 @@ def test_the_drawing_at_hand_is_labelled_as_from_its_own_page(page, log):
     assert (row.true_label, row.revision) == (4, 2)
     _go(page, "")
     assert "Noted: a 4" in page.text("question")
+    page.run()
     assert page.canvas.strokes == []
-    page.press("label-7")
+    page.label(7)
     assert [(row.true_label, row.revision) for row in page.rows()] == [(7, 3)]
 
 

@@ -1,22 +1,25 @@
-"""The HTML of the page: Streamlit's, with the script that says why the page cannot connect."""
+"""The HTML of the page: Streamlit's, with our scripts."""
 
 import re
 from pathlib import Path
+
+import pytest
 
 from ui import index_page
 
 UI = Path(index_page.__file__).parent
 
 
-def test_the_script_stands_in_streamlits_html():
+@pytest.mark.parametrize("name", index_page.SCRIPTS)
+def test_each_script_stands_in_streamlits_html(name):
     html = index_page.index_page()
     assert '<div id="root"></div>' in html
-    script = (UI / "connection.js").read_text(encoding="utf-8")
-    assert f"<script>\n{script}</script>\n</body>" in html.replace("  </body>", "</body>")
+    script = (UI / name).read_text(encoding="utf-8")
+    assert f'<script type="module">\n{script}</script>\n' in html.partition("</head>")[2]
     assert "</script" not in script  # it would end there
 
 
-def test_each_page_has_it():
+def test_each_page_has_them():
     app = (UI / "app.py").read_text(encoding="utf-8")
     paths = {f"/{path}" for path in re.findall(r'url_path="(\w+)"', app)}
     assert {"/", *paths} == set(index_page.PATHS) == {route.path for route in index_page.routes()}

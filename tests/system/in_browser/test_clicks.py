@@ -16,7 +16,7 @@ from tests.system.drawing import (
 )
 from tests.system.running import RunningSystem, eventually
 
-# How late the server hears of a click; strokes.js waits three times as long for each.
+# How late the server hears of a click.
 LONG_MS = 3000
 
 
@@ -188,6 +188,66 @@ def test_a_click_that_changes_nothing_holds_no_stroke_up(system: RunningSystem, 
         _press(desktop, button)
         draw_with_mouse(desktop, DIGITS[7])
         expect_answer(desktop, 7)
+
+
+def test_a_stroke_is_one_message(system: RunningSystem, desktop: Page):
+    sent: list[str | bytes] = []
+
+    def keep(frame: str | bytes) -> None:
+        sent.append(frame)
+
+    desktop.on("websocket", lambda socket: socket.on("framesent", keep))
+    open_page(desktop, system.address)
+    for done, act in enumerate(
+        (lambda: draw_with_mouse(desktop, DIGITS[7]), lambda: _press(desktop, "undo")), 1
+    ):
+        sent.clear()
+        act()
+        expect(desktop.locator(".st-key-answer")).to_have_text("7" if done == 1 else NONE_YET)
+        desktop.wait_for_timeout(500)  # longer than the canvas waits by itself
+        assert len(sent) == 1
+
+
+def test_the_page_shows_that_an_answer_is_on_its_way(system: RunningSystem, slow_line: "SlowLine"):
+    page = slow_line.page
+    open_page(page, system.address)
+    verdict = page.locator(".st-key-verdict")
+    expect(verdict).to_have_attribute("aria-busy", "false")
+    slow_line.holds()
+    draw_with_mouse(page, DIGITS[7])
+    expect(verdict).to_have_attribute("aria-busy", "true")
+    expect(verdict).to_have_css("opacity", "0.6")
+    slow_line.goes_on()
+    expect_answer(page, 7)
+    expect(verdict).to_have_css("opacity", "1")
+
+
+def test_undo_clear_and_a_label_wait_for_no_server(system: RunningSystem, slow_line: "SlowLine"):
+    page = slow_line.page
+    open_page(page, system.address)
+    before = system.drawings()
+    first, second = DIGITS[4]
+    draw_with_mouse(page, [first])
+    one = eventually(lambda: ink(page))
+    draw_with_mouse(page, [second])
+    expect_answer(page, 4)
+    eventually(lambda: system.newest()[:3] == (4, None, 2))
+    slow_line.holds()
+    _press(page, "undo")
+    eventually(lambda: ink(page) == one)
+    draw_with_mouse(page, [second])
+    _press(page, "label-4")
+    eventually(lambda: ink(page) == 0)
+    draw_with_mouse(page, DIGITS[1])
+    _press(page, "clear")
+    eventually(lambda: ink(page) == 0)
+    draw_with_mouse(page, DIGITS[7])
+    slow_line.goes_on()
+    expect_answer(page, 7)
+    eventually(lambda: system.drawings() == before + 2)
+    eventually(lambda: system.newest()[:2] == (7, None))
+    labelled = "SELECT prediction, true_label FROM predictions ORDER BY created_at DESC LIMIT 2"
+    assert system.rows(labelled) == [(7, None), (4, 4)]
 
 
 class SlowLine:

@@ -194,6 +194,31 @@ def test_a_dark_page_is_drawn_on_as_a_light_one(system: RunningSystem, new_page)
     expect_answer(page, 2)
 
 
+def test_another_theme_keeps_the_strokes_and_the_drawing(system: RunningSystem, new_page):
+    page = new_page(width=1280, height=900)
+    open_page(page, system.address)
+    before = system.drawings()
+    first, second = DIGITS[4]
+    draw_with_mouse(page, [first])
+    expect(page.locator(".st-key-answer")).not_to_have_text(NONE_YET)
+    one = ink(page)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(
+        "getComputedStyle(document.querySelector('.st-key-canvas')).backgroundColor === 'rgb(22, 22, 22)'"
+    )
+    draw_with_mouse(page, [second])
+    expect_answer(page, 4)
+    page.locator(".st-key-undo button").click()
+    eventually(lambda: ink(page) == pytest.approx(one, rel=0.02))
+    eventually(lambda: system.drawings() == before + 1)
+
+
+def test_a_screen_reader_is_told_of_answers_and_notices(system: RunningSystem, desktop: Page):
+    open_page(desktop, system.address)
+    for key in ("answer", "notice"):
+        expect(desktop.locator(f".st-key-{key}")).to_have_attribute("aria-live", "polite")
+
+
 def test_two_visitors_do_not_see_each_other(system: RunningSystem, new_page):
     one, other = new_page(width=1280, height=900), new_page(width=1280, height=900)
     open_page(one, system.address)

@@ -109,7 +109,6 @@ def test_two_fingers_scroll_and_what_was_drawn_stays(
 
 
 def test_a_pen_draws_at_once_after_clear_although_the_palm_came_first(system: RunningSystem, phone: Page):
-    """Palm, its removal and pen wait in the queue of strokes.js, in that order."""
     open_page(phone, system.address)
     draw_with_pen(phone, DIGITS[1])
     expect_answer(phone, 1)

@@ -1,0 +1,50 @@
+"""What a browser sends is read as acts, or refused."""
+
+import base64
+from uuid import UUID
+
+import pytest
+
+from ui.acts import MOST_AT_ONCE, PNG, Labelled, Shown, read
+
+ID = "0123456789abcdef0123456789abcdef"
+PICTURE = {"number": 1, "drawing": ID, "revision": 2, "picture": PNG + base64.b64encode(b"png").decode()}
+
+
+def test_pictures_and_labels_are_read_in_their_order():
+    sent = [PICTURE, {"number": 2, "label": 7}, {**PICTURE, "number": 3, "picture": None}]
+    assert read(sent) == [
+        Shown(1, UUID(ID), 2, b"png"),
+        Labelled(2, 7),
+        Shown(3, UUID(ID), 2, None),
+    ]
+
+
+def test_of_many_the_first_are_read():
+    assert len(read([PICTURE] * (MOST_AT_ONCE + 1))) == MOST_AT_ONCE
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        None,
+        17,
+        [None],
+        [{}],
+        {"number": 1},
+        [{"number": 1}],
+        [{"number": 1, "label": 10}],
+        [{"number": 1, "label": "7"}],
+        [{"number": 0, "label": 7}],
+        [{"number": True, "label": 7}],
+        [{**PICTURE, "drawing": "x"}],
+        [{**PICTURE, "drawing": None}],
+        [{**PICTURE, "revision": 2**40}],
+        [{**PICTURE, "picture": "data:image/svg+xml;base64,AAAA"}],
+        [{**PICTURE, "picture": PNG + "?"}],
+        [{**PICTURE, "picture": 17}],
+    ],
+)
+def test_what_is_no_list_of_acts_is_refused(sent):
+    with pytest.raises(ValueError):  # noqa: PT011
+        read(sent)

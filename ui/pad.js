@@ -1,0 +1,130 @@
+// The canvas and what a person does with it, all of it in the browser and at once: a stroke, Undo, Clear, a label, another
+// brush and another theme wait for no server. The server is sent acts: pictures and labels, numbered in their order. Each
+// is sent until the server confirms it, so a slow line, two clicks in one message or a restart lose none.
+
+// Of the canvas's own toolbar, which style.css hides: it gives back at once what the canvas shows.
+const READ = '[aria-label="Update the app with this drawing"]'
+// What is sent in the very moment in which a connection comes back may reach nobody.
+const AGAIN_AFTER_MS = 2000
+
+let pad = null  // what Streamlit gives this component
+let component, removeCanvas, start, brush, content  // the package's canvas, what it was told, what it gave back
+let isDrawing = false
+// These outlive the canvas, which is made anew when a person comes back from another page.
+let drawing, revision, strokes
+let acts = [], lastNumber = 0, done = 0  // up to `done` the server has confirmed them
+
+const begin = () => {
+  drawing = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
+  revision = 0
+  strokes = []
+}
+begin()
+
+const isBusy = () => acts.some(({ number }) => number > done)
+const showBusy = () => document.querySelector('.st-key-verdict')?.setAttribute('aria-busy', String(isBusy()))
+const send = () => {
+  showBusy()
+  if (acts.length > 0) pad?.setTriggerValue('acts', acts)
+}
+const act = (what) => {
+  acts.push({ number: ++lastNumber, ...what })
+  send()
+}
+// A picture takes the place of an earlier one of its drawing.
+const forgetPicture = () => { acts = acts.filter((one) => one.drawing !== drawing) }
+const tell = (picture) => {
+  forgetPicture()
+  act({ drawing, revision: ++revision, picture })
+}
+
+const chosenBrush = () =>
+  pad.data.brushes[document.querySelector('.st-key-brush [aria-checked="true"]')?.textContent.trim()] ?? pad.data.brush
+const render = () => {
+  const { data: { canvas, ink }, parentElement } = pad
+  brush = chosenBrush()
+  const data = { ...canvas, strokeColor: ink, strokeWidth: brush, initialDrawing: start }
+  removeCanvas = component({ data, parentElement, setStateValue: (name, value) => { content = value } })
+}
+// The canvas loads a drawing that differs from the one that it was told last; it has loaded before the next task.
+const show = () => {
+  start = { objects: strokes, background: pad.data.canvas.backgroundColor, load: (start?.load ?? 0) + 1 }
+  render()
+}
+const read = () => {
+  pad.parentElement.querySelector(READ).click()
+  return content
+}
+const showAndTell = (shown) => {
+  strokes = shown
+  show()
+  setTimeout(() => tell(strokes.length > 0 ? read().data : null))
+}
+
+const undo = () => { if (strokes.length > 0) showAndTell(strokes.slice(0, -1)) }
+const clear = () => {
+  forgetPicture()
+  begin()
+  show()
+  tell(null)
+}
+const label = ({ textContent }) => {
+  const digit = parseInt(textContent)
+  if (isNaN(digit)) return
+  act({ label: digit })
+  begin()  // what follows is another drawing
+  show()
+}
+
+// Yes is said to the answer that is shown, while the next one may be on its way.
+const PRESS = { undo, clear, digits: label, yes: () => label(document.querySelector('.st-key-answer')) }
+document.addEventListener('click', (event) => {
+  const button = event.target.closest('button:enabled')
+  const key = Object.keys(PRESS).find((key) => button?.closest(`.st-key-${key}`))
+  if (!key && !isDrawing) return
+  event.stopPropagation()
+  event.preventDefault()
+  if (!isDrawing) PRESS[key](button)  // else half a stroke would go
+}, true)
+
+document.addEventListener('mousedown', (event) => {
+  isDrawing = pad !== null && event.target.closest('.st-key-canvas') !== null  // one before may have ended unseen
+  if (isDrawing && brush !== chosenBrush()) render()
+}, true)
+
+// On `window`: after the canvas, which listens on `document`.
+window.addEventListener('mouseup', (event) => {
+  if (!isDrawing) return
+  isDrawing = false
+  if (event.takesBack) return show()  // pointers.js: it was a palm
+  const { raw, data } = read()
+  if (raw.objects.length === strokes.length) return
+  strokes = raw.objects
+  tell(data)
+})
+
+document.addEventListener('connected', () => {
+  send()
+  setTimeout(() => { if (isBusy()) send() }, AGAIN_AFTER_MS)
+})
+
+export default async function (given) {
+  component = (await import(new URL(given.data.module, document.baseURI))).default
+  const isNew = pad?.parentElement !== given.parentElement
+  pad = given
+  const { ink, ended } = pad.data
+  done = pad.data.done
+  acts = acts.filter((one) => one.number > done || one.drawing === drawing)  // a restarted server needs the picture
+  showBusy()
+  for (const part of document.querySelectorAll('.st-key-answer, .st-key-notice')) part.setAttribute('aria-live', 'polite')
+  const isOver = ended === drawing && !isBusy() && !isDrawing  // a canvas that loads drops what is being drawn
+  if (isOver) begin()
+  const isRepainted = strokes.some(({ stroke }) => stroke !== ink) && !isDrawing
+  if (isRepainted) showAndTell(strokes.map((stroke) => ({ ...stroke, stroke: ink })))
+  else if (isNew || isOver) show()
+  if (isNew && isBusy()) send()
+  return () => {
+    removeCanvas()
+    pad = null
+  }
+}
