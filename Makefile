@@ -55,7 +55,7 @@ help: ## list the targets
 # The running system
 
 .PHONY: up
-up: $(if $(INSTALLED),environments) ## start all parts and print the address; missing dependencies are installed first
+up: $(if $(INSTALLED),environments) ## start all parts and print the address; MONITORING=1 adds Prometheus and Alertmanager
 	@$(OPS) up
 
 .PHONY: down
@@ -203,7 +203,7 @@ SOME_RAN = test -e $(RAN) || { echo "ARGS '$(ARGS)' select no test" >&2; exit 2;
 RUNNING := $(patsubst %,.venv/%/installed,ops serve page)
 # The longest first, and two at once for two cores; three at once took as long.
 SYSTEM := test-failures test-system
-PARTS := test-training test-handler test-ops test-sql test-gateway test-project test-ui test-benchmarks
+PARTS := test-training test-handler test-ops test-sql test-gateway test-monitoring test-project test-ui test-benchmarks
 
 .PHONY: $(SYSTEM) $(PARTS)
 # Tests of training that need the serving environment.
@@ -223,6 +223,8 @@ test-sql: .venv/test/installed ## test the migrations and the page's queries in 
 	@.venv/test/bin/python $(call PYTEST,,tests/sql)
 test-ops: .venv/test/installed .venv/tracking/installed .venv/mlflow/installed ## test the commands behind make, with PostgreSQL, S3 and MLflow
 	@.venv/test/bin/python $(call PYTEST,,tests/ops)
+test-monitoring: .venv/test/installed ## test rules, alerts and dashboards, with Prometheus and Alertmanager
+	@.venv/test/bin/python $(call PYTEST,,tests/monitoring)
 test-benchmarks: .venv/test/installed ## test the calculations of the benchmarks
 	@.venv/test/bin/python $(call PYTEST,,tests/benchmarks)
 test-project: .venv/test/installed ## test make, settings, documentation, imports and the compose file

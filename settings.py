@@ -131,6 +131,13 @@ def native_or_containers(text: str) -> str:
     return text
 
 
+def zero_or_one(text: str) -> int:
+    """0 or 1."""
+    if text not in ("0", "1"):
+        raise ValueError(text)
+    return int(text)
+
+
 def postgresql_url(text: str) -> str:
     """A PostgreSQL address, without a password: that is a secret of its own."""
     if not text.startswith(("postgresql://", "postgres://")):
@@ -151,7 +158,7 @@ GATEWAY_PORT = Setting(
     "GATEWAY_PORT",
     port,
     8000,
-    "The public port. The other parts of a native system take their ports from the eight above it.",
+    "The public port. The other parts of a native system take their ports from the eleven above it.",
 )
 RATE_LIMIT_PER_SECOND = Setting(
     "RATE_LIMIT_PER_SECOND",
@@ -224,6 +231,18 @@ OPERATOR_PASSWORD = Setting(
     "",
     "The password of operators, who see all drawings. Empty: visitors on localhost are operators.",
     secret=True,
+)
+MONITORING = Setting(
+    "MONITORING",
+    zero_or_one,
+    0,
+    "1: Prometheus and Alertmanager run, too; in containers also Grafana and Loki.",
+)
+ALERTMANAGER_CONFIG = Setting(
+    "ALERTMANAGER_CONFIG",
+    Path,
+    Path("monitoring/alertmanager/alertmanager.yml"),
+    "Who receives alerts: Alertmanager's configuration; relative to the checkout.",
 )
 S3_ENDPOINT = Setting("S3_ENDPOINT", http_url, None, "The address of the S3-compatible store of archives.")
 S3_BUCKET = Setting("S3_BUCKET", str, "models", "The bucket of the archives.")

@@ -28,6 +28,7 @@ main() {
   shift || true
   docker compose version >/dev/null 2>&1 || fail "RUNS_IN=containers needs docker with compose v2" \
     "(Debian: apt-get install docker.io, and the package docker-compose), or take RUNS_IN out of .env."
+  [ "$(setting MONITORING)" != 1 ] || export COMPOSE_PROFILES=${COMPOSE_PROFILES:+$COMPOSE_PROFILES,}monitoring
   case $command in
     up | down | status | logs | secrets | backup | restore | upgrade | undo | push | pull) "$command" "$@" ;;
     training | retrain | archive | track) "$command" "$@" ;;
@@ -52,7 +53,7 @@ down() {
 
 status() {
   local unhealthy=0 service state health
-  for service in postgres torchserve page deliverer gateway; do
+  for service in postgres torchserve page deliverer gateway $(monitoring); do
     read -r state health < <(docker compose ps --all --format '{{.State}} {{.Health}}' "$service" | head -n 1) || true
     printf '%-12s %-10s %s\n' "$service" "${state:-missing}" "${health:-}"
     [ "${health:-}" = healthy ] || unhealthy=1
@@ -64,6 +65,8 @@ status() {
   say
   address
 }
+
+monitoring() { [ "$(setting MONITORING)" != 1 ] || echo prometheus alertmanager grafana loki alloy; }
 
 logs() { docker compose logs --follow --tail 20; }
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import requests
 
-from ops import direct, gateway, leftovers, postgres
+from ops import direct, gateway, leftovers, monitoring, postgres
 from ops.sockets import SocketConnection
 from ops.system import ROOT, System
 
@@ -121,6 +121,24 @@ PARTS = (
     ),
 )
 
+MONITORING = (
+    Part(
+        "alertmanager",
+        monitoring.alertmanager_command,
+        lambda system: _says_ok(f"{monitoring.alertmanager_url(system)}/-/ready"),
+    ),
+    Part(
+        "prometheus",
+        monitoring.prometheus_command,
+        lambda system: _says_ok(f"{monitoring.prometheus_url(system)}/-/ready"),
+    ),
+)
+
+
+def of(system: System) -> tuple[Part, ...]:
+    """The parts that this system has."""
+    return PARTS + (MONITORING if system.monitoring else ())
+
 
 def become(part: Part, system: System) -> None:
     """Replace this process by the part, once nothing of an earlier one is left to hold its port."""
@@ -133,7 +151,7 @@ def become(part: Part, system: System) -> None:
 
 def main() -> None:
     name = Path(sys.argv[-1]).name
-    become(next(part for part in PARTS if part.name == name), System.from_settings())
+    become(next(part for part in PARTS + MONITORING if part.name == name), System.from_settings())
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ import socket
 
 from ops.errors import OpsError
 
-# What one system takes: its public port, and of the eight above it those in ops/system.py.
-OF_A_SYSTEM = 9
+# What one system takes: its public port, and of the eleven above it those in ops/system.py.
+OF_A_SYSTEM = 12
 LAST = 65_535
 
 

@@ -17,7 +17,7 @@ PASSWORD = re.compile(r"[!-~]+")
 
 def ensure(system: System) -> list[Path]:
     """Write each secret that is missing or empty and give back the new files; what is there stays as it is."""
-    return [path for name in NAMES if _write_once(path := system.secrets / name)]
+    return [path for name in NAMES if write_once(path := system.secrets / name)]
 
 
 def is_lost(system: System, name: str) -> bool:
@@ -39,7 +39,7 @@ def read(system: System, name: str) -> str:
 def new(system: System, name: str) -> str:
     """A new value for a secret, beside the one in force; the same one until it is adopted."""
     path = _new(system, name)
-    _write_once(path)
+    write_once(path)
     return path.read_text(encoding="ascii").strip()
 
 
@@ -55,15 +55,16 @@ def keep_operators(system: System, password: str) -> None:
         _write(system.operator_password, password)
 
 
-def _new(system: System, name: str) -> Path:
-    return system.secrets / f"{name}.new"
-
-
-def _write_once(path: Path) -> bool:
+def write_once(path: Path) -> bool:
+    """Write a new secret where there is none; True if it was written."""
     if _read(path) is not None:
         return False
     _write(path, secrets.token_urlsafe(PASSWORD_BYTES))
     return True
+
+
+def _new(system: System, name: str) -> Path:
+    return system.secrets / f"{name}.new"
 
 
 def _read(path: Path) -> str | None:

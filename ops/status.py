@@ -7,8 +7,7 @@ import time
 
 import psutil
 
-from ops import supervisor
-from ops.parts import PARTS
+from ops import parts, supervisor
 from ops.system import System
 
 # With less than this no drawing can be kept for long: PostgreSQL alone writes its log in files of 16 MiB.
@@ -23,7 +22,7 @@ def status(system: System) -> bool:
         return False
     healthy = True
     print(f"{'part':<12} {'state':<10} {'pid':>8} {'up':>10} {'memory':>8}  healthy")
-    for part in PARTS:
+    for part in parts.of(system):
         info = running[part.name]
         # A stopped deliverer has nothing waiting for a while: what does not run does not answer.
         answers = bool(info["pid"]) and part.answers(system)

@@ -57,6 +57,7 @@ class System:
     gateway_host: str
     gateway_port: int
     hosts: Hosts = Hosts()
+    monitoring: bool = False  # whether Prometheus and Alertmanager are parts of it
 
     @classmethod
     def from_settings(cls) -> "System":
@@ -67,6 +68,7 @@ class System:
             gateway_host=settings.GATEWAY_HOST.read(),
             gateway_port=settings.GATEWAY_PORT.read(),
             hosts=IN_CONTAINERS if settings.RUNS_IN.read() == "containers" else Hosts(),
+            monitoring=settings.MONITORING.read() == 1,
         )
 
     @classmethod
@@ -84,6 +86,7 @@ class System:
                 model_store=Path(record["model_store"]),
                 gateway_host=str(record["gateway_host"]),
                 gateway_port=settings.port(record["gateway_port"]),
+                monitoring=record.get("monitoring") is True,  # one of an earlier version has none
             )
         except FileNotFoundError:
             return configured
@@ -101,6 +104,7 @@ class System:
             "model_store": str(self.model_store),
             "gateway_host": self.gateway_host,
             "gateway_port": self.gateway_port,
+            "monitoring": self.monitoring,
         }
         write_whole(self._record, json.dumps(record) + "\n")
 
@@ -143,6 +147,18 @@ class System:
     @property
     def grpc_management_port(self) -> int:
         return self.gateway_port + 8
+
+    @property
+    def exporter_port(self) -> int:
+        return self.gateway_port + 9
+
+    @property
+    def prometheus_port(self) -> int:
+        return self.gateway_port + 10
+
+    @property
+    def alertmanager_port(self) -> int:
+        return self.gateway_port + 11
 
     @property
     def inner_url(self) -> str:
@@ -264,6 +280,7 @@ def _make_folder(folder: Path, mode: int) -> None:
 
 def ports(system: System) -> Iterable[tuple[str, int]]:
     """Name and number of each port that the system listens on."""
+    monitoring = (("Prometheus", system.prometheus_port), ("Alertmanager", system.alertmanager_port))
     return (
         ("gateway", system.gateway_port),
         ("gateway, inner listener", system.inner_port),
@@ -272,4 +289,5 @@ def ports(system: System) -> Iterable[tuple[str, int]]:
         ("PostgreSQL", system.database_port),
         ("TorchServe, inference by gRPC", system.grpc_inference_port),
         ("TorchServe, management by gRPC", system.grpc_management_port),
+        *(monitoring if system.monitoring else ()),
     )

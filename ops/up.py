@@ -5,12 +5,13 @@ import re
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import psutil
 
-from ops import gateway, leftovers, postgres, secrets, supervisor
+from ops import gateway, leftovers, monitoring, parts, postgres, secrets, supervisor
 from ops.errors import OpsError, UsageError
-from ops.parts import PARTS, Part
+from ops.parts import Part
 from ops.ports import LAST, OF_A_SYSTEM, listening_hosts, why_not_bound
 from ops.system import ROOT, System, ports
 from ops.versions import RELEASED, Versions, archive_name
@@ -27,20 +28,35 @@ def up(system: System, operator_password: str) -> None:
     """Start what does not run and wait until every part answers. Raises OpsError where one does not."""
     system.make_folders()
     if supervisor.processes(system) is None:
+        system = _with_what_is_installed(system)
         _prepare(system)
         secrets.keep_operators(system, operator_password)
         supervisor.start(system, dict(os.environ))
         system.record()
     else:
-        system = System.running_or_configured()
+        wanted, system = system.monitoring, System.running_or_configured()
         _say("The system is already running; checking the health of each part.")
+        if wanted and not system.monitoring:
+            _say("It runs without monitoring. To start it with: make down, then make up MONITORING=1")
     started = time.monotonic()
-    by_name = {part.name: part for part in PARTS}
+    by_name = {part.name: part for part in parts.of(system)}
     _wait_for(system, by_name.pop("postgres"), started)
     _step("migrations", lambda: postgres.migrate(system))
     for part in by_name.values():
         _wait_for(system, part, started)
     _say(f"\nReady: draw a digit at {system.address}")
+    if system.monitoring:
+        _say(f"Monitoring: {monitoring.overview_url(system)}")
+
+
+def _with_what_is_installed(system: System) -> System:
+    """The system, without monitoring where its programs are missing."""
+    if system.monitoring and (missing := monitoring.missing()):
+        _say(
+            f"MONITORING=1 needs {' and '.join(missing)} on the PATH ({monitoring.HOW_TO_GET_THEM}); it is left out."
+        )
+        return replace(system, monitoring=False)
+    return system
 
 
 def _prepare(system: System) -> None:
@@ -58,7 +74,9 @@ def _prepare(system: System) -> None:
     if to_archive:
         _step(f"archiving model {to_archive}", lambda: _archive(system, to_archive))
     gateway.write_configuration(system)
-    supervisor.write_configuration(system, PARTS)
+    if system.monitoring:
+        monitoring.write_configuration(system)
+    supervisor.write_configuration(system, parts.of(system))
 
 
 def _refuse_paths(system: System) -> None:
@@ -97,7 +115,7 @@ def _version_to_archive(system: System) -> str | None:
 def _refuse_taken_ports(system: System) -> None:
     if system.gateway_port > (highest := LAST - OF_A_SYSTEM + 1):
         raise UsageError(
-            f"GATEWAY_PORT={system.gateway_port} leaves no room for the other parts: they take ports of the eight "
+            f"GATEWAY_PORT={system.gateway_port} leaves no room for the other parts: they take ports of the eleven "
             f"above it, and the last port is {LAST}. Choose {highest} or lower, for example: make up GATEWAY_PORT=8000"
         )
     # A process that was just ended lets go of its port a moment after it is gone.

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("handler", "training", "ui", "gateway", "ops", "benchmarks")
+PARTS = ("handler", "training", "ui", "gateway", "ops", "monitoring", "benchmarks")
 MAY_IMPORT = {
     "handler": set(),
     "training": {"handler", "settings"},
     "ui": {"settings"},
     "gateway": set(),
     "ops": {"gateway", "settings"},
+    "monitoring": {"settings"},
     "benchmarks": {"handler", "training", "ui", "ops", "settings"},
 }
 

@@ -22,6 +22,13 @@ def test_a_bad_value_is_named_with_its_type(value):
     assert str(raised.value) == f"Setting 'GATEWAY_PORT' has value '{value}'. Not a valid port."
 
 
+def test_a_switch_is_0_or_1():
+    assert settings.MONITORING.read({}) == 0
+    assert settings.MONITORING.read({"MONITORING": "1"}) == 1
+    message = "Setting 'MONITORING' has value 'yes'. Not a valid zero_or_one."
+    assert _refusal(settings.MONITORING, "yes") == message
+
+
 def test_a_missing_one_says_what_it_is_for():
     with pytest.raises(SettingError, match="Setting 'DATABASE_PASSWORD' is missing: The password"):
         settings.DATABASE_PASSWORD.read({})

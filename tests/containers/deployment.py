@@ -203,9 +203,9 @@ def up(folder: Path) -> Iterator[Deployment]:
 def _build_on_local_images(folder: Path) -> None:
     """Leave out the digest of a base image whose tag the engine holds: without a registry that is a stand-in."""
     local = _images()
-    for path in folder.glob("*/*Dockerfile"):
+    for path in (*folder.glob("*/*Dockerfile"), folder / "docker-compose.yml"):
         text = path.read_text(encoding="utf-8")
-        for tag, digest in re.findall(r"^FROM (\S+)(@sha256:\w+)", text, re.MULTILINE):
+        for tag, digest in re.findall(r"^(?:FROM| *image:) (\S+)(@sha256:\w+)", text, re.MULTILINE):
             if tag in local:
                 text = text.replace(tag + digest, tag)
         path.write_text(text, encoding="utf-8")

@@ -14,15 +14,18 @@ KEPT = {name for name, service in SERVICES.items() if service["restart"] == "unl
 ALWAYS = {name for name in KEPT if "profiles" not in SERVICES[name]}
 DOCKERFILES = sorted(ROOT.glob("*/*Dockerfile"))
 SERVER_MIB = 4096
+MONITORED_SERVER_MIB = 6144
+MONITORING = {name for name, service in SERVICES.items() if service.get("profiles") == ["monitoring"]}
 # Which services are on which network, and nobody else.
 DOORS = {
     "public": {"gateway"},
-    "outside": {"ops", "training", "tracking"},
+    "outside": {"ops", "training", "tracking", "alertmanager"},
     "inner": {"gateway", "page", "ops", "benchmark"},
     "inference": {"gateway", "torchserve", "ops"},
     "management": {"torchserve", "ops"},
     "registry": {"s3", "mlflow", "ops", "tracking"},
     "database": {"postgres", "page", "deliverer", "migrations", "ops", "training"},
+    "monitoring": {"prometheus", "alertmanager", "grafana", "loki", "alloy"},
 }
 READERS = {
     "database_owner_password": {"postgres", "migrations", "ops"},
@@ -73,6 +76,38 @@ def test_together_they_fit_a_server_of_4_gb():
     assert (
         running + _mib(SERVICES["ops"]["mem_limit"]) + _mib(SERVICES["training"]["mem_limit"]) <= SERVER_MIB
     )
+
+
+def test_with_monitoring_they_fit_a_server_of_6_gb():
+    running = sum(_mib(SERVICES[name]["mem_limit"]) for name in ALWAYS | MONITORING | {"ops", "training"})
+    assert running <= MONITORED_SERVER_MIB
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_an_image_that_is_not_built_here_is_pinned_to_a_digest(name):
+    service = SERVICES[name]
+    assert "build" in service or re.fullmatch(
+        r"[a-z/]+:v?\d+\.\d+\.\d+@sha256:[0-9a-f]{64}", service["image"]
+    )
+
+
+def test_what_runs_as_root_is_named():
+    assert {name for name, service in SERVICES.items() if "user" in service} == {"alloy"}
+    assert "docker.sock" not in str(SERVICES)
+
+
+def test_what_is_bound_from_the_server_is_read_only_and_of_this_checkout():
+    bound = [
+        entry
+        for service in SERVICES.values()
+        for entry in service.get("volumes", ())
+        if isinstance(entry, dict)
+    ]
+    assert all(entry["read_only"] is True for entry in bound)
+    elsewhere = {
+        entry["source"] for entry in bound if not entry["source"].startswith(("./", "${ALERTMANAGER"))
+    }
+    assert elsewhere == {"/var/lib/docker/containers"}
 
 
 def test_only_the_gateway_is_published():

@@ -7,7 +7,7 @@ from ops import parts, status, supervisor
 def _running(monkeypatch, answers=lambda system: True, pid=1):
     info = {"statename": "RUNNING", "pid": pid, "now": 10, "start": 4}
     monkeypatch.setattr(supervisor, "processes", lambda system: {"page": info})
-    monkeypatch.setattr(status, "PARTS", (parts.Part("page", lambda system: [], answers),))
+    monkeypatch.setattr(parts, "PARTS", (parts.Part("page", lambda system: [], answers),))
 
 
 def test_a_part_that_answers_is_healthy(system, monkeypatch, capsys):

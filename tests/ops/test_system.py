@@ -12,7 +12,7 @@ from ops.system import IN_CONTAINERS, LONGEST_SOCKET_PATH, System, ports
 
 
 def test_every_port_follows_the_public_one(system):
-    numbers = [number for _, number in ports(system)]
+    numbers = [number for _, number in ports(dataclasses.replace(system, monitoring=True))]
     assert numbers == sorted(set(numbers))
     assert (numbers[0], numbers[-1]) == (system.gateway_port, system.gateway_port + OF_A_SYSTEM - 1)
 
@@ -22,6 +22,19 @@ def test_torchserves_management_is_on_no_port_natively(system):
     assert system.management_address == f"unix:{system.sockets}/torchserve/management.sock"
     in_a_container = dataclasses.replace(system, hosts=IN_CONTAINERS)
     assert in_a_container.management_address == "http://torchserve-management:8003"
+
+
+@pytest.mark.parametrize("monitoring", [True, False])
+def test_the_ports_of_monitoring_are_taken_only_with_it(system, monitoring):
+    system = dataclasses.replace(system, monitoring=monitoring)
+    assert {"Prometheus", "Alertmanager"} <= dict(ports(system)).keys() or not monitoring
+    assert ("Prometheus" in dict(ports(system))) is monitoring
+
+
+def test_that_it_was_started_with_monitoring_is_found_again(system, monkeypatch):
+    monkeypatch.setenv("STATE_DIR", str(system.state))
+    dataclasses.replace(system, monitoring=True).record()
+    assert System.running_or_configured().monitoring
 
 
 def test_the_system_as_it_was_started_is_found_again(system, monkeypatch):

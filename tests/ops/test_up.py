@@ -8,7 +8,7 @@ import pytest
 
 from ops.errors import OpsError, UsageError
 from ops.ports import LAST, OF_A_SYSTEM, why_not_bound
-from ops.up import _refuse_paths, _refuse_taken_ports, _version_to_archive
+from ops.up import _refuse_paths, _refuse_taken_ports, _version_to_archive, _with_what_is_installed
 from ops.versions import RELEASED, Versions, archive_name
 
 
@@ -44,7 +44,7 @@ def test_another_version_is_never_made_of_the_released_one(system):
 
 @pytest.mark.parametrize("port", [LAST - OF_A_SYSTEM + 2, LAST])
 def test_a_port_without_room_above_it_is_refused(system, port):
-    with pytest.raises(UsageError, match=rf"GATEWAY_PORT={port} leaves no room .* Choose 65527 or lower"):
+    with pytest.raises(UsageError, match=rf"GATEWAY_PORT={port} leaves no room .* Choose 65524 or lower"):
         _refuse_taken_ports(replace(system, gateway_port=port))
 
 
@@ -58,3 +58,20 @@ def test_a_port_that_is_taken_on_the_other_loopback_is_named(system):
             OpsError, match=rf"Port {system.gateway_port} \(gateway\) cannot be used: .*in use"
         ):
             _refuse_taken_ports(system)
+
+
+def test_without_prometheus_the_system_runs_without_it_and_one_line_says_how_to_get_it(
+    system, monkeypatch, capsys, tmp_path
+):
+    wanted = replace(system, monitoring=True)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not _with_what_is_installed(wanted).monitoring
+    assert capsys.readouterr().out == (
+        "MONITORING=1 needs prometheus and alertmanager on the PATH "
+        "(Debian: apt-get install prometheus prometheus-alertmanager); it is left out.\n"
+    )
+    for name in ("prometheus", "prometheus-alertmanager"):  # the second by Debian's name
+        (tmp_path / name).touch(mode=0o755)
+    assert _with_what_is_installed(wanted) == wanted
+    assert not _with_what_is_installed(system).monitoring
+    assert capsys.readouterr().out == ""

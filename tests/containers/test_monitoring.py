@@ -1,0 +1,61 @@
+"""Prometheus and Alertmanager of the profile `monitoring`: no other service has to run."""
+
+import json
+
+import yaml
+
+from tests.containers.deployment import Deployment
+from tests.system.running import eventually
+
+PROMETHEUS = "http://127.0.0.1:9090/monitoring/prometheus"
+STARTED = ("prometheus", "alertmanager")
+
+
+def _up(bare: Deployment) -> dict[str, str]:
+    said = bare.compose(
+        "exec", "-T", "prometheus", "promtool", "query", "instant", "-o", "json", PROMETHEUS, "up"
+    )
+    return {result["metric"]["job"]: result["value"][1] for result in json.loads(said)}
+
+
+def test_prometheus_finds_alertmanager_and_itself_by_dns_and_nothing_is_published(bare: Deployment):
+    bare.compose("--profile", "monitoring", "up", "--detach", "--wait", *STARTED)
+    found = eventually(lambda: (up := _up(bare)).keys() >= {*STARTED} and up, 60)
+    assert {found[job] for job in STARTED} == {"1"}
+    # The exporter has no address as it does not run, and that is an alert.
+    eventually(lambda: "MonitoringAway" in _alerts(bare), 90)
+    overview = f"wget -qO- {PROMETHEUS}/consoles/overview.html"
+    page = bare.compose("exec", "-T", "-e", "http_proxy=", "prometheus", "sh", "-c", overview)
+    assert "<title>MNIST Digit Classifier: overview</title>" in page
+    assert "MonitoringAway" in page
+    for service in STARTED:
+        assert not any(bare.inspect(service)["NetworkSettings"]["Ports"].values())
+        assert bare.inspect(service)["HostConfig"]["ReadonlyRootfs"]
+
+
+def _alerts(bare: Deployment) -> str:
+    """What Alertmanager was told."""
+    return bare.compose(
+        "exec", "-T", "alertmanager", "amtool", "alert", "query",
+        "--alertmanager.url=http://127.0.0.1:9093/monitoring/alertmanager",
+    )  # fmt: skip
+
+
+def test_alertmanager_reads_the_configuration_of_the_operator(bare: Deployment):
+    example = (bare.folder / "monitoring/alertmanager/example.yml").read_text(encoding="utf-8")
+    secrets = bare.folder / "var" / "secrets"
+    secrets.mkdir(parents=True)
+    secrets.chmod(0o700)
+    (secrets / "alertmanager.yml").write_text(example, encoding="utf-8")
+    (secrets / "alertmanager.yml").chmod(0o444)
+    bare.compose(
+        "--profile", "monitoring", "up", "--detach", "--wait", "alertmanager",
+        ALERTMANAGER_CONFIG="var/secrets/alertmanager.yml",
+    )  # fmt: skip
+    said = bare.compose(
+        "exec", "-T", "alertmanager", "amtool", "config", "show",
+        "--alertmanager.url=http://127.0.0.1:9093/monitoring/alertmanager",
+    )  # fmt: skip
+    names = [receiver["name"] for receiver in yaml.safe_load(said)["receivers"]]
+    assert names == ["webhook", "webhook-and-email"]
+    assert "THE-PASSWORD" not in said

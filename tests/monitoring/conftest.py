@@ -1,0 +1,92 @@
+"""Prometheus and Alertmanager as `make up MONITORING=1` starts them, beside an exporter and a webhook of the tests."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+import yaml
+
+from ops import monitoring, parts
+from ops.system import ROOT, System
+from tests.monitoring.fake_exporter import FakeExporter, served
+from tests.monitoring.programs import program
+from tests.monitoring.webhook import Webhook, received
+from tests.system.running import eventually, first_port
+
+RULES = ROOT / "monitoring" / "prometheus" / "rules"
+UP_WITHIN_S = 60
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """What runs: the exporter can be changed, and the webhook has what Alertmanager sent."""
+
+    system: System
+    exporter: FakeExporter
+    webhook: Webhook
+
+    def query(self, expression: str) -> list[dict]:
+        """The result of an instant query."""
+        answer = requests.get(
+            f"{monitoring.prometheus_url(self.system)}/api/v1/query", params={"query": expression}, timeout=10
+        ).json()
+        assert answer["status"] == "success", answer
+        return answer["data"]["result"]
+
+
+@pytest.fixture(scope="session")
+def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
+    """One for all tests of a session. Seconds are compressed: scrapes and rules each second, `for` at most 1 s."""
+    program("prometheus")
+    program("alertmanager")
+    folder = tmp_path_factory.mktemp("monitored")
+    system = System(folder / "var", folder / "store", "127.0.0.1", first_port(), monitoring=True)
+    system.make_folders()
+    exporter, webhook = FakeExporter(), Webhook()
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        stack.callback(system.sockets.rmdir)
+        hook = stack.enter_context(received(webhook))
+        patch.setenv("ALERTMANAGER_CONFIG", str(_to_the_webhook(folder, hook)))
+        monitoring.write_configuration(system)
+        _compress_time(folder, system.state / "monitoring" / "prometheus.yml")
+        stack.enter_context(served(exporter, system.exporter_port))
+        for part in parts.MONITORING:
+            log = stack.enter_context((system.logs / f"{part.name}.log").open("wb"))
+            process = stack.enter_context(
+                subprocess.Popen(part.command(system), cwd=folder, stdout=log, stderr=log)
+            )
+            stack.callback(process.terminate)
+        for part in parts.MONITORING:
+            eventually(lambda part=part: part.answers(system), UP_WITHIN_S)
+        monitored = Monitored(system, exporter, webhook)
+        # Rates need two scrapes, alerts on them one evaluation more.
+        eventually(lambda: monitored.query("mnist:budget_burn:rate3d"), UP_WITHIN_S)
+        yield monitored
+
+
+def _to_the_webhook(folder: Path, address: str) -> Path:
+    """The example, without its mail server."""
+    configuration = yaml.safe_load((ROOT / "monitoring/alertmanager/example.yml").read_text(encoding="utf-8"))
+    for receiver in configuration["receivers"]:
+        receiver.pop("email_configs", None)
+        receiver["webhook_configs"] = [{"url": address}]
+    configuration["route"] |= {"group_wait": "1s", "group_interval": "1s"}
+    path = folder / "alertmanager.yml"
+    path.write_text(yaml.safe_dump(configuration), encoding="utf-8")
+    return path
+
+
+def _compress_time(folder: Path, configuration: Path) -> None:
+    rules = folder / "rules"
+    shutil.copytree(RULES, rules, ignore=shutil.ignore_patterns("tests"))
+    for path in rules.glob("*.yml"):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(re.sub(r"for: \d+\w", "for: 1s", text), encoding="utf-8")
+    text = configuration.read_text(encoding="utf-8").replace(str(RULES), str(rules))
+    configuration.write_text(re.sub(r"(_interval): 10s", r"\1: 1s", text), encoding="utf-8")

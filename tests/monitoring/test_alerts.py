@@ -1,0 +1,65 @@
+"""A real Prometheus and Alertmanager tell a real webhook that a part is away, and that it is back."""
+
+import pytest
+import requests
+
+from ops import monitoring
+from tests.monitoring.conftest import Monitored
+from tests.system.running import eventually
+
+FOREIGN = {"Origin": "https://other.example"}
+
+
+def test_a_dead_part_reaches_the_webhook_and_so_does_its_return(monitored: Monitored):
+    monitored.exporter.parts_down = {"torchserve", "page"}
+    try:
+        alert = eventually(lambda: monitored.webhook.has("firing", alertname="ModelServerAway"))
+        other = eventually(lambda: monitored.webhook.has("firing", alertname="PartAway", part="page"))
+    finally:
+        monitored.exporter.parts_down = set()
+    assert alert["labels"]["severity"] == other["labels"]["severity"] == "page"
+    assert alert["annotations"]["summary"] == "The model server does not answer"
+    assert alert["annotations"]["runbook"] == "docs/operations.md#modelserveraway"
+    assert monitored.webhook.has("firing", part="gateway") is None
+    eventually(lambda: monitored.webhook.has("resolved", alertname="ModelServerAway"))
+
+
+def test_a_healthy_system_fires_nothing(monitored: Monitored):
+    known = {"ModelServerAway", "PartAway"}  # of the test above
+    eventually(lambda: monitored.query('up{job="alertmanager"} == 1'))
+    fired = {alert["labels"]["alertname"] for alert in monitored.webhook.alerts}
+    assert fired <= known
+
+
+def test_both_are_scraped_as_they_are_configured(monitored: Monitored):
+    eventually(lambda: len(monitored.query("up == 1")) == 3)
+    assert {result["metric"]["job"] for result in monitored.query("up")} == {
+        "exporter",
+        "prometheus",
+        "alertmanager",
+    }
+
+
+@pytest.mark.parametrize("address", ["prometheus_url", "alertmanager_url"])
+def test_no_foreign_web_page_on_this_machine_finds_them(monitored: Monitored, address: str):
+    base, _, path = getattr(monitoring, address)(monitored.system).rpartition("/")
+    assert len(path) >= 32
+    assert requests.get(f"{base}/{path}/-/ready", timeout=10).ok
+    for other in ("", "/-/ready", "/metrics", "/api/v2/alerts", "/api/v1/query?query=up", "/graph"):
+        answer = requests.get(f"{base}{other}", timeout=10, headers=FOREIGN, allow_redirects=False)
+        assert answer.status_code == (302 if other == "" else 404)
+        # Without it a browser shows nothing of the redirect to a page of another origin.
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_prometheus_answers_no_foreign_page(monitored: Monitored):
+    answer = requests.get(
+        f"{monitoring.prometheus_url(monitored.system)}/api/v1/query?query=up", headers=FOREIGN, timeout=10
+    )
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_the_logs_do_not_tell_their_path(monitored: Monitored):
+    path = (monitored.system.secrets / "monitoring_path").read_text().strip()
+    for log in monitored.system.logs.glob("*.log"):
+        assert path not in log.read_text()

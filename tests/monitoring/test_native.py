@@ -1,0 +1,87 @@
+"""Prometheus and Alertmanager as parts of a native system, without starting them."""
+
+import re
+import subprocess
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from ops import monitoring, parts
+from ops.errors import OpsError
+from ops.system import ROOT, System
+from tests.monitoring.programs import program
+
+
+@pytest.fixture
+def system(tmp_path):
+    folder = tmp_path / "a 'state' #1 ä"
+    folder.mkdir()
+    system = System(folder, tmp_path / "store", "127.0.0.1", 9500, monitoring=True)
+    system.make_folders()
+    yield system
+    system.sockets.rmdir()
+
+
+def test_they_are_parts_with_monitoring_alone(system):
+    names = [part.name for part in parts.of(system)]
+    assert names[-2:] == ["alertmanager", "prometheus"]
+    assert [part.name for part in parts.of(replace(system, monitoring=False))] == names[:-2]
+
+
+def test_prometheus_accepts_what_is_rendered_and_finds_the_rules_of_this_checkout(system):
+    monitoring.write_configuration(system)
+    rendered = system.state / "monitoring" / "prometheus.yml"
+    done = subprocess.run(
+        [program("promtool"), "check", "config", rendered], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    rules = list((ROOT / "monitoring/prometheus/rules").glob("*.yml"))
+    assert f"SUCCESS: {len(rules)} rule files found" in done.stdout
+
+
+def test_natively_the_same_is_scraped_in_the_same_time_as_in_containers(system):
+    monitoring.write_configuration(system)
+    native = yaml.safe_load((system.state / "monitoring" / "prometheus.yml").read_text(encoding="utf-8"))
+    containers = yaml.safe_load((ROOT / "monitoring/prometheus/prometheus.yml").read_text(encoding="utf-8"))
+    assert native["global"] == containers["global"]
+    jobs = {job["job_name"]: job["static_configs"][0]["targets"] for job in native["scrape_configs"]}
+    assert jobs == {
+        "exporter": ["127.0.0.1:9509"],
+        "prometheus": ["127.0.0.1:9510"],
+        "alertmanager": ["127.0.0.1:9511"],
+    }
+    assert jobs.keys() == {job["job_name"] for job in containers["scrape_configs"]}
+
+
+def test_natively_and_in_containers_as_much_is_kept(system):
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    assert set(monitoring.RETENTION) <= set(services["prometheus"]["command"])
+
+
+def test_they_listen_on_loopback_alone_and_answer_no_other_origin(system):
+    monitoring.write_configuration(system)
+    for command in (monitoring.prometheus_command(system), monitoring.alertmanager_command(system)):
+        [listens] = [word for word in command if word.startswith("--web.listen-address=")]
+        assert re.fullmatch(r"--web.listen-address=127\.0\.0\.1:95\d\d", listens)
+    assert "--web.cors.origin=-" in monitoring.prometheus_command(system)
+    assert "--cluster.listen-address=" in monitoring.alertmanager_command(system)  # else it opens port 9094
+
+
+def test_their_path_is_a_secret_that_stays_the_same(system):
+    monitoring.write_configuration(system)
+    file = system.secrets / "monitoring_path"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert (system.state / "monitoring").stat().st_mode & 0o777 == 0o700
+    address = monitoring.overview_url(system)
+    assert file.read_text().strip() in address
+    monitoring.write_configuration(system)
+    assert monitoring.overview_url(system) == address
+
+
+def test_a_missing_configuration_of_alertmanager_is_named(system, monkeypatch):
+    monkeypatch.setenv("ALERTMANAGER_CONFIG", "var/none.yml")
+    with pytest.raises(
+        OpsError, match=r"'ALERTMANAGER_CONFIG' has value 'var/none\.yml', which is not a file"
+    ):
+        monitoring.write_configuration(system)

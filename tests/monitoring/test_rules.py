@@ -1,0 +1,98 @@
+"""Prometheus' and Alertmanager's configuration, by their own tools; each rule has a unit test that it can fail."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.documents import ROOT, anchors
+from tests.monitoring.programs import program
+
+PROMETHEUS = ROOT / "monitoring" / "prometheus"
+ALERTMANAGER = ROOT / "monitoring" / "alertmanager"
+FILES = sorted((PROMETHEUS / "rules").glob("*.yml"))
+TESTS = sorted((PROMETHEUS / "rules" / "tests").glob("*.yml"))
+
+
+def _load(path: Path) -> dict:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+RULES = [rule for path in FILES for group in _load(path)["groups"] for rule in group["rules"]]
+ALERTS = [rule for rule in RULES if "alert" in rule]
+UNIT_TESTS = [test for path in TESTS for test in _load(path)["tests"]]
+
+
+def _run(name: str, *arguments: str | Path) -> str:
+    done = subprocess.run([program(name), *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_prometheus_accepts_the_configuration_and_its_rules():
+    said = _run("promtool", "check", "config", "--lint-fatal", PROMETHEUS / "prometheus.yml")
+    assert f"SUCCESS: {len(FILES)} rule files found" in said
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
+def test_the_rules_do_what_their_unit_tests_say(path):
+    _run("promtool", "test", "rules", path)
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: f"{rule['alert']} {rule['labels']['severity']}")
+def test_an_alert_has_a_unit_test_in_which_it_fires_and_one_in_which_it_does_not(rule):
+    cases = [case for test in UNIT_TESTS for case in test["alert_rule_test"]]
+    expected = [case.get("exp_alerts", []) for case in cases if case["alertname"] == rule["alert"]]
+    severities = {alert["exp_labels"]["severity"] for alerts in expected for alert in alerts}
+    assert rule["labels"]["severity"] in severities
+    assert [] in expected
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: f"{rule['alert']} {rule['labels']['severity']}")
+def test_an_alert_says_what_it_means_and_where_the_manual_says_what_to_do(rule):
+    assert rule["labels"]["severity"] in ("page", "ticket")
+    assert {"summary", "description", "runbook"} == rule["annotations"].keys()
+    assert rule["annotations"]["runbook"] == f"docs/operations.md#{rule['alert'].lower()}"
+    assert rule["alert"].lower() in anchors(ROOT / "docs" / "operations.md")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [rule for rule in RULES if "record" in rule],
+    ids=lambda rule: f"{rule['record']} {rule['labels']['slo']}",
+)
+def test_a_recorded_series_has_a_unit_test(rule):
+    selector = f'{rule["record"]}{{slo="{rule["labels"]["slo"]}"}}'
+    assert any(selector in case["expr"] for test in UNIT_TESTS for case in test.get("promql_expr_test", ()))
+
+
+def test_prometheus_finds_every_replica_by_dns_and_its_own_paths_as_compose_sets_them():
+    configuration = _load(PROMETHEUS / "prometheus.yml")
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    for job in configuration["scrape_configs"]:
+        [discovery] = job["dns_sd_configs"]
+        assert discovery["names"] == [job["job_name"]]
+        url = re.search(r"--web.external-url=\S+?(/monitoring/\w+)", str(services.get(job["job_name"])))
+        assert job.get("metrics_path", "/metrics") == (f"{url[1]}/metrics" if url else "/metrics")
+
+
+@pytest.mark.parametrize("path", sorted(ALERTMANAGER.glob("*.yml")), ids=lambda path: path.name)
+def test_alertmanager_accepts_the_configuration(path):
+    _run("amtool", "check-config", path)
+
+
+def test_in_the_example_a_page_comes_by_mail_too_and_a_ticket_by_webhook_alone():
+    for severity, receiver in (("page", "webhook-and-email"), ("ticket", "webhook")):
+        said = _run(
+            "amtool", "config", "routes", "test", f"--config.file={ALERTMANAGER / 'example.yml'}",
+            "--verify.receivers", receiver, f"severity={severity}",
+        )  # fmt: skip
+        assert receiver in said
+
+
+def test_the_example_mutes_what_the_default_mutes():
+    default, example = (_load(ALERTMANAGER / name) for name in ("alertmanager.yml", "example.yml"))
+    assert default["inhibit_rules"] == example["inhibit_rules"]
+    assert default["route"].keys() == example["route"].keys()

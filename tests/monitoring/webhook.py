@@ -1,0 +1,45 @@
+"""A webhook that keeps what Alertmanager sends."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Webhook:
+    """`alerts` in the order in which they came."""
+
+    def __init__(self) -> None:
+        self.alerts: list[dict] = []
+
+    def has(self, status: str, **labels: str) -> dict | None:
+        """The first alert of this status ("firing", "resolved") that has these labels."""
+        return next(
+            (a for a in list(self.alerts) if a["status"] == status and labels.items() <= a["labels"].items()),
+            None,
+        )
+
+
+@contextmanager
+def received(webhook: Webhook) -> Iterator[str]:
+    """The address at which the webhook listens."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            webhook.alerts += json.loads(body)["alerts"]
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

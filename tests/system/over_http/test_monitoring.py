@@ -1,0 +1,44 @@
+"""`make up MONITORING=1`."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from ops import leftovers, monitoring
+from tests.monitoring.programs import program
+from tests.system.running import eventually, started
+
+
+@pytest.mark.slow
+def test_a_system_with_monitoring_scrapes_itself_and_ends_whole(tmp_path: Path, model_store: Path):
+    if os.environ.get("SYSTEM_ADDRESS"):
+        pytest.skip("this test starts a system of its own")
+    program("prometheus")
+    program("alertmanager")
+    with started(tmp_path / "a b%c'd;e{f}g#h" / "var", model_store, MONITORING="1") as running:
+        status = running.ops("status").stdout
+        for part in ("prometheus", "alertmanager"):
+            [line] = [line for line in status.splitlines() if line.startswith(part)]
+            assert line.endswith("yes")
+        system = replace(running.system, monitoring=True)
+        again = running.ops("up").stdout
+        assert f"Monitoring: {monitoring.overview_url(system)}\n" in again
+        assert requests.get(monitoring.overview_url(system), timeout=10).ok
+        query = f"{monitoring.prometheus_url(system)}/api/v1/query?query=up%3D%3D1"
+        up = eventually(
+            lambda: len(found := requests.get(query, timeout=10).json()["data"]["result"]) >= 2 and found
+        )
+        assert {result["metric"]["job"] for result in up} >= {"prometheus", "alertmanager"}
+        # Nothing of it listens beyond loopback.
+        listening = {
+            (connection.laddr.ip, connection.laddr.port)
+            for process in leftovers.find(system)
+            if "prometheus" in process.name() or "alertmanager" in process.name()
+            for connection in process.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
+        }
+        assert listening == {("127.0.0.1", system.prometheus_port), ("127.0.0.1", system.alertmanager_port)}
