@@ -1,0 +1,148 @@
+"""The Grafana dashboards: their files, their queries in a real Prometheus, and the fields that Grafana knows."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import promql_parser
+import pytest
+import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from monitoring.grafana import dashboards
+from monitoring.grafana.panels import HEIGHT, text
+from tests.documents import ROOT
+from tests.monitoring.conftest import Monitored
+
+GRAFANA = ROOT / "monitoring" / "grafana"
+FILES = sorted((GRAFANA / "dashboards").glob("*.json"))
+UNITS = {"reqps", "s", "percentunit", "bytes", "none"}
+DOCUMENTS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in FILES}
+PANELS = [
+    pytest.param(panel, id=f"{name}: {panel['title']}")
+    for name, document in DOCUMENTS.items()
+    for panel in document["panels"]
+]
+OF_PROMETHEUS = [panel for panel in PANELS if panel.values[0]["datasource"]["type"] == "prometheus"]
+
+
+def _queries(panel: dict, source: str) -> list[str]:
+    """The panel's queries, with Grafana's variables filled in."""
+    values = {"$__rate_interval": "1m", "$__range": "1h", "$drawing": "a", "$request": "b"}
+    found = [target["expr"] for target in panel["targets"] if target["datasource"]["type"] == source]
+    return [re.sub(r"\$\w+", lambda match: values[match[0]], query) for query in found]
+
+
+def test_the_files_are_what_the_module_writes():
+    assert {f"{one.name}.json": text(one) for one in dashboards.ALL} == {
+        path.name: path.read_text(encoding="utf-8") for path in FILES
+    }, "run: python -m monitoring.grafana.dashboards"
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_grafana_knows_every_field(name):
+    document = DOCUMENTS[name]
+    assert _missing(document, json.loads(JSONEncoder().encode(Dashboard.from_json(document)))) == []
+
+
+def test_a_field_that_grafana_does_not_know_is_found():
+    wrong = DOCUMENTS["overview"] | {"titel": "Overview"}
+    assert _missing(wrong, json.loads(JSONEncoder().encode(Dashboard.from_json(wrong)))) == [".titel"]
+
+
+def _missing(ours: object, theirs: object, path: str = "") -> list[str]:
+    """The paths of what is in `ours` and not the same in `theirs`."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        return [
+            one
+            for key, value in ours.items()
+            for one in (_missing(value, theirs[key], f"{path}.{key}") if key in theirs else [f"{path}.{key}"])
+        ]
+    if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        return [
+            one
+            for i, pair in enumerate(zip(ours, theirs, strict=True))
+            for one in _missing(*pair, f"{path}[{i}]")
+        ]
+    return [] if ours == theirs else [path]
+
+
+def test_a_dashboard_and_a_panel_have_one_name_each_and_no_panel_covers_another():
+    assert len({document["uid"] for document in DOCUMENTS.values()}) == len(DOCUMENTS)
+    for document in DOCUMENTS.values():
+        panels = document["panels"]
+        assert (
+            len({panel["title"] for panel in panels}) == len({panel["id"] for panel in panels}) == len(panels)
+        )
+        cells = [
+            (x, y)
+            for place in (panel["gridPos"] for panel in panels)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        ]
+        assert len(cells) == len(set(cells))
+        assert max(x for x, _ in cells) < 24
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_panel_has_a_title_a_unit_a_description_and_a_provisioned_source(panel):
+    sources = yaml.safe_load((GRAFANA / "provisioning/datasources/sources.yml").read_text(encoding="utf-8"))
+    assert panel["title"].strip()
+    assert panel["description"].endswith((".", ". "))
+    assert panel["fieldConfig"]["defaults"]["unit"] in UNITS
+    assert panel["type"] in HEIGHT
+    assert panel["targets"]
+    for target in panel["targets"]:
+        assert target["datasource"] in [{"type": s["type"], "uid": s["uid"]} for s in sources["datasources"]]
+
+
+@pytest.mark.parametrize("panel", OF_PROMETHEUS)
+def test_a_query_is_promql(panel):
+    for query in _queries(panel, "prometheus"):
+        promql_parser.parse(query)
+
+
+def test_a_query_that_is_no_promql_is_found():
+    with pytest.raises(ValueError, match="unclosed"):
+        promql_parser.parse("sum(rate(mnist_requests_total[5m])")
+
+
+@pytest.mark.parametrize("panel", OF_PROMETHEUS)
+def test_a_query_has_a_result_in_a_prometheus_that_scraped_a_system(monitored: Monitored, panel):
+    for query in _queries(panel, "prometheus"):
+        results = monitored.query(query)
+        assert results, query
+        assert all(result["value"][1] != "NaN" for result in results), query
+
+
+@pytest.mark.parametrize("panel", OF_PROMETHEUS)
+def test_a_legend_names_labels_that_the_result_has(monitored: Monitored, panel):
+    for target, query in zip(panel["targets"], _queries(panel, "prometheus"), strict=True):
+        labels = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
+        for result in monitored.query(query):
+            assert labels - {"alertname"} <= result["metric"].keys(), query
+
+
+@pytest.mark.slow
+def test_every_query_of_the_logs_is_logql(tmp_path: Path):
+    if shutil.which("npm") is None:
+        reason = "npm is not installed; Debian: apt-get install npm"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    shutil.copytree(ROOT / "tests/monitoring/logql", tmp_path, dirs_exist_ok=True)
+    subprocess.run(["npm", "ci", "--silent", "--ignore-scripts"], cwd=tmp_path, check=True, timeout=120)
+    queries = [query for panel in DOCUMENTS["logs"]["panels"] for query in _queries(panel, "loki")]
+    assert len(queries) == len(DOCUMENTS["logs"]["panels"])
+    assert _no_logql(tmp_path, queries) == []
+    assert _no_logql(tmp_path, ["{service=", *queries]) == ["{service="]
+
+
+def _no_logql(folder: Path, queries: list[str]) -> list[str]:
+    return subprocess.run(
+        ["node", "parse.js"], cwd=folder, input="\n".join(queries), capture_output=True, text=True, check=True
+    ).stdout.splitlines()
