@@ -141,6 +141,7 @@ def _started(state: Path, model_store: Path, settings: dict[str, str]) -> Iterat
         "RATE_LIMIT_PER_SECOND": "0",
         "PUBLIC_HOSTS": "somewhere.localhost",  # a name that is not localhost leads to this machine
         "WORKERS_UP_WITHIN_SECONDS": str(UP_WITHIN_S),
+        "MONITORING": "0",
         **settings,
     }
     system = System(state, model_store, "127.0.0.1", int(environment["GATEWAY_PORT"]))
