@@ -200,7 +200,7 @@ PYTEST = -m pytest -m "$(PICK_$(SPEED))$(1)" $(2) $(ARGS) $(if $(filter-out 0,$(
 RAN := .venv/ran
 SOME_RAN = test -e $(RAN) || { echo "ARGS '$(ARGS)' select no test" >&2; exit 2; }
 # The environments of a running system.
-RUNNING := $(patsubst %,.venv/%/installed,ops serve page)
+RUNNING := $(patsubst %,.venv/%/installed,ops serve page monitoring)
 # The longest first, and two at once for two cores; three at once took as long.
 SYSTEM := test-failures test-system
 PARTS := test-training test-handler test-ops test-sql test-gateway test-monitoring test-project test-ui test-benchmarks
@@ -268,6 +268,7 @@ OPS_LOCKS := ops/requirements.lock handler/requirements-java.lock
 .venv/ops/installed: $(OPS_LOCKS)
 .venv/serve/installed: handler/requirements.lock handler/requirements-torch.txt
 .venv/page/installed: ui/requirements.lock
+.venv/monitoring/installed: monitoring/requirements.lock
 .venv/train/installed: training/requirements.lock training/requirements-torch.txt
 .venv/registry/installed: ops/requirements-registry.lock
 .venv/tracking/installed: ops/requirements-tracking.lock

@@ -64,6 +64,7 @@ serve() {
 look() {
     address torchserve-inference
     address page-inner
+    address exporter-inner
     cat "$split" 2>/dev/null || :
     has_a_certificate && cksum "$given/fullchain.pem" "$given/privkey.pem" || :
 }
@@ -102,14 +103,15 @@ write() {
     [ "$RATE_LIMIT_ZONE" != 0 ] || RATE_LIMIT_ZONE=1
     INFERENCE_ADDRESS=$(address torchserve-inference):8002
     PAGE_ADDRESS=$(address page-inner):8005
+    EXPORTER_ADDRESS=$(address exporter-inner):8009
     # Any name may be this server's: nobody is an operator here without a password.
     KNOWN_NAMES='~.'
     host='([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?'
     PUBLIC_HOSTS=$(list PUBLIC_HOSTS "${PUBLIC_HOSTS:-}" "$host" 'digits.example.com digits.example.com:8443') || exit 1
     CORS_ORIGINS=$(list CORS_ORIGINS "${CORS_ORIGINS:-}" "https?://$host" 'https://app.example.com http://localhost:3000') || exit 1
-    export RATE_LIMIT_PER_SECOND RATE_LIMIT_ZONE INFERENCE_ADDRESS PAGE_ADDRESS KNOWN_NAMES PUBLIC_HOSTS CORS_ORIGINS
-    placeholders='${INNER_HOST} ${INNER_PORT} ${INNER_NAME} ${INFERENCE_ADDRESS} ${PAGE_ADDRESS} ${KNOWN_NAMES} ${PUBLIC_HOSTS}
-        ${CORS_ORIGINS} ${RATE_LIMIT_PER_SECOND} ${RATE_LIMIT_ZONE} ${GATEWAY_RUN} ${GATEWAY_ETC} ${CERTIFICATE}
+    export RATE_LIMIT_PER_SECOND RATE_LIMIT_ZONE INFERENCE_ADDRESS PAGE_ADDRESS EXPORTER_ADDRESS KNOWN_NAMES PUBLIC_HOSTS CORS_ORIGINS
+    placeholders='${INNER_HOST} ${INNER_PORT} ${INNER_NAME} ${INFERENCE_ADDRESS} ${PAGE_ADDRESS} ${EXPORTER_ADDRESS}
+        ${KNOWN_NAMES} ${PUBLIC_HOSTS} ${CORS_ORIGINS} ${RATE_LIMIT_PER_SECOND} ${RATE_LIMIT_ZONE} ${GATEWAY_RUN} ${GATEWAY_ETC} ${CERTIFICATE}
         ${HTTPS_PORT}'
     mkdir -p "$run/http.d"
     listen '8443 ssl' >"$run/listen.conf"
@@ -118,7 +120,7 @@ write() {
     envsubst "$placeholders" <"$etc/containers.conf.template" >"$run/http.d/containers.conf"
     {
         linger
-        cat "$split" 2>/dev/null || printf 'map "" $split_in_force { default none; }\nsplit_clients "$split_key" $model { * "mnist"; }\n'
+        cat "$split" 2>/dev/null || printf 'map "" $split_in_force { default none; }\nmap "" $model_version { default ""; }\nsplit_clients "$split_key" $model { * "mnist"; }\n'
     } >"$run/split.conf"
     trusted_proxy >"$run/http.d/trusted_proxy.conf"
 }

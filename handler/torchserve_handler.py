@@ -25,6 +25,7 @@ from handler.images import decoded
 from handler.predictor import Predictor
 from handler.preprocessing import preprocess
 from handler.read_ahead import read_ahead
+from handler.stage_times import StageTimes, open_stage_times
 
 Inputs = list[NDArray[np.uint8]]
 Answer = dict[str, Any]
@@ -40,6 +41,7 @@ class DigitHandler:
     """One worker's model, from the archive it was started with."""
 
     predictor: Predictor
+    stage_times: StageTimes
 
     def initialize(self, context: Any) -> None:
         """Loads and warms up; TorchServe reports the worker ready when this returns."""
@@ -53,6 +55,7 @@ class DigitHandler:
         # request costs TorchServe itself. Whoever wants a metric of the handler's own turns on ts.metrics again.
         logging.getLogger().setLevel(logging.WARNING)
         self._warm_up()
+        self.stage_times = open_stage_times(model["modelVersion"])
 
     def _warm_up(self) -> None:
         """Predict once for each batch size: the first call takes 26 ms instead of 1, and nobody should wait for it.
@@ -73,7 +76,8 @@ class DigitHandler:
         for index, row in enumerate(rows):
             headers = context.get_all_request_header(index)
             try:
-                inputs, many = _prepared(row, headers)
+                with self.stage_times("preprocess"):
+                    inputs, many = _prepared(row, headers)
             except Exception as error:  # this row's alone, whatever it is
                 answers[index] = _error_answer(error)
             else:
@@ -84,7 +88,9 @@ class DigitHandler:
         return [_response(answers[index], context, index) for index in range(len(rows))]
 
     def _predict(self, inputs: Inputs) -> list[Answer]:
-        return [prediction.as_dict() for prediction in self.predictor.predict_inputs(inputs)]
+        with self.stage_times("network"):
+            predictions = self.predictor.predict_inputs(inputs)
+        return [prediction.as_dict() for prediction in predictions]
 
     def _explain(self, inputs: Inputs) -> list[Answer]:
         return [explanation.as_dict() for explanation in explain_inputs(self.predictor, inputs)]

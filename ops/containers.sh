@@ -53,7 +53,7 @@ down() {
 
 status() {
   local unhealthy=0 service state health
-  for service in postgres torchserve page deliverer gateway $(monitoring); do
+  for service in postgres torchserve page deliverer gateway exporter $(monitoring); do
     read -r state health < <(docker compose ps --all --format '{{.State}} {{.Health}}' "$service" | head -n 1) || true
     printf '%-12s %-10s %s\n' "$service" "${state:-missing}" "${health:-}"
     [ "${health:-}" = healthy ] || unhealthy=1
@@ -105,7 +105,7 @@ rotate() {
   esac
   mv "$FOLDER/$name.new" "$FOLDER/$name"
   case $name in
-    database_page_password) docker compose up --detach --wait --no-deps --no-build --force-recreate page deliverer ;;
+    database_page_password) docker compose up --detach --wait --no-deps --no-build --force-recreate page deliverer exporter ;;
     operator_password) docker compose up --detach --wait --no-deps --no-build --force-recreate page ;;
   esac
   say "$name was replaced: $FOLDER/$name"
@@ -214,7 +214,7 @@ build_or_pull() {
     say "building the images; the first time it takes minutes ..."
     docker compose build --quiet
   elif [ -e "$(digests)" ]; then
-    pull_signed torchserve page gateway ops
+    pull_signed torchserve page exporter gateway ops
   else
     docker compose pull --quiet
   fi

@@ -32,6 +32,7 @@ def write_configuration(system: System) -> None:
         "INNER_NAME": "localhost",
         "INFERENCE_ADDRESS": f"127.0.0.1:{system.inference_port}",
         "PAGE_ADDRESS": f"unix:{system.page_socket}",
+        "EXPORTER_ADDRESS": f"127.0.0.1:{system.exporter_port}",
         "RATE_LIMIT_PER_SECOND": str(settings.RATE_LIMIT_PER_SECOND.read()),
         "RATE_LIMIT_ZONE": str(settings.RATE_LIMIT_PER_SECOND.read() or 1),
         "KNOWN_NAMES": " ".join(known_names(system.gateway_host, settings.PUBLIC_HOSTS.read())),

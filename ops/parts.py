@@ -17,7 +17,7 @@ from pathlib import Path
 
 import requests
 
-from ops import direct, gateway, leftovers, monitoring, postgres
+from ops import backup, direct, gateway, leftovers, monitoring, postgres
 from ops.sockets import SocketConnection
 from ops.system import ROOT, System
 
@@ -75,6 +75,26 @@ def database_environment(system: System) -> dict[str, str]:
     }
 
 
+def _exporter_command(system: System) -> list[str]:
+    options = {
+        "listen": f"127.0.0.1:{system.exporter_port}",
+        "files": system.metrics_files,
+        "gateway": system.inner_url,
+        "page": f"unix:{system.page_socket}",
+        "torchserve": f"http://127.0.0.1:{system.metrics_port}",
+        "outbox": system.outbox,
+        "state": system.state,
+        "served": system.served,
+        "backups": ROOT / backup.FOLDER,
+    }
+    given = [f"--{name}={value}" for name, value in options.items()]
+    return [str(system.python("monitoring")), "-m", "monitoring.exporter", *given]
+
+
+def _exporter_environment(system: System) -> dict[str, str]:
+    return {"PYTHONPATH": str(ROOT), **database_environment(system)}
+
+
 def _delivers(system: System) -> bool:
     """Whether the deliverer leaves nothing waiting in the outbox."""
     command = [*_deliverer_command(system), "--check"]
@@ -118,6 +138,12 @@ PARTS = (
         "gateway",
         gateway.command,
         lambda system: _says_ok(f"http://127.0.0.1:{system.gateway_port}/openapi.json"),
+    ),
+    Part(
+        "exporter",
+        _exporter_command,
+        lambda system: _says_ok(f"http://127.0.0.1:{system.exporter_port}/metrics"),
+        _exporter_environment,
     ),
 )
 

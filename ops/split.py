@@ -13,7 +13,21 @@ def split_clients(versions: Versions) -> str:
     lines = [
         f'    {100 * share:.2f}% "mnist/{version}";' for version, share in (versions.split or {}).items()
     ]
-    return "\n".join(['split_clients "$split_key" $model {', *lines, '    * "mnist";', "}", ""])
+    return "\n".join(
+        ['split_clients "$split_key" $model {', *lines, '    * "mnist";', "}", *_model_version(versions), ""]
+    )
+
+
+def _model_version(versions: Versions) -> list[str]:
+    """The number of the version that answered, for the gateway's log of requests."""
+    lines = [f'    "mnist/{version}" "{version}";' for version in versions.split or {}]
+    return [
+        "map $answered_by $model_version {",
+        *lines,
+        f'    "mnist" "{versions.default}";',
+        '    default "";',
+        "}",
+    ]
 
 
 def in_force(versions: Versions) -> str:

@@ -14,7 +14,8 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -42,7 +43,7 @@ POLL_INTERVAL_S = 0.05
 def swap(system: System, version: str) -> None:
     """Let a version answer instead of the default, which stays warm for a rollback. Raises OpsError."""
     _refuse_form(version, "swap VERSION=1.1")
-    with _changing(system) as versions:
+    with _changing(system, "swap") as versions:
         if version == versions.default:
             raise OpsError(f"VERSION '{version}' is already the default")
         _refuse_beside_canary(versions, version)
@@ -54,7 +55,7 @@ def swap(system: System, version: str) -> None:
 
 def rollback(system: System) -> None:
     """Let the version before the default answer again; a canary ends. Raises OpsError."""
-    with _changing(system) as versions:
+    with _changing(system, "rollback") as versions:
         if versions.previous is None:
             raise OpsError("There is no previous version: no swap was made yet. See: make models")
         if _is_up(system, versions.previous):
@@ -71,7 +72,7 @@ def canary(system: System, version: str, percent: str) -> None:
     """Give a version a share of the drawings; 0 percent takes it back. Raises OpsError."""
     _refuse_form(version, EXAMPLE_OF_CANARY)
     share = _share(percent)
-    with _changing(system) as versions:
+    with _changing(system, "canary") as versions:
         if version == versions.default:
             raise OpsError(f"VERSION '{version}' is the default; a canary must be another version")
         if not share:
@@ -92,7 +93,7 @@ def canary(system: System, version: str, percent: str) -> None:
 
 def promote(system: System) -> None:
     """Let the canary answer everything. Raises OpsError."""
-    with _changing(system) as versions:
+    with _changing(system, "promote") as versions:
         if not versions.split:
             raise OpsError("There is no canary to promote. Start one: make canary VERSION=1.1 PERCENT=10")
         [version] = versions.split
@@ -101,8 +102,8 @@ def promote(system: System) -> None:
 
 
 @contextmanager
-def _changing(system: System) -> Iterator[Versions]:
-    """The versions as they are, while nobody else changes them."""
+def _changing(system: System, kind: str) -> Iterator[Versions]:
+    """The versions as they are, while nobody else changes them. What a command changes is logged."""
     if not _runs(system):
         raise OpsError("The system is not running. Start it with: make up")
     refusal = (
@@ -110,7 +111,10 @@ def _changing(system: System) -> Iterator[Versions]:
     )
     with lock.held(system.versions_lock, refusal):
         # A command that was killed may have left its candidate.
-        yield replace(Versions.read(system.versions), candidate=None)
+        before = replace(Versions.read(system.versions), candidate=None)
+        yield before
+        if (after := Versions.read(system.versions)) != before:
+            _log_change(system, kind, after)
 
 
 def _runs(system: System) -> bool:
@@ -235,6 +239,13 @@ def _let_serve(system: System, before: Versions, after: Versions) -> None:
         )
     if before.split:
         reload(system)
+
+
+def _log_change(system: System, kind: str, after: Versions) -> None:
+    """Note what was changed and when, for whoever asks later and for the exporter."""
+    line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "kind": kind, **asdict(after)}
+    with system.version_changes.open("a", encoding="utf-8") as changes:
+        changes.write(json.dumps(line) + "\n")
 
 
 def _report(default: str, when: str, loaded: str) -> None:

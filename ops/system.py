@@ -36,6 +36,7 @@ class Hosts:
     inner: str = "127.0.0.1"
     inference: str = "127.0.0.1"
     management: str = ""  # natively it is a socket
+    metrics: str = "127.0.0.1"
     database: str = "127.0.0.1"
 
 
@@ -43,6 +44,7 @@ IN_CONTAINERS = Hosts(
     inner="gateway-inner",
     inference="torchserve-inference",
     management="torchserve-management",
+    metrics="torchserve-metrics",
     database="postgres",
 )
 MANAGEMENT_PORT = 8003  # in containers
@@ -110,7 +112,7 @@ class System:
 
     def make_folders(self) -> None:
         """Create the folders of this system; secrets, drawings and sockets are the owner's alone. Raises OpsError."""
-        for folder in (self.state, self.logs, self.run):
+        for folder in (self.state, self.logs, self.run, self.metrics_files):
             _make_folder(folder, 0o777)
         for folder in (self.secrets, self.outbox.parent, self.sockets):
             _make_folder(folder, 0o700)
@@ -223,9 +225,24 @@ class System:
         return ROOT / "runs" / "retrain" if self.in_containers else self.state / "retrain"
 
     @property
+    def metrics_files(self) -> Path:
+        """Where the exporter and TorchServe's workers count (monitoring/exporter/files.py)."""
+        return self.state / "metrics"
+
+    @property
+    def version_changes(self) -> Path:
+        """The log of what `swap`, `rollback`, `canary` and `promote` changed, a line of JSON each."""
+        return self.state / "version_changes.jsonl"
+
+    @property
     def versions(self) -> Path:
         """The file that states which model versions should be served."""
         return self.state / "versions.json"
+
+    @property
+    def served(self) -> Path:
+        """The same document for what TorchServe serves now."""
+        return self.run / "served.json"
 
     @property
     def versions_lock(self) -> Path:
@@ -286,6 +303,7 @@ def ports(system: System) -> Iterable[tuple[str, int]]:
         ("gateway, inner listener", system.inner_port),
         ("TorchServe, inference", system.inference_port),
         ("TorchServe, metrics", system.metrics_port),
+        ("exporter", system.exporter_port),
         ("PostgreSQL", system.database_port),
         ("TorchServe, inference by gRPC", system.grpc_inference_port),
         ("TorchServe, management by gRPC", system.grpc_management_port),

@@ -51,9 +51,10 @@ def start(system: System) -> subprocess.Popen[bytes]:
         "TEMP": str(scratch),
         "LOG_LOCATION": str(scratch),
         "METRICS_LOCATION": str(scratch),
+        "METRICS_FILES": str(system.metrics_files),
         "TS_INFERENCE_ADDRESS": _bound(system.hosts.inference, system.inference_port),
         "TS_MANAGEMENT_ADDRESS": _management_address(system),
-        "TS_METRICS_ADDRESS": f"http://127.0.0.1:{system.metrics_port}",
+        "TS_METRICS_ADDRESS": _bound(system.hosts.metrics, system.metrics_port),
         "TS_GRPC_INFERENCE_PORT": str(system.grpc_inference_port),
         "TS_GRPC_MANAGEMENT_PORT": str(system.grpc_management_port),
         # The handler parses bodies itself, so that a bad one gets an answer of its own.
@@ -103,7 +104,7 @@ def keep(system: System) -> int:
     process = start(system)
     output = WorkersOutput(process.stdout or ())
     output.start()
-    next_check, seen = 0.0, None
+    next_check, seen, served = 0.0, None, None
     management = Management(system.management_address)
     reconciler = Reconciler(management, output, system.rejected, settings.WORKERS_UP_WITHIN_SECONDS.read())
     while process.poll() is None:
@@ -117,7 +118,11 @@ def keep(system: System) -> int:
                 split.write(system)
             else:
                 _close_to_others(system.management_socket)
-            reconciler.bring(_wanted(system))
+            wanted = _wanted(system)
+            reconciler.bring(wanted)
+            if wanted != served:
+                wanted.write(system.served)  # for the exporter
+                served = wanted
         except AwayError:
             continue  # still starting
         except (ManagementError, NotUpError, OpsError) as error:

@@ -13,7 +13,8 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 IMAGES = ROOT / ".github" / "images" / "Dockerfile"
 IMAGE = "registry.example.org/mnist"
 DIGESTS = {
-    part: f"sha256:{number:064x}" for number, part in enumerate(("torchserve", "page", "gateway", "ops"))
+    part: f"sha256:{number:064x}"
+    for number, part in enumerate(("torchserve", "page", "exporter", "gateway", "ops"))
 }
 
 

@@ -20,7 +20,7 @@ from tests.system.running import eventually
 
 ROOT = Path(__file__).parent.parent.parent
 SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
-MAIN = ("postgres", "torchserve", "page", "deliverer", "gateway")
+MAIN = ("postgres", "torchserve", "page", "deliverer", "gateway", "exporter")
 UP_WITHIN_S = 600
 DOOR_OPENS_WITHIN_S = 2
 FIRST_PORT = 30_000

@@ -20,16 +20,17 @@ MONITORING = {name for name, service in SERVICES.items() if service.get("profile
 DOORS = {
     "public": {"gateway"},
     "outside": {"ops", "training", "tracking", "alertmanager"},
-    "inner": {"gateway", "page", "ops", "benchmark"},
+    "inner": {"gateway", "page", "ops", "benchmark", "exporter"},
     "inference": {"gateway", "torchserve", "ops"},
     "management": {"torchserve", "ops"},
     "registry": {"s3", "mlflow", "ops", "tracking"},
-    "database": {"postgres", "page", "deliverer", "migrations", "ops", "training"},
-    "monitoring": {"prometheus", "alertmanager", "grafana", "loki", "alloy"},
+    "database": {"postgres", "page", "deliverer", "migrations", "ops", "training", "exporter"},
+    "metrics": {"exporter", "torchserve"},
+    "monitoring": {"exporter", "prometheus", "alertmanager", "grafana", "loki", "alloy"},
 }
 READERS = {
     "database_owner_password": {"postgres", "migrations", "ops"},
-    "database_page_password": {"page", "deliverer", "migrations", "ops", "training"},
+    "database_page_password": {"page", "deliverer", "migrations", "ops", "training", "exporter"},
     "operator_password": {"page"},
     "s3_secret_key": {"ops", "s3"},
 }
@@ -56,7 +57,7 @@ def test_a_service_is_confined(name):
 
 
 def test_what_always_runs_is_restarted_watched_and_has_time_to_stop():
-    assert {"postgres", "torchserve", "page", "deliverer", "gateway"} == ALWAYS
+    assert {"postgres", "torchserve", "page", "deliverer", "gateway", "exporter"} == ALWAYS
     for name in KEPT:
         assert SERVICES[name]["healthcheck"]["test"]
         assert "stop_grace_period" in SERVICES[name]

@@ -61,8 +61,12 @@ def started(
     public_hosts: str = "",
     cors_origins: str = "",
     known: str | None = None,
+    exporter: str = "127.0.0.1:9",
 ) -> Iterator[Gateway]:
-    """A gateway in front of these addresses, with other names if `known`; on leaving, its processes have ended."""
+    """A gateway in front of these addresses, with other names if `known`; on leaving, its processes have ended.
+
+    Its requests are logged to the UDP address of an exporter.
+    """
     public, inner = free_port(), free_port()
     values = {
         "INNER_HOST": "127.0.0.1",
@@ -70,6 +74,7 @@ def started(
         "INNER_NAME": "localhost",
         "INFERENCE_ADDRESS": inference,
         "PAGE_ADDRESS": page,
+        "EXPORTER_ADDRESS": exporter,
         "RATE_LIMIT_PER_SECOND": str(rate_limit),
         "RATE_LIMIT_ZONE": str(rate_limit or 1),
         "KNOWN_NAMES": known or " ".join(known_names("127.0.0.1", public_hosts)),

@@ -37,6 +37,7 @@ OF: dict[str, Callable[[System], list[int]]] = {
     "both workers": workers,
     "page": _supervised("page"),
     "deliverer": _supervised("deliverer"),
+    "exporter": _supervised("exporter"),
     "gateway": _supervised("gateway"),
     "gateway's worker": _child("gateway", 0),
 }

@@ -28,7 +28,7 @@ def test_status_tells_that_every_part_answers(system: RunningSystem):
     done = system.ops("status")
     assert done.returncode == 0, done.stdout
     lines = done.stdout.splitlines()
-    for part in ("postgres", "torchserve", "page", "deliverer", "gateway"):
+    for part in ("postgres", "torchserve", "page", "deliverer", "gateway", "exporter"):
         line = next(line for line in lines if line.startswith(part))
         assert "running" in line
         assert line.endswith("yes")

@@ -1,0 +1,63 @@
+"""How long the stages of a prediction take, for Prometheus: counted in files that the exporter reads.
+
+    stage_times = open_stage_times("1.3")
+    with stage_times("network"): ...
+
+Without the setting METRICS_FILES nothing is counted, and prometheus_client is not imported. An observation costs 3 us.
+"""
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from itertools import count
+from pathlib import Path
+
+# As in monitoring/exporter/requests.py.
+BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+StageTimes = Callable[[str], AbstractContextManager[None]]
+_held: list[int] = []  # open as long as the process lives
+
+
+def open_stage_times(version: str) -> StageTimes:
+    """What measures a stage of this process's version. Raises OSError where the files cannot be written."""
+    folder = os.environ.get("METRICS_FILES")
+    if not folder:
+        return lambda _stage: contextlib.nullcontext()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    from prometheus_client import Histogram, values  # not in every environment that imports a handler
+
+    name = _free_name(Path(folder))
+    values.ValueClass = values.MultiProcessValue(process_identifier=lambda: name)
+    histogram = Histogram(
+        "mnist_stage_duration_seconds",
+        "Time of the stages of a prediction in the model's worker.",
+        ["stage", "model_version"],
+        buckets=BUCKETS_S,
+        registry=None,
+    )
+
+    @contextlib.contextmanager
+    def measure(stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        histogram.labels(stage, version).observe(time.perf_counter() - started)
+
+    return measure
+
+
+def _free_name(folder: Path) -> str:
+    """The first name that no living worker has: a new one counts on where a dead one ended, so files stay few."""
+    for number in count(1):
+        lock = os.open(folder / f"worker{number}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            continue
+        _held.append(lock)
+        return f"worker{number}"
+    raise AssertionError

@@ -1,0 +1,44 @@
+"""The files in which counters and histograms outlive the process that counts.
+
+    open_folder(Path("var/metrics"))   # before the first metric is created
+
+prometheus_client keeps them in memory-mapped files, named after the process that counts. The exporter always has the
+same name, so it counts on after a restart. TorchServe's workers write their own files there: handler/stage_times.py.
+"""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+from prometheus_client import values
+from prometheus_client.mmap_dict import MmapedDict
+
+NAME = "exporter"
+log = logging.getLogger("monitoring.exporter")
+
+
+def open_folder(folder: Path) -> None:
+    """Keep the metrics of this process in a folder. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_damaged(folder)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    values.ValueClass = values.MultiProcessValue(process_identifier=lambda: NAME)
+
+
+def remove_damaged(folder: Path) -> None:
+    """Delete files that cannot be read: with one of them no metric could be served."""
+    for path in folder.glob("*.db"):
+        try:
+            readable = _used_bytes(path) <= path.stat().st_size
+            list(MmapedDict.read_all_values_from_file(str(path)))
+        except Exception:  # of damaged lengths, keys or numbers
+            readable = False
+        if not readable:
+            log.error("%s is damaged and was deleted: its counters start at 0", path)
+            path.unlink()
+
+
+def _used_bytes(path: Path) -> int:
+    """How much of a file is in use, which its first four bytes tell."""
+    return int.from_bytes(path.read_bytes()[:4], sys.byteorder)

@@ -1,0 +1,29 @@
+"""The disk, the newest backup, and the end of the certificate."""
+
+import shutil
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+from cryptography.x509 import load_pem_x509_certificate
+from prometheus_client.core import Metric
+
+from monitoring.exporter.subjects import gauge
+
+TIMEOUT_S = 3.0
+
+
+def disk_and_backup(state: Path, backups: Path) -> Iterator[Metric]:
+    """Raises OSError."""
+    disk = shutil.disk_usage(state)
+    yield gauge("mnist_disk_free_bytes", "Free space of the disk that holds the drawings.", disk.free)
+    yield gauge("mnist_disk_size_bytes", "Size of that disk.", disk.total)
+    if times := [path.stat().st_mtime for path in backups.glob("*.tar")]:
+        yield gauge("mnist_backup_timestamp_seconds", "When the newest backup was made.", max(times))
+
+
+def certificate(host: str, port: int) -> Iterator[Metric]:
+    """The certificate that a server shows. Raises OSError."""
+    pem = ssl.get_server_certificate((host, port), timeout=TIMEOUT_S)
+    end = load_pem_x509_certificate(pem.encode()).not_valid_after_utc
+    yield gauge("mnist_certificate_expiry_timestamp_seconds", "When the certificate ends.", end.timestamp())

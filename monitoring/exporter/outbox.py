@@ -1,0 +1,35 @@
+"""What waits in the outbox for the database, and whether the deliverer works."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from prometheus_client.core import Metric
+
+from monitoring.exporter.parts import PART_UP
+from monitoring.exporter.subjects import gauge, labelled
+
+TIMEOUT_S = 2.0
+# As `ui.deliverer --check` judges it.
+LATE_AFTER_S = 10.0
+
+
+def metrics(outbox: Path) -> Iterator[Metric]:
+    """Raises sqlite3.Error. No file means that nothing was drawn yet."""
+    waiting, since, rejected = _read(outbox) if outbox.exists() else (0, None, 0)
+    age_s = 0.0 if since is None else max(0.0, time.time() - since)
+    yield gauge("mnist_outbox_rows", "Answers and labels that wait for the database.", waiting)
+    yield gauge("mnist_outbox_oldest_age_seconds", "How long the oldest of them has waited.", age_s)
+    yield gauge("mnist_outbox_rejected_rows", "Rows that the database refused.", rejected)
+    yield labelled(*PART_UP, {"deliverer": float(age_s < LATE_AFTER_S)})
+
+
+def _read(outbox: Path) -> tuple[int, float | None, int]:
+    with closing(
+        sqlite3.connect(f"{outbox.absolute().as_uri()}?mode=ro", uri=True, timeout=TIMEOUT_S)
+    ) as connection:
+        waiting, since = connection.execute("SELECT count(*), min(since) FROM waiting").fetchone()
+        [rejected] = connection.execute("SELECT count(*) FROM rejected").fetchone()
+        return waiting, since, rejected

@@ -1,0 +1,224 @@
+"""The exporter by itself: what it counts, what it survives, and what it says when everything else is away."""
+
+import json
+import re
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from ops.system import ROOT
+from tests.gateway import running as gateway
+from tests.gateway import upstreams
+from tests.gateway.upstreams import free_port
+from tests.system.running import eventually
+
+pytestmark = pytest.mark.service
+SAMPLE = re.compile(r"^(\w+(?:\{[^}]*\})?) (\S+)$", re.MULTILINE)
+REQUEST = {
+    "listener": "public",
+    "route": "predict",
+    "status": "200",
+    "version": "1.3",
+    "seconds": "0.004",
+    "upstream_seconds": "0.003",
+}
+COUNTED = 'mnist_requests_total{listener="public",model_version="1.3",route="predict",status="200"}'
+
+
+class Exporter:
+    """A running exporter whose other parts are all away."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder, self.port = folder, port
+
+    def metrics(self) -> dict[str, float]:
+        text = requests.get(f"http://127.0.0.1:{self.port}/metrics", timeout=30).text
+        return {name: float(value) for name, value in SAMPLE.findall(text)}
+
+    def send(self, datagram: bytes) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(datagram, ("127.0.0.1", self.port))
+
+    def log(self, **differences: str) -> None:
+        """Send a request as nginx does."""
+        self.send(b"<190>Nov 29 12:00:00 gateway: " + "\t".join((REQUEST | differences).values()).encode())
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[Exporter]:
+    port = free_port()
+    options = {
+        "listen": f"127.0.0.1:{port}",
+        "files": folder / "metrics",
+        "gateway": f"http://127.0.0.1:{free_port()}",
+        "page": f"unix:{folder / 'no.sock'}",
+        "torchserve": f"http://127.0.0.1:{free_port()}",
+        "outbox": folder / "outbox.sqlite3",
+        "state": folder,
+        "served": folder / "served.json",
+        "backups": folder,
+    }
+    command = [
+        ROOT / ".venv/monitoring/bin/python",
+        "-m",
+        "monitoring.exporter",
+        *(f"--{k}={v}" for k, v in options.items()),
+    ]
+    environment = {
+        "DATABASE_URL": f"postgresql://page@127.0.0.1:{free_port()}/mnist",
+        "DATABASE_PASSWORD": "secret",
+    }
+    with (
+        (folder / "exporter.log").open("ab") as log,
+        subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log) as process,
+    ):
+        try:
+            exporter = Exporter(folder, port)
+            eventually(exporter.metrics)
+            yield exporter
+        finally:
+            process.kill()  # nothing is counted at the end that was not before
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[], Exporter]]:
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(started(tmp_path))
+
+
+def test_a_request_is_counted_with_its_times(start):
+    exporter = start()
+    exporter.log()
+    eventually(lambda: exporter.metrics().get(COUNTED) == 1)
+    found = exporter.metrics()
+    of_version = 'listener="public",model_version="1.3",route="predict"'
+    assert found[f"mnist_request_duration_seconds_sum{{{of_version}}}"] == pytest.approx(0.004)
+    assert found[f'mnist_request_duration_seconds_bucket{{le="0.0025",{of_version}}}'] == 0
+    assert found[f'mnist_request_duration_seconds_bucket{{le="0.005",{of_version}}}'] == 1
+    assert found['mnist_upstream_duration_seconds_sum{upstream="torchserve"}'] == pytest.approx(0.003)
+
+
+def test_servers_that_were_asked_one_after_the_other_are_added_up(start):
+    exporter = start()
+    exporter.log(upstream_seconds="0.001, 0.002 : 0.004")
+    name = 'mnist_upstream_duration_seconds_sum{upstream="torchserve"}'
+    assert eventually(lambda: exporter.metrics().get(name)) == pytest.approx(0.007)
+
+
+def test_a_websocket_is_counted_and_its_hours_are_no_latency(start):
+    exporter = start()
+    exporter.log(route="page", status="101", version="", seconds="3600", upstream_seconds="3600")
+    name = 'mnist_requests_total{listener="public",model_version="",route="page",status="101"}'
+    eventually(lambda: exporter.metrics().get(name) == 1)
+    assert not any("duration" in name and value for name, value in exporter.metrics().items())
+
+
+@pytest.mark.parametrize(
+    "datagram",
+    [
+        b"",
+        b"\x00\xff",
+        b"gateway: ",
+        b"gateway: a\tb\t200\t1\tlong\t0.1",
+        b"gateway: " + b"\t" * 50,
+        b"x" * 5000,
+    ],
+)
+def test_what_is_no_request_is_ignored(start, datagram):
+    exporter = start()
+    exporter.send(datagram)
+    exporter.log()
+    eventually(lambda: exporter.metrics().get(COUNTED) == 1)
+
+
+def test_counters_survive_a_kill(tmp_path):
+    with started(tmp_path) as exporter:
+        exporter.log()
+        eventually(lambda: exporter.metrics().get(COUNTED) == 1)
+    with started(tmp_path) as exporter:
+        assert exporter.metrics()[COUNTED] == 1
+        exporter.log()
+        eventually(lambda: exporter.metrics().get(COUNTED) == 2)
+
+
+def test_a_damaged_file_costs_its_counters_and_no_more(tmp_path):
+    with started(tmp_path) as exporter:
+        exporter.log()
+        eventually(lambda: exporter.metrics().get(COUNTED) == 1)
+    path = tmp_path / "metrics" / "counter_exporter.db"
+    path.write_bytes(b"\xff" * 4096)
+    with started(tmp_path) as exporter:
+        assert COUNTED not in exporter.metrics()
+        exporter.log()
+        eventually(lambda: exporter.metrics().get(COUNTED) == 1)
+    assert "counter_exporter.db is damaged" in (tmp_path / "exporter.log").read_text()
+
+
+def test_with_everything_else_away_it_says_what_is_away(start):
+    exporter = start()
+    found = exporter.metrics()
+    for part in ("gateway", "torchserve", "page", "postgres"):
+        assert found[f'mnist_part_up{{part="{part}"}}'] == 0
+    assert found["mnist_outbox_rows"] == 0
+    assert found["mnist_disk_free_bytes"] > 0
+    assert found['mnist_exporter_failed{subject="torchserve"}'] == 1
+    assert found['mnist_exporter_failed{subject="machine"}'] == 0
+    assert "secret" not in (exporter.folder / "exporter.log").read_text()
+
+
+def test_versions_and_their_changes_are_shown(start, tmp_path):
+    state = {"default": "1.3", "previous": "1.2", "split": {"1.4": 0.25}, "candidate": None}
+    (tmp_path / "served.json").write_text(json.dumps(state))
+    lines = [json.dumps({"kind": kind}) for kind in ("swap", "canary", "swap")]
+    (tmp_path / "version_changes.jsonl").write_text("\n".join(lines) + "\n")
+    found = start().metrics()
+    assert found['mnist_model_version_share{model_version="1.3"}'] == 0.75
+    assert found['mnist_model_version_share{model_version="1.4"}'] == 0.25
+    assert found['mnist_model_version_info{model_version="1.2",role="previous"}'] == 1
+    assert found['mnist_version_changes_total{kind="swap"}'] == 2
+    assert found['mnist_version_changes_total{kind="rollback"}'] == 0
+
+
+def test_the_newest_backup_counts(start, tmp_path):
+    (tmp_path / "old.tar").touch()
+    (tmp_path / "new.tar").touch()
+    found = start().metrics()["mnist_backup_timestamp_seconds"]
+    assert found == pytest.approx((tmp_path / "new.tar").stat().st_mtime)
+
+
+def test_the_gateway_says_route_status_and_version_of_what_it_answered(start, tmp_path):
+    exporter = start()
+    folder = tmp_path / "gateway"
+    folder.mkdir()
+    with (
+        upstreams.model() as model,
+        upstreams.page() as page,
+        gateway.started(folder, model.address, page.address, exporter=f"127.0.0.1:{exporter.port}") as nginx,
+    ):
+        for path in ("/predictions/mnist", "/predict?x=1", "/explanations/mnist"):
+            requests.post(nginx.url + path, data=b"x", timeout=30)
+        requests.post(nginx.inner_url + "/predict", data=b"x", timeout=30)
+        requests.post(nginx.url + "/predict", data=iter([b"x"]), timeout=30)  # chunked
+        requests.get(nginx.url + "/predict", timeout=30)
+        requests.get(nginx.url, timeout=30)
+        kinds = {
+            ("public", "1.0", "predict", "200"): 3,
+            ("public", "1.0", "explain", "200"): 1,
+            ("inner", "1.0", "predict", "200"): 1,
+            ("public", "", "predict", "405"): 1,
+            ("public", "", "page", "200"): 1,
+        }
+        form = 'mnist_requests_total{{listener="{}",model_version="{}",route="{}",status="{}"}}'
+        wanted = {form.format(*kind): count for kind, count in kinds.items()}
+
+        def counted() -> bool:
+            found = {k: v for k, v in exporter.metrics().items() if k.startswith("mnist_requests_total")}
+            assert found == wanted
+            return True
+
+        eventually(counted)

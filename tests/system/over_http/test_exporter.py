@@ -1,0 +1,64 @@
+"""What the exporter shows of a running system."""
+
+import os
+import re
+import signal
+
+import pytest
+import requests
+
+from ops.versions import RELEASED
+from tests.system import victims
+from tests.system.malformed_bodies import KNOWN_DIGITS
+from tests.system.running import RunningSystem, eventually
+
+SAMPLE = re.compile(r"^(\w+(?:\{[^}]*\})?) (\S+)$", re.MULTILINE)
+PREDICTED = (
+    f'mnist_requests_total{{listener="public",model_version="{RELEASED}",route="predict",status="200"}}'
+)
+NETWORK = f'mnist_stage_duration_seconds_count{{model_version="{RELEASED}",stage="network"}}'
+
+
+def metrics(running: RunningSystem) -> dict[str, float]:
+    text = requests.get(f"http://127.0.0.1:{running.system.exporter_port}/metrics", timeout=30).text
+    return {name: float(value) for name, value in SAMPLE.findall(text)}
+
+
+def test_each_prediction_is_counted_by_the_gateway_and_in_the_worker(system: RunningSystem):
+    before = metrics(system)
+    for _ in range(5):
+        assert system.predict((KNOWN_DIGITS / "7.png").read_bytes()).ok
+    eventually(lambda: metrics(system)[PREDICTED] >= before.get(PREDICTED, 0) + 5)
+    eventually(lambda: metrics(system)[NETWORK] >= before.get(NETWORK, 0) + 5)
+
+
+def test_every_part_is_up_and_every_subject_is_read(system: RunningSystem):
+    found = metrics(system)
+    for part in ("gateway", "torchserve", "page", "deliverer", "postgres"):
+        assert found[f'mnist_part_up{{part="{part}"}}'] == 1
+    assert {value for name, value in found.items() if name.startswith("mnist_exporter_failed")} == {0}
+    assert found["mnist_database_size_bytes"] > 0
+    assert found[f'mnist_queue_duration_seconds_sum{{model_version="{RELEASED}"}}'] > 0
+    assert found[f'mnist_model_version_share{{model_version="{RELEASED}"}}'] == 1
+
+
+@pytest.mark.harms
+def test_a_killed_exporter_counts_on_and_nobody_waits_for_it(own_system: RunningSystem):
+    assert own_system.predict((KNOWN_DIGITS / "7.png").read_bytes()).ok
+    before = eventually(lambda: metrics(own_system).get(PREDICTED))
+    [killed] = victims.OF["exporter"](own_system.system)
+    os.kill(killed, signal.SIGKILL)
+    assert own_system.predict((KNOWN_DIGITS / "7.png").read_bytes()).ok
+    eventually(lambda: metrics(own_system)[PREDICTED] >= before)
+
+
+@pytest.mark.harms
+@pytest.mark.parametrize("part", ["page", "postgres"])
+def test_a_dead_part_is_shown(own_system: RunningSystem, part):
+    [pid] = victims.OF[part](own_system.system)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        eventually(lambda: metrics(own_system)[f'mnist_part_up{{part="{part}"}}'] == 0)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    eventually(lambda: metrics(own_system)[f'mnist_part_up{{part="{part}"}}'] == 1)
