@@ -36,6 +36,7 @@ NETWORKS = {
 }
 # Two to four numbers, and what may follow them in a version: 1.0, 2.3.1, 1.1-rc2.
 VERSION_FORM = re.compile(r"\d+(\.\d+){1,3}([-.][A-Za-z0-9]+)?")
+REFERENCE = "reference.json"  # for drift: training/reference.py
 
 
 class ArchiveError(Exception):
@@ -109,6 +110,9 @@ def _pack(version: str, checkpoint: Path, temporary: Path) -> Path:
     archiver = Path(sys.executable).with_name("torch-model-archiver")
     if not archiver.exists():
         raise ArchiveError(f"{archiver} is missing: run 'make archive', which uses the serving environment")
+    compared = temporary / REFERENCE
+    compared.write_text(json.dumps(_reference(version, checkpoint)) + "\n", encoding="utf-8")
+    extra.append(compared)
     done = subprocess.run(
         [
             archiver,
@@ -140,6 +144,17 @@ def provenance(version: str, checkpoint: Path) -> dict[str, Any]:
     except Exception as error:  # torch.load raises whatever a broken file leads it to
         raise ArchiveError(f"CHECKPOINT '{checkpoint}' cannot be read: {type(error).__name__}") from None
     return {"version": version, "archived_at": datetime.now(UTC).isoformat(timespec="seconds"), **known}
+
+
+def _reference(version: str, checkpoint: Path) -> dict[str, list[float]]:
+    from handler.predictor import Predictor  # here, as above
+    from training.reference import reference
+
+    try:
+        predictor = Predictor.load(checkpoint, version)
+    except Exception as error:  # as above
+        raise ArchiveError(f"CHECKPOINT '{checkpoint}' cannot be loaded: {type(error).__name__}") from None
+    return reference(predictor)
 
 
 def _belongs(name: str) -> bool:

@@ -17,6 +17,7 @@ from handler.model import DigitClassifier
 from handler.onnx_session import FLOAT32, INT8
 from training import archive
 from training.archive import RELEASED_CHECKPOINT, ArchiveError
+from training.reference import DRAWINGS
 
 pytest.importorskip(
     "model_archiver", reason="torch-model-archiver is in the serving environment: make test-handler"
@@ -72,6 +73,17 @@ def test_the_archive_says_where_it_comes_from(made):
     for name in ("git_revision", "data_checksums", "metrics", "temperature"):
         assert told[name] == released[name]
     assert "state_dict" not in told
+
+
+def test_the_archive_holds_the_reference_for_drift(made):
+    with zipfile.ZipFile(made) as contents:
+        reference = json.loads(contents.read("reference.json"))
+    assert {name: len(values) for name, values in reference.items()} == dict.fromkeys(
+        ("digit", "confidence", "digit_score", "ink_share"), DRAWINGS
+    )
+    assert all(reference["digit"].count(digit) > DRAWINGS / 20 for digit in range(10))
+    assert all(0 <= value <= 1 for name in reference.keys() - {"digit"} for value in reference[name])
+    assert 0.09 < sorted(reference["ink_share"])[DRAWINGS // 2] < 0.13  # that of a medium brush
 
 
 def test_a_checkpoint_without_it_is_archived_and_said_to_be_slower(tmp_path, capsys):
