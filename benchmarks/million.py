@@ -23,7 +23,7 @@ SELECT gen_random_uuid(), at, digit, confidence, array_fill(0.1::real, ARRAY[10]
          WHEN labelled.n < %(rows)s * 0.9 THEN '1.1' ELSE '1.2' END,
     8 + 200 * power(random(), 12),
     label, CASE WHEN label IS NOT NULL THEN at END,
-    png, 1
+    png, 1, NULL, 0.05 + 0.1 * confidence
 FROM (
     SELECT drawn.*, CASE WHEN told < 0.01 THEN (digit + 1) %% 10 WHEN told < 0.33 THEN digit END::smallint AS label
     FROM (

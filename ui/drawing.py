@@ -72,4 +72,5 @@ class Drawing:
             drawing=self.picture,
             revision=self.revision,
             visitor=visitor_hash,
+            ink_share=self.answer.ink_share,
         )

@@ -25,7 +25,7 @@ EXPORT_BATCH = 500
 # Written out rather than put together from ui.record: every statement here is a constant.
 _COLUMNS: LiteralString = (
     "id, created_at, prediction, confidence, probabilities, is_digit, digit_score, model_version, latency_ms,"
-    " true_label, labelled_at, drawing, revision, visitor"
+    " true_label, labelled_at, drawing, revision, visitor, ink_share"
 )
 _SINCE: LiteralString = "created_at >= %(since)s"
 _UNTIL: LiteralString = "created_at < %(until)s"

@@ -1,4 +1,7 @@
-"""What Insights asks of the database: counts by day and version, kept as drawings come (0003_history.sql)."""
+"""What Insights asks of the database: counts by day and version, kept as drawings come (0003_history.sql).
+
+Estimated accuracy and drift are views of 0006_model_quality.sql, which monitoring reads too.
+"""
 
 # ruff: noqa: S608  as in ui/history.py
 
@@ -47,6 +50,26 @@ STORED: LiteralString = (
     " ORDER BY created_at DESC, id DESC LIMIT %(newest)s"
     ") AS newest GROUP BY 1 ORDER BY 3 DESC LIMIT %(visitors)s"
 )
+ESTIMATES: LiteralString = (
+    "SELECT model_version, estimated_accuracy"
+    " FROM estimated_accuracy(coalesce(%(since)s::date, '-infinity')::timestamp AT TIME ZONE 'UTC')"
+    " WHERE %(version)s::text IS NULL OR model_version = %(version)s ORDER BY 1"
+)
+DRIFTS: LiteralString = (
+    "SELECT model_version, feature, drawings, psi, state FROM model_drift"
+    " WHERE %(version)s::text IS NULL OR model_version = %(version)s ORDER BY 1"
+)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A feature's population stability index (PSI) of the last 24 hours; `state` is stable, shifted or drifted."""
+
+    model_version: str
+    feature: str
+    drawings: int
+    psi: float
+    state: str
 
 
 @dataclass(frozen=True)
@@ -145,6 +168,19 @@ def insights(connection: Connection[Any], since: date | None = None, version: st
         confidences={(right, place): n for right, place, n in connection.execute(CONFIDENCES, values)},
         latencies=dict(connection.execute(LATENCIES, values).fetchall()),
     )
+
+
+def estimates(
+    connection: Connection[Any], since: date | None = None, version: str | None = None
+) -> dict[str, float]:
+    """The estimated accuracy of a version, or of all, by version, from a day on (UTC)."""
+    return dict(connection.execute(ESTIMATES, {"since": since, "version": version}).fetchall())
+
+
+def drifts(connection: Connection[Any], version: str | None = None) -> list[Drift]:
+    """The drift of a version, or of all; none of a version without a reference or with too few drawings."""
+    with connection.cursor(row_factory=args_row(Drift)) as cursor:
+        return cursor.execute(DRIFTS, {"version": version}).fetchall()
 
 
 def most_stored(connection: Connection[Any], since: date | None, visitors: int) -> list[Stored]:

@@ -1,5 +1,6 @@
 """The model as the page knows it: TorchServe's REST predictions endpoint behind the gateway's inner listener."""
 
+import base64
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ import requests
 # explanation after 30 s; these are for a gateway that is stuck itself.
 CONNECT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = {"predictions": 12.0, "explanations": 32.0}
+
+FULL_INK = 255
 
 # Two lines on a phone, beside a button: the room that the page keeps for it.
 AWAY = "Model server unavailable: your drawing is read when it is back."
@@ -38,6 +41,12 @@ class Answer:
     model_version: str
     input: str
     latency_ms: float
+
+    @property
+    def ink_share(self) -> float:
+        """Mean of the input's pixels, 0 to 1: full ink is 255."""
+        pixels = base64.b64decode(self.input)
+        return sum(pixels) / (FULL_INK * len(pixels))
 
 
 @dataclass(frozen=True)

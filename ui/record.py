@@ -31,6 +31,8 @@ class Record:
     revision: int
     # Hash of the id of the visitor who drew it (ui/visitor.py); None in rows of before there was this column.
     visitor: str | None = None
+    # Mean ink of the network's input, 0 to 1; None in records of before there was this column.
+    ink_share: float | None = None
 
     def labelled(self, digit: int) -> "Record":
         """The row with what a person says the drawing is, a revision later."""

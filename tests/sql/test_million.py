@@ -22,6 +22,7 @@ pytestmark = pytest.mark.service
 ROWS = (100_000, pytest.param(1_000_000, marks=pytest.mark.slow))
 # The worst page (wrong labels of non-digits) reads 29 % of 1,000,000 rows; without its index, more than 100 %.
 MOST_OF_THE_TABLE = 0.5
+NEWEST = 10_000  # of the drawings, for model quality: sql/migrations/0006_model_quality.sql
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -107,3 +108,21 @@ def test_who_stores_most_is_found_in_the_newest_drawings_alone(page):
     assert (
         _blocks_read(page, insights.STORED, values) < 2 * insights.NEWEST_STORED
     )  # a row, and what leads to it
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM estimated_accuracy(%(newest)s - interval '7 days')",
+        "SELECT * FROM drift(%(newest)s - interval '24 hours')",
+    ],
+)
+def test_model_quality_is_measured_in_the_newest_drawings_alone(page, rows, statement):
+    assert _blocks_read(page, statement, {"newest": NOW}) < 2 * min(rows, NEWEST)
+    # However long the period is.
+    assert _blocks_read(page, statement, {"newest": NOW - timedelta(days=340)}) < 2 * min(rows, NEWEST)
+
+
+def test_labelled_accuracy_reads_counts_alone(page):
+    assert _share_read(page, "SELECT * FROM model_accuracy_by_day", {}) < MOST_OF_THE_TABLE
+    assert _share_read(page, "SELECT * FROM model_accuracy", {}) < MOST_OF_THE_TABLE

@@ -50,6 +50,9 @@ def test_the_schema_holds_what_is_right_and_refuses_what_is_not(page):
         {"confidence": float("nan")},
         {"probabilities": [0.1] * 9},
         {"digit_score": -0.1},
+        {"ink_share": -0.1},
+        {"ink_share": 1.1},
+        {"ink_share": float("nan")},
         {"model_version": ""},
         {"latency_ms": -1},
         {"true_label": 10, "labelled_at": "2026-01-01T00:00:01Z"},
@@ -88,6 +91,9 @@ def test_the_page_may_write_answers_and_labels_and_nothing_else(page):
         "INSERT INTO insights (facet, day, model_version, drawings) VALUES ('answer', now(), '1.0', 1)",
         "DELETE FROM insights",
         "CALL recount_insights()",
+        "INSERT INTO model_reference VALUES ('1.0', 'digit', 0, 0.5)",
+        "UPDATE model_reference SET share = 0.5",
+        "DELETE FROM model_reference",
         "SELECT lo_creat(-1)",
         "SELECT lo_create(0)",
         "SELECT lo_from_bytea(0, 'a')",
@@ -145,8 +151,10 @@ def _upsert(page, record):
     [(ONE, ONE, True), (None, None, True), (ONE, OTHER, False), (None, ONE, False), (ONE, None, False)],
 )
 def test_only_who_drew_a_drawing_changes_its_row(page, drew, writes, taken):
-    first = replace(RECORD, visitor=drew, confidence=0.5, digit_score=0.5, probabilities=[0.0] * 10)
-    changed = replace(first, visitor=writes, prediction=3, drawing=b"other", revision=5)
+    first = replace(
+        RECORD, visitor=drew, ink_share=0.125, confidence=0.5, digit_score=0.5, probabilities=[0.0] * 10
+    )
+    changed = replace(first, visitor=writes, prediction=3, drawing=b"other", revision=5, ink_share=0.25)
     assert _upsert(page, first) == (True, [])
     assert _upsert(page, changed) == (taken, [] if taken else [first.id])
     assert history.record(page, first.id) == (changed if taken else first)

@@ -1,6 +1,7 @@
 """The deliverer's decisions, against a pool that answers as psycopg does; tests/system has the real database."""
 
 import logging
+import sqlite3
 import threading
 import time
 import uuid
@@ -60,6 +61,16 @@ class Database:
 @pytest.fixture
 def database():
     return Database()
+
+
+def test_a_record_of_the_version_before_is_delivered(outbox, database):
+    outbox.put(RECORD)
+    with sqlite3.connect(outbox._path) as file:  # as version 1.3 of the page wrote it
+        file.execute("UPDATE waiting SET record = json_remove(record, '$.ink_share')")
+    [waiting] = outbox.oldest(1)
+    deliverer.deliver(outbox, database, [waiting])
+    assert database.rows[RECORD.id] == asdict(RECORD) | {"ink_share": None}
+    assert outbox.oldest(1) == []
 
 
 def _records(count, **changes):

@@ -1,3 +1,4 @@
+import base64
 import time
 import uuid
 
@@ -19,6 +20,15 @@ def test_a_drawing_is_posted_with_its_id_and_answered(client, fake_model):
     assert answer.digit == ANSWER["digit"]
     assert answer.probabilities == ANSWER["probabilities"]
     assert answer.latency_ms > 0
+
+
+@pytest.mark.parametrize(
+    ("pixels", "share"),
+    [(bytes(784), 0.0), (bytes([255]) * 784, 1.0), (bytes([255]) * 196 + bytes(588), 0.25)],
+)
+def test_the_ink_share_is_the_mean_of_the_input(client, fake_model, pixels, share):
+    fake_model.content = ANSWER | {"input": base64.b64encode(pixels).decode()}
+    assert client.predict(b"png", ID).ink_share == share
 
 
 def test_fields_that_a_later_model_adds_do_no_harm(client, fake_model):
