@@ -15,6 +15,7 @@ from ops.environment import remove_secrets
 from ops.errors import told
 from ops.models import models
 from ops.prune import days, prune
+from ops.references import write_references
 from ops.restore import check, restore
 from ops.retrain import next_version, retrain
 from ops.rotate import secrets, take_up
@@ -49,6 +50,11 @@ def _alone(change: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def _migrate(system: System) -> None:
+    postgres.migrate(system)
+    write_references(system)
+
+
 COMMANDS = {
     "up": Command(_alone(up), secret=OPERATOR_PASSWORD),
     "down": Command(_alone(down)),
@@ -67,7 +73,7 @@ COMMANDS = {
     # What ops/containers.sh asks for.
     "backup-as-is": Command(backup_as_is, 1),
     "check-backup": Command(check, 1),
-    "migrate": Command(postgres.migrate),
+    "migrate": Command(_migrate),
     "schema-version": Command(lambda system: print(postgres.schema_version(system))),
     "migrate-down-to": Command(postgres.migrate_down_to, 1),
     "rotate": Command(take_up, 1),

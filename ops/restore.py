@@ -30,6 +30,7 @@ from ops import lock, postgres, supervisor
 from ops.archives import DamagedError, refuse_unusable
 from ops.backup import ARCHIVES, CONTENTS, DUMP, STREAM, VERSIONS, backup_as_is, digest, scratch_folder, timed
 from ops.errors import OpsError, UsageError
+from ops.references import write_references
 from ops.reload import reload
 from ops.system import System
 from ops.versions import VERSION_FORM, Versions, archive_name, archived_version
@@ -79,6 +80,7 @@ def restore(system: System, name: str) -> None:
             changed = _exchange(system, wanted, saved)
     if not system.in_containers:  # there ops/containers.sh does it, and the keeper tells the gateway
         _let_the_parts_take_it_up(system, changed)
+    write_references(system)
     with psycopg.connect(postgres.owner_url(system)) as connection:
         [(drawings, labels)] = connection.execute("SELECT count(*), count(true_label) FROM predictions")
     archives = len(list(system.model_store.glob("mnist-*.mar")))

@@ -25,6 +25,7 @@ from ops import lock, supervisor
 from ops.archives import DamagedError, refuse_unusable
 from ops.errors import OpsError, UsageError
 from ops.management import Management, ManagementError
+from ops.references import write_references
 from ops.reload import reload
 from ops.selfcheck import CheckError, check
 from ops.system import System
@@ -172,6 +173,7 @@ def _prove(system: System, versions: Versions, version: str) -> None:
             f"its latency is {slower:.2f} times that of {versions.default}",
             flush=True,
         )
+        write_references(system)
     except CheckError as error:
         versions.write(system.versions)
         raise OpsError(f"{version} is not served: {error}. {versions.default} stays the default.") from None

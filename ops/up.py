@@ -13,6 +13,7 @@ from ops import gateway, leftovers, monitoring, parts, postgres, secrets, superv
 from ops.errors import OpsError, UsageError
 from ops.parts import Part
 from ops.ports import LAST, OF_A_SYSTEM, listening_hosts, why_not_bound
+from ops.references import write_references
 from ops.system import ROOT, System, ports
 from ops.versions import RELEASED, Versions, archive_name
 
@@ -42,6 +43,7 @@ def up(system: System, operator_password: str) -> None:
     by_name = {part.name: part for part in parts.of(system)}
     _wait_for(system, by_name.pop("postgres"), started)
     _step("migrations", lambda: postgres.migrate(system))
+    write_references(system)
     for part in by_name.values():
         _wait_for(system, part, started)
     _say(f"\nReady: draw a digit at {system.address}")

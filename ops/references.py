@@ -1,0 +1,52 @@
+"""References for drift: what the model of each archive answered on drawings that it did not learn from.
+
+    write_references(system)
+
+The view model_drift of sql/migrations/0006_model_quality.sql compares new drawings with them.
+"""
+
+import json
+from pathlib import Path
+
+import psycopg
+
+from ops import postgres
+from ops.archives import DamagedError, read_json
+from ops.system import System
+from ops.versions import archived_version
+
+REFERENCE = "reference.json"
+WRITE = """
+INSERT INTO model_reference SELECT %(version)s, r.* FROM reference_shares(%(reference)s::jsonb) AS r
+ON CONFLICT DO NOTHING
+"""
+
+
+def write_references(system: System) -> None:
+    """Write the references of the model store's archives that the database lacks; says which it cannot write.
+
+    Archives that were packed before release 1.4 have none: no drift values, and everything else works.
+    """
+    try:
+        with psycopg.connect(postgres.owner_url(system), connect_timeout=5) as connection:
+            known = {v for (v,) in connection.execute("SELECT DISTINCT model_version FROM model_reference")}
+            for archive in sorted(system.model_store.glob("mnist-*.mar")):
+                if (version := archived_version(archive)) not in known:
+                    _write(connection, version, archive)
+    except (OSError, psycopg.Error):
+        print("Database unavailable: references for drift are written at the next start or swap.", flush=True)
+
+
+def _write(connection: psycopg.Connection, version: str, archive: Path) -> None:
+    try:
+        reference = read_json(archive, REFERENCE)
+    except DamagedError:  # mostly KeyError: it has none
+        return
+    try:
+        with connection.transaction():
+            connection.execute(WRITE, {"version": version, "reference": json.dumps(reference)})
+    except psycopg.DataError as error:
+        reason = str(error).partition("\n")[0]
+        print(
+            f"{REFERENCE} of {archive} cannot be used, so {version} has no drift values: {reason}", flush=True
+        )
