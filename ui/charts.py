@@ -11,6 +11,7 @@ from ui.insights import CONFIDENCE_BINS, Insights, latency_edge_ms
 # Told apart in both themes, and by people who do not see red and green alike.
 RIGHT, WRONG, UNLABELLED, PLAIN = "#3b82f6", "#f08a24", "#94a3b8", "#6d8bf5"
 VERSIONS = ["#3b82f6", "#f08a24", "#14b8a6", "#a855f7", "#94a3b8", "#eab308"]
+LABELLED, ESTIMATED = "labelled", "estimated"
 # One day alone would be a bar as wide as the chart; no more than the shortest period that can be chosen.
 FEWEST_DAYS = 7
 # With more, Vega's own marks are at least a day apart.
@@ -46,37 +47,48 @@ def answers_by_day(found: Insights) -> alt.Chart:
     )
 
 
-def accuracy(found: Insights) -> alt.LayerChart | None:
-    """A point a version, and a line as long as its interval."""
-    if not found.accuracies:
-        return None
+def accuracy(found: Insights, estimates: Mapping[str, float]) -> alt.LayerChart | None:
+    """For each version the accuracy of labelled drawings with its interval, and the estimated accuracy of all."""
     table = pd.DataFrame(
         [
             {
                 "model": name,
-                "right": s.value,
+                "accuracy": s.value,
                 "low": s.interval[0],
                 "high": s.interval[1],
+                "kind": LABELLED,
                 "labelled": s.labelled,
             }
             for name, s in found.accuracies.items()
         ]
+        + [
+            {"model": name, "accuracy": value, "low": value, "high": value, "kind": ESTIMATED}
+            for name, value in estimates.items()
+        ]
     )
+    if table.empty:
+        return None
     scale = alt.Scale(domain=[max(0.0, float(table["low"].min()) - 0.02), 1.0], nice=False)
-    tooltip = [
-        alt.Tooltip("model", title="Model"),
-        alt.Tooltip("right", title="Accuracy", format=".1%"),
-        alt.Tooltip("low", title="95 % interval from", format=".1%"),
-        alt.Tooltip("high", title="95 % interval to", format=".1%"),
-        alt.Tooltip("labelled", title="Labelled"),
-    ]
-    base = alt.Chart(table).encode(y=alt.Y("model:N", title="Model"), tooltip=tooltip)
+    kind = alt.Scale(domain=[LABELLED, ESTIMATED], range=[RIGHT, WRONG])
+    shape = alt.Scale(domain=[LABELLED, ESTIMATED], range=["circle", "diamond"])
+    base = alt.Chart(table).encode(
+        y=alt.Y("model:N", title="Model"),
+        color=alt.Color("kind:N", title=None, scale=kind).legend(orient="top"),
+        tooltip=[
+            alt.Tooltip("model", title="Model"),
+            alt.Tooltip("kind", title="Accuracy of"),
+            alt.Tooltip("accuracy", title="Accuracy", format=".1%"),
+            alt.Tooltip("low", title="95 % interval from", format=".1%"),
+            alt.Tooltip("high", title="95 % interval to", format=".1%"),
+            alt.Tooltip("labelled:Q", title="Labelled"),
+        ],
+    )
     return alt.layer(
-        base.mark_rule(strokeWidth=3, color=RIGHT).encode(
+        base.mark_rule(strokeWidth=3).encode(
             x=alt.X("low:Q", title="Accuracy", scale=scale).axis(format=".0%"), x2="high:Q"
         ),
-        base.mark_point(size=120, filled=True, opacity=1, color=RIGHT).encode(
-            x=alt.X("right:Q", scale=scale)
+        base.mark_point(size=120, filled=True, opacity=1).encode(
+            x=alt.X("accuracy:Q", scale=scale), shape=alt.Shape("kind:N", title=None, scale=shape)
         ),
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from html import escape
 
 import altair as alt
 import streamlit as st
@@ -10,12 +11,30 @@ from ui import charts, history
 from ui.answer import NONE_YET
 from ui.canvas import INK_AND_PAPER, theme
 from ui.database import Database, DatabaseAway
-from ui.insights import NEWEST_STORED, Insights, Share, Stored, insights, most_stored
+from ui.insights import (
+    NEWEST_STORED,
+    Drift,
+    Insights,
+    Share,
+    Stored,
+    drifts,
+    estimates,
+    insights,
+    most_stored,
+)
 
 AWAY = "Database unavailable: no statistics to show. Try again in a moment."
 NOTHING = "No drawings in this period."
 PERIODS = {"7 days": 7, "30 days": 30, "90 days": 90, "All": None}
 HEIGHT = 260
+NO_DRIFT = "No drift values: they need 200 drawings in 24 hours, and a model archive with a reference."
+# The features of model_drift and what they are called here.
+FEATURES = {
+    "digit": "Digit",
+    "confidence": "Confidence",
+    "digit_score": "Digit score",
+    "ink_share": "Ink share",
+}
 VISITORS = 10
 SHORT_HASH = 8
 
@@ -38,6 +57,8 @@ def show(database: Database) -> None:
                 )
             from_day = since(PERIODS[period or "30 days"])
             found = insights(connection, from_day, version)
+            estimated = estimates(connection, from_day, version)
+            drifted = drifts(connection, version)
             stored = most_stored(connection, from_day, VISITORS)
     except DatabaseAway:
         st.html(f'<div class="empty">{AWAY}</div>')
@@ -52,8 +73,8 @@ def show(database: Database) -> None:
         chart(
             "accuracy",
             "Accuracy by model version",
-            "labelled drawings, 95 % interval",
-            charts.accuracy(found),
+            "labelled: 95 % interval; estimated: mean confidence",
+            charts.accuracy(found, estimated),
         )
         chart(
             "confusion",
@@ -65,6 +86,8 @@ def show(database: Database) -> None:
             "confidence", "Confidence distribution", "bins of 5 percentage points", charts.confidence(found)
         )
         chart("latency", "Latency", "measured by the page", charts.latency(found))
+        with st.container(key="chart-drift"):
+            st.html(_drift(drifted))
         with st.container(key="chart-storage"):
             st.html(_storage(stored))
 
@@ -94,6 +117,29 @@ def _numbers(found: Insights) -> None:
         )
         + "</div>"
     )
+
+
+def _drift(drifted: Sequence[Drift]) -> str:
+    title = '<h2 class="chart">Drift (PSI) <span class="small">last 24 hours against the training reference</span></h2>'
+    if not drifted:
+        return f'{title}<div class="empty">{NO_DRIFT}</div>'
+    found = {(drift.feature, drift.model_version): drift for drift in drifted}
+    versions = sorted({drift.model_version for drift in drifted})
+    rows = "".join(
+        f"<tr><td>{name}</td>"
+        + "".join(f"<td>{_psi(found.get((feature, version)))}</td>" for version in versions)
+        + "</tr>"
+        for feature, name in FEATURES.items()
+    )
+    headings = "".join(f"<th>{escape(version)}</th>" for version in versions)
+    return f'{title}<div class="counts"><table><tr><th>Feature</th>{headings}</tr>{rows}</table></div>'
+
+
+def _psi(drift: Drift | None) -> str:
+    if drift is None:
+        return NONE_YET
+    text = f"{drift.psi:.2f} {drift.state}"
+    return text if drift.state == "stable" else f"<strong>{text}</strong>"
 
 
 def _storage(stored: Sequence[Stored]) -> str:

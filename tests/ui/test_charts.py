@@ -5,7 +5,8 @@ from datetime import date, timedelta
 import pytest
 
 from tests.ui.test_insights import _insights
-from ui.charts import FEWEST_DAYS, answers_by_day, confidence_by_model
+from ui.charts import FEWEST_DAYS, accuracy, answers_by_day, confidence_by_model
+from ui.insights import Share
 
 
 @pytest.mark.parametrize(("span", "shown"), [(1, FEWEST_DAYS), (FEWEST_DAYS, FEWEST_DAYS), (90, 90)])
@@ -29,3 +30,17 @@ def test_the_last_step_of_confidence_is_as_wide_as_the_others():
     assert max(shares) == 1.0
     assert shares[1.0] == shares[0.95] == 0.75
     assert shares[0.0] == 0.25
+
+
+def test_the_estimated_accuracy_stands_beside_that_of_the_labels():
+    found = _insights(accuracies={"1.0": Share(9, 10)})
+    chart = accuracy(found, {"1.0": 0.953, "1.1": 0.9}).to_dict()
+    [rows] = chart["datasets"].values()
+    assert [(row["model"], row["kind"], row["accuracy"]) for row in rows] == [
+        ("1.0", "labelled", 0.9),
+        ("1.0", "estimated", 0.953),
+        ("1.1", "estimated", 0.9),
+    ]
+    assert rows[0]["low"] == pytest.approx(0.5958, abs=1e-4)
+    assert accuracy(_insights(), {}) is None
+    assert accuracy(_insights(), {"1.1": 0.9}).to_dict()

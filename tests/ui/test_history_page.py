@@ -18,7 +18,7 @@ from tests.ui.test_outbox import RECORD
 from ui import history, history_page
 from ui.database import Database, DatabaseAway
 from ui.history_page import AWAY, GONE, NONE_FIT, NONE_OF_YOURS
-from ui.insights import Share, Stored
+from ui.insights import Drift, Share, Stored
 from ui.outbox import NotKept
 from ui.session import LABEL_NOT_KEPT
 
@@ -32,6 +32,8 @@ class Log:
     def __init__(self):
         self.rows = []
         self.stored = []
+        self.estimates = {}
+        self.drifts = []
         self.away = False
         self.asked = 0
 
@@ -69,6 +71,8 @@ def log(monkeypatch):
     for name in ("newest", "newest_of", "record", "versions"):
         monkeypatch.setattr(history, name, getattr(log, name))
     monkeypatch.setattr("ui.insights_page.most_stored", lambda *_: log.stored)
+    monkeypatch.setattr("ui.insights_page.estimates", lambda *_: log.estimates)
+    monkeypatch.setattr("ui.insights_page.drifts", lambda *_: log.drifts)
     return log
 
 
@@ -288,7 +292,19 @@ def test_insights_show_their_numbers_and_pictures(page, log, operator, monkeypat
     )
     monkeypatch.setattr("ui.insights_page.insights", lambda *_: found)
     log.stored = [Stored("0123456789abcdef" * 4, 1200, 34_560_000), Stored(None, 3, 9000)]
+    log.estimates = {"1.0": 0.953}
     _go(page, "insights")
+    assert "No drift values" in page.html("chart-drift")
+    log.drifts = [
+        Drift("1.0", "digit", 400, 0.034, "stable"),
+        Drift("1.0", "ink_share", 400, 0.71, "drifted"),
+        Drift("1.1", "ink_share", 300, 0.05, "stable"),
+    ]
+    _go(page, "insights")
+    drift = page.html("chart-drift")
+    assert "<th>Feature</th><th>1.0</th><th>1.1</th>" in drift
+    assert "<td>Digit</td><td>0.03 stable</td><td>" in drift
+    assert "<td>Ink share</td><td><strong>0.71 drifted</strong></td><td>0.05 stable</td>" in drift
     storage = page.html("chart-storage")
     assert "<td>01234567</td><td>1,200</td><td>34.56 MB</td>" in storage
     assert "<td>not recorded</td><td>3</td><td>0.01 MB</td>" in storage
