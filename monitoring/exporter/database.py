@@ -1,43 +1,114 @@
-"""What the database holds, by the page's role."""
+"""What the database holds and how well the model does (sql/migrations/0006), read by the page's role."""
 
+import time
 from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, LiteralString
 
 import psycopg
-from prometheus_client.core import Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 
 import settings
 from monitoring.exporter.parts import PART_UP
 from monitoring.exporter.subjects import gauge, labelled
 
 TIMEOUT_S = 3
-DRAWINGS = """
-    SELECT model_version, sum(drawings)::bigint,
-           coalesce(sum(drawings) FILTER (WHERE true_label IS NOT NULL), 0)::bigint
-    FROM insights WHERE facet = 'answer' GROUP BY 1
-"""
-SIZE = """
-    SELECT pg_database_size(current_database()), numbackends FROM pg_stat_database WHERE datname = current_database()
-"""
+# Estimated accuracy and drift read up to 10,000 rows, for 25 and 10 ms.
+QUALITY_EVERY_S = 60
+SIZE: LiteralString = "SELECT pg_database_size(current_database())"
+# Each: metric, meaning, labels, and a query with the labels and the value.
+NOW: tuple[tuple[str, str, list[str], LiteralString], ...] = (
+    (
+        "mnist_database_connections",
+        "Open connections. The state of other roles' is not shown.",
+        ["state"],
+        "SELECT coalesce(state, 'other'), count(*) FROM pg_stat_activity WHERE datname = current_database() GROUP BY 1",
+    ),
+    (
+        "mnist_drawings",
+        "Drawings in the database.",
+        ["model_version"],
+        "SELECT model_version, sum(drawings) FROM insights WHERE facet = 'answer' GROUP BY 1",
+    ),
+    (
+        "mnist_labelled_drawings",
+        "Those of them with a label.",
+        ["model_version"],
+        "SELECT model_version, coalesce(sum(drawings) FILTER (WHERE true_label IS NOT NULL), 0) FROM insights"
+        " WHERE facet = 'answer' GROUP BY 1",
+    ),
+)
+ACCURACY = "Accuracy of labelled drawings of the last 7 days"
+QUALITY: tuple[tuple[str, str, list[str], LiteralString], ...] = (
+    (
+        "mnist_accuracy",
+        f"{ACCURACY}.",
+        ["model_version"],
+        "SELECT model_version, accuracy FROM model_accuracy",
+    ),
+    (
+        "mnist_accuracy_lower",
+        f"{ACCURACY}: lower end of the 95 % interval.",
+        ["model_version"],
+        "SELECT model_version, lower FROM model_accuracy",
+    ),
+    (
+        "mnist_accuracy_upper",
+        f"{ACCURACY}: upper end of the 95 % interval.",
+        ["model_version"],
+        "SELECT model_version, upper FROM model_accuracy",
+    ),
+    (
+        "mnist_estimated_accuracy",
+        "Mean calibrated confidence of all drawings of the last 7 days.",
+        ["model_version"],
+        "SELECT model_version, estimated_accuracy FROM model_estimated_accuracy",
+    ),
+    (
+        "mnist_drift_psi",
+        "Population stability index of the last 24 hours against the reference of training.",
+        ["model_version", "feature"],
+        "SELECT model_version, feature, psi FROM model_drift",
+    ),
+)
 
 
 def metrics() -> Iterator[Metric]:
-    """Says that the database is away where it does not answer."""
+    """Says that the database is away where it does not answer. Raises psycopg.Error."""
     try:
-        with psycopg.connect(
-            settings.DATABASE_URL.read(),
-            password=settings.DATABASE_PASSWORD.read(),
-            connect_timeout=TIMEOUT_S,
-            options=f"-c statement_timeout={TIMEOUT_S}s",
-        ) as connection:
-            drawings = connection.execute(DRAWINGS).fetchall()
-            [(size, connections)] = connection.execute(SIZE).fetchall()
+        connection = _connect()
     except psycopg.OperationalError:
         yield labelled(*PART_UP, {"postgres": 0.0})
         return
-    yield labelled(*PART_UP, {"postgres": 1.0})
-    yield gauge("mnist_database_size_bytes", "Size of the database.", size)
-    yield gauge("mnist_database_connections", "Open connections.", connections)
-    by_version = ("model_version", {version: count for version, count, _ in drawings})
-    yield labelled("mnist_drawings", "Drawings in the database.", *by_version)
-    by_version = ("model_version", {version: labels for version, _, labels in drawings})
-    yield labelled("mnist_labelled_drawings", "Those of them with a label.", *by_version)
+    with connection:
+        yield labelled(*PART_UP, {"postgres": 1.0})
+        [(size,)] = connection.execute(SIZE).fetchall()
+        yield gauge("mnist_database_size_bytes", "Size of the database.", size)
+        yield from _read(connection, NOW)
+    yield from _quality(int(time.monotonic() / QUALITY_EVERY_S))
+
+
+@lru_cache(maxsize=1)
+def _quality(_minute: int) -> list[Metric]:
+    with _connect() as connection:
+        return list(_read(connection, QUALITY))
+
+
+def _connect() -> psycopg.Connection[tuple[Any, ...]]:
+    return psycopg.connect(
+        settings.DATABASE_URL.read(),
+        password=settings.DATABASE_PASSWORD.read(),
+        connect_timeout=TIMEOUT_S,
+        options=f"-c statement_timeout={TIMEOUT_S}s",
+    )
+
+
+def _read(
+    connection: psycopg.Connection[tuple[Any, ...]],
+    queries: tuple[tuple[str, str, list[str], LiteralString], ...],
+) -> Iterator[Metric]:
+    for name, meaning, labels, query in queries:
+        family = GaugeMetricFamily(name, meaning, labels=labels)
+        for *label_values, value in connection.execute(query):
+            family.add_metric(label_values, float(value))
+        yield family
