@@ -55,6 +55,7 @@ def main() -> None:
         "parts": lambda: parts.metrics(given.gateway, given.page),
         "torchserve": lambda: torchserve.metrics(given.torchserve, given.served),
         "outbox": lambda: outbox.metrics(given.outbox),
+        "postgres": database.up,
         "database": database.metrics,
         "versions": lambda: versions.metrics(given.served, given.state),
         "machine": lambda: machine.disk_and_backup(given.state, given.backups),

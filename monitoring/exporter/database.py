@@ -73,15 +73,20 @@ QUALITY: tuple[tuple[str, str, list[str], LiteralString], ...] = (
 )
 
 
-def metrics() -> Iterator[Metric]:
-    """Says that the database is away where it does not answer. Raises psycopg.Error."""
+def up() -> Iterator[Metric]:
+    """Whether the database answers."""
     try:
-        connection = _connect()
-    except psycopg.OperationalError:
-        yield labelled(*PART_UP, {"postgres": 0.0})
-        return
-    with connection:
-        yield labelled(*PART_UP, {"postgres": 1.0})
+        with _connect() as connection:
+            connection.execute("SELECT 1")
+        answers = 1.0
+    except psycopg.Error:
+        answers = 0.0
+    yield labelled(*PART_UP, {"postgres": answers})
+
+
+def metrics() -> Iterator[Metric]:
+    """Raises psycopg.Error."""
+    with _connect() as connection:
         [(size,)] = connection.execute(SIZE).fetchall()
         yield gauge("mnist_database_size_bytes", "Size of the database.", size)
         yield from _read(connection, NOW)
