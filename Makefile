@@ -223,7 +223,7 @@ test-sql: .venv/test/installed ## test the migrations and the page's queries in 
 	@.venv/test/bin/python $(call PYTEST,,tests/sql)
 test-ops: .venv/test/installed .venv/tracking/installed .venv/mlflow/installed ## test the commands behind make, with PostgreSQL, S3 and MLflow
 	@.venv/test/bin/python $(call PYTEST,,tests/ops)
-test-monitoring: .venv/test/installed ## test rules, alerts and dashboards, with Prometheus and Alertmanager
+test-monitoring: .venv/test/installed .venv/monitoring/installed ## test exporter, rules, alerts and dashboards, with Prometheus and Alertmanager
 	@.venv/test/bin/python $(call PYTEST,,tests/monitoring)
 test-benchmarks: .venv/test/installed ## test the calculations of the benchmarks
 	@.venv/test/bin/python $(call PYTEST,,tests/benchmarks)
