@@ -6,7 +6,7 @@ Each contender knows its processes, for what it costs: CPU time and memory.
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -43,6 +43,7 @@ class Contender:
 
     target: Target
     processes: Sequence[psutil.Process]
+    works_while_idle: bool = False  # LitServe takes a core for it
 
     def cpu_s(self) -> float:
         """Seconds that all of its processes computed so far, for themselves and in the kernel."""
@@ -51,6 +52,24 @@ class Contender:
     def pss_mib(self) -> float:
         """Memory: what processes share counts in parts."""
         return float(sum(process.memory_full_info().pss for process in self.processes)) / 2**20
+
+
+@contextmanager
+def awake(asked: Collection[str], contenders: Sequence[Contender]) -> Iterator[None]:
+    """Stop meanwhile what works while it is not asked, but for those of these names."""
+    stopped = [
+        process
+        for contender in contenders
+        if contender.works_while_idle and contender.target.name not in asked
+        for process in contender.processes
+    ]
+    for process in stopped:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in stopped:
+            process.resume()
 
 
 def torchserve(system: System, name: str) -> Contender:
@@ -95,9 +114,8 @@ def peer(name: str, port: int) -> Iterator[Contender]:
         target = Target(name, ports, PATH)
         _wait_until_it_predicts(target, servers)
         trees = [psutil.Process(server.pid) for server in servers]
-        yield Contender(
-            target, [process for tree in trees for process in (tree, *tree.children(recursive=True))]
-        )
+        processes = [process for tree in trees for process in (tree, *tree.children(recursive=True))]
+        yield Contender(target, processes, works_while_idle=True)
 
 
 def _wait_until_it_predicts(target: Target, servers: Sequence[subprocess.Popen[bytes]]) -> None:

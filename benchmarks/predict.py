@@ -58,9 +58,9 @@ def measure() -> Results:
         ceiling = load.run(Target("idle nginx", idle_port, PATH), bodies, max(CLIENTS), SECONDS)
         say("one client, each asked in turn ...")
         by_name = {one.target.name: one.target for one in answering}
-        alone = load.alternate(
-            [by_name[name] for name in (GATEWAY, DIRECT, FASTAPI, NOOP, NOOP_BATCHED)], bodies, ALTERNATIONS
-        )
+        asked = (GATEWAY, DIRECT, FASTAPI, NOOP, NOOP_BATCHED)
+        with contenders.awake(asked, answering):
+            alone = load.alternate([by_name[name] for name in asked], bodies, ALTERNATIONS)
     say("the stages within a worker ...")
     return _results(rounds, ceiling, alone, stages.measure(bodies), memory)
 
@@ -122,7 +122,8 @@ def _rounds(answering: Sequence[Contender], bodies: Sequence[bytes]) -> Rounds:
         for clients in CLIENTS:
             # Every other round backwards: whoever comes after another finds the caches as that left them.
             for one in answering if number % 2 == 0 else list(reversed(answering)):
-                took = load.run(one.target, bodies, clients, SECONDS, cpu_s=one.cpu_s)
+                with contenders.awake([one.target.name], answering):
+                    took = load.run(one.target, bodies, clients, SECONDS, cpu_s=one.cpu_s)
                 measured[clients][one.target.name].append(took)
         best = measured[max(CLIENTS)]
         say(

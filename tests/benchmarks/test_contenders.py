@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from benchmarks.contenders import Contender
+from benchmarks.contenders import Contender, awake
 from benchmarks.load import Target
+from tests.system.running import eventually
 
 # Computes for 0.2 s, takes 40 MB, says so, and waits.
 COMMAND = """
@@ -29,7 +30,7 @@ def contender() -> Iterator[Contender]:
     ]
     for process in processes:
         process.stdout.readline()
-    yield Contender(Target("two", 9, "/"), [psutil.Process(process.pid) for process in processes])
+    yield Contender(Target("two", 9, "/"), [psutil.Process(process.pid) for process in processes], True)
     for process in processes:
         process.communicate(b"\n")
 
@@ -37,3 +38,14 @@ def contender() -> Iterator[Contender]:
 def test_it_costs_what_all_of_its_processes_cost(contender):
     assert 0.3 < contender.cpu_s() < 2
     assert 76 < contender.pss_mib() < 140
+
+
+def test_who_works_while_idle_is_stopped_while_others_are_asked(contender):
+    def stopped() -> list[bool]:
+        return [process.status() == psutil.STATUS_STOPPED for process in contender.processes]
+
+    with awake(["another"], [contender]):
+        eventually(lambda: all(stopped()))
+    eventually(lambda: not any(stopped()))
+    with awake(["two"], [contender]):
+        assert not any(stopped())
