@@ -303,9 +303,9 @@ def ports(system: System) -> Iterable[tuple[str, int]]:
         ("gateway, inner listener", system.inner_port),
         ("TorchServe, inference", system.inference_port),
         ("TorchServe, metrics", system.metrics_port),
-        ("exporter", system.exporter_port),
         ("PostgreSQL", system.database_port),
         ("TorchServe, inference by gRPC", system.grpc_inference_port),
         ("TorchServe, management by gRPC", system.grpc_management_port),
+        ("exporter", system.exporter_port),
         *(monitoring if system.monitoring else ()),
     )

@@ -12,11 +12,12 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from monitoring.exporter import database, files, machine, outbox, parts, torchserve, versions
 from monitoring.exporter.requests import Requests
+from monitoring.exporter.server import serve
 from monitoring.exporter.subjects import Subjects
 
 
@@ -65,7 +66,7 @@ def main() -> None:
     registry.register(Subjects(subjects))
     host, port = given.listen
     requests = Requests(host, port)
-    start_http_server(port, host, registry)
+    serve(host, port, registry)
     logging.getLogger("monitoring.exporter").info("listening on %s:%s", host, port)
     requests.read()
 

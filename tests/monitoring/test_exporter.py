@@ -171,6 +171,10 @@ def test_with_everything_else_away_it_says_what_is_away(start):
     assert "secret" not in (exporter.folder / "exporter.log").read_text()
 
 
+def test_other_paths_have_nothing(start):
+    assert requests.get(f"http://127.0.0.1:{start().port}/", timeout=30).status_code == 404
+
+
 def test_versions_and_their_changes_are_shown(start, tmp_path):
     state = {"default": "1.3", "previous": "1.2", "split": {"1.4": 0.25}, "candidate": None}
     (tmp_path / "served.json").write_text(json.dumps(state))

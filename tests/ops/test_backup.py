@@ -54,7 +54,7 @@ def test_an_archive_that_cannot_be_used_is_named_and_nothing_is_written(server, 
     for content, said in (
         (b"no zip", r"is damaged: BadZipFile"),
         (b"", r"is damaged: BadZipFile"),
-        (write_archive(tmp_path, "1.5").read_bytes(), r"contains mnist 1\.5, not mnist 1\.5"),
+        (write_archive(tmp_path, "1.6").read_bytes(), r"contains mnist 1\.6, not mnist 1\.5"),
         (write_archive(tmp_path, "1.5", "other").read_bytes(), r"contains other 1\.5, not mnist 1\.5"),
     ):
         archive.write_bytes(content)

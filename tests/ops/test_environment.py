@@ -98,6 +98,6 @@ def test_the_operators_password_is_in_a_file_that_only_the_page_is_told_of(syste
     assert not any("OPERATOR_PASSWORD_FILE" in part.environment(system) for part in parts.PARTS)
 
 
-def test_page_and_deliverer_alone_are_told_of_the_databases_password(system):
+def test_page_deliverer_and_exporter_alone_are_told_of_the_databases_password(system):
     told = {part.name for part in parts.PARTS if "DATABASE_PASSWORD_FILE" in part.environment(system)}
-    assert told == {"page", "deliverer"}
+    assert told == {"page", "deliverer", "exporter"}

@@ -103,7 +103,7 @@ WRONG_PARTS = [
     ),
     (
         {backup.VERSIONS: b'{"default": "1.3", "split": {"1.5": 1.5}}'},
-        r"versions\.json in the backup .*: 'split' gives version 1\.4 the share 1\.5",
+        r"versions\.json in the backup .*: 'split' gives version 1\.5 the share 1\.5",
     ),
     (
         {backup.VERSIONS: b'{"default": "7.4"}'},

@@ -1,5 +1,6 @@
 """TorchServe as it is started here, without its keeper: its management answers on a Unix socket."""
 
+import contextlib
 import json
 import shutil
 import zipfile
@@ -51,7 +52,8 @@ def _started(system: System) -> Iterator[Management]:
             yield management
         finally:
             for process in [*psutil.Process(launcher.pid).children(recursive=True), launcher]:
-                process.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):  # a probe of the JVM's, which has just ended
+                    process.kill()
 
 
 def test_versions_are_managed_through_the_socket_after_a_kill_too(alone):
