@@ -74,7 +74,7 @@ logs() { docker compose logs --follow --tail 20; }
 secrets() {
   local name
   # Readable to all in a folder that is closed: a container reads its own as another user.
-  mkdir -p $FOLDER var/acme && chmod 0700 $FOLDER && mkdir -p $FOLDER/tls && chmod 0755 $FOLDER/tls var/acme
+  mkdir -p $BACKUPS $FOLDER var/acme && chmod 0700 $FOLDER && mkdir -p $FOLDER/tls && chmod 0755 $FOLDER/tls var/acme
   if [ -n "${1:-}" ]; then
     rotate "$1"
     return
@@ -115,6 +115,7 @@ password() { head -c 24 /dev/urandom | base64 | tr '+/' '-_'; }
 
 require_secrets() {
   local name
+  mkdir -p $BACKUPS # the exporter looks into it
   for name in "${SECRETS[@]}"; do
     [ -s "$FOLDER/$name" ] || fail "The secret $FOLDER/$name is missing. Make it: make secrets"
   done
