@@ -10,8 +10,10 @@ INFERENCE = ("torchserve", "inference", 8002)
 MANAGEMENT = ("torchserve", "management", 8003)
 PAGE = ("page", "inner", 8005)
 INNER = ("gateway", "inner", 8001)
+METRICS = ("torchserve", "metrics", 8004)
 OPEN = [
     ("page", DATABASE), ("deliverer", DATABASE), ("page", INNER), ("gateway", INFERENCE), ("gateway", PAGE),
+    ("exporter", METRICS), ("exporter", DATABASE), ("exporter", INNER),
 ]  # fmt: skip
 CLOSED = [
     ("gateway", DATABASE), ("torchserve", DATABASE),
@@ -19,6 +21,7 @@ CLOSED = [
     ("gateway", MANAGEMENT), ("page", MANAGEMENT), ("deliverer", MANAGEMENT), ("postgres", MANAGEMENT),
     ("deliverer", PAGE), ("postgres", PAGE), ("torchserve", PAGE),
     ("deliverer", INNER), ("postgres", INNER), ("torchserve", INNER),
+    ("gateway", METRICS), ("page", METRICS), ("exporter", INFERENCE), ("exporter", MANAGEMENT),
 ]  # fmt: skip
 
 
@@ -37,17 +40,17 @@ def test_nobody_else_does(deployment: Deployment, source, door):
         assert not deployment.opens(source, other["IPAddress"], port)
 
 
-@pytest.mark.parametrize("port", [8004, 8007, 8008])
-@pytest.mark.parametrize("network", ["inference", "management"])
-def test_metrics_and_grpc_are_torchserves_own(deployment: Deployment, network, port):
+@pytest.mark.parametrize("port", [8007, 8008])
+@pytest.mark.parametrize("network", ["inference", "management", "metrics"])
+def test_grpc_is_torchserves_own(deployment: Deployment, network, port):
     assert deployment.opens("torchserve", "127.0.0.1", port)
     assert not deployment.opens("torchserve", deployment.ip("torchserve", network), port)
 
 
-def test_management_is_on_no_other_network_of_torchserve(deployment: Deployment):
-    address = deployment.ip("torchserve", "inference")
-    assert deployment.opens("torchserve", address, 8002)
-    assert not deployment.opens("torchserve", address, 8003)
+@pytest.mark.parametrize(("network", "port"), [("inference", 8002), ("management", 8003), ("metrics", 8004)])
+def test_each_listener_of_torchserve_is_on_one_network(deployment: Deployment, network, port):
+    address = deployment.ip("torchserve", network)
+    assert [other for other in (8002, 8003, 8004) if deployment.opens("torchserve", address, other)] == [port]
 
 
 @pytest.mark.parametrize("source", ["page", "deliverer", "postgres", "torchserve"])
