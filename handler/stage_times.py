@@ -8,6 +8,7 @@ Without the setting METRICS_FILES nothing is counted, and prometheus_client is n
 
 import contextlib
 import fcntl
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -20,17 +21,25 @@ BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
 
 StageTimes = Callable[[str], AbstractContextManager[None]]
 _held: list[int] = []  # open as long as the process lives
+# prometheus_client maps so much of a file into memory.
+FILE_BYTES = 65_536
+
+logger = logging.getLogger(__name__)
 
 
 def open_stage_times(version: str) -> StageTimes:
-    """What measures a stage of this process's version. Raises OSError where the files cannot be written."""
+    """What measures a stage of this process's version."""
     folder = os.environ.get("METRICS_FILES")
-    if not folder:
+    try:
+        name = _free_name(Path(folder)) if folder else None
+    except OSError as error:
+        logger.warning("The stages are not measured: %s.", error)
+        name = None
+    if folder is None or name is None:
         return lambda _stage: contextlib.nullcontext()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     from prometheus_client import Histogram, values  # not in every environment that imports a handler
 
-    name = _free_name(Path(folder))
     values.ValueClass = values.MultiProcessValue(process_identifier=lambda: name)
     histogram = Histogram(
         "mnist_stage_duration_seconds",
@@ -44,7 +53,8 @@ def open_stage_times(version: str) -> StageTimes:
     def measure(stage: str) -> Iterator[None]:
         started = time.perf_counter()
         yield
-        histogram.labels(stage, version).observe(time.perf_counter() - started)
+        with contextlib.suppress(Exception):  # a damaged file costs its numbers, and nobody's answer
+            histogram.labels(stage, version).observe(time.perf_counter() - started)
 
     return measure
 
@@ -59,5 +69,12 @@ def _free_name(folder: Path) -> str:
             os.close(lock)
             continue
         _held.append(lock)
+        _reserve(folder / f"histogram_worker{number}.db")
         return f"worker{number}"
     raise AssertionError
+
+
+def _reserve(path: Path) -> None:
+    """Make the file with all of its blocks: on a full disk a write to a mapped hole would kill the process."""
+    with path.open("ab") as file:
+        os.posix_fallocate(file.fileno(), 0, FILE_BYTES)

@@ -199,6 +199,8 @@ upgrade() {
 undo() {
   [ -s $BEFORE ] || fail "There is nothing to undo: no 'make upgrade' was run here."
   docker compose up --detach --wait --no-deps --no-build postgres
+  # What the page has written is delivered, within a tenth of a second, before columns of it are dropped.
+  docker compose stop page && sleep 1 && docker compose stop deliverer
   ops migrate-down-to "$(cat $BEFORE)"
   local file=docker-compose.yml
   [ ! -e $BEFORE.yml ] || file=$BEFORE.yml

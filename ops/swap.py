@@ -246,7 +246,7 @@ def _let_serve(system: System, before: Versions, after: Versions) -> None:
 def _log_change(system: System, kind: str, after: Versions) -> None:
     """Note what was changed and when, for whoever asks later and for the exporter."""
     line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "kind": kind, **asdict(after)}
-    with system.version_changes.open("a", encoding="utf-8") as changes:
+    with contextlib.suppress(OSError), system.version_changes.open("a", encoding="utf-8") as changes:
         changes.write(json.dumps(line) + "\n")
 
 

@@ -121,8 +121,9 @@ def keep(system: System) -> int:
             wanted = _wanted(system)
             reconciler.bring(wanted)
             if wanted != served:
-                wanted.write(system.served)  # for the exporter
-                served = wanted
+                with contextlib.suppress(OSError):  # a full disk: it is only for the exporter
+                    wanted.write(system.served)
+                    served = wanted
         except AwayError:
             continue  # still starting
         except (ManagementError, NotUpError, OpsError) as error:

@@ -12,7 +12,7 @@ from uuid import UUID
 PNG = "data:image/png;base64,"
 # More than a person makes in one browser session, and less than the database's largest integer.
 MOST = 1_000_000
-# Of a message; the others come with a later one.
+# Acts read of a message; pad.js sends no more.
 MOST_AT_ONCE = 100
 
 
@@ -28,10 +28,11 @@ class Shown:
 
 @dataclass(frozen=True)
 class Labelled:
-    """A person says which digit the drawing before is."""
+    """A person says which digit a drawing is; `drawing` is the browser's id, None if its canvas is blank."""
 
     number: int
     digit: int
+    drawing: UUID | None = None
 
 
 Act = Shown | Labelled
@@ -48,7 +49,8 @@ def read(sent: Any) -> list[Act]:
 def _read(sent: dict[str, Any]) -> Act:
     number = _integer(sent["number"], 1, MOST)
     if "label" in sent:
-        return Labelled(number, _integer(sent["label"], 0, 9))
+        drawing = UUID(sent["drawing"]) if "drawing" in sent else None
+        return Labelled(number, _integer(sent["label"], 0, 9), drawing)
     picture = sent["picture"]
     if picture is not None:
         if not picture.startswith(PNG):
@@ -59,5 +61,5 @@ def _read(sent: dict[str, Any]) -> Act:
 
 def _integer(value: Any, least: int, most: int) -> int:
     if type(value) is not int or not least <= value <= most:
-        raise ValueError(f"'{value}' is no integer from {least} to {most}.")
+        raise ValueError(f"{value!r:.80} is no integer from {least} to {most}.")
     return value

@@ -50,6 +50,7 @@ def canvas(session: Session) -> None:
             "ink": ink,
             "brush": BRUSHES[st.session_state.get("brush") or MEDIUM],
             "brushes": BRUSHES,
+            "session": session.token,
             "done": session.done,
             "ended": session.ended,
         },

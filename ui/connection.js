@@ -74,5 +74,5 @@ setInterval(async () => {
 new MutationObserver((changes) => {
   if (!isConnected() || changes.every(({ oldValue }) => oldValue === 'CONNECTED')) return
   window.askForRun?.()
-  document.dispatchEvent(new Event('connected'))  // pad.js sends its acts in the same message
+  document.dispatchEvent(new Event('connected'))
 }).observe(document, { subtree: true, attributeFilter: [STATE], attributeOldValue: true })

@@ -4,7 +4,6 @@
 
 // Of the canvas's own toolbar, which style.css hides: it gives back at once what the canvas shows.
 const READ = '[aria-label="Update the app with this drawing"]'
-// What is sent in the very moment in which a connection comes back may reach nobody.
 const AGAIN_AFTER_MS = 2000
 
 let pad = null  // what Streamlit gives this component
@@ -12,7 +11,8 @@ let component, removeCanvas, start, brush, content  // the package's canvas, wha
 let isDrawing = false
 // These outlive the canvas, which is made anew when a person comes back from another page.
 let drawing, revision, strokes
-let acts = [], lastNumber = 0, done = 0  // up to `done` the server has confirmed them
+let acts = [], sent = [], lastNumber = 0
+let done = 0, session  // the number of the last act that this session of the server has confirmed
 
 const begin = () => {
   drawing = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
@@ -22,10 +22,13 @@ const begin = () => {
 begin()
 
 const isBusy = () => acts.some(({ number }) => number > done)
+// A message has at most 100 acts (acts.py) and 1 MB, or the server refuses it; the rest follows when these are done.
+const message = (bytes = 0) =>
+  acts.filter(({ picture }, i) => i < 1 || (i < 100 && (bytes += picture?.length ?? 0) < 1e6))
 const showBusy = () => document.querySelector('.st-key-verdict')?.setAttribute('aria-busy', String(isBusy()))
 const send = () => {
   showBusy()
-  if (acts.length > 0) pad?.setTriggerValue('acts', acts)
+  if (acts.length > 0 && pad) pad.setTriggerValue('acts', sent = message())
 }
 const act = (what) => {
   acts.push({ number: ++lastNumber, ...what })
@@ -71,7 +74,7 @@ const clear = () => {
 const label = ({ textContent }) => {
   const digit = parseInt(textContent)
   if (isNaN(digit)) return
-  act({ label: digit })
+  act({ label: digit, ...(strokes.length > 0 && { drawing }) })
   begin()  // what follows is another drawing
   show()
 }
@@ -81,14 +84,14 @@ const PRESS = { undo, clear, digits: label, yes: () => label(document.querySelec
 document.addEventListener('click', (event) => {
   const button = event.target.closest('button:enabled')
   const key = Object.keys(PRESS).find((key) => button?.closest(`.st-key-${key}`))
-  if (!key && !isDrawing) return
+  if (!pad || (!key && !isDrawing)) return
   event.stopPropagation()
   event.preventDefault()
   if (!isDrawing) PRESS[key](button)  // else half a stroke would go
 }, true)
 
 document.addEventListener('mousedown', (event) => {
-  isDrawing = pad !== null && event.target.closest('.st-key-canvas') !== null  // one before may have ended unseen
+  isDrawing = pad !== null && event.button === 0 && event.target.closest('.st-key-canvas') !== null
   if (isDrawing && brush !== chosenBrush()) render()
 }, true)
 
@@ -103,27 +106,33 @@ window.addEventListener('mouseup', (event) => {
   tell(data)
 })
 
+// A restarted server first runs the whole page, by another message: it drops those for a part that it does not know.
 document.addEventListener('connected', () => {
-  send()
+  sent = []
   setTimeout(() => { if (isBusy()) send() }, AGAIN_AFTER_MS)
 })
 
 export default async function (given) {
   component = (await import(new URL(given.data.module, document.baseURI))).default
   const isNew = pad?.parentElement !== given.parentElement
+  const isAnother = session !== given.data.session  // the server was restarted
   pad = given
+  session = pad.data.session
   const { ink, ended } = pad.data
   done = pad.data.done
-  acts = acts.filter((one) => one.number > done || one.drawing === drawing)  // a restarted server needs the picture
+  // A restarted server needs the picture that is shown, and those of labels on their way.
+  const labelled = acts.filter(({ number, label }) => number > done && label !== undefined).map(({ drawing }) => drawing)
+  acts = acts.filter((one) => one.number > done || [drawing, ...labelled].includes(one.drawing))
   showBusy()
   for (const part of document.querySelectorAll('.st-key-answer, .st-key-notice')) part.setAttribute('aria-live', 'polite')
   const isOver = ended === drawing && !isBusy() && !isDrawing  // a canvas that loads drops what is being drawn
   if (isOver) begin()
-  const isRepainted = strokes.some(({ stroke }) => stroke !== ink) && !isDrawing
-  if (isRepainted) showAndTell(strokes.map((stroke) => ({ ...stroke, stroke: ink })))
-  else if (isNew || isOver) show()
-  if (isNew && isBusy()) send()
+  const isRepainted = start && start.background !== pad.data.canvas.backgroundColor && !isDrawing
+  if (isRepainted && strokes.length > 0) showAndTell(strokes.map((stroke) => ({ ...stroke, stroke: ink })))
+  else if (isNew || isOver || isRepainted) show()
+  if (isBusy() && (isNew || isAnother || sent.every(({ number }) => number <= done))) send()
   return () => {
+    if (pad !== given) return  // a later run has taken over
     removeCanvas()
     pad = null
   }

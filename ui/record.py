@@ -50,13 +50,17 @@ class Record:
 
     @classmethod
     def from_json(cls, text: str, drawing: bytes) -> "Record":
-        """What `to_json` wrote, with its drawing. Raises UnreadableError for anything else."""
+        """What `to_json` wrote, with its drawing. Raises UnreadableError for anything else.
+
+        Fields of a later release are ignored: after `make undo` its rows are delivered without them.
+        """
         try:
             content = json.loads(text)
             for name in ("created_at", "labelled_at"):
                 if content[name] is not None:
                     content[name] = datetime.fromisoformat(content[name])
-            record = cls(**content | {"id": UUID(content["id"]), "drawing": drawing})
+            known = {name: value for name, value in content.items() if name in cls.__dataclass_fields__}
+            record = cls(**known | {"id": UUID(content["id"]), "drawing": drawing})
             record._refuse_other_types()
             f"{record.model_version}{record.visitor}".encode()  # PostgreSQL takes no lone surrogate
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:

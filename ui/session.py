@@ -21,6 +21,8 @@ from ui.visitor import new_visitor, visitor_hash
 NOT_A_DIGIT = "This does not look like a digit. Draw one digit, large, in the middle."
 NOT_KEPT = "Drawing not saved, so no answer is shown. Retried every 3 seconds."
 LABEL_NOT_KEPT = "Label not saved. Choose the digit again in a moment."
+LABEL_WAITS = "Label not saved. Retried every 3 seconds."
+LABEL_TOO_LATE = "That label was for the drawing before. Choose it in History."
 # What one address may have stored: 30 people who draw a stroke every three seconds never meet it. A large picture
 # counts as several, so that an address fills at most 9 GB of disk in a day.
 ANSWERS_A_MINUTE = 600
@@ -65,6 +67,7 @@ class Session:
     drawing: Drawing = field(default_factory=Drawing)
     notice: str = ""
     done: int = 0  # the number of the last act that was carried out
+    token: str = field(default_factory=new_visitor)  # tells a browser that the server was restarted
     _on_canvas: UUID | None = None  # the browser's id of the drawing that the canvas showed last
     _waiting: list[Act | File] = field(default_factory=list)
     _tried_at: float = 0.0
@@ -133,18 +136,19 @@ class Session:
         """Say why a file was not read."""
         self.notice = reason
 
-    def label(self, digit: int) -> None:
-        """Keep what the person says the drawing is. It is closed then, and the canvas free for the next."""
+    def label(self, digit: int) -> bool:
+        """Keep what the person says the drawing is; False if it has to be tried again. A labelled drawing is closed."""
         if self.drawing.answer is None:
-            return
+            return True
         self.catch_up()
         labelled = self.drawing.labelled(digit)
         try:
             kept = self.outbox.put(labelled.record(self.owner))
         except NotKept:
-            self.notice = LABEL_NOT_KEPT
-            return
+            self.notice = LABEL_WAITS
+            return False
         self.drawing, self.notice = replace(labelled, id=kept.id), ""
+        return True
 
     def catch_up(self) -> None:
         """Take over a label that the drawing was given in History, here or by an operator: it is closed."""
@@ -185,7 +189,9 @@ class Session:
 
     def _carry_out(self, act: Act | File) -> bool:
         if isinstance(act, Labelled):
-            self.label(act.digit)
+            if act.drawing is None or (act.drawing == self._on_canvas and not self.drawing.from_file):
+                return self.label(act.digit)
+            self.notice = LABEL_TOO_LATE  # an upload came between
             return True
         if isinstance(act, File):
             return self._read(act.picture, act.drawing)

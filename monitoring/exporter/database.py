@@ -62,7 +62,7 @@ QUALITY: tuple[tuple[str, str, list[str], LiteralString], ...] = (
         "mnist_estimated_accuracy",
         "Mean calibrated confidence of all drawings of the last 7 days.",
         ["model_version"],
-        "SELECT model_version, estimated_accuracy FROM model_estimated_accuracy",
+        "SELECT model_version, estimated_accuracy FROM model_estimated_accuracy WHERE drawings >= 200",
     ),
     (
         "mnist_drift_psi",

@@ -15,6 +15,8 @@ from prometheus_client import values
 from prometheus_client.mmap_dict import MmapedDict
 
 NAME = "exporter"
+# prometheus_client maps 64 KiB at first; this is room for some 2,000 series.
+FILE_BYTES = 262_144
 log = logging.getLogger("monitoring.exporter")
 
 
@@ -22,6 +24,10 @@ def open_folder(folder: Path) -> None:
     """Keep the metrics of this process in a folder. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     remove_damaged(folder)
+    for kind in ("counter", "histogram"):
+        # With all of its blocks: on a full disk a write to a mapped hole would kill the process.
+        with (folder / f"{kind}_{NAME}.db").open("ab") as file:
+            os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     values.ValueClass = values.MultiProcessValue(process_identifier=lambda: NAME)
 

@@ -16,6 +16,10 @@ BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
 UPSTREAM = {"predict": "torchserve", "explain": "torchserve", "page": "page", "upload": "page"}
 BUFFER_BYTES = 2**20
 LONGEST = 4096
+LISTENERS = ("public", "inner")
+ROUTES = ("predict", "explain", "ping", "page", "upload", "other")
+STATUS = re.compile(r"\d{3}")
+VERSION = re.compile(r"([0-9][0-9A-Za-z.-]{0,30})?")
 NUMBER = re.compile(r"[0-9.]+")
 SWITCHING_PROTOCOLS = "101"
 
@@ -74,20 +78,27 @@ def count(line: bytes) -> None:
     """
     listener, route, status, version, seconds, waited = line.decode().partition(": ")[2].split("\t")
     duration = float(seconds)
-    # One number for each server that was asked, separated by commas or, after an internal redirect, by colons.
-    upstream_duration = sum(map(float, NUMBER.findall(waited)))
+    # One number for each server that was asked, separated by commas or, after an internal redirect, by colons; "-" for
+    # none.
+    upstream_durations = [float(number) for number in NUMBER.findall(waited)]
     metrics = _metrics(listener, route, status, version)
     metrics.requests.inc()
     if status == SWITCHING_PROTOCOLS:
         return  # a WebSocket: it lasts as long as the visitor stays
     metrics.duration.observe(duration)
-    if metrics.upstream and waited:
-        metrics.upstream.observe(upstream_duration)
+    if metrics.upstream and upstream_durations:
+        metrics.upstream.observe(sum(upstream_durations))
 
 
 @lru_cache(maxsize=1000)
 def _metrics(listener: str, route: str, status: str, version: str) -> Metrics:
-    """Looked up once for each kind of request: that takes longer than counting."""
+    """Cached: the lookup takes longer than counting. Raises ValueError for labels that are not the gateway's."""
+    if (
+        listener not in LISTENERS
+        or route not in ROUTES
+        or not (STATUS.fullmatch(status) and VERSION.fullmatch(version))
+    ):
+        raise ValueError(listener, route, status, version)
     return Metrics(
         REQUESTS.labels(listener, route, status, version),
         DURATION.labels(listener, route, version),

@@ -110,6 +110,17 @@ def test_servers_that_were_asked_one_after_the_other_are_added_up(start):
     assert eventually(lambda: exporter.metrics().get(name)) == pytest.approx(0.007)
 
 
+def test_a_request_that_asked_no_server_has_no_upstream_time(start):
+    exporter = start()
+    exporter.log(status="429", upstream_seconds="-")
+    exporter.log(route="nowhere")
+    exporter.log()
+    eventually(lambda: exporter.metrics().get(COUNTED) == 1)
+    found = exporter.metrics()
+    assert found['mnist_upstream_duration_seconds_count{upstream="torchserve"}'] == 1
+    assert not any("nowhere" in name for name in found)
+
+
 def test_a_websocket_is_counted_and_its_hours_are_no_latency(start):
     exporter = start()
     exporter.log(route="page", status="101", version="", seconds="3600", upstream_seconds="3600")

@@ -114,7 +114,7 @@ class Canvas:
         self.show(None)
 
     def label(self, digit):
-        self._act(label=digit)
+        self._act(label=digit, **({"drawing": self.drawing} if self._revision else {}))
         self._begin()
 
     def send(self):
@@ -124,7 +124,9 @@ class Canvas:
 
     def hear(self, done, ended):
         """Hear up to which act the server has carried them out, and which drawing is over."""
-        self.acts = [act for act in self.acts if act["number"] > done or act.get("drawing") == self.drawing]
+        labelled = {act.get("drawing") for act in self.acts if act["number"] > done and "label" in act}
+        needed = {self.drawing, *labelled} - {None}
+        self.acts = [act for act in self.acts if act["number"] > done or act.get("drawing") in needed]
         if ended == self.drawing and all(act["number"] <= done for act in self.acts):
             self._begin()
 

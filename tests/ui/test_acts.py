@@ -12,10 +12,10 @@ PICTURE = {"number": 1, "drawing": ID, "revision": 2, "picture": PNG + base64.b6
 
 
 def test_pictures_and_labels_are_read_in_their_order():
-    sent = [PICTURE, {"number": 2, "label": 7}, {**PICTURE, "number": 3, "picture": None}]
+    sent = [PICTURE, {"number": 2, "label": 7, "drawing": ID}, {**PICTURE, "number": 3, "picture": None}]
     assert read(sent) == [
         Shown(1, UUID(ID), 2, b"png"),
-        Labelled(2, 7),
+        Labelled(2, 7, UUID(ID)),
         Shown(3, UUID(ID), 2, None),
     ]
 

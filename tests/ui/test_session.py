@@ -8,7 +8,7 @@ import pytest
 from tests.ui.conftest import ANSWER, Canvas
 from ui.model_client import AWAY, ModelError
 from ui.outbox import NotKept
-from ui.session import LABEL_NOT_KEPT, NOT_A_DIGIT, NOT_KEPT, TOO_LARGE, TOO_MANY, Session
+from ui.session import LABEL_TOO_LATE, LABEL_WAITS, NOT_A_DIGIT, NOT_KEPT, TOO_LARGE, TOO_MANY, Session
 
 ONE, TWO = b"one stroke", b"two strokes"
 
@@ -435,9 +435,21 @@ def test_an_answer_that_cannot_be_kept_is_not_shown(client, outbox):
 def test_a_label_that_cannot_be_kept_is_not_shown(session, canvas, outbox):
     canvas.show(ONE)
     session.outbox = _FullDisk()
-    session.label(1)
+    canvas.label(1)
     assert session.drawing.true_label is None
-    assert session.notice == LABEL_NOT_KEPT
+    assert session.notice == LABEL_WAITS
+    session.outbox = outbox  # there is room again
+    session.retry()
+    assert session.drawing.true_label == 1
+    assert session.notice == ""
+
+
+def test_a_label_for_the_drawing_before_an_upload_is_not_the_uploads(session, canvas):
+    canvas.show(ONE)
+    session.look_at_upload(ONE)
+    canvas.label(1)
+    assert session.drawing.true_label is None
+    assert session.notice == LABEL_TOO_LATE
 
 
 def test_above_the_limit_of_an_address_nothing_is_stored_or_shown_and_the_drawing_waits(

@@ -70,6 +70,25 @@ def test_a_stroke_drawn_as_the_page_comes_back_is_read(own_system: RunningSystem
         clear(desktop)
 
 
+def test_after_history_and_a_restart_of_the_page_strokes_are_read(own_system: RunningSystem, desktop: Page):
+    open_page(desktop, own_system.address)
+    draw_with_mouse(desktop, DIGITS[7])
+    expect_answer(desktop, 7)
+    # The last run is then one of the whole page, and Streamlit by itself asks for none after the restart.
+    desktop.get_by_role("link", name="History").click()
+    desktop.locator("h1", has_text="History").wait_for()
+    desktop.get_by_role("link", name="Draw").click()
+    expect_answer(desktop, 7)
+    for pid in victims.OF["page"](own_system.system):
+        os.kill(pid, signal.SIGKILL)
+    connected = '[data-test-connection-state="CONNECTED"]'
+    desktop.locator(f".stApp:not({connected})").wait_for()
+    desktop.locator(f".stApp{connected}").wait_for(timeout=RECOVERY_S * 1000)
+    clear(desktop)
+    draw_with_mouse(desktop, DIGITS[3])
+    expect_answer(desktop, 3)
+
+
 def test_a_connection_that_goes_and_comes_in_one_turn_of_the_browser_is_noticed(
     system: RunningSystem, desktop: Page
 ):

@@ -194,6 +194,18 @@ def test_a_dark_page_is_drawn_on_as_a_light_one(system: RunningSystem, new_page)
     expect_answer(page, 2)
 
 
+def test_another_theme_on_a_blank_canvas_changes_its_paper(system: RunningSystem, new_page):
+    page = new_page(width=1280, height=900, color_scheme="light")
+    open_page(page, system.address)
+    page.emulate_media(color_scheme="dark")
+    page.locator(".st-key-brush").get_by_text("Bold").click()
+    draw_with_mouse(page, DIGITS[7])
+    expect_answer(page, 7)
+    picture = Image.open(io.BytesIO(system.newest().drawing)).convert("L")
+    assert picture.getpixel((0, 0)) < 64
+    assert picture.getextrema()[1] > 192
+
+
 def test_another_theme_keeps_the_strokes_and_the_drawing(system: RunningSystem, new_page):
     page = new_page(width=1280, height=900)
     open_page(page, system.address)
