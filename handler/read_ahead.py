@@ -11,7 +11,7 @@ from io import BufferedReader
 
 
 def read_ahead() -> None:
-    """Replace the function by which the worker reads; between two requests, when nothing is on its way."""
+    """Replace the function by which the worker reads. Call it between two requests, while no bytes are unread."""
     from ts.protocol import otf_message_handler  # only a worker has it
 
     streams: dict[socket.socket, BufferedReader] = {}

@@ -60,7 +60,7 @@ def open_stage_times(version: str) -> StageTimes:
 
 
 def _free_name(folder: Path) -> str:
-    """The first name that no living worker has: a new one counts on where a dead one ended, so files stay few."""
+    """The first free name. A new worker reuses the file of a dead one, so there are few files."""
     for number in count(1):
         lock = os.open(folder / f"worker{number}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

@@ -32,7 +32,7 @@ def theme() -> str:
 
 
 def canvas(session: Session) -> None:
-    """Show the canvas. What is done on it was answered before this run began."""
+    """Show the canvas. Acts are carried out in the callback, before this run."""
     ink, paper = INK_AND_PAPER[theme()]
     pad = _pad(
         key=PAD,
@@ -56,13 +56,13 @@ def canvas(session: Session) -> None:
         },
         on_acts_change=partial(_take, session),
     )
-    # In a restarted server's first run nobody has taken them: Streamlit did not know of the component.
+    # In the first run after a restart the callback was not registered, so acts are carried out here.
     if session.take(pad.acts or []):
         st.rerun()
 
 
 def tools() -> None:
-    """Show what is below the canvas: brush width, undo, clear. pad.js does what they say."""
+    """Show what is below the canvas: brush width, undo, clear. pad.js handles the clicks."""
     st.segmented_control(
         "Brush", list(BRUSHES), default=MEDIUM, key="brush", required=True, label_visibility="collapsed"
     )

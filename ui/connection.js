@@ -70,7 +70,7 @@ setInterval(async () => {
   if (!isConnected()) show(fault, notice)
 }, LOOK_EVERY_MS)
 
-// A connection that is back before anyone looked is told by the changes of the attribute alone.
+// A short disconnect falls between two polls: only the attribute's mutations show it.
 new MutationObserver((changes) => {
   if (!isConnected() || changes.every(({ oldValue }) => oldValue === 'CONNECTED')) return
   window.askForRun?.()

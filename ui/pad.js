@@ -1,6 +1,6 @@
 // The canvas and what a person does with it, all of it in the browser and at once: a stroke, Undo, Clear, a label, another
-// brush and another theme wait for no server. The server is sent acts: pictures and labels, numbered in their order. Each
-// is sent until the server confirms it, so a slow line, two clicks in one message or a restart lose none.
+// brush width and another theme take effect without the server. It is sent acts: pictures and labels, numbered in order.
+// Unconfirmed acts are sent again, so a slow line, two clicks in one message or a restart lose none.
 
 // Of the canvas's own toolbar, which style.css hides: it gives back at once what the canvas shows.
 const READ = '[aria-label="Update the app with this drawing"]'
@@ -34,7 +34,7 @@ const act = (what) => {
   acts.push({ number: ++lastNumber, ...what })
   send()
 }
-// A picture takes the place of an earlier one of its drawing.
+// Only the newest picture of a drawing is sent.
 const forgetPicture = () => { acts = acts.filter((one) => one.drawing !== drawing) }
 const tell = (picture) => {
   forgetPicture()
@@ -49,7 +49,7 @@ const render = () => {
   const data = { ...canvas, strokeColor: ink, strokeWidth: brush, initialDrawing: start }
   removeCanvas = component({ data, parentElement, setStateValue: (name, value) => { content = value } })
 }
-// The canvas loads a drawing that differs from the one that it was told last; it has loaded before the next task.
+// The canvas reloads when initialDrawing changes. Loading takes microtasks only, so it is finished in the next task.
 const show = () => {
   start = { objects: strokes, background: pad.data.canvas.backgroundColor, load: (start?.load ?? 0) + 1 }
   render()
@@ -79,7 +79,7 @@ const label = ({ textContent }) => {
   show()
 }
 
-// Yes is said to the answer that is shown, while the next one may be on its way.
+// Yes confirms the digit that is shown, even while a newer answer is on its way.
 const PRESS = { undo, clear, digits: label, yes: () => label(document.querySelector('.st-key-answer')) }
 document.addEventListener('click', (event) => {
   const button = event.target.closest('button:enabled')

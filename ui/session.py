@@ -76,8 +76,8 @@ class Session:
     def take(self, sent: Any) -> bool:
         """Carry out what a browser sent; whether any of it was new.
 
-        A browser sends all acts that it does not know to be carried out, and the last picture of its drawing: a
-        restarted page goes on with that. An act that cannot be carried out now waits, and so do those after it.
+        A message holds every unconfirmed act and the newest picture of the current drawing. A restarted server
+        continues from that picture. An act that cannot be carried out now waits, and so do those after it.
         """
         try:
             acts = [act for act in read(sent) if act.number > self.done]
@@ -93,7 +93,7 @@ class Session:
 
     @property
     def ended(self) -> str:
-        """The browser's id of the drawing that its canvas must let go: one that was labelled, or followed by a file."""
+        """The browser's id of a drawing that accepts no more strokes, labelled or replaced by a file; else ""."""
         return self._on_canvas.hex if self._on_canvas and not self.drawing.takes_strokes else ""
 
     def look_at_upload(self, picture: bytes) -> None:
@@ -207,12 +207,12 @@ class Session:
         if act.drawing == self._on_canvas and self.drawing.takes_strokes:
             drawing = self.drawing
         else:
-            # Another visitor who knows the browser's id gets another id from it.
+            # The row's id is derived from the browser's id and the owner: nobody writes another visitor's row.
             drawing_id = own_id(act.drawing, self.owner)
             while drawing_id == self.drawing.id or self.outbox.relabelled(drawing_id):
                 drawing_id = own_id(drawing_id, self.owner)
             drawing = Drawing(drawing_id)
-        # A restarted page counts on from where the browser is.
+        # After a restart, continue from the browser's revision.
         return replace(drawing, revision=max(drawing.revision, act.revision - 1))
 
     def _read(self, picture: bytes, drawing: Drawing) -> bool:

@@ -20,7 +20,7 @@ SIZE: LiteralString = "SELECT pg_database_size(current_database())"
 NOW: tuple[tuple[str, str, list[str], LiteralString], ...] = (
     (
         "mnist_database_connections",
-        "Open connections. The state of other roles' is not shown.",
+        "Open connections. PostgreSQL hides the state of other roles' connections.",
         ["state"],
         "SELECT coalesce(state, 'other'), count(*) FROM pg_stat_activity WHERE datname = current_database() GROUP BY 1",
     ),
