@@ -84,7 +84,12 @@ def test_everything_is_measured_with_and_without_real_drawings(predictor, digits
 def test_a_network_that_serves_other_digits_is_seen(digits):
     served = Predictor.load(RELEASED_CHECKPOINT, version="1.0")
     other = Predictor(
-        served.model, served.temperature, served.digit_threshold, "1.0", lambda pixels: -served.logits(pixels)
+        served.model,
+        served.temperature,
+        served.digit_threshold,
+        "1.0",
+        lambda pixels: -served.logits(pixels),
+        runtime="float32",
     )
     assert measure._served_as_eager(other, [digits.images]) < 0.1
 
