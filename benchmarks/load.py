@@ -122,7 +122,7 @@ def run(
     """Post the bodies in turn from so many clients at once; what the warm-up takes does not count.
 
     Ends after `seconds`, or with `most` answers. `cpu_s` gives the seconds that the server has computed so far.
-    Raises LoadError at an answer that is none, and without any.
+    Raises LoadError at an error answer, and if nothing was answered.
     """
     latencies: list[float] = []
     before: float | None = None

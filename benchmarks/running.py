@@ -1,4 +1,4 @@
-"""What the benchmarks measure: a system of its own, a no-op in its TorchServe, and servers beside it.
+"""Start and stop what the benchmarks measure: a system, a no-op model in its TorchServe, other servers.
 
 Everything is started here, on ports and in folders of its own, and is gone on leaving: a system that you have running
 is neither measured nor touched.

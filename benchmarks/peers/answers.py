@@ -1,4 +1,4 @@
-"""What each peer does with posted images: what TorchServe's handler does, without TorchServe."""
+"""Answers for posted images, as the handler gives them in TorchServe: the code that all peers share."""
 
 import json
 from collections.abc import Sequence

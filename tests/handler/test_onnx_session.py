@@ -123,25 +123,12 @@ def test_without_a_usable_int8_file_float32_serves(released, copied, caplog):
 
 
 def test_with_the_int8_file_of_another_network_float32_serves(released, copied, caplog):
+    refusal = {"refused": "copied.int8.onnx", "why": "it was not made from copied.onnx"}
     # The float32 file of another export of the same weights: a byte more, which ONNX ignores.
     copied.write_bytes(copied.read_bytes() + b"\x32\x00")
-    _serves(
-        copied,
-        released,
-        caplog,
-        "float32",
-        refused="copied.int8.onnx",
-        why="it was not made from copied.onnx",
-    )
+    _serves(copied, released, caplog, "float32", **refusal)
     shutil.copyfile(NETWORK, copied.with_suffix(INT8))
-    _serves(
-        copied,
-        released,
-        caplog,
-        "float32",
-        refused="copied.int8.onnx",
-        why="it was not made from copied.onnx",
-    )
+    _serves(copied, released, caplog, "float32", **refusal)
 
 
 @pytest.mark.parametrize("slow", ["float32", "int8"])

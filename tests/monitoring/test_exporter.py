@@ -48,6 +48,11 @@ class Exporter:
         """Send a request as nginx does."""
         self.send(b"<190>Nov 29 12:00:00 gateway: " + "\t".join((REQUEST | differences).values()).encode())
 
+    def log_and_expect(self, count: int) -> None:
+        """Send one more request; so many are counted then."""
+        self.log()
+        eventually(lambda: self.metrics().get(COUNTED) == count)
+
 
 @contextmanager
 def started(folder: Path) -> Iterator[Exporter]:
@@ -93,8 +98,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[], Exporter]]:
 
 def test_a_request_is_counted_with_its_times(start):
     exporter = start()
-    exporter.log()
-    eventually(lambda: exporter.metrics().get(COUNTED) == 1)
+    exporter.log_and_expect(1)
     found = exporter.metrics()
     of_version = 'listener="public",model_version="1.3",route="predict"'
     assert found[f"mnist_request_duration_seconds_sum{{{of_version}}}"] == pytest.approx(0.004)
@@ -114,8 +118,7 @@ def test_a_request_that_asked_no_server_has_no_upstream_time(start):
     exporter = start()
     exporter.log(status="429", upstream_seconds="-")
     exporter.log(route="nowhere")
-    exporter.log()
-    eventually(lambda: exporter.metrics().get(COUNTED) == 1)
+    exporter.log_and_expect(1)
     found = exporter.metrics()
     assert found['mnist_upstream_duration_seconds_count{upstream="torchserve"}'] == 1
     assert not any("nowhere" in name for name in found)
@@ -143,30 +146,25 @@ def test_a_websocket_is_counted_and_its_hours_are_no_latency(start):
 def test_what_is_no_request_is_ignored(start, datagram):
     exporter = start()
     exporter.send(datagram)
-    exporter.log()
-    eventually(lambda: exporter.metrics().get(COUNTED) == 1)
+    exporter.log_and_expect(1)
 
 
 def test_counters_survive_a_kill(tmp_path):
     with started(tmp_path) as exporter:
-        exporter.log()
-        eventually(lambda: exporter.metrics().get(COUNTED) == 1)
+        exporter.log_and_expect(1)
     with started(tmp_path) as exporter:
         assert exporter.metrics()[COUNTED] == 1
-        exporter.log()
-        eventually(lambda: exporter.metrics().get(COUNTED) == 2)
+        exporter.log_and_expect(2)
 
 
 def test_a_damaged_file_costs_its_counters_and_no_more(tmp_path):
     with started(tmp_path) as exporter:
-        exporter.log()
-        eventually(lambda: exporter.metrics().get(COUNTED) == 1)
+        exporter.log_and_expect(1)
     path = tmp_path / "metrics" / "counter_exporter.db"
     path.write_bytes(b"\xff" * 4096)
     with started(tmp_path) as exporter:
         assert COUNTED not in exporter.metrics()
-        exporter.log()
-        eventually(lambda: exporter.metrics().get(COUNTED) == 1)
+        exporter.log_and_expect(1)
     assert "counter_exporter.db is damaged" in (tmp_path / "exporter.log").read_text()
 
 
