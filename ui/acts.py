@@ -5,20 +5,23 @@ What a browser sends is not believed: whoever sends something else gets a ValueE
 
 import base64
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 PNG = "data:image/png;base64,"
 # More than a person makes in one browser session, and less than the database's largest integer.
 MOST = 1_000_000
+# No page stays open for longer than these 115 days with a label that it could not send.
+MOST_AGO_MS = 10**10
 # Acts read of a message; pad.js sends no more.
 MOST_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
 class Shown:
-    """The canvas shows a picture of a drawing, PNG; None: it is blank. `drawing` is the browser's own id for it."""
+    """A picture of a drawing, PNG; None: its canvas is blank. `drawing` is the browser's own id for it."""
 
     number: int
     drawing: UUID
@@ -27,12 +30,18 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class File(Shown):
+    """A picture that came as a file: a whole drawing by itself. Its number is that of the act before it."""
+
+
+@dataclass(frozen=True)
 class Labelled:
-    """A person says which digit a drawing is; `drawing` is the browser's id, None if its canvas is blank."""
+    """The digit that a person says a drawing is, and when they said it."""
 
     number: int
     digit: int
-    drawing: UUID | None = None
+    drawing: UUID
+    at: datetime = field(compare=False, default_factory=lambda: datetime.now(UTC))
 
 
 Act = Shown | Labelled
@@ -48,15 +57,16 @@ def read(sent: Any) -> list[Act]:
 
 def _read(sent: dict[str, Any]) -> Act:
     number = _integer(sent["number"], 1, MOST)
+    drawing = UUID(sent["drawing"])
     if "label" in sent:
-        drawing = UUID(sent["drawing"]) if "drawing" in sent else None
-        return Labelled(number, _integer(sent["label"], 0, 9), drawing)
+        at = datetime.now(UTC) - timedelta(milliseconds=_integer(sent["ago"], 0, MOST_AGO_MS))
+        return Labelled(number, _integer(sent["label"], 0, 9), drawing, at)
     picture = sent["picture"]
     if picture is not None:
         if not picture.startswith(PNG):
             raise ValueError(f"A picture begins with '{PNG}'.")
         picture = base64.b64decode(picture[len(PNG) :], validate=True)
-    return Shown(number, UUID(sent["drawing"]), _integer(sent["revision"], 1, MOST), picture)
+    return Shown(number, drawing, _integer(sent["revision"], 1, MOST), picture)
 
 
 def _integer(value: Any, least: int, most: int) -> int:

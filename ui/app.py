@@ -6,18 +6,20 @@ streamlit run ui/app.py
 import gc
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 import settings
-from ui import answer, browser, history_page, pending_uploads, upload
+from ui import answer, browser, history, history_page, pending_uploads, upload
 from ui.canvas import canvas, tools
-from ui.database import Database
+from ui.database import Database, DatabaseAway
 from ui.model_client import ModelClient
 from ui.operator import Door
 from ui.outbox import Outbox
 from ui.rate_limit import RateLimit
+from ui.record import Record
 from ui.session import ANSWERS_A_MINUTE, ANSWERS_AT_ONCE, Session
 from ui.sign_in import client_address, is_operator, sign_in
 from ui.visitor import visitor
@@ -58,10 +60,21 @@ def _freeze_imports() -> None:
     gc.freeze()
 
 
+def _find_row(drawing_id: UUID) -> Record | None:
+    """A drawing's row in the database; None also while that is away."""
+    try:
+        with _database().reading() as connection:
+            return history.record(connection, drawing_id)
+    except DatabaseAway:
+        return None
+
+
 def _session() -> Session:
     if "session" not in st.session_state:
         may_keep = partial(_answers().take, client_address())
-        st.session_state.session = Session(_model(), _outbox(), visitor(st.context.cookies), may_keep)
+        st.session_state.session = Session(
+            _model(), _outbox(), visitor(st.context.cookies), may_keep, _find_row
+        )
     session: Session = st.session_state.session
     return session
 

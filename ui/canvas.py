@@ -50,9 +50,9 @@ def canvas(session: Session) -> None:
             "ink": ink,
             "brush": BRUSHES[st.session_state.get("brush") or MEDIUM],
             "brushes": BRUSHES,
-            "session": session.token,
             "done": session.done,
-            "ended": session.ended,
+            "shown": session.shown,
+            "closed": session.drawing.closed,
         },
         on_acts_change=partial(_take, session),
     )

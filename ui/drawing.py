@@ -1,7 +1,6 @@
 """The drawing at hand: one id, a revision for each stroke and label, an answer, perhaps a label.
 
 It becomes a row of the log by its first answer. Once it has a label it is closed: the next stroke starts another.
-So it does after a picture that came as a file, which is a whole drawing by itself.
 """
 
 import uuid
@@ -17,7 +16,6 @@ class Drawing:
     """`picture` is the PNG or WebP that was answered; None before the first stroke and after all are undone."""
 
     id: uuid.UUID = field(default_factory=uuid.uuid4)
-    from_file: bool = False
     created_at: datetime | None = None
     revision: int = 0
     picture: bytes | None = None
@@ -30,11 +28,6 @@ class Drawing:
         """A labelled drawing is not changed any more, but for its label."""
         return self.true_label is not None
 
-    @property
-    def takes_strokes(self) -> bool:
-        """Whether the next stroke on the canvas belongs to this drawing."""
-        return not self.closed and not self.from_file
-
     def answered(self, picture: bytes, answer: Answer) -> "Drawing":
         """The drawing after a stroke or an undo, with the answer to it."""
         return replace(
@@ -45,13 +38,15 @@ class Drawing:
             revision=self.revision + 1,
         )
 
-    def labelled(self, digit: int) -> "Drawing":
-        """The drawing with what the person says it is; said again, the later one holds."""
-        return replace(self, true_label=digit, labelled_at=datetime.now(UTC), revision=self.revision + 1)
-
     def emptied(self) -> "Drawing":
         """The drawing when its last stroke is undone: nothing to answer, the same id for the next stroke."""
         return replace(self, picture=None, answer=None)
+
+    def update(self, row: Record) -> "Drawing":
+        """The drawing with the id, revision and label of its row."""
+        return replace(
+            self, id=row.id, revision=row.revision, true_label=row.true_label, labelled_at=row.labelled_at
+        )
 
     def record(self, visitor_hash: str) -> Record:
         """What the log keeps of a visitor's drawing. It must have been answered."""

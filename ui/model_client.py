@@ -1,6 +1,7 @@
 """The model as the page knows it: TorchServe's REST predictions endpoint behind the gateway's inner listener."""
 
 import base64
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,15 +11,21 @@ from uuid import UUID
 
 import requests
 
+from ui.record import check_types
+
 # While no worker is up TorchServe holds a request rather than refuse it. The gateway gives up after 10 s, for an
 # explanation after 30 s; these are for a gateway that is stuck itself.
 CONNECT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = {"predictions": 12.0, "explanations": 32.0}
 
 FULL_INK = 255
+INPUT_SIDE = 28
+DIGITS = range(10)
 
 # Two lines on a phone, beside a button: the room that the page keeps for it.
 AWAY = "Model server unavailable: your drawing is read when it is back."
+
+log = logging.getLogger(__name__)
 
 
 class ModelError(Exception):
@@ -26,7 +33,7 @@ class ModelError(Exception):
 
 
 class PictureRefused(ModelError):  # noqa: N818  it reads as what happened
-    """The model will not read this picture, now or later."""
+    """The model does not read this picture: it is not asked again."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,16 @@ class Answer:
         pixels = base64.b64decode(self.input)
         return sum(pixels) / (FULL_INK * len(pixels))
 
+    def check(self) -> None:
+        """Raise ValueError for a value that the page cannot show or the database refuses."""
+        shares = [self.confidence, self.digit_score, *self.probabilities]
+        if self.digit not in DIGITS or len(self.probabilities) != len(DIGITS) or not self.model_version:
+            raise ValueError("a digit, its probability or the version is missing")
+        if not all(0 <= share <= 1 for share in shares):
+            raise ValueError("a probability is not from 0 to 1")
+        if len(base64.b64decode(self.input, validate=True)) != INPUT_SIDE**2:
+            raise ValueError("the model's input is of another size")
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -57,6 +74,12 @@ class Explanation:
     heatmap: list[list[float]]
     runner_up: int
     contrast: list[list[float]]
+
+    def check(self) -> None:
+        """Raise ValueError for a picture of another size than the model's input."""
+        sizes = {len(self.heatmap), len(self.contrast), *map(len, self.heatmap + self.contrast)}
+        if sizes != {INPUT_SIDE}:
+            raise ValueError("a picture is of another size")
 
 
 T = TypeVar("T", Answer, Explanation)
@@ -94,12 +117,16 @@ class ModelClient:
                 headers={"Content-Type": "image/png", "X-Drawing-Id": str(drawing_id)},
                 timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S[what]),
             )
-            content = response.json()
         except requests.RequestException:
             raise ModelError(AWAY) from None
-        if response.ok and isinstance(content, dict):
+        try:
+            content = response.json()
+        except (ValueError, RecursionError):
+            content = None
+        content = content if isinstance(content, dict) else {}
+        if response.ok:
             return content
-        if response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR and isinstance(content, dict):
+        if response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR and content:
             raise PictureRefused(
                 f"The model cannot read this picture: {content.get('message', 'no reason given')}"
             )
@@ -107,10 +134,15 @@ class ModelClient:
 
 
 def _from(kind: type[T], content: Mapping[str, Any]) -> T:
-    names = kind.__dataclass_fields__
+    """The answer in the content of a response. Raises PictureRefused: the next picture may do better."""
     try:
-        return kind(**{name: content[name] for name in names})
-    except KeyError as missing:
-        raise ModelError(
-            f"The model's answer has no field {missing}: page and model versions do not match."
+        answer = kind(**{name: content[name] for name in kind.__dataclass_fields__})
+        check_types(answer)
+        answer.check()
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"no field {error}" if isinstance(error, KeyError) else str(error)
+        log.warning("the model's answer cannot be read: %s: %.300r", reason, content)
+        raise PictureRefused(
+            f"The model's answer cannot be read ({reason}): page and model versions do not match."
         ) from None
+    return answer

@@ -13,6 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -123,8 +124,10 @@ class Outbox:
         digit: int,
         delivered: Callable[[], Record | None],
         visitor: str | None = None,
+        at: datetime | None = None,
     ) -> Record | None:
-        """Keep a label for a drawing that is at hand nowhere here; the row with it, or None when there is no such row.
+        """Keep a label given `at` a time, by default now, for a drawing that no session shows. Returns the row with it,
+        or with a newer one that it had; None when there is no such row.
 
         With the hash of a visitor's id only for a drawing of theirs. An operator, who is none, labels every drawing.
 
@@ -138,7 +141,7 @@ class Outbox:
             rows = [*before, *([row] if row else []), *_waiting(connection, [drawing_id])]
             if not rows:
                 return None
-            labelled = max(rows, key=lambda record: record.revision).labelled(digit)
+            labelled = max(rows, key=lambda record: record.revision).labelled(digit, at)
             self._put(connection, labelled)
         self._relabelled[drawing_id] = labelled
         if len(self._relabelled) > MOST_RELABELLED:

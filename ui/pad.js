@@ -11,8 +11,9 @@ let component, removeCanvas, start, brush, content  // the package's canvas, wha
 let isDrawing = false
 // These outlive the canvas, which is made anew when a person comes back from another page.
 let drawing, revision, strokes
+let shown = ''  // the drawing that the answer is of, once the acts are done
 let acts = [], sent = [], lastNumber = 0
-let done = 0, session  // the number of the last act that this session of the server has confirmed
+let done = 0  // the number of the last act that the server has confirmed
 
 const begin = () => {
   drawing = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
@@ -23,21 +24,23 @@ begin()
 
 const isBusy = () => acts.some(({ number }) => number > done)
 // A message has at most 100 acts (acts.py) and 1 MB, or the server refuses it; the rest follows when these are done.
-const message = (bytes = 0) =>
-  acts.filter(({ picture }, i) => i < 1 || (i < 100 && (bytes += picture?.length ?? 0) < 1e6))
+const message = (bytes = 0) => acts
+  .filter(({ picture }, i) => i < 1 || (i < 100 && (bytes += picture?.length ?? 0) < 1e6))
+  .map((one) => ({ ...one, ago: Math.ceil(performance.now() - one.at) }))  // of two labels the later one counts
 const showBusy = () => document.querySelector('.st-key-verdict')?.setAttribute('aria-busy', String(isBusy()))
 const send = () => {
   showBusy()
   if (acts.length > 0 && pad) pad.setTriggerValue('acts', sent = message())
 }
 const act = (what) => {
-  acts.push({ number: ++lastNumber, ...what })
+  acts.push({ number: ++lastNumber, at: performance.now(), ...what })
   send()
 }
 // Only the newest picture of a drawing is sent.
 const forgetPicture = () => { acts = acts.filter((one) => one.drawing !== drawing) }
 const tell = (picture) => {
   forgetPicture()
+  shown = drawing
   act({ drawing, revision: ++revision, picture })
 }
 
@@ -73,8 +76,8 @@ const clear = () => {
 }
 const label = ({ textContent }) => {
   const digit = parseInt(textContent)
-  if (isNaN(digit)) return
-  act({ label: digit, ...(strokes.length > 0 && { drawing }) })
+  if (isNaN(digit) || !shown) return
+  act({ label: digit, drawing: shown })
   begin()  // what follows is another drawing
   show()
 }
@@ -115,22 +118,21 @@ document.addEventListener('connected', () => {
 export default async function (given) {
   component = (await import(new URL(given.data.module, document.baseURI))).default
   const isNew = pad?.parentElement !== given.parentElement
-  const isAnother = session !== given.data.session  // the server was restarted
   pad = given
-  session = pad.data.session
-  const { ink, ended } = pad.data
+  const { ink, closed } = pad.data
+  if (pad.data.done < done) sent = []  // the server was restarted
   done = pad.data.done
-  // A restarted server needs the picture that is shown, and those of labels on their way.
-  const labelled = acts.filter(({ number, label }) => number > done && label !== undefined).map(({ drawing }) => drawing)
-  acts = acts.filter((one) => one.number > done || [drawing, ...labelled].includes(one.drawing))
+  acts = acts.filter((one) => one.number > done || one.drawing === drawing)  // a restarted server needs that picture
+  if (!isBusy()) shown = pad.data.shown
   showBusy()
   for (const part of document.querySelectorAll('.st-key-answer, .st-key-notice')) part.setAttribute('aria-live', 'polite')
-  const isOver = ended === drawing && !isBusy() && !isDrawing  // a canvas that loads drops what is being drawn
+  // Labelled elsewhere, or a file came. Not during a stroke: a canvas that loads drops it.
+  const isOver = strokes.length > 0 && (shown !== drawing || closed) && !isBusy() && !isDrawing
   if (isOver) begin()
   const isRepainted = start && start.background !== pad.data.canvas.backgroundColor && !isDrawing
   if (isRepainted && strokes.length > 0) showAndTell(strokes.map((stroke) => ({ ...stroke, stroke: ink })))
   else if (isNew || isOver || isRepainted) show()
-  if (isBusy() && (isNew || isAnother || sent.every(({ number }) => number <= done))) send()
+  if (isBusy() && (isNew || sent.every(({ number }) => number <= done))) send()
   return () => {
     if (pad !== given) return  // a later run has taken over
     removeCanvas()

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from types import UnionType
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 from uuid import UUID, uuid5
 
 
@@ -34,9 +34,12 @@ class Record:
     # Mean ink of the network's input, 0 to 1; None in records of before there was this column.
     ink_share: float | None = None
 
-    def labelled(self, digit: int) -> "Record":
-        """The row with what a person says the drawing is, a revision later."""
-        return replace(self, true_label=digit, labelled_at=datetime.now(UTC), revision=self.revision + 1)
+    def labelled(self, digit: int, at: datetime | None = None) -> "Record":
+        """The row with the label that a person gave at a time, by default now; a newer label stays."""
+        at = at or datetime.now(UTC)
+        if self.labelled_at and self.labelled_at > at:
+            return self
+        return replace(self, true_label=digit, labelled_at=at, revision=self.revision + 1)
 
     def under_own_id(self) -> "Record":
         """The same for a visitor who took another's drawing's id: with an id that is theirs."""
@@ -61,24 +64,27 @@ class Record:
                     content[name] = datetime.fromisoformat(content[name])
             known = {name: value for name, value in content.items() if name in cls.__dataclass_fields__}
             record = cls(**known | {"id": UUID(content["id"]), "drawing": drawing})
-            record._refuse_other_types()
+            check_types(record)
             f"{record.model_version}{record.visitor}".encode()  # PostgreSQL takes no lone surrogate
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise UnreadableError(f"{type(error).__name__}: {error}") from None
         return record
 
-    def _refuse_other_types(self) -> None:
-        for name, kind in get_type_hints(Record).items():
-            if not _is_of(kind, value := getattr(self, name)):
-                raise TypeError(f"{name} is a {type(value).__name__}")
+
+def check_types(instance: Any) -> None:
+    """Raise TypeError if a field of a dataclass holds a value of another type."""
+    for name, kind in get_type_hints(type(instance)).items():
+        if not _is_of(kind, value := getattr(instance, name)):
+            raise TypeError(f"{name} is a {type(value).__name__}")
 
 
 def _is_of(kind: Any, value: object) -> bool:
     """Whether a value is of the type of its field; a whole number is a float too, and True is no number."""
     if isinstance(kind, UnionType):
         return any(_is_of(one, value) for one in get_args(kind))
-    if kind == list[float]:
-        return isinstance(value, list) and all(_is_of(float, item) for item in value)
+    if get_origin(kind) is list:
+        [inner] = get_args(kind)
+        return isinstance(value, list) and all(_is_of(inner, item) for item in value)
     return type(value) is kind or (kind is float and type(value) is int)
 
 

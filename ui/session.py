@@ -6,25 +6,29 @@ Order matters: a thing is written to the outbox before it is shown.
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from ui.acts import Act, Labelled, Shown, read
+from ui.acts import Act, File, Labelled, Shown, read
 from ui.drawing import Drawing
-from ui.model_client import Explanation, ModelClient, ModelError, PictureRefused
+from ui.model_client import Answer, Explanation, ModelClient, ModelError, PictureRefused
 from ui.outbox import NotKept, Outbox
 from ui.pictures import MOST_BYTES
-from ui.record import own_id
+from ui.record import Record, own_id
 from ui.visitor import new_visitor, visitor_hash
 
 NOT_A_DIGIT = "This does not look like a digit. Draw one digit, large, in the middle."
 NOT_KEPT = "Drawing not saved, so no answer is shown. Retried every 3 seconds."
 LABEL_NOT_KEPT = "Label not saved. Choose the digit again in a moment."
 LABEL_WAITS = "Label not saved. Retried every 3 seconds."
+LABEL_OF_ANOTHER = "Label saved for the drawing before."
 LABEL_TOO_LATE = "That label was for the drawing before. Choose it in History."
-# What one address may have stored: 30 people who draw a stroke every three seconds never meet it. A large picture
-# counts as several, so that an address fills at most 9 GB of disk in a day.
+FILE_WAITS = "Another file waits to be read. Choose this one again after that."
+# Pictures of one address that are read and stored: 30 people who draw a stroke every three seconds never meet it. A
+# large picture counts as several, so that an address fills at most 9 GB of disk in a day.
 ANSWERS_A_MINUTE = 600
 ANSWERS_AT_ONCE = 3_000
 BYTES_OF_ONE_ANSWER = 10_000
@@ -42,18 +46,6 @@ RETRY_PAUSE_S = 1.0
 log = logging.getLogger(__name__)
 
 
-class TooMany(Exception):  # noqa: N818  as ui.outbox.NotKept
-    """The visitor's address has had as many answers stored as it may."""
-
-
-@dataclass(frozen=True)
-class File:
-    """A picture that came as a file, which is a whole drawing by itself."""
-
-    picture: bytes
-    drawing: Drawing
-
-
 @dataclass
 class Session:
     """One visitor's page."""
@@ -61,15 +53,15 @@ class Session:
     model: ModelClient
     outbox: Outbox
     visitor: str = field(default_factory=new_visitor)
-    may_keep: Callable[[int], bool] = lambda answers: (
-        True
-    )  # whether the visitor's address may have so many more stored
+    # Whether the visitor's address may have so many more pictures read and stored.
+    may_keep: Callable[[int], bool] = lambda answers: True
+    # The row of a drawing in the database; None also while that is away.
+    find_row: Callable[[UUID], Record | None] = lambda drawing_id: None
     drawing: Drawing = field(default_factory=Drawing)
     notice: str = ""
     done: int = 0  # the number of the last act that was carried out
-    token: str = field(default_factory=new_visitor)  # tells a browser that the server was restarted
-    _on_canvas: UUID | None = None  # the browser's id of the drawing that the canvas showed last
-    _waiting: list[Act | File] = field(default_factory=list)
+    _shown: UUID | None = None  # the id of `drawing` in the browser
+    _waiting: list[Act] = field(default_factory=list)
     _tried_at: float = 0.0
     _explained: tuple[bytes, Explanation | ModelError] | None = None
 
@@ -77,28 +69,32 @@ class Session:
         """Carry out what a browser sent; whether any of it was new.
 
         A message holds every unconfirmed act and the newest picture of the current drawing. A restarted server
-        continues from that picture. An act that cannot be carried out now waits, and so do those after it.
+        continues from that picture. An act that cannot be carried out now waits, and so do those after it. A file that
+        waits keeps its place among them.
         """
         try:
             acts = [act for act in read(sent) if act.number > self.done]
         except ValueError as error:
             log.warning("what a browser sent was dropped: %s", error)
             return False
-        files = [waiting for waiting in self._waiting if isinstance(waiting, File)]
-        if not acts or [*files, *acts] == self._waiting:
+        waiting = sorted([*acts, *self._files()], key=lambda act: act.number)
+        if not acts or waiting == self._waiting:
             return False
-        self._waiting = [*files, *acts]
+        self._waiting = waiting
         self._go_on()
         return True
 
     @property
-    def ended(self) -> str:
-        """The browser's id of a drawing that accepts no more strokes, labelled or replaced by a file; else ""."""
-        return self._on_canvas.hex if self._on_canvas and not self.drawing.takes_strokes else ""
+    def shown(self) -> str:
+        """The browser's id of the drawing that the answer is of, "" before there is one."""
+        return self._shown.hex if self._shown else ""
 
     def look_at_upload(self, picture: bytes) -> None:
-        """Answer a picture that came as a file: a drawing of its own."""
-        self._waiting.append(File(picture, Drawing(from_file=True)))
+        """Answer a picture that came as a file, after the acts before it. Only one file waits at a time."""
+        if self._files():
+            return self.refuse_upload(FILE_WAITS)
+        last = self._waiting[-1].number if self._waiting else self.done
+        self._waiting.append(File(last, uuid4(), 1, picture))
         self._go_on()
 
     @property
@@ -136,27 +132,24 @@ class Session:
         """Say why a file was not read."""
         self.notice = reason
 
-    def label(self, digit: int) -> bool:
-        """Keep what the person says the drawing is; False if it has to be tried again. A labelled drawing is closed."""
+    def label(self, digit: int, at: datetime | None = None) -> bool:
+        """Label the drawing, which closes it; the newest label counts. False if it has to be tried again."""
         if self.drawing.answer is None:
             return True
         self.catch_up()
-        labelled = self.drawing.labelled(digit)
         try:
-            kept = self.outbox.put(labelled.record(self.owner))
+            kept = self.outbox.put(self.drawing.record(self.owner).labelled(digit, at))
         except NotKept:
             self.notice = LABEL_WAITS
             return False
-        self.drawing, self.notice = replace(labelled, id=kept.id), ""
+        self.drawing, self.notice = self.drawing.update(kept), ""
         return True
 
     def catch_up(self) -> None:
         """Take over a label that the drawing was given in History, here or by an operator: it is closed."""
         row = self.outbox.relabelled(self.drawing.id)
         if row is not None and row.revision > self.drawing.revision:
-            self.drawing = replace(
-                self.drawing, true_label=row.true_label, labelled_at=row.labelled_at, revision=row.revision
-            )
+            self.drawing = self.drawing.update(row)
 
     def explain(self) -> Explanation | None:
         """Why the drawing was read as it was; None without an answer. Raises ModelError. Asked once a picture."""
@@ -183,54 +176,75 @@ class Session:
     def _go_on(self) -> None:
         """Carry out what waits, until something has to wait longer."""
         while self._waiting and self._carry_out(self._waiting[0]):
-            act = self._waiting.pop(0)
-            self.done = self.done if isinstance(act, File) else act.number
+            self.done = self._waiting.pop(0).number
         self._tried_at = time.monotonic()
 
-    def _carry_out(self, act: Act | File) -> bool:
+    def _files(self) -> list[File]:
+        return [act for act in self._waiting if isinstance(act, File)]
+
+    def _carry_out(self, act: Act) -> bool:
         if isinstance(act, Labelled):
-            if act.drawing is None or (act.drawing == self._on_canvas and not self.drawing.from_file):
-                return self.label(act.digit)
-            self.notice = LABEL_TOO_LATE  # an upload came between
-            return True
-        if isinstance(act, File):
-            return self._read(act.picture, act.drawing)
-        drawing, self._on_canvas = self._drawing(act), act.drawing
+            return self.label(act.digit, act.at) if act.drawing == self._shown else self._label_another(act)
+        drawing, self._shown = self._drawing(act), act.drawing
         if act.picture is not None:
             return self._read(act.picture, drawing)
         self.drawing, self.notice = drawing.emptied(), ""
         return True
 
+    def _label_another(self, act: Labelled) -> bool:
+        """Label a drawing that is not shown: a file came between, or the page was restarted. False as for `label`."""
+        drawing_id = own_id(act.drawing, self.owner)
+        try:
+            row = self.outbox.label(
+                drawing_id, act.digit, lambda: self.find_row(drawing_id), self.owner, act.at
+            )
+        except NotKept:
+            self.notice = LABEL_WAITS
+            return False
+        self.notice = LABEL_OF_ANOTHER if row else LABEL_TOO_LATE
+        return True
+
     def _drawing(self, act: Shown) -> Drawing:
-        """The drawing that a picture on the canvas is of. A closed one takes no strokes: they begin another."""
+        """The drawing that a picture is of. A closed one takes no other picture: that begins another drawing."""
         self.catch_up()
-        if act.drawing == self._on_canvas and self.drawing.takes_strokes:
+        if act.drawing == self._shown and self.drawing.answer:
             drawing = self.drawing
         else:
             # The row's id is derived from the browser's id and the owner: nobody writes another visitor's row.
-            drawing_id = own_id(act.drawing, self.owner)
-            while drawing_id == self.drawing.id or self.outbox.relabelled(drawing_id):
-                drawing_id = own_id(drawing_id, self.owner)
-            drawing = Drawing(drawing_id)
-        # After a restart, continue from the browser's revision.
-        return replace(drawing, revision=max(drawing.revision, act.revision - 1))
+            drawing = self._stored(own_id(act.drawing, self.owner))
+        while drawing.closed and drawing.picture != act.picture:
+            drawing = self._stored(own_id(drawing.id, self.owner))
+        # The picture that a browser sends again after a restart is no new revision.
+        revision = drawing.revision - (drawing.picture == act.picture)
+        return replace(drawing, revision=max(revision, act.revision - 1))
+
+    def _stored(self, drawing_id: UUID) -> Drawing:
+        """A drawing as its row has it, which was drawn before a restart; a new one without a row."""
+        row = None
+        with suppress(NotKept):  # then the picture is not kept either, and tried again
+            if drawing_id in self.drawn():
+                row = next(iter(self.outbox.waiting([drawing_id])), None) or self.find_row(drawing_id)
+        if row is None:
+            return Drawing(drawing_id)
+        return Drawing(created_at=row.created_at, picture=row.drawing).update(row)
 
     def _read(self, picture: bytes, drawing: Drawing) -> bool:
         """Answer a picture; False when that has to be tried again."""
         try:
-            if len(picture) > MOST_BYTES:
-                raise PictureRefused(TOO_LARGE)
-            answer = self.model.predict(picture, drawing.id)
-            answered = self._put(drawing.answered(picture, answer), picture)
-        except (ModelError, NotKept, TooMany) as error:
+            answer = self._ask(picture, drawing.id)
+            answered = drawing.answered(picture, answer)
+            kept = self.outbox.put(answered.record(self.owner))
+        except (ModelError, NotKept) as error:
             self.drawing = drawing.emptied()
             self.notice = NOT_KEPT if isinstance(error, NotKept) else str(error)
             return isinstance(error, PictureRefused)
-        self.drawing, self.notice = answered, "" if answer.is_digit else NOT_A_DIGIT
+        self.drawing, self.notice = answered.update(kept), "" if answer.is_digit else NOT_A_DIGIT
         return True
 
-    def _put(self, answered: Drawing, picture: bytes) -> Drawing:
-        """Write a drawing to the outbox; the drawing as it is there. Raises NotKept and TooMany."""
+    def _ask(self, picture: bytes, drawing_id: UUID) -> Answer:
+        """The model's answer to a picture, within the limits of size and number. Raises ModelError."""
+        if len(picture) > MOST_BYTES:
+            raise PictureRefused(TOO_LARGE)
         if not self.may_keep(1 + len(picture) // BYTES_OF_ONE_ANSWER):
-            raise TooMany(TOO_MANY)
-        return replace(answered, id=self.outbox.put(answered.record(self.owner)).id)
+            raise ModelError(TOO_MANY)
+        return self.model.predict(picture, drawing_id)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import threading
 import time
 import uuid
@@ -98,15 +99,19 @@ class Canvas:
     def __init__(self, session=None):
         self.session = session
         self.acts = []
+        self.shown = ""
         self._number = 0
         self._begin()
 
     def show(self, picture):
         """After a stroke or an undo the canvas shows this; None: it is blank."""
         self._revision += 1
+        self._is_blank = picture is None
         self._forget_picture()
+        self.shown = self.drawing
         data = PNG + base64.b64encode(picture).decode() if picture is not None else None
         self._act(drawing=self.drawing, revision=self._revision, picture=data)
+        self.send()
 
     def clear(self):
         self._forget_picture()
@@ -114,31 +119,39 @@ class Canvas:
         self.show(None)
 
     def label(self, digit):
-        self._act(label=digit, **({"drawing": self.drawing} if self._revision else {}))
-        self._begin()
+        if self.shown:
+            self._act(label=digit, drawing=self.shown)
+            self._begin()
+            self.send()
+
+    @property
+    def message(self):
+        """What is sent: each act and for how many milliseconds it has waited."""
+        now = time.monotonic()
+        return [{**act, "ago": math.ceil(1000 * (now - act["at"]))} for act in self.acts]
 
     def send(self):
         """Send what the session has not confirmed, and hear what it has."""
-        self.session.take(self.acts)
-        self.hear(self.session.done, self.session.ended)
+        if self.session:
+            self.session.take(self.message)
+            self.hear(self.session.done, self.session.shown, self.session.drawing.closed)
 
-    def hear(self, done, ended):
-        """Hear up to which act the server has carried them out, and which drawing is over."""
-        labelled = {act.get("drawing") for act in self.acts if act["number"] > done and "label" in act}
-        needed = {self.drawing, *labelled} - {None}
-        self.acts = [act for act in self.acts if act["number"] > done or act.get("drawing") in needed]
-        if ended == self.drawing and all(act["number"] <= done for act in self.acts):
-            self._begin()
+    def hear(self, done, shown, closed):
+        """Hear up to which act the server has carried them out, and which drawing the answer is of."""
+        self.acts = [act for act in self.acts if act["number"] > done or act["drawing"] == self.drawing]
+        if all(act["number"] <= done for act in self.acts):
+            self.shown = shown
+            if not self._is_blank and (shown != self.drawing or closed):
+                self._begin()
 
     def _begin(self):
         self.drawing = uuid.uuid4().hex
         self._revision = 0
+        self._is_blank = True
 
     def _forget_picture(self):
-        self.acts = [act for act in self.acts if act.get("drawing") != self.drawing]
+        self.acts = [act for act in self.acts if act["drawing"] != self.drawing]
 
     def _act(self, **what):
         self._number += 1
-        self.acts.append({"number": self._number, **what})
-        if self.session:
-            self.send()
+        self.acts.append({"number": self._number, "at": time.monotonic(), **what})

@@ -1,6 +1,7 @@
 """What a browser sends is read as acts, or refused."""
 
 import base64
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -9,15 +10,21 @@ from ui.acts import MOST_AT_ONCE, PNG, Labelled, Shown, read
 
 ID = "0123456789abcdef0123456789abcdef"
 PICTURE = {"number": 1, "drawing": ID, "revision": 2, "picture": PNG + base64.b64encode(b"png").decode()}
+LABEL = {"number": 2, "label": 7, "drawing": ID, "ago": 3000}
 
 
 def test_pictures_and_labels_are_read_in_their_order():
-    sent = [PICTURE, {"number": 2, "label": 7, "drawing": ID}, {**PICTURE, "number": 3, "picture": None}]
+    sent = [PICTURE, LABEL, {**PICTURE, "number": 3, "picture": None}]
     assert read(sent) == [
         Shown(1, UUID(ID), 2, b"png"),
         Labelled(2, 7, UUID(ID)),
         Shown(3, UUID(ID), 2, None),
     ]
+
+
+def test_a_label_has_the_time_of_its_click():
+    [labelled] = read([LABEL])
+    assert timedelta(seconds=3) <= datetime.now(UTC) - labelled.at < timedelta(seconds=60)
 
 
 def test_of_many_the_first_are_read():
@@ -33,10 +40,14 @@ def test_of_many_the_first_are_read():
         [{}],
         {"number": 1},
         [{"number": 1}],
-        [{"number": 1, "label": 10}],
-        [{"number": 1, "label": "7"}],
-        [{"number": 0, "label": 7}],
-        [{"number": True, "label": 7}],
+        [{**LABEL, "label": 10}],
+        [{**LABEL, "label": "7"}],
+        [{**LABEL, "number": 0}],
+        [{**LABEL, "number": True}],
+        [{**LABEL, "drawing": "x"}],
+        [{**LABEL, "ago": -1}],
+        [{**LABEL, "ago": 10**18}],
+        [{"number": 1, "label": 7, "ago": 0}],
         [{**PICTURE, "drawing": "x"}],
         [{**PICTURE, "drawing": None}],
         [{**PICTURE, "revision": 2**40}],

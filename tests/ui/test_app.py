@@ -67,12 +67,12 @@ class Page:
         """What a person does on the canvas before the page runs for it."""
         for act in acts:
             act(self.canvas)
-        self.canvas.sent = self.canvas.acts
+        self.canvas.sent = self.canvas.message
         self.run()
 
     def run(self):
         self.app.run()
-        self.canvas.hear(self.canvas.told["done"], self.canvas.told["ended"])
+        self.canvas.hear(*(self.canvas.told[name] for name in ("done", "shown", "closed")))
 
     def press(self, key):
         self.app.button(key=key).click()

@@ -6,7 +6,7 @@ import pytest
 
 from tests.ui.conftest import ANSWER
 from ui import model_client
-from ui.model_client import AWAY, ModelClient, ModelError
+from ui.model_client import AWAY, ModelClient, ModelError, PictureRefused
 
 ID = uuid.UUID(int=7)
 
@@ -37,11 +37,15 @@ def test_fields_that_a_later_model_adds_do_no_harm(client, fake_model):
 
 
 def test_an_explanation_is_asked_for_at_its_own_path(client, fake_model):
-    fake_model.content = ANSWER | {"heatmap": [[0.5]], "runner_up": 1, "contrast": [[-0.5]]}
+    fake_model.content = ANSWER | {
+        "heatmap": [[0.5] * 28] * 28,
+        "runner_up": 1,
+        "contrast": [[-0.5] * 28] * 28,
+    }
     explanation = client.explain(b"png", ID)
     assert fake_model.requests[0][0] == "/explanations/mnist"
     assert explanation.runner_up == 1
-    assert explanation.contrast == [[-0.5]]
+    assert explanation.contrast == [[-0.5] * 28] * 28
 
 
 @pytest.mark.parametrize(
@@ -49,8 +53,6 @@ def test_an_explanation_is_asked_for_at_its_own_path(client, fake_model):
     [
         (503, {"code": 503, "type": "ModelUnavailable", "message": "..."}),
         (500, b"<html>oops</html>"),
-        (200, b"not JSON"),
-        (200, []),
         (404, b""),
     ],
 )
@@ -106,3 +108,40 @@ def test_an_answer_without_a_field_names_the_field(client, fake_model):
     fake_model.content = {name: value for name, value in ANSWER.items() if name != "digit_score"}
     with pytest.raises(ModelError, match="digit_score"):
         client.predict(b"png", ID)
+
+
+MALFORMED = [
+    b"not JSON",
+    b"[" * 100_000,
+    [],
+    {},
+    ANSWER | {"digit": "7"},
+    ANSWER | {"digit": 10},
+    ANSWER | {"confidence": "0.9"},
+    ANSWER | {"confidence": float("nan")},
+    ANSWER | {"digit_score": 1.5},
+    ANSWER | {"probabilities": None},
+    ANSWER | {"probabilities": [0.1]},
+    ANSWER | {"model_version": ""},
+    ANSWER | {"input": 17},
+    ANSWER | {"input": ""},
+    ANSWER | {"input": "?"},
+]
+
+
+@pytest.mark.parametrize("content", MALFORMED)
+def test_a_malformed_answer_is_a_sentence_and_logged(client, fake_model, content, caplog):
+    fake_model.content = content
+    with pytest.raises(PictureRefused, match="page and model versions do not match"):
+        client.predict(b"png", ID)
+    assert "the model's answer cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"heatmap": [[0.5]]}, {"contrast": [[0.5] * 27] * 28}, {"heatmap": [["x"] * 28] * 28}]
+)
+def test_so_is_a_malformed_explanation(client, fake_model, wrong):
+    pictures = {"heatmap": [[0.5] * 28] * 28, "contrast": [[0.5] * 28] * 28}
+    fake_model.content = {"digit": 7, "runner_up": 1, **pictures, **wrong}
+    with pytest.raises(PictureRefused, match="page and model versions do not match"):
+        client.explain(b"png", ID)

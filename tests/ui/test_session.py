@@ -8,7 +8,17 @@ import pytest
 from tests.ui.conftest import ANSWER, Canvas
 from ui.model_client import AWAY, ModelError
 from ui.outbox import NotKept
-from ui.session import LABEL_TOO_LATE, LABEL_WAITS, NOT_A_DIGIT, NOT_KEPT, TOO_LARGE, TOO_MANY, Session
+from ui.session import (
+    FILE_WAITS,
+    LABEL_OF_ANOTHER,
+    LABEL_TOO_LATE,
+    LABEL_WAITS,
+    NOT_A_DIGIT,
+    NOT_KEPT,
+    TOO_LARGE,
+    TOO_MANY,
+    Session,
+)
 
 ONE, TWO = b"one stroke", b"two strokes"
 
@@ -52,7 +62,7 @@ def test_an_untouched_canvas_is_no_drawing(session, fake_model):
     assert not session.take([])
     assert fake_model.requests == []
     assert session.drawing.answer is None
-    assert session.ended == ""
+    assert session.shown == ""
 
 
 @pytest.mark.parametrize("sent", [None, 17, [{"number": 1, "label": 12}], [{"number": 1, "picture": "x"}]])
@@ -158,21 +168,24 @@ def test_a_label_can_be_corrected_at_once(session, canvas):
 def test_a_label_of_the_page_s_history_ends_the_drawing_on_the_canvas(session, canvas):
     canvas.show(ONE)
     drawn = canvas.drawing
-    assert session.ended == ""
+    canvas.send()
+    assert canvas.drawing == drawn
     session.label(1)
-    assert session.ended == drawn
     canvas.send()
     assert canvas.drawing != drawn
     canvas.show(TWO)
-    assert session.ended == ""
+    begun = canvas.drawing
+    canvas.send()
+    assert canvas.drawing == begun
     assert [(row.drawing, row.true_label) for row in _kept(session)] == [(ONE, 1), (TWO, None)]
 
 
 def test_a_stroke_that_the_browser_added_to_a_closed_drawing_is_another_drawing_s(session, canvas):
     canvas.show(ONE)
     session.label(1)
+    drawn = canvas.drawing
     canvas.show(TWO)  # before the canvas was told
-    assert session.ended == ""  # it stays there
+    assert canvas.drawing == drawn  # it stays there
     assert [(row.drawing, row.true_label) for row in _kept(session)] == [(ONE, 1), (TWO, None)]
 
 
@@ -186,8 +199,8 @@ def test_an_upload_is_a_drawing_of_its_own(session, canvas):
     drawn = canvas.drawing
     session.look_at_upload(b"a file")
     assert [record.drawing for record in _kept(session)] == [ONE, b"a file"]
-    assert session.ended == drawn
     canvas.send()  # the canvas empties itself
+    assert canvas.drawing != drawn
     assert session.drawing.answer.digit == 7
     canvas.show(TWO)
     assert [record.drawing for record in _kept(session)] == [ONE, b"a file", TWO]
@@ -198,8 +211,9 @@ def test_a_stroke_that_the_browser_added_before_it_knew_of_an_upload_is_kept_wit
 ):
     canvas.show(ONE)
     session.look_at_upload(b"a file")
+    drawn = canvas.drawing
     canvas.show(TWO)
-    assert session.ended == ""
+    assert canvas.drawing == drawn
     assert [(record.drawing, record.revision) for record in _kept(session)] == [(TWO, 2), (b"a file", 1)]
 
 
@@ -220,17 +234,72 @@ def test_an_upload_that_could_not_be_read_is_read_later(session, canvas, fake_mo
     assert [record.drawing for record in _kept(session)] == [b"a file", ONE]
 
 
-def _restarted(session, canvas):
-    """The session that a restarted page makes, which the browser sends what it shows."""
-    canvas.session = Session(session.model, session.outbox, session.visitor)
+def test_a_file_waits_for_the_acts_before_it_and_no_other_file_with_it(session, canvas, fake_model):
+    fake_model.status = 503
+    canvas.show(ONE)
+    session.look_at_upload(b"a file")
+    session.look_at_upload(b"another file")
+    assert session.notice == FILE_WAITS
+    canvas.label(3)
+    canvas.clear()
+    canvas.show(TWO)
+    fake_model.status = 200
+    session.retry()
+    canvas.send()
+    assert [(row.drawing, row.true_label) for row in _kept(session)] == [
+        (ONE, 3),
+        (b"a file", None),
+        (TWO, None),
+    ]
+    assert canvas.acts == canvas.acts[-1:]
+    session.look_at_upload(b"another file")
+    assert session.notice == ""
+
+
+def _restarted(session, canvas, rows=None):
+    """The session that a restarted page makes, which the browser sends what it shows. `rows`: of the database."""
+    session.outbox._relabelled.clear()
+    find_row = (rows or {}).get
+    canvas.session = Session(session.model, session.outbox, session.visitor, find_row=find_row)
     canvas.send()
     return canvas.session
+
+
+class _Away:
+    """Within this the browser cannot reach the page, and what a person does waits there."""
+
+    def __init__(self, canvas):
+        self._canvas = canvas
+
+    def __enter__(self):
+        self._canvas.session = None
+
+    def __exit__(self, *_):
+        time.sleep(0.01)  # acts are told apart by milliseconds
+
+
+def _rows(session, delivered):
+    """The rows of the database: all, as the deliverer leaves it, or none, as with the deliverer stopped."""
+    rows = {row.id: row for row in _kept(session)} if delivered else {}
+    session.outbox.delivered(list(rows.values()))
+    return rows
+
+
+def _labels(session, rows):
+    """Each picture's newest label, in the outbox or the database."""
+    newest = {**rows, **{row.id: row for row in _kept(session) if not _is_older(row, rows)}}
+    return {row.drawing: row.true_label for row in newest.values()}
+
+
+def _is_older(row, rows):
+    return row.id in rows and row.revision <= rows[row.id].revision
 
 
 def test_a_restarted_page_goes_on_with_the_drawing_that_the_browser_shows(session, canvas):
     canvas.show(ONE)
     restarted = _restarted(session, canvas)
     assert restarted.drawing.answer.digit == 7
+    assert restarted.drawing.created_at == session.drawing.created_at
     canvas.show(TWO)
     [record] = _kept(session)
     assert (record.id, record.drawing, record.revision) == (session.drawing.id, TWO, 2)
@@ -252,12 +321,75 @@ def test_a_label_whose_confirmation_was_lost_is_not_taken_back_or_said_twice(ses
     canvas.show(ONE)
     canvas.session = None
     canvas.label(3)
-    session.take(canvas.acts)
+    session.take(canvas.message)
     session.outbox.label(session.drawing.id, 4, lambda: None)  # corrected meanwhile
-    session.outbox._relabelled.clear()  # which a restarted page does not know
     _restarted(session, canvas)
     [record] = _kept(session)
     assert (record.true_label, record.revision) == (4, 3)
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+@pytest.mark.parametrize(
+    "draw", [Canvas.show, lambda canvas, picture: canvas.session.look_at_upload(picture)]
+)
+def test_a_label_is_corrected_after_a_restart(session, canvas, draw, delivered):
+    draw(canvas, ONE)
+    canvas.send()
+    canvas.label(1)
+    rows = _rows(session, delivered)
+    with _Away(canvas):
+        canvas.label(4)
+        canvas.show(TWO)
+    _restarted(session, canvas, rows)
+    assert _labels(session, rows) == {ONE: 4, TWO: None}
+
+
+def test_a_label_for_a_drawing_that_only_an_unavailable_database_has_holds_up_no_stroke(session, canvas):
+    canvas.show(ONE)
+    canvas.label(1)
+    _rows(session, delivered=True)
+    with _Away(canvas):
+        canvas.label(4)
+    restarted = _restarted(session, canvas)
+    assert restarted.notice == LABEL_TOO_LATE
+    canvas.show(TWO)
+    assert restarted.drawing.answer.digit == 7
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+@pytest.mark.parametrize("picture", [ONE, TWO])
+def test_a_drawing_labelled_in_history_stays_closed_after_a_restart(session, canvas, picture, delivered):
+    canvas.show(ONE)
+    session.outbox.label(session.drawing.id, 4, lambda: None)
+    rows = _rows(session, delivered)
+    if picture == TWO:
+        with _Away(canvas):
+            canvas.show(TWO)
+    restarted = _restarted(session, canvas, rows)
+    assert restarted.drawing.true_label == (4 if picture == ONE else None)
+    canvas.show(b"three")
+    assert _labels(session, rows) == {ONE: 4, b"three": None}
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+@pytest.mark.parametrize("with_picture", [True, False])
+@pytest.mark.parametrize("newest", [1, 4])
+def test_of_a_label_of_history_and_one_that_a_restart_delays_the_newer_counts(
+    session, canvas, newest, with_picture, delivered
+):
+    canvas.show(ONE)
+    labels = [lambda: canvas.label(1), lambda: session.outbox.label(session.drawing.id, 4, lambda: None)]
+    for label in labels if newest == 4 else reversed(labels):
+        with _Away(canvas):
+            label()
+    if not with_picture:
+        canvas.acts = canvas.acts[-1:]  # as when the page confirmed something meanwhile
+    rows = _rows(session, delivered)
+    restarted = _restarted(session, canvas, rows)
+    assert _labels(session, rows) == {ONE: newest}
+    assert restarted.drawing.true_label == (newest if with_picture else None)
+    restarted.outbox.label(session.drawing.id, 7, lambda: rows.get(session.drawing.id))
+    assert _labels(session, rows) == {ONE: 7}
 
 
 def test_a_restarted_page_knows_the_revision_after_undo_and_more_strokes(session, canvas):
@@ -298,7 +430,7 @@ def test_who_knows_the_id_of_another_s_drawing_cannot_change_it(session, canvas,
 
 def test_a_restarted_page_does_not_undo_a_label(session, canvas):
     canvas.show(TWO)
-    sent = canvas.acts
+    sent = canvas.message
     canvas.label(1)
     restarted = Session(session.model, session.outbox, session.visitor)
     restarted.take(sent)  # of a browser that did not know of the label
@@ -417,6 +549,9 @@ class _FullDisk:
     def put(self, record):
         raise NotKept
 
+    def drawn_by(self, owner):
+        raise NotKept
+
     def relabelled(self, drawing_id):
         return None
 
@@ -446,10 +581,21 @@ def test_a_label_that_cannot_be_kept_is_not_shown(session, canvas, outbox):
 
 def test_a_label_for_the_drawing_before_an_upload_is_not_the_uploads(session, canvas):
     canvas.show(ONE)
-    session.look_at_upload(ONE)
+    session.look_at_upload(TWO)
     canvas.label(1)
     assert session.drawing.true_label is None
+    assert session.notice == LABEL_OF_ANOTHER
+    assert [(row.drawing, row.true_label) for row in _kept(session)] == [(ONE, 1), (TWO, None)]
+
+
+def test_a_label_for_a_drawing_that_was_never_read_is_refused(session, canvas, fake_model):
+    fake_model.status, fake_model.content = 400, {"message": "broken"}
+    canvas.show(ONE)
+    fake_model.status, fake_model.content = 200, ANSWER
+    session.look_at_upload(TWO)
+    canvas.label(1)
     assert session.notice == LABEL_TOO_LATE
+    assert [(row.drawing, row.true_label) for row in _kept(session)] == [(TWO, None)]
 
 
 def test_above_the_limit_of_an_address_nothing_is_stored_or_shown_and_the_drawing_waits(
@@ -460,6 +606,7 @@ def test_above_the_limit_of_an_address_nothing_is_stored_or_shown_and_the_drawin
     Canvas(session).show(ONE)
     assert "600 strokes a minute" in session.notice
     assert session.drawing.answer is None
+    assert fake_model.requests == []
     assert _kept(session) == []
     left[0] = 1
     fake_model.status = 503
@@ -475,6 +622,35 @@ def test_above_the_limit_of_an_address_nothing_is_stored_or_shown_and_the_drawin
     assert len(_kept(session)) == 2
 
 
+def test_a_message_of_many_pictures_asks_the_model_no_more_than_the_address_may(client, outbox, fake_model):
+    left = iter([True] * 3)
+    session = Session(client, outbox, may_keep=lambda answers: next(left, False))
+    canvas = Canvas()
+    for number in range(50):
+        canvas.show(ONE + bytes([number]))
+        canvas.label(1)
+    canvas.session = session
+    canvas.send()
+    session.retry()
+    assert session.notice == TOO_MANY
+    assert len(fake_model.requests) == 3
+
+
+@pytest.mark.parametrize(
+    "content", [b"not JSON", [], {}, ANSWER | {"input": 17}, ANSWER | {"confidence": "0.9"}]
+)
+def test_a_malformed_answer_holds_up_no_act(session, canvas, fake_model, content):
+    fake_model.content = content
+    canvas.show(ONE)
+    assert "page and model versions do not match" in session.notice
+    assert session.drawing.answer is None
+    assert not session.can_retry
+    canvas.clear()
+    fake_model.content = ANSWER
+    canvas.show(TWO)
+    assert (session.notice, session.drawing.answer.digit) == ("", 7)
+
+
 def test_a_canvas_larger_than_any_drawing_is_not_stored(session, canvas, fake_model):
     canvas.show(bytes(100_001))
     assert session.notice == TOO_LARGE
@@ -484,7 +660,7 @@ def test_a_canvas_larger_than_any_drawing_is_not_stored(session, canvas, fake_mo
     assert session.drawing.answer.digit == 7
 
 
-EXPLANATION = ANSWER | {"heatmap": [[0.5]], "runner_up": 1, "contrast": [[0.1]]}
+EXPLANATION = ANSWER | {"heatmap": [[0.5] * 28] * 28, "runner_up": 1, "contrast": [[0.1] * 28] * 28}
 
 
 def test_an_explanation_is_asked_for_once_a_picture(session, canvas, fake_model):
@@ -539,7 +715,9 @@ def test_a_label_given_elsewhere_is_known_when_a_person_comes_back(session, canv
     outbox.label(session.drawing.id, 1, lambda: None)
     session.catch_up()
     assert session.drawing.true_label == 1
-    assert session.ended == canvas.drawing
+    drawn = canvas.drawing
+    canvas.send()
+    assert canvas.drawing != drawn
 
 
 def test_a_label_here_comes_after_one_given_elsewhere(session, canvas, outbox):
