@@ -1,26 +1,22 @@
 // The drawings of a History page: a list to choose from by mouse, finger or arrow keys.
 
-const choose = (list, card) => {
-  for (const other of list.children) {
+const choose = (cards, card) => {
+  for (const other of cards) {
     other.setAttribute('aria-selected', String(other === card))
-    other.tabIndex = other === card ? 0 : -1
+    other.tabIndex = other === (card ?? cards[0]) ? 0 : -1
   }
 }
 
 // Cards lie in a grid as wide as there is room for: the next line begins at the first card that lies lower.
-const columns = (list) => {
-  const cards = [...list.children]
+const columns = (cards) => {
   const second = cards.findIndex((card) => card.offsetTop > cards[0].offsetTop)
   return second < 0 ? cards.length : second
 }
 
 const STEPS = {
-  ArrowLeft: () => -1,
-  ArrowRight: () => 1,
-  ArrowUp: (list) => -columns(list),
-  ArrowDown: columns,
-  Home: () => -Infinity,
-  End: () => Infinity,
+  ArrowLeft: () => -1, ArrowRight: () => 1,
+  ArrowUp: (cards) => -columns(cards), ArrowDown: columns,
+  Home: () => -Infinity, End: () => Infinity,
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -30,23 +26,22 @@ export default function ({ data, parentElement, setTriggerValue }) {
     list.innerHTML = data.cards
     list.drawn = data.cards
   }
-  const chosen = [...list.children].find((card) => card.dataset.id === data.chosen)
-  choose(list, chosen)
-  if (!chosen && list.firstElementChild) list.firstElementChild.tabIndex = 0
+  const cards = [...list.children]
+  const chosen = cards.find((card) => card.dataset.id === data.chosen)
+  choose(cards, chosen)
 
   list.onclick = (event) => {
     const card = event.target.closest('.card')
     if (!card) return
-    choose(list, card)
+    choose(cards, card)
     setTriggerValue('chosen', card.dataset.id)
   }
   list.onkeydown = (event) => {
     const step = STEPS[event.key]
-    const cards = [...list.children]
     const here = cards.indexOf(event.target.closest('.card'))
     if (!step || here < 0) return
     event.preventDefault()
-    const there = cards[Math.max(0, Math.min(cards.length - 1, here + step(list)))]
+    const there = cards[Math.max(0, Math.min(cards.length - 1, here + step(cards)))]
     cards[here].tabIndex = -1
     there.tabIndex = 0
     there.focus()

@@ -32,10 +32,7 @@ const findFault = async () => {
 
 const webSocketOpens = () => new Promise((answer) => {
   const socket = new WebSocket(new URL(STREAM, location).href.replace(/^http/, 'ws'), ['streamlit'])
-  const end = ({ type }) => {
-    socket.close()
-    answer(type === 'open')
-  }
+  const end = ({ type }) => { answer(type === 'open'); socket.close() }
   socket.onopen = socket.onerror = end
   setTimeout(end, OPENS_WITHIN_MS, {})
 })

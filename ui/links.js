@@ -8,7 +8,7 @@ const ARRIVES_WITHIN_MS = 500
 
 let wanted = null  // what the link that was clicked last says, if the page was not left yet
 
-const isIdle = () => document.querySelector('.stApp')?.getAttribute(RUN) === 'notRunning'
+const isIdle = () => document.querySelector(`.stApp[${RUN}="notRunning"]`) !== null
 const followAgain = () => { if (isIdle()) document.querySelector(`${LINK}[href="${CSS.escape(wanted)}"]`)?.click() }
 
 document.addEventListener('click', ({ target }) => { wanted = target.closest(LINK)?.getAttribute('href') ?? null }, true)

@@ -36,10 +36,8 @@ const act = (what) => {
   acts.push({ number: ++lastNumber, at: performance.now(), ...what })
   send()
 }
-// Only the newest picture of a drawing is sent.
-const forgetPicture = () => { acts = acts.filter((one) => one.drawing !== drawing) }
 const tell = (picture) => {
-  forgetPicture()
+  acts = acts.filter((one) => one.drawing !== drawing)  // only its newest picture is sent
   shown = drawing
   act({ drawing, revision: ++revision, picture })
 }
@@ -69,10 +67,9 @@ const showAndTell = (shown) => {
 
 const undo = () => { if (strokes.length > 0) showAndTell(strokes.slice(0, -1)) }
 const clear = () => {
-  forgetPicture()
+  tell(null)
   begin()
   show()
-  tell(null)
 }
 const label = ({ textContent }) => {
   const digit = parseInt(textContent)

@@ -31,10 +31,8 @@ const onPointerDown = (event) => {
   if (event.pointerType === 'mouse' || event.button !== 0 || !isOnCanvas(event)) return
   event.preventDefault()  // or a mouse event for the same stroke would follow
   const isFinger = event.pointerType === 'touch'
-  if (isFinger) {
-    if (event.isPrimary) fingers.clear()  // it is the only one
-    fingers.add(event.pointerId)
-  }
+  if (isFinger && event.isPrimary) fingers.clear()  // it is the only one
+  if (isFinger) fingers.add(event.pointerId)
   const isSecond = isFinger && fingers.size > 1
   if (isFinger && !isSecond && (stroke || event.timeStamp - penSeen < PALM_RESTS_MS)) return
   // The end of a pen's own stroke was nowhere to be seen.

@@ -105,18 +105,21 @@ class Canvas:
 
     def show(self, picture):
         """After a stroke or an undo the canvas shows this; None: it is blank."""
+        self._show(picture)
+        self.send()
+
+    def _show(self, picture):
         self._revision += 1
         self._is_blank = picture is None
-        self._forget_picture()
+        self.acts = [act for act in self.acts if act["drawing"] != self.drawing]
         self.shown = self.drawing
         data = PNG + base64.b64encode(picture).decode() if picture is not None else None
         self._act(drawing=self.drawing, revision=self._revision, picture=data)
-        self.send()
 
     def clear(self):
-        self._forget_picture()
+        self._show(None)
         self._begin()
-        self.show(None)
+        self.send()
 
     def label(self, digit):
         if self.shown:
@@ -148,9 +151,6 @@ class Canvas:
         self.drawing = uuid.uuid4().hex
         self._revision = 0
         self._is_blank = True
-
-    def _forget_picture(self):
-        self.acts = [act for act in self.acts if act["drawing"] != self.drawing]
 
     def _act(self, **what):
         self._number += 1
