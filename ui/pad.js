@@ -12,8 +12,7 @@ let isDrawing = false
 // These outlive the canvas, which is made anew when a person comes back from another page.
 let drawing, revision, strokes
 let shown = ''  // the drawing that the answer is of, once the acts are done
-let acts = [], sent = [], lastNumber = 0
-let done = 0  // the number of the last act that the server has confirmed
+let acts = [], sent = [], lastNumber = 0, done = 0  // done: the number of the last act that the server has confirmed
 
 const begin = () => {
   drawing = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
@@ -105,6 +104,9 @@ window.addEventListener('mouseup', (event) => {
   strokes = raw.objects
   tell(data)
 })
+
+// The server draws in the colours of the theme that its last run was told.
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => setTimeout(() => window.askForRun?.()))
 
 // A restarted server first runs the whole page, by another message: it drops those for a part that it does not know.
 document.addEventListener('connected', () => {

@@ -216,10 +216,37 @@ def test_the_page_shows_that_an_answer_is_on_its_way(system: RunningSystem, slow
     slow_line.holds()
     draw_with_mouse(page, DIGITS[7])
     expect(verdict).to_have_attribute("aria-busy", "true")
-    expect(verdict).to_have_css("opacity", "0.6")
+    parts = verdict.locator(".stHtml > *").all()
+    assert len(parts) >= 5
+    for part in parts:
+        expect(part).to_have_css("opacity", "0.6")
     slow_line.goes_on()
     expect_answer(page, 7)
-    expect(verdict).to_have_css("opacity", "1")
+    for part in verdict.locator(".stHtml > *").all():
+        expect(part).to_have_css("opacity", "1")
+
+
+def test_a_new_answer_is_not_dimmed_before_the_page_confirms_it(system: RunningSystem, slow_line: "SlowLine"):
+    page = slow_line.page
+    open_page(page, system.address)
+    verdict = page.locator(".st-key-verdict")
+    slow_line.holds()
+    draw_with_mouse(page, DIGITS[7])
+    digit = page.locator(".st-key-answer .stHtml > *")
+    expect(digit).to_have_css("opacity", "0.6")
+    page.evaluate(
+        """() => {
+            const answer = document.querySelector('.st-key-answer')
+            new MutationObserver(() => {
+                const [part] = answer.querySelectorAll('.stHtml > *')
+                window.opacity ??= getComputedStyle(part).opacity
+            }).observe(answer, { childList: true, subtree: true, characterData: true })
+        }"""
+    )
+    slow_line.goes_on()
+    expect_answer(page, 7)
+    expect(verdict).to_have_attribute("aria-busy", "false")
+    assert page.evaluate("window.opacity") == "1"
 
 
 def test_undo_clear_and_a_label_wait_for_no_server(system: RunningSystem, slow_line: "SlowLine"):

@@ -89,6 +89,28 @@ def test_after_history_and_a_restart_of_the_page_strokes_are_read(own_system: Ru
     expect_answer(desktop, 3)
 
 
+def test_a_label_is_corrected_as_the_page_comes_back(own_system: RunningSystem, desktop: Page):
+    open_page(desktop, own_system.address)
+    draw_with_mouse(desktop, DIGITS[7])
+    expect_answer(desktop, 7)
+    desktop.locator(".st-key-label-1 button").click()
+    expect(desktop.locator(".st-key-question")).to_contain_text("Noted: a 1")
+    eventually(lambda: own_system.newest()[:2] == (7, 1))
+    # Streamlit disables every button while it is not connected. The page that comes back shows no answer.
+    desktop.evaluate(
+        """() => document.addEventListener('connected', () => {
+            const click = () => {
+                const button = document.querySelector('.st-key-label-7 button:enabled')
+                if (button) button.click(); else requestAnimationFrame(click)
+            }
+            click()
+        })"""
+    )
+    for pid in victims.OF["page"](own_system.system):
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: own_system.newest()[:2] == (7, 7), timeout_s=RECOVERY_S)
+
+
 def test_a_connection_that_goes_and_comes_in_one_turn_of_the_browser_is_noticed(
     system: RunningSystem, desktop: Page
 ):

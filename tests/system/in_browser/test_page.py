@@ -218,11 +218,17 @@ def test_another_theme_keeps_the_strokes_and_the_drawing(system: RunningSystem, 
     page.wait_for_function(
         "getComputedStyle(document.querySelector('.st-key-canvas')).backgroundColor === 'rgb(22, 22, 22)'"
     )
+    eventually(lambda: _paper(system) < 64)  # without a stroke or a click
     draw_with_mouse(page, [second])
     expect_answer(page, 4)
     page.locator(".st-key-undo button").click()
     eventually(lambda: ink(page) == pytest.approx(one, rel=0.02))
     eventually(lambda: system.drawings() == before + 1)
+
+
+def _paper(system: RunningSystem) -> int:
+    """The grey level of a corner of the newest drawing."""
+    return int(Image.open(io.BytesIO(system.newest().drawing)).convert("L").getpixel((0, 0)))
 
 
 def test_a_screen_reader_is_told_of_answers_and_notices(system: RunningSystem, desktop: Page):
