@@ -92,7 +92,7 @@ def _writes(page: Connection) -> Times:
             kept,
         ),
         "its label": _each(
-            lambda record: _upsert(page, [replace(record, revision=2).labelled(7)]),
+            lambda record: _upsert(page, [replace(record, revision=2).add_label(7)]),
             kept,
         ),
         f"{BATCH} new drawings at once": _each(lambda records: _upsert(page, records), batches),

@@ -173,7 +173,7 @@ def _label(system: System, drawn: Sequence[Drawn], labels: Sequence[int]) -> Non
             revision=1,
         )
         outbox.put(record)
-        outbox.put(record.labelled(label))
+        outbox.put(record.add_label(label))
     outbox.close()
     deadline = time.monotonic() + DELIVERED_WITHIN_S
     while _delivered(system) < len(drawn):

@@ -1,4 +1,4 @@
-"""The drawing at hand: one id, a revision for each stroke and label, an answer, perhaps a label.
+"""The current drawing: one id, a revision for each stroke and label, an answer, perhaps a label.
 
 It becomes a row of the log by its first answer. Once it has a label it is closed: the next stroke starts another.
 """
@@ -13,7 +13,7 @@ from ui.record import Record
 
 @dataclass(frozen=True)
 class Drawing:
-    """`picture` is the PNG or WebP that was answered; None before the first stroke and after all are undone."""
+    """`picture` is the PNG or WebP that was answered last; `answer` is None when the canvas shows another one."""
 
     id: uuid.UUID = field(default_factory=uuid.uuid4)
     created_at: datetime | None = None
@@ -28,7 +28,7 @@ class Drawing:
         """A labelled drawing is not changed any more, but for its label."""
         return self.true_label is not None
 
-    def answered(self, picture: bytes, answer: Answer) -> "Drawing":
+    def add_answer(self, picture: bytes, answer: Answer) -> "Drawing":
         """The drawing after a stroke or an undo, with the answer to it."""
         return replace(
             self,
@@ -38,9 +38,9 @@ class Drawing:
             revision=self.revision + 1,
         )
 
-    def emptied(self) -> "Drawing":
-        """The drawing when its last stroke is undone: nothing to answer, the same id for the next stroke."""
-        return replace(self, picture=None, answer=None)
+    def remove_answer(self) -> "Drawing":
+        """The drawing without strokes, or with a picture that cannot be answered now: the next one has the same id."""
+        return replace(self, answer=None)
 
     def update(self, row: Record) -> "Drawing":
         """The drawing with the id, revision and label of its row."""

@@ -141,7 +141,7 @@ class Outbox:
             rows = [*before, *([row] if row else []), *_waiting(connection, [drawing_id])]
             if not rows:
                 return None
-            labelled = max(rows, key=lambda record: record.revision).labelled(digit, at)
+            labelled = max(rows, key=lambda record: record.revision).add_label(digit, at)
             self._put(connection, labelled)
         self._relabelled[drawing_id] = labelled
         if len(self._relabelled) > MOST_RELABELLED:

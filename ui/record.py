@@ -34,7 +34,7 @@ class Record:
     # Mean ink of the network's input, 0 to 1; None in records of before there was this column.
     ink_share: float | None = None
 
-    def labelled(self, digit: int, at: datetime | None = None) -> "Record":
+    def add_label(self, digit: int, at: datetime | None = None) -> "Record":
         """The row with the label that a person gave at a time, by default now; a newer label stays."""
         at = at or datetime.now(UTC)
         if self.labelled_at and self.labelled_at > at:

@@ -38,7 +38,7 @@ TOO_MANY = (
 )
 TOO_LARGE = f"This drawing has too many details to be saved: more than {MOST_BYTES // 1000} kB. Clear it."
 DATABASE_AWAY = "Database unavailable: your drawings are saved here and sent when it is back."
-# With the database at hand a record waits a tenth of a second.
+# With the database available a record waits a tenth of a second.
 LATE_AFTER_S = 3.0
 # A picture that could not be read is not tried again sooner.
 RETRY_PAUSE_S = 1.0
@@ -138,7 +138,7 @@ class Session:
             return True
         self.catch_up()
         try:
-            kept = self.outbox.put(self.drawing.record(self.owner).labelled(digit, at))
+            kept = self.outbox.put(self.drawing.record(self.owner).add_label(digit, at))
         except NotKept:
             self.notice = LABEL_WAITS
             return False
@@ -154,7 +154,7 @@ class Session:
     def explain(self) -> Explanation | None:
         """Why the drawing was read as it was; None without an answer. Raises ModelError. Asked once a picture."""
         picture = self.drawing.picture
-        if picture is None:
+        if picture is None or self.drawing.answer is None:
             return None
         if self._explained is None or self._explained[0] != picture:
             self._explained = (picture, self._ask_why(picture))
@@ -188,7 +188,7 @@ class Session:
         drawing, self._shown = self._drawing(act), act.drawing
         if act.picture is not None:
             return self._read(act.picture, drawing)
-        self.drawing, self.notice = drawing.emptied(), ""
+        self.drawing, self.notice = drawing.remove_answer(), ""
         return True
 
     def _label_another(self, act: Labelled) -> bool:
@@ -207,11 +207,9 @@ class Session:
     def _drawing(self, act: Shown) -> Drawing:
         """The drawing that a picture is of. A closed one takes no other picture: that begins another drawing."""
         self.catch_up()
-        if act.drawing == self._shown and self.drawing.answer:
-            drawing = self.drawing
-        else:
-            # The row's id is derived from the browser's id and the owner: nobody writes another visitor's row.
-            drawing = self._stored(own_id(act.drawing, self.owner))
+        # The row's id is derived from the browser's id and the owner: nobody writes another visitor's row.
+        drawing_id = own_id(act.drawing, self.owner)
+        drawing = self.drawing if act.drawing == self._shown else self._stored(drawing_id)
         while drawing.closed and drawing.picture != act.picture:
             drawing = self._stored(own_id(drawing.id, self.owner))
         # The picture that a browser sends again after a restart is no new revision.
@@ -232,10 +230,10 @@ class Session:
         """Answer a picture; False when that has to be tried again."""
         try:
             answer = self._ask(picture, drawing.id)
-            answered = drawing.answered(picture, answer)
+            answered = drawing.add_answer(picture, answer)
             kept = self.outbox.put(answered.record(self.owner))
         except (ModelError, NotKept) as error:
-            self.drawing = drawing.emptied()
+            self.drawing = drawing.remove_answer()
             self.notice = NOT_KEPT if isinstance(error, NotKept) else str(error)
             return isinstance(error, PictureRefused)
         self.drawing, self.notice = answered.update(kept), "" if answer.is_digit else NOT_A_DIGIT

@@ -158,7 +158,7 @@ def test_only_who_drew_a_drawing_changes_its_row(page, drew, writes, taken):
     assert _upsert(page, first) == (True, [])
     assert _upsert(page, changed) == (taken, [] if taken else [first.id])
     assert history.record(page, first.id) == (changed if taken else first)
-    by_operator = history.record(page, first.id).labelled(4)  # with the row's own visitor
+    by_operator = history.record(page, first.id).add_label(4)  # with the row's own visitor
     assert _upsert(page, by_operator) == (True, [])
 
 

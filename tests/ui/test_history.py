@@ -55,7 +55,7 @@ def test_a_page_has_fifty_drawings_and_knows_of_more():
 
 def test_what_still_waits_for_the_database_is_there_in_its_newest_revision():
     rows = _rows(3)
-    corrected = rows[1].labelled(4)
+    corrected = rows[1].add_label(4)
     fresh = replace(RECORD, id=uuid.uuid4(), created_at=NOON + timedelta(minutes=1))
     older = replace(rows[2], prediction=1, revision=0)
     merged = history.merged(rows, [corrected, fresh, older], None, _all)
@@ -71,6 +71,6 @@ def test_what_waits_and_does_not_fit_or_lies_elsewhere_is_not_there():
 
 
 def test_a_label_is_a_revision_later():
-    labelled = LABELLED.labelled(3)
+    labelled = LABELLED.add_label(3)
     assert (labelled.true_label, labelled.revision) == (3, LABELLED.revision + 1)
     assert labelled.labelled_at > LABELLED.labelled_at

@@ -392,6 +392,34 @@ def test_of_a_label_of_history_and_one_that_a_restart_delays_the_newer_counts(
     assert _labels(session, rows) == {ONE: 7}
 
 
+def test_a_labelled_drawing_that_a_restarted_page_cannot_read_at_first_stays_one(session, canvas, fake_model):
+    canvas.show(ONE)
+    session.outbox.label(session.drawing.id, 4, lambda: None)
+    fake_model.status = 503
+    restarted = _restarted(session, canvas)
+    fake_model.status = 200
+    restarted.retry()
+    assert restarted.drawing.true_label == 4
+    assert [(row.drawing, row.true_label) for row in _kept(session)] == [(ONE, 4)]
+
+
+def test_only_a_restarted_page_asks_the_database(session, canvas, fake_model):
+    session.find_row = None
+    canvas.show(ONE)
+    session.outbox.delivered(_kept(session))
+    canvas.show(None)
+    canvas.show(ONE)
+    fake_model.status = 503
+    canvas.show(TWO)
+    fake_model.status = 200
+    canvas.show(ONE)
+    session.label(1)
+    canvas.show(TWO)
+    canvas.clear()
+    canvas.show(ONE)
+    assert session.drawing.answer.digit == 7
+
+
 def test_a_restarted_page_knows_the_revision_after_undo_and_more_strokes(session, canvas):
     for picture in (ONE, TWO, b"three", TWO, b"another third"):
         canvas.show(picture)
