@@ -239,7 +239,7 @@ def test_a_new_answer_is_not_dimmed_before_the_page_confirms_it(system: RunningS
             const answer = document.querySelector('.st-key-answer')
             new MutationObserver(() => {
                 const [part] = answer.querySelectorAll('.stHtml > *')
-                window.opacity ??= getComputedStyle(part).opacity
+                if (part.textContent === '7') window.opacity ??= getComputedStyle(part).opacity
             }).observe(answer, { childList: true, subtree: true, characterData: true })
         }"""
     )
