@@ -29,13 +29,13 @@ class Drawing:
         return self.true_label is not None
 
     def add_answer(self, picture: bytes, answer: Answer) -> "Drawing":
-        """The drawing after a stroke or an undo, with the answer to it."""
+        """The drawing with the answer to a picture. One that a browser sends again is no new revision."""
         return replace(
             self,
             created_at=self.created_at or datetime.now(UTC),
             picture=picture,
             answer=answer,
-            revision=self.revision + 1,
+            revision=self.revision + (picture != self.picture),
         )
 
     def remove_answer(self) -> "Drawing":

@@ -212,9 +212,8 @@ class Session:
         drawing = self.drawing if act.drawing == self._shown else self._stored(drawing_id)
         while drawing.closed and drawing.picture != act.picture:
             drawing = self._stored(own_id(drawing.id, self.owner))
-        # The picture that a browser sends again after a restart is no new revision.
-        revision = drawing.revision - (drawing.picture == act.picture)
-        return replace(drawing, revision=max(revision, act.revision - 1))
+        # Without a row after a restart, continue from the browser's revision.
+        return replace(drawing, revision=max(drawing.revision, act.revision - 1))
 
     def _stored(self, drawing_id: UUID) -> Drawing:
         """A drawing as its row has it, which was drawn before a restart; a new one without a row."""

@@ -400,7 +400,8 @@ def test_a_labelled_drawing_that_a_restarted_page_cannot_read_at_first_stays_one
     fake_model.status = 200
     restarted.retry()
     assert restarted.drawing.true_label == 4
-    assert [(row.drawing, row.true_label) for row in _kept(session)] == [(ONE, 4)]
+    restarted.label(7)
+    assert [(row.drawing, row.true_label, row.revision) for row in _kept(session)] == [(ONE, 7, 3)]
 
 
 def test_only_a_restarted_page_asks_the_database(session, canvas, fake_model):
