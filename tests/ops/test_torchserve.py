@@ -5,6 +5,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import psutil
@@ -19,6 +20,19 @@ from tests.system.running import eventually
 
 pytestmark = pytest.mark.service
 
+SLOW_HANDLER = """
+import time
+
+
+class SlowHandler:
+    def initialize(self, context):
+        pass
+
+    def handle(self, rows, context):
+        time.sleep(0.5)
+        return [str(len(rows))] * len(rows)
+"""
+
 # Seconds that a request waits for its batch by the archive's configuration, and that a test waits for its answer.
 BATCH_DELAY_S, ANSWER_WITHIN_S = 30, 15
 
@@ -26,20 +40,25 @@ BATCH_DELAY_S, ANSWER_WITHIN_S = 30, 15
 @pytest.fixture
 def alone(system) -> Iterator[System]:
     """A system of which TorchServe alone is started, with two versions that begin with no worker."""
+    handler = (ROOT / "benchmarks" / "noop_handler.py").read_text(encoding="utf-8")
     for version in ("1.0", "1.1"):
-        model = {
-            "modelName": "mnist",
-            "modelVersion": version,
-            "handler": "noop_handler.py",
-            "configFile": "model-config.yaml",
-        }
-        with zipfile.ZipFile(system.model_store / archive_name(version), "w") as archive:
-            manifest = {"runtime": "python", "model": model, "archiverVersion": "0.12.0"}
-            archive.writestr("MAR-INF/MANIFEST.json", json.dumps(manifest))
-            archive.write(ROOT / "benchmarks" / "noop_handler.py", "noop_handler.py")
-            archive.writestr("model-config.yaml", f"batchSize: 8\nmaxBatchDelay: {BATCH_DELAY_S * 1000}\n")
+        _archive(system, version, handler)
     yield system
     shutil.rmtree(system.management_socket.parent)
+
+
+def _archive(system: System, version: str, handler: str) -> None:
+    model = {
+        "modelName": "mnist",
+        "modelVersion": version,
+        "handler": "handler.py",
+        "configFile": "model-config.yaml",
+    }
+    with zipfile.ZipFile(system.model_store / archive_name(version), "w") as archive:
+        manifest = {"runtime": "python", "model": model, "archiverVersion": "0.12.0"}
+        archive.writestr("MAR-INF/MANIFEST.json", json.dumps(manifest))
+        archive.writestr("handler.py", handler)
+        archive.writestr("model-config.yaml", f"batchSize: 8\nmaxBatchDelay: {BATCH_DELAY_S * 1000}\n")
 
 
 @contextmanager
@@ -82,3 +101,15 @@ def test_a_lone_request_waits_for_no_others_whatever_its_archive_asks_for(alone)
         assert answer.status_code == 200
         [description] = management.ask("GET", "/models/mnist")
         assert (description["batchSize"], description["maxBatchDelay"]) == (8, 0)
+
+
+def test_requests_that_wait_share_a_batch(alone):
+    _archive(alone, "1.0", SLOW_HANDLER)
+    with _started(alone) as management, ThreadPoolExecutor(9) as clients:
+        management.register("1.0")
+        management.scale("1.0", 1)
+        eventually(lambda: management.registered()["1.0"].is_up)
+        address = f"{alone.inference_url}/predictions/mnist"
+        answers = clients.map(lambda _: requests.post(address, b"", timeout=ANSWER_WITHIN_S).text, range(9))
+        # The first batch takes what is there; the second one the rest. As it comes, TorchServe takes two at most.
+        assert 2 < max(int(answer) for answer in answers) <= 8
