@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 import pytest
@@ -113,3 +114,14 @@ def test_requests_that_wait_share_a_batch(alone):
         answers = clients.map(lambda _: requests.post(address, b"", timeout=ANSWER_WITHIN_S).text, range(9))
         # The first batch takes what is there; the second one the rest. As it comes, TorchServe takes two at most.
         assert 2 < max(int(answer) for answer in answers) <= 8
+
+
+def test_a_worker_gets_its_batch_from_a_thread_that_is_there(alone):
+    with _started(alone) as management:
+        management.register("1.0")
+        management.scale("1.0", 1)
+        eventually(lambda: management.registered()["1.0"].is_up)
+        [jvm] = [process for process in psutil.Process().children(recursive=True) if process.name() == "java"]
+        names = [task.read_text() for task in Path(f"/proc/{jvm.pid}/task").glob("*/comm")]
+        # The pool's threads; without it, Java starts a thread for each batch on two cores.
+        assert any(name.startswith("ForkJoinPool") for name in names)
