@@ -1,6 +1,7 @@
 """Predictions: TorchServe through the gateway and directly, next to a no-op in it, to its peers and to another commit.
 
-    make bench BENCH=predict BASE=d0ab407     # BASE is the commit to compare with, and may be left out
+    make bench BENCH=predict BASE=d0ab407           # BASE is the commit to compare with, and may be left out
+    make bench BENCH=predict BASE=d0ab407 QUICK=1   # the bars alone: of the peers FastAPI, and no memory; 6 minutes
 
 All of them run at once and are asked in turn, round after round, so that what else the machine does meets each alike.
 Memory is measured before, of each alone: at once they share the pages of torch.
@@ -38,14 +39,15 @@ def measure() -> Results:
     """Starts everything, measures, and gives back the tables."""
     bodies = canvases()
     commit = os.environ.get("BASE", "")
+    quick = bool(os.environ.get("QUICK"))
     with ExitStack() as stack:
         base = stack.enter_context(running.checkout(commit)) if commit else None
-        memory = _memory(base, commit, bodies)
+        memory = {} if quick else _memory(base, commit, bodies)
         port = running.first_port(4 * running.PORTS)
         archives = stack.enter_context(running.noop_archives(WORKERS))
         answering = list(stack.enter_context(_systems(base, commit, port, archives)))
         port += 2 * running.PORTS
-        for name in contenders.PEERS:
+        for name in (FASTAPI,) if quick else contenders.PEERS:
             answering.append(stack.enter_context(contenders.peer(name, port)))
             port += contenders.SERVERS.get(name, 1)
         predicting = [one for one in answering if one.target.name not in NOOPS.values()]
