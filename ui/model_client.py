@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import requests
 
@@ -110,15 +110,24 @@ class ModelClient:
         return _from(Explanation, self._ask("explanations", drawing, drawing_id))
 
     def _ask(self, what: str, drawing: bytes, drawing_id: UUID) -> dict[str, Any]:
+        ids = {"drawing_id": str(drawing_id), "request_id": uuid4().hex}
         try:
             response = self._session.post(
                 f"{self._url}/{what}/mnist",
                 data=drawing,
-                headers={"Content-Type": "image/png", "X-Drawing-Id": str(drawing_id)},
+                headers={
+                    "Content-Type": "image/png",
+                    "X-Drawing-Id": ids["drawing_id"],
+                    "X-Request-Id": ids["request_id"],
+                },
                 timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S[what]),
             )
-        except requests.RequestException:
+        except requests.RequestException as error:
+            log.warning("%s failed: %s", what, type(error).__name__, extra=ids)
             raise ModelError(AWAY) from None
+        level = logging.INFO if response.ok else logging.WARNING
+        elapsed_ms = response.elapsed.total_seconds() * 1000
+        log.log(level, "%s: status %d after %.0f ms", what, response.status_code, elapsed_ms, extra=ids)
         try:
             content = response.json()
         except (ValueError, RecursionError):

@@ -12,6 +12,7 @@ from tests.gateway.upstreams import Server
 
 PREDICTIONS = ["/predictions/mnist", "/predict"]
 MODEL_PATHS = [*PREDICTIONS, "/explanations/mnist"]
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 METHODS = ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "TRACE"]
 
 
@@ -91,6 +92,7 @@ def test_of_the_clients_headers_only_the_drawing_is_passed_on(url):
            "Accept": "text/html", "Authorization": "Bearer x", "X-Forwarded-For": "1.2.3.4"},
     )["headers"]  # fmt: skip
     assert received.pop("x-drawing-id") == drawing
+    assert received.pop("x-request-id")
     assert received.keys() <= {"host", "content-length", "content-type"}
 
 
@@ -115,12 +117,15 @@ def test_a_chunked_body_arrives_with_its_length(url):
 def test_a_chunked_body_is_asked_for_like_any_other(url, path):
     drawing = str(uuid.uuid4())
     headers = {"Content-Type": "image/png", "X-Drawing-Id": drawing, "explain": "True", "Cookie": "a=b"}
+    headers |= {"X-Request-Id": "one-of-mine", "traceparent": TRACE}
     chunked = requests.post(
         f"{url}{path}?explain=True", data=iter([b"a ", b"body"]), headers=headers, timeout=30
     )
     whole = requests.post(url + path, data=b"a body", headers=headers, timeout=30)
     assert chunked.json() == whole.json()
     assert chunked.json()["headers"]["x-drawing-id"] == drawing
+    assert chunked.json()["headers"]["x-request-id"] == "one-of-mine"
+    assert chunked.json()["headers"]["traceparent"] == TRACE
     # Through the gateway twice, but its own headers go with the answer once.
     del chunked.headers["Date"], whole.headers["Date"]
     assert chunked.headers == whole.headers

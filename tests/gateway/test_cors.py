@@ -46,9 +46,9 @@ def test_a_preflight_is_answered_at_the_gateway(open_gateway: Gateway, model: Se
     assert _cors(response) == {
         "access-control-allow-origin": origin,
         "access-control-allow-methods": "POST",
-        "access-control-allow-headers": "content-type, x-drawing-id",
+        "access-control-allow-headers": "content-type, x-drawing-id, x-request-id, traceparent",
         "access-control-max-age": "7200",
-        "access-control-expose-headers": "Retry-After",
+        "access-control-expose-headers": "Retry-After, X-Request-Id",
     }
     assert response.headers["Vary"] == "Origin"
     assert len(model.requests) == before
@@ -85,7 +85,7 @@ def test_an_answer_may_be_read_whatever_its_status(open_gateway: Gateway, path, 
     assert response.status_code == (status if status != 200 else 200)
     assert _cors(response) == {
         "access-control-allow-origin": APP,
-        "access-control-expose-headers": "Retry-After",
+        "access-control-expose-headers": "Retry-After, X-Request-Id",
     }
     assert response.headers["Vary"] == "Origin"
 
@@ -117,7 +117,7 @@ def test_what_is_refused_before_its_origin_is_known_may_be_read_too(
     assert response.status_code == status
     assert _cors(response) == {
         "access-control-allow-origin": "*",
-        "access-control-expose-headers": "Retry-After",
+        "access-control-expose-headers": "Retry-After, X-Request-Id",
     }
     response = requests.get(gateway.url + path, headers=headers, timeout=30)
     assert response.status_code == status

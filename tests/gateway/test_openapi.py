@@ -69,6 +69,19 @@ def test_answers_have_the_contracts_fields_with_their_ranges():
     assert SCHEMAS["Instances"]["properties"]["instances"]["maxItems"] == 64
 
 
+def test_every_answer_has_the_request_id():
+    responses = [
+        response
+        for operations in DOCUMENT["paths"].values()
+        for operation in operations.values()
+        for response in operation["responses"].values()
+    ]
+    for response in [*DOCUMENT["components"]["responses"].values(), *responses]:
+        assert "$ref" in response or response["headers"]["X-Request-Id"] == {
+            "$ref": "#/components/headers/RequestId"
+        }
+
+
 def test_an_error_example_stands_under_its_own_status():
     for name, response in DOCUMENT["components"]["responses"].items():
         examples = response["content"]["application/json"]["examples"]

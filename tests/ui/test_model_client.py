@@ -1,4 +1,7 @@
 import base64
+import contextlib
+import logging
+import re
 import time
 import uuid
 
@@ -20,6 +23,33 @@ def test_a_drawing_is_posted_with_its_id_and_answered(client, fake_model):
     assert answer.digit == ANSWER["digit"]
     assert answer.probabilities == ANSWER["probabilities"]
     assert answer.latency_ms > 0
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_each_request_has_an_id_that_is_logged_with_the_drawings(client, fake_model, caplog, status):
+    caplog.set_level(logging.INFO, "ui.model_client")
+    fake_model.status = status
+    for _ in range(2):
+        with contextlib.suppress(ModelError):
+            client.predict(b"png", ID)
+    sent = [headers["X-Request-Id"] for _, headers, _ in fake_model.requests]
+    assert len({*sent}) == 2
+    assert all(re.fullmatch("[0-9a-f]{32}", request_id) for request_id in sent)
+    assert [(record.request_id, record.drawing_id) for record in caplog.records] == [
+        (request_id, str(ID)) for request_id in sent
+    ]
+    assert {record.levelname for record in caplog.records} == {"INFO" if status == 200 else "WARNING"}
+
+
+def test_a_request_without_an_answer_is_logged_too(caplog):
+    client = ModelClient("http://127.0.0.1:9")
+    with pytest.raises(ModelError):
+        client.predict(b"png", ID)
+    client.close()
+    [record] = caplog.records
+    assert record.drawing_id == str(ID)
+    assert record.request_id
+    assert record.getMessage() == "predictions failed: ConnectionError"
 
 
 @pytest.mark.parametrize(
