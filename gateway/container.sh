@@ -17,7 +17,11 @@ DAYS=825
 NOBODY=127.0.0.1
 MISSES=4
 
-say() { echo "gateway: $*" >&2; }
+# A JSON line (json_logs.py).
+say() {
+    message=$(printf '%s' "$*" | tr -s '\000-\037' ' ' | sed 's/[\\"]/\\&/g')
+    printf '{"time": "%s", "level": "info", "part": "gateway", "message": "%s"}\n' "$(date -u +%FT%T.000Z)" "$message" >&2
+}
 
 main() {
     case "${1:-serve}" in

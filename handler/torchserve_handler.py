@@ -6,6 +6,7 @@ row of a batch gets an answer and a status of its own; a bad one never touches i
 
 import json
 import logging
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -22,6 +23,7 @@ from handler.bodies import read_submission
 from handler.errors import ClientError
 from handler.explanation import explain_inputs
 from handler.images import decoded
+from handler.json_log import IDS, JsonLines
 from handler.predictor import Predictor
 from handler.preprocessing import preprocess
 from handler.read_ahead import read_ahead
@@ -35,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 # More than batchSize in model-config.yaml: the shapes of real batches were all seen once.
 WARM_UP_BATCHES = (1, 2, 4, 8, 16)
+# A batch that takes longer is logged.
+SLOW_MS = 250
 
 
 class DigitHandler:
@@ -50,6 +54,8 @@ class DigitHandler:
         torch.set_num_threads(1)
         folder = Path(context.system_properties["model_dir"])
         model = context.manifest["model"]
+        for output in logging.getLogger().handlers:
+            output.setFormatter(JsonLines(model["modelVersion"]))
         self.predictor = Predictor.load(folder / model["serializedFile"], version=model["modelVersion"])
         # A worker prints two lines for each batch, which TorchServe reads, parses and throws away: a fifth of what a
         # request costs TorchServe itself. Whoever wants a metric of the handler's own turns on ts.metrics again.
@@ -70,6 +76,7 @@ class DigitHandler:
 
     def handle(self, rows: Sequence[Mapping[str, Any]], context: Any) -> list[bytes]:
         """One JSON answer a row, as bytes: TorchServe would indent a dict."""
+        started = time.perf_counter()
         answers: dict[int, Answer] = {}
         to_predict: list[Prepared] = []
         to_explain: list[Prepared] = []
@@ -79,12 +86,17 @@ class DigitHandler:
                 with self.stage_times("preprocess"):
                     inputs, many = _prepared(row, headers)
             except Exception as error:  # this row's alone, whatever it is
-                answers[index] = _error_answer(error)
+                answers[index] = _error_answer(error, _ids(headers))
             else:
                 # TorchServe puts this header into every request, with "False" for a prediction.
                 explain = _header(headers, "explain").lower() == "true"
                 (to_explain if explain else to_predict).append((index, inputs, many))
-        answers |= _answered(self._predict, to_predict) | _answered(self._explain, to_explain)
+        for model, requests in ((self._predict, to_predict), (self._explain, to_explain)):
+            answers |= _answered(model, requests, context)
+        if (elapsed_ms := (time.perf_counter() - started) * 1000) > SLOW_MS:
+            for index in range(len(rows)):
+                ids = _ids(context.get_all_request_header(index))
+                logger.warning("slow: a batch of %d took %.0f ms", len(rows), elapsed_ms, extra=ids)
         return [_response(answers[index], context, index) for index in range(len(rows))]
 
     def _predict(self, inputs: Inputs) -> list[Answer]:
@@ -113,24 +125,35 @@ def _header(headers: Mapping[str, Any], name: str) -> str:
     return ""
 
 
-def _answered(model: Callable[[Inputs], list[Answer]], requests: Sequence[Prepared]) -> dict[int, Answer]:
+def _ids(headers: Mapping[str, Any]) -> dict[str, str]:
+    """What the gateway calls a request and its drawing, for the log."""
+    found = {name: _header(headers, f"x-{name.replace('_', '-')}") for name in IDS}
+    return {name: value for name, value in found.items() if value}
+
+
+def _answered(
+    model: Callable[[Inputs], list[Answer]], requests: Sequence[Prepared], context: Any
+) -> dict[int, Answer]:
     """The answers by row: all images of these requests in one call, each request given its part."""
     try:
         answers = iter(model([pixels for _, inputs, _ in requests for pixels in inputs]))
     except Exception as error:  # the model failed, and for all of them
-        return {index: _error_answer(error) for index, _, _ in requests}
+        return {
+            index: _error_answer(error, _ids(context.get_all_request_header(index)))
+            for index, _, _ in requests
+        }
     return {
         index: {"predictions": [next(answers) for _ in inputs]} if many else next(answers)
         for index, inputs, many in requests
     }
 
 
-def _error_answer(error: Exception) -> Answer:
+def _error_answer(error: Exception, ids: Mapping[str, str]) -> Answer:
     if isinstance(error, ClientError):
         return error.as_dict()
     # Where it happened, but not its message: that may quote what the client sent.
     where = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("%s while answering a request:\n%s", type(error).__name__, where)
+    logger.error("%s while answering a request:\n%s", type(error).__name__, where, extra=ids)
     return {
         "code": 500,
         "type": "InternalError",

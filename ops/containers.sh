@@ -68,7 +68,7 @@ status() {
 
 monitoring() { [ "$(setting MONITORING)" != 1 ] || echo prometheus alertmanager grafana loki alloy; }
 
-logs() { docker compose logs --follow --tail 20; }
+logs() { docker compose logs --follow --tail 20 | sed -uEf ops/readable_logs.sed; }
 
 # Passwords: made where they are missing; or one made anew, taken up by the database, and by whoever uses it.
 secrets() {

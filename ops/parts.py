@@ -138,6 +138,7 @@ PARTS = (
         "gateway",
         gateway.command,
         lambda system: _says_ok(f"http://127.0.0.1:{system.gateway_port}/openapi.json"),
+        lambda system: {"TZ": "UTC"},  # nginx's logs are in the time zone of its environment
     ),
     Part(
         "exporter",

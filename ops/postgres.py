@@ -81,7 +81,11 @@ def server_command(system: System) -> list[str]:
         "shared_buffers": "32MB",
         "max_connections": 40,
         "logging_collector": "off",
+        # Text: with jsonlog it would write files of its own, which Docker's log driver and Alloy do not see.
         "log_line_prefix": "%m [%p] ",
+        "log_timezone": "UTC",
+        # A refused row would stand in DETAIL, drawing and visitor included.
+        "log_error_verbosity": "terse",
     }
     if system.in_containers:  # clients have other addresses than loopback
         options["hba_file"] = str(ROOT / "sql" / "pg_hba.conf")

@@ -8,7 +8,7 @@ import time
 import psutil
 
 from ops import parts, supervisor
-from ops.system import System
+from ops.system import ROOT, System
 
 # With less than this no drawing can be kept for long: PostgreSQL alone writes its log in files of 16 MiB.
 LEAST_FREE_MIB = 100
@@ -56,12 +56,13 @@ def memory_mib(pid: int) -> float:
 
 
 def follow_logs(system: System) -> None:
-    """Become `tail -F` over the logs of all parts."""
+    """Become `tail -F` over the logs of all parts, their JSON lines as a person reads them."""
     logs = sorted(str(path) for path in system.logs.glob("*.log"))
     if not logs:
         print("There are no logs yet. Start the system with: make up")
         return
-    os.execvp("tail", ["tail", "-n", "20", "-F", *logs])
+    readable = ROOT / "ops" / "readable_logs.sed"
+    os.execvp("sh", ["sh", "-c", 'tail -n 20 -F "$@" | sed -uEf "$0"', str(readable), *logs])
 
 
 def _duration(seconds: float) -> str:

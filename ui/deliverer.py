@@ -21,6 +21,7 @@ import psycopg.errors
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 import settings
+from json_logs import log_as_json
 from ui.outbox import NotKept, Outbox
 from ui.record import FOREIGN, UPSERT, Record
 
@@ -67,15 +68,24 @@ def deliver(outbox: Outbox, pool: ConnectionPool, records: Sequence[Record]) -> 
             for record in records:
                 deliver(outbox, pool, [record])
             return
-        log.error("drawing %s was rejected and set aside: %s", records[0].id, _first_line(error))  # noqa: TRY400
+        ids = {"drawing_id": records[0].id}
+        log.error("drawing was rejected and set aside: %s", _first_line(error), extra=ids)  # noqa: TRY400
         outbox.reject(records[0], _first_line(error))
     else:
-        outbox.delivered([record for record in records if record.id not in foreign])
+        delivered = [record for record in records if record.id not in foreign]
+        outbox.delivered(delivered)
+        for record in delivered:
+            what = "drawing" if record.true_label is None else "labelled drawing"
+            log.info("%s, revision %d: delivered", what, record.revision, extra={"drawing_id": record.id})
         if foreign:
-            log.warning(
-                "drawings of other visitors were not changed, what was drawn gets new ids: %s", foreign
-            )
-            outbox.give_own_ids([record for record in records if record.id in foreign])
+            others = [record for record in records if record.id in foreign]
+            for record in others:
+                log.warning(
+                    "another visitor's drawing was not changed: what was drawn gets the id %s",
+                    record.under_own_id().id,
+                    extra={"drawing_id": record.id},
+                )
+            outbox.give_own_ids(others)
 
 
 def open_pool() -> ConnectionPool:
@@ -105,11 +115,11 @@ def _first_line(error: Exception) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    logging.getLogger("psycopg").setLevel(logging.ERROR)  # its pool warns at every attempt to connect
     with closing(Outbox(settings.OUTBOX_PATH.read())) as outbox:
         if arguments == ["--check"]:
             return _check(outbox)
+        log_as_json("deliverer")
+        logging.getLogger("psycopg").setLevel(logging.ERROR)  # its pool warns at every attempt to connect
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _signal, _frame: stop.set())

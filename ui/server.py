@@ -7,6 +7,7 @@ python -m ui.server page-inner:8005                     on a TCP address
 could open it, past the gateway.
 """
 
+import logging
 import os
 import socket
 import sys
@@ -14,10 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import streamlit
+import streamlit.logger
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from json_logs import log_as_json
 from ui.index_page import routes
 from ui.messages import LimitMessages
 
@@ -42,7 +44,16 @@ class WithoutOrigin:
         await self._app(scope, receive, send)
 
 
+def _leave_to_root(logger: logging.Logger) -> None:
+    """In place of the output that Streamlit gives to each of its loggers."""
+    logger.handlers.clear()
+    logger.propagate = True
+
+
 def main() -> None:
+    log_as_json("page")
+    streamlit.logger.setup_formatter = _leave_to_root
+    streamlit.logger.update_formatter()
     application = WithoutOrigin(LimitMessages(streamlit.App(SCRIPT, routes=routes())))
     # Read here, Streamlit configures its logs before uvicorn does: the other way round it logs every request.
     largest_message = streamlit.get_option("server.maxWidgetStateSize") * 2**20
@@ -56,8 +67,8 @@ def main() -> None:
     uvicorn.run(
         application,
         **options,
+        log_config=None,
         access_log=False,
-        use_colors=False,
         ws="websockets-sansio",
         ws_max_size=largest_message,
         ws_ping_interval=PING_S,

@@ -15,6 +15,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from json_logs import log_as_json
 from monitoring.exporter import database, files, machine, outbox, parts, torchserve, versions
 from monitoring.exporter.requests import Requests
 from monitoring.exporter.server import serve
@@ -47,7 +48,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    log_as_json("exporter")
     given = _arguments()
     files.open_folder(given.files)
     registry = CollectorRegistry()

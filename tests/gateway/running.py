@@ -65,7 +65,7 @@ def started(
 ) -> Iterator[Gateway]:
     """A gateway in front of these addresses, with other names if `known`; on leaving, its processes have ended.
 
-    Its requests are logged to the UDP address of an exporter.
+    Its requests are logged to the UDP address of an exporter, and in the folder to `access.log`.
     """
     public, inner = free_port(), free_port()
     values = {
@@ -100,10 +100,15 @@ def started(
         "-g",
         directives,
     ]
-    with (folder / "nginx.log").open("wb") as log, subprocess.Popen(command, stderr=log) as process:
+    log, access_log = (folder / name for name in ("nginx.log", "access.log"))
+    with (
+        log.open("wb") as errors,
+        access_log.open("wb") as lines,
+        subprocess.Popen(command, stdout=lines, stderr=errors) as process,
+    ):
         gateway = Gateway(public, inner, process)
         try:
-            _wait_until_it_listens(gateway, folder / "nginx.log")
+            _wait_until_it_listens(gateway, log)
             yield gateway
         finally:
             process.terminate()

@@ -1,6 +1,7 @@
 """The adapter in TorchServe's place: every request of a batch has an answer and a status of its own."""
 
 import base64
+import io
 import json
 import logging
 import re
@@ -219,6 +220,47 @@ def test_an_unexpected_error_is_this_row_s_alone_and_quotes_no_client(handler, m
     assert "RuntimeError" in caplog.text
     assert "fails_for_some" in caplog.text
     assert "secret" not in caplog.text + json.dumps(failed[1])
+
+
+IDS = {"x-request-id": "mine", "X-Drawing-Id": "6f1f6c1e-52a5-4f0b-9a0e-0d5f0f6f7a11"}
+
+
+@pytest.mark.parametrize("fails", ["read_submission", "explain_inputs"])
+def test_a_failure_is_logged_with_the_ids_of_its_request(handler, monkeypatch, caplog, fails):
+    monkeypatch.setattr(torchserve_handler, fails, lambda *_: 1 / 0)
+    [(status, _)] = answered(handler, (image(), EXPLAIN | IDS))
+    assert status == 500
+    [record] = caplog.records
+    assert record.levelname == "ERROR"
+    assert (record.request_id, record.drawing_id) == tuple(IDS.values())
+
+
+def test_a_slow_batch_is_logged_with_the_ids_of_its_requests_and_no_other(handler, monkeypatch, caplog):
+    requests = (image(), PREDICT | IDS), (image(), PREDICT)
+    monkeypatch.setattr(torchserve_handler, "SLOW_MS", 60_000)
+    answered(handler, *requests)
+    assert caplog.records == []
+    monkeypatch.setattr(torchserve_handler, "SLOW_MS", 0)
+    answered(handler, *requests)
+    of_one, of_other = caplog.records
+    assert (of_one.request_id, of_one.drawing_id) == tuple(IDS.values())
+    assert not hasattr(of_other, "request_id")
+    assert re.fullmatch(r"slow: a batch of 2 took \d+ ms", of_one.getMessage())
+
+
+def test_what_a_worker_logs_is_json_with_its_version(handler, tmp_path):
+    output = logging.StreamHandler(io.StringIO())
+    logging.getLogger().addHandler(output)  # as a worker has one
+    threads = torch.get_num_threads()
+    try:
+        shutil.copyfile(RELEASED_CHECKPOINT, tmp_path / "model.pt")
+        DigitHandler().initialize(Context([], tmp_path, "1.9"))
+        torchserve_handler.logger.warning("a warning")
+    finally:
+        logging.getLogger().removeHandler(output)
+        torch.set_num_threads(threads)
+    line = json.loads(output.stream.getvalue().splitlines()[-1])
+    assert (line["part"], line["model_version"], line["message"]) == ("handler", "1.9", "a warning")
 
 
 def test_when_explaining_fails_predictions_are_still_answered(handler, monkeypatch, caplog):

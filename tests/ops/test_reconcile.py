@@ -17,16 +17,23 @@ from ops.versions import Versions
 from ops.workers_output import WorkersOutput
 
 WORKERS = 2
-OUTPUT = b"""\
-2026-11-26T05:42:58,718 INFO  W-9004-mnist_1.1-stdout MODEL_LOG model_name: mnist, batchSize: 8
-2026-11-26T05:42:58,958 INFO  W-9004-mnist_1.1-stdout MODEL_LOG Traceback (most recent call last):
-2026-11-26T05:42:58,958 INFO  W-9005-mnist_1.1-stdout MODEL_LOG Traceback (most recent call last):
-2026-11-26T05:42:58,958 INFO  W-9004-mnist_1.1-stdout MODEL_LOG   File "handler.py", line 44, in initialize
-2026-11-26T05:42:58,958 WARN  W-9001-mnist_1.0-stderr MODEL_LOG Not of this version, and no traceback
-2026-11-26T05:42:58,959 INFO  W-9004-mnist_1.1-stdout MODEL_LOG     raise RuntimeError("no")
-2026-11-26T05:42:58,959 INFO  W-9004-mnist_1.1-stdout MODEL_LOG RuntimeError: no weights
-2026-11-26T05:42:58,959 INFO  W-9005-mnist_1.1-stdout MODEL_LOG ValueError: what came of it
-""".splitlines(keepends=True)
+# As ops/torchserve-log4j2.xml lays lines out: the thread and the worker's text; and one of the JVM's own.
+OUTPUT = [
+    b"WARNING: the JVM's own\n",
+    *(
+        json.dumps({"time": "", "level": "info", "message": text, "thread": thread}).encode() + b"\n"
+        for thread, text in [
+            ("W-9004-mnist_1.1-stdout", "model_name: mnist, batchSize: 8"),
+            ("W-9004-mnist_1.1-stdout", "Traceback (most recent call last):"),
+            ("W-9005-mnist_1.1-stdout", "Traceback (most recent call last):"),
+            ("W-9004-mnist_1.1-stdout", '  File "handler.py", line 44, in initialize'),
+            ("W-9001-mnist_1.0-stderr", "Not of this version, and no traceback"),
+            ("W-9004-mnist_1.1-stdout", '    raise RuntimeError("no")'),
+            ("W-9004-mnist_1.1-stdout", "RuntimeError: no weights"),
+            ("W-9005-mnist_1.1-stdout", "ValueError: what came of it"),
+        ]
+    ),
+]
 
 
 @dataclass

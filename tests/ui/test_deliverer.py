@@ -145,8 +145,9 @@ def test_what_another_visitor_drew_on_a_drawing_gets_an_id_of_its_own(outbox, da
         _eventually(lambda: outbox.oldest(1) == [])
     own = taken.under_own_id()
     assert database.rows == {record.id: asdict(record) for record in (mine, other, own)}
-    [message] = [record.message for record in caplog.records]
-    assert str(mine.id) in message
+    [warning] = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.drawing_id == mine.id
+    assert str(own.id) in warning.message
 
 
 def test_a_refused_record_is_set_aside_and_the_others_go_on(outbox, database, caplog):
@@ -156,8 +157,22 @@ def test_a_refused_record_is_set_aside_and_the_others_go_on(outbox, database, ca
     with _running(outbox, database):
         _eventually(lambda: outbox.oldest(1) == [])
     assert database.rows.keys() == {record.id for record in good}
-    [message] = [record.message for record in caplog.records if "rejected" in record.message]
-    assert message == f"drawing {bad.id} was rejected and set aside: violates a check constraint"
+    [error] = [record for record in caplog.records if "rejected" in record.message]
+    assert error.message == "drawing was rejected and set aside: violates a check constraint"
+    assert error.drawing_id == bad.id
+
+
+def test_every_delivered_revision_is_logged_with_its_drawing(outbox, database, caplog):
+    caplog.set_level(logging.INFO)
+    labelled = replace(RECORD, id=uuid.uuid4()).labelled(7)
+    for record in (RECORD, labelled):
+        outbox.put(record)
+    with _running(outbox, database):
+        _eventually(lambda: outbox.oldest(1) == [])
+    assert {(record.drawing_id, record.message) for record in caplog.records} == {
+        (RECORD.id, f"drawing, revision {RECORD.revision}: delivered"),
+        (labelled.id, f"labelled drawing, revision {labelled.revision}: delivered"),
+    }
 
 
 def test_damaged_records_are_set_aside_and_the_others_go_on(tmp_path, outbox, database):
@@ -192,7 +207,7 @@ def test_with_the_database_away_records_wait_and_it_is_said_once(
         assert outbox.oldest(10) == [RECORD]
         database.failure = None
         _eventually(lambda: outbox.oldest(10) == [])
-    assert [record.message for record in caplog.records] == [
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
         f"delivery failed, the records stay in the outbox: {failure}",
         "delivery works again",
     ]

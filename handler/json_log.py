@@ -1,0 +1,29 @@
+"""A worker's logs as JSON lines, of the same form as those of the other parts (json_logs.py).
+
+The archive stands alone and imports no other part, so these few lines are here a second time.
+"""
+
+import json
+import logging
+from datetime import UTC, datetime
+
+IDS = ("request_id", "drawing_id")
+
+
+class JsonLines(logging.Formatter):
+    """One line for each record of a worker of one model version."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__()
+        self._version = version
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).strftime("%FT%T.%f")[:-3] + "Z",
+            "level": record.levelname.lower(),
+            "part": "handler",
+            "message": record.getMessage(),
+            **{name: getattr(record, name) for name in IDS if hasattr(record, name)},
+            "model_version": self._version,
+        }
+        return json.dumps(line)

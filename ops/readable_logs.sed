@@ -1,0 +1,8 @@
+# JSON lines (json_logs.py) as a person reads them: time, level, part, message, ids. Other lines stay.
+s/\{"time": "([^"]*)", "level": "([^"]*)", "part": "([^"]*)", "message": "(([^"\\]|\\.)*)"(.*)\}$/\1 \2 \3: \4\6/
+T
+s/, "(logger|listener|route|status|seconds|upstream_seconds)": ("[^"]*"|[0-9.]+)//g
+s/, "[a-z_]+": ""//g
+s/, "([a-z_]+)": "(([^"\\]|\\.)*)"/ \1=\2/g
+s/\\n/\n/g
+s/\\(["\\])/\1/g

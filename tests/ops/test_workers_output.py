@@ -1,0 +1,49 @@
+"""What TorchServe prints becomes lines of the form that all parts log in."""
+
+import json
+import logging
+
+import pytest
+
+from ops.workers_output import WorkersOutput
+
+HANDLERS = {
+    "time": "2026-11-30T02:28:17.923Z",
+    "level": "error",
+    "part": "handler",
+    "message": "no",
+    "request_id": "a",
+}
+
+
+def _line(message: str) -> bytes:
+    fields = {"time": "2026-11-30T02:28:17.924Z", "level": "info", "part": "torchserve", "message": message}
+    return json.dumps(fields | {"thread": "W-9000-mnist_1.4-stdout"}).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("printed", "part"),
+    [
+        (_line(json.dumps(HANDLERS)), "handler"),
+        (_line("a worker's own text"), "torchserve"),
+        (_line('{"no": "line of the handler"}'), "torchserve"),
+        (_line("{" * 100_000), "torchserve"),
+    ],
+    ids=["handler", "text", "other JSON", "deep"],
+)
+def test_a_line_is_handed_on_as_json(capsys, printed, part):
+    WorkersOutput([printed]).run()
+    [line] = capsys.readouterr().out.splitlines()
+    entry = json.loads(line)
+    assert entry["part"] == part
+    if part == "handler":
+        assert entry == HANDLERS
+
+
+@pytest.mark.parametrize("printed", [b"WARNING: of the JVM\n", b"\xff\n", b"[1]\n", b"[" * 100_000 + b"\n"])
+def test_any_other_line_is_logged(capsys, caplog, printed):
+    caplog.set_level(logging.INFO)
+    WorkersOutput([printed]).run()
+    assert capsys.readouterr().out == ""
+    [message] = caplog.messages
+    assert message == f"TorchServe: {printed.decode(errors='replace').rstrip()}"
