@@ -1,0 +1,139 @@
+"""The logs of a system that has drawn, labelled, failed and swapped: one form, no secret and no drawing in them."""
+
+import base64
+import json
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import requests
+from playwright.sync_api import Page, expect
+
+from ops.versions import RELEASED, archive_name
+from tests.system import archives, victims
+from tests.system.conftest import SECRETS
+from tests.system.drawing import DIGITS, draw_with_mouse, expect_answer, open_page
+from tests.system.over_http.test_lifecycle import INSERT
+from tests.system.running import ROOT, RunningSystem, eventually
+from tests.test_json_logs import TIME
+
+SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
+LEVELS = {"debug", "info", "warning", "error", "critical"}
+REQUIRED = ["time", "level", "part", "message"]
+PARTS = {"gateway", "page", "deliverer", "exporter", "torchserve", "handler", "controller"}
+# Programs that log in a form of their own: PostgreSQL, supervisord, and in the gateway's log nginx, of errors.
+OTHERS = {"postgres", "supervisor"}
+NGINX = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[[a-z]+\] ")
+BEARER, BROKEN = "a-bearers-token", b"iVBORw0KGgo, but broken off"
+
+
+def _log(system: RunningSystem) -> Iterator[tuple[Path, str]]:
+    for path in sorted(system.system.logs.glob("*.log*")):
+        rotated = path.with_name(f"{path.name}.1").exists()
+        for line in path.read_text(errors="replace").splitlines()[rotated:]:  # its first one may be torn
+            yield path, line
+
+
+def _lines(system: RunningSystem) -> list[dict]:
+    """What the parts wrote; fails where that is no JSON."""
+    lines = []
+    for path, line in _log(system):
+        name = path.name.partition(".")[0]
+        if name not in OTHERS and not (name == "gateway" and NGINX.match(line)):
+            lines.append(json.loads(line))
+    return lines
+
+
+@pytest.fixture(scope="module")
+def used(own_system: RunningSystem, browser) -> Iterator[tuple[RunningSystem, list[str], bytes]]:
+    """A system that all of this has happened to, the cookies of its visitor, and the drawing."""
+    page = browser.new_page()
+    open_page(page, own_system.address)
+    draw_with_mouse(page, DIGITS[7])
+    expect_answer(page, 7)
+    page.locator(".st-key-label-7 button").click()
+    eventually(lambda: own_system.newest().true_label == 7)
+    _sign_in(page, own_system.address)
+    cookies = [cookie["value"] for cookie in page.context.cookies()]
+    page.close()
+    headers = {"Authorization": f"Bearer {BEARER}", "Cookie": f"token={BEARER}"}
+    assert own_system.predict(BROKEN, **headers).status_code == 400
+    with pytest.raises(psycopg.errors.CheckViolation):
+        own_system.rows(INSERT.replace("7, 0.9", "11, 0.9").replace("'png'", "%s"), *_row_of(SEVEN))
+    for pid in victims.workers(own_system.system):
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: requests.get(f"{own_system.address}/ping", timeout=30).ok)
+    released = own_system.system.model_store / archive_name(RELEASED)
+    other = archives.copy(released, "7.7")
+    for version in ("7.7", RELEASED):
+        done = own_system.ops("swap", version)
+        assert done.returncode == 0, done.stderr
+    yield own_system, cookies, own_system.newest().drawing
+    other.unlink()
+
+
+def _row_of(drawing: bytes) -> tuple[str, bytes]:
+    return "00000000-0000-0000-0000-00000000000b", drawing
+
+
+def _sign_in(page: Page, address: str) -> None:
+    page.goto(f"{address}/history")
+    page.locator(".card").first.wait_for()
+
+    def opens() -> bool:
+        page.locator(".st-key-sign-in button").first.click()
+        return bool(page.locator(".st-key-password input").count())
+
+    eventually(opens)
+    for password in ("a wrong guess", SECRETS["OPERATOR_PASSWORD"]):
+        page.locator(".st-key-password input").fill(password)
+        page.locator(".st-key-enter button").click()
+    expect(page.locator(".st-key-filters")).to_be_visible()
+
+
+def test_every_line_of_our_parts_has_the_required_fields(used):
+    lines = _lines(used[0])
+    assert {line["part"] for line in lines} == PARTS
+    for line in lines:
+        assert list(line)[:4] == REQUIRED, line
+        assert TIME.fullmatch(line["time"]), line
+        assert line["level"] in LEVELS, line
+        assert all(isinstance(line[name], str) for name in REQUIRED), line
+
+
+def test_there_is_no_secret_and_no_drawing(used):
+    system, cookies, drawing = used
+    text = "\n".join(line for _, line in _log(system))
+    files = [path.read_text().strip() for path in system.system.secrets.iterdir()]
+    secrets = [*files, *SECRETS.values(), *cookies, "a wrong guess", BEARER]
+    assert len(files) >= 2
+    assert cookies
+    assert [secret for secret in secrets if secret in text] == []
+    encoded = base64.b64encode(drawing).decode()
+    pieces = {
+        "iVBORw0KGgo",
+        "89504e47",
+        encoded[60:90],
+        drawing[45:60].hex(),
+        '"picture"',
+        '"path"',
+        '\\"objects',
+    }
+    assert [piece for piece in pieces if piece in text] == []
+
+
+def test_a_drawing_is_followed_from_pen_to_row(used):
+    system, _, _ = used
+    row = system.newest()
+    lines = [line for line in _lines(system) if line.get("drawing_id") == str(row.id)]
+    assert {line["part"] for line in lines} >= {"page", "gateway", "deliverer"}
+    asked = {line["request_id"] for line in lines if line["part"] == "page"}
+    answered = {line["request_id"] for line in lines if line["part"] == "gateway"}
+    assert asked
+    assert asked == answered
+    delivered = [line["message"] for line in lines if line["part"] == "deliverer"]
+    assert delivered[-1] == f"labelled drawing, revision {row.revision}: delivered"
