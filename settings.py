@@ -263,5 +263,11 @@ MLFLOW_TRACKING_URI = Setting(
     "",
     "The MLflow server that receives runs, versions and aliases. Empty: none.",
 )
+OTEL_EXPORTER_OTLP_ENDPOINT = Setting(
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    http_url,
+    "",
+    "The OpenTelemetry collector that receives traces by OTLP over HTTP. Empty: none.",
+)
 
 ALL: tuple[Setting[Any], ...] = tuple(value for value in globals().values() if isinstance(value, Setting))

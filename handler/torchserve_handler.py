@@ -28,6 +28,7 @@ from handler.predictor import Predictor
 from handler.preprocessing import preprocess
 from handler.read_ahead import read_ahead
 from handler.stage_times import StageTimes, open_stage_times
+from handler.tracing import RecordSpan, open_tracing
 
 Inputs = list[NDArray[np.uint8]]
 Answer = dict[str, Any]
@@ -46,6 +47,7 @@ class DigitHandler:
 
     predictor: Predictor
     stage_times: StageTimes
+    record_span: RecordSpan | None
 
     def initialize(self, context: Any) -> None:
         """Loads and warms up; TorchServe reports the worker ready when this returns."""
@@ -62,6 +64,7 @@ class DigitHandler:
         logging.getLogger().setLevel(logging.WARNING)
         self._warm_up()
         self.stage_times = open_stage_times(model["modelVersion"])
+        self.record_span = open_tracing(model["modelVersion"])
 
     def _warm_up(self) -> None:
         """Predict once for each batch size: the first call takes 26 ms instead of 1, and nobody should wait for it.
@@ -80,8 +83,10 @@ class DigitHandler:
         answers: dict[int, Answer] = {}
         to_predict: list[Prepared] = []
         to_explain: list[Prepared] = []
+        preprocess_ms = []
         for index, row in enumerate(rows):
             headers = context.get_all_request_header(index)
+            before = time.perf_counter()
             try:
                 with self.stage_times("preprocess"):
                     inputs, many = _prepared(row, headers)
@@ -91,13 +96,37 @@ class DigitHandler:
                 # TorchServe puts this header into every request, with "False" for a prediction.
                 explain = _header(headers, "explain").lower() == "true"
                 (to_explain if explain else to_predict).append((index, inputs, many))
+            preprocess_ms.append((time.perf_counter() - before) * 1000)
+        before = time.perf_counter()
         for model, requests in ((self._predict, to_predict), (self._explain, to_explain)):
             answers |= _answered(model, requests, context)
-        if (elapsed_ms := (time.perf_counter() - started) * 1000) > SLOW_MS:
-            for index in range(len(rows)):
-                ids = _ids(context.get_all_request_header(index))
-                logger.warning("slow: a batch of %d took %.0f ms", len(rows), elapsed_ms, extra=ids)
+        network_ms = (time.perf_counter() - before) * 1000
+        elapsed_ms = (time.perf_counter() - started) * 1000
+        if elapsed_ms > SLOW_MS or self.record_span:
+            self._report(answers, context, elapsed_ms, preprocess_ms, network_ms)
         return [_response(answers[index], context, index) for index in range(len(rows))]
+
+    def _report(
+        self,
+        answers: Mapping[int, Answer],
+        context: Any,
+        elapsed_ms: float,
+        preprocess_ms: Sequence[float],
+        network_ms: float,
+    ) -> None:
+        """Log each request of a slow batch, and record a span for each of any batch."""
+        started_ns = time.time_ns() - int(elapsed_ms * 1e6)
+        for index, answer in answers.items():
+            headers = context.get_all_request_header(index)
+            ids = _ids(headers)
+            if elapsed_ms > SLOW_MS:
+                logger.warning("slow: a batch of %d took %.0f ms", len(answers), elapsed_ms, extra=ids)
+            if self.record_span:
+                status = answer.get("code", HTTPStatus.OK.value)
+                times = {"preprocess_ms": preprocess_ms[index], "network_ms": network_ms}
+                self.record_span(
+                    headers, started_ns, {**ids, "status": status, "batch": len(answers), **times}
+                )
 
     def _predict(self, inputs: Inputs) -> list[Answer]:
         with self.stage_times("network"):

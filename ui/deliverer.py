@@ -24,6 +24,7 @@ import settings
 from json_logs import log_as_json
 from ui.outbox import NotKept, Outbox
 from ui.record import FOREIGN, UPSERT, Record
+from ui.tracing import span, tracer
 
 BATCH = 50
 POLL_INTERVAL_S = 0.1
@@ -62,7 +63,8 @@ def run(outbox: Outbox, pool: ConnectionPool, stop: threading.Event) -> None:
 def deliver(outbox: Outbox, pool: ConnectionPool, records: Sequence[Record]) -> None:
     """Carry records over in one transaction; where one is refused, each alone. Raises when the database is away."""
     try:
-        foreign = _upsert(pool, records)
+        with span("deliverer", "deliver", drawings=len(records)):
+            foreign = _upsert(pool, records)
     except REFUSALS as error:
         if len(records) > 1:
             for record in records:
@@ -120,6 +122,7 @@ def main(arguments: list[str]) -> int:
             return _check(outbox)
         log_as_json("deliverer")
         logging.getLogger("psycopg").setLevel(logging.ERROR)  # its pool warns at every attempt to connect
+        tracer("deliverer")
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _signal, _frame: stop.set())

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import requests
 
 from ui.record import check_types
+from ui.tracing import span
 
 # While no worker is up TorchServe holds a request rather than refuse it. The gateway gives up after 10 s, for an
 # explanation after 30 s; these are for a gateway that is stuck itself.
@@ -111,15 +112,22 @@ class ModelClient:
 
     def _ask(self, what: str, drawing: bytes, drawing_id: UUID) -> dict[str, Any]:
         ids = {"drawing_id": str(drawing_id), "request_id": uuid4().hex}
+        with span("page", what, **ids) as trace:
+            headers = {
+                "Content-Type": "image/png",
+                "X-Drawing-Id": ids["drawing_id"],
+                "X-Request-Id": ids["request_id"],
+            }
+            return self._answered(what, drawing, headers | trace, ids)
+
+    def _answered(
+        self, what: str, drawing: bytes, headers: Mapping[str, str], ids: Mapping[str, str]
+    ) -> dict[str, Any]:
         try:
             response = self._session.post(
                 f"{self._url}/{what}/mnist",
                 data=drawing,
-                headers={
-                    "Content-Type": "image/png",
-                    "X-Drawing-Id": ids["drawing_id"],
-                    "X-Request-Id": ids["request_id"],
-                },
+                headers=headers,
                 timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S[what]),
             )
         except requests.RequestException as error:

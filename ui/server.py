@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from json_logs import log_as_json
 from ui.index_page import routes
 from ui.messages import LimitMessages
+from ui.tracing import tracer
 
 SCRIPT = Path(__file__).with_name("app.py")
 # Streamlit's own values: a browser that says nothing for so long is gone.
@@ -52,6 +53,7 @@ def _leave_to_root(logger: logging.Logger) -> None:
 
 def main() -> None:
     log_as_json("page")
+    tracer("page")
     streamlit.logger.setup_formatter = _leave_to_root
     streamlit.logger.update_formatter()
     application = WithoutOrigin(LimitMessages(streamlit.App(SCRIPT, routes=routes())))

@@ -186,6 +186,22 @@ def test_damaged_records_are_set_aside_and_the_others_go_on(tmp_path, outbox, da
         _eventually(lambda: outbox.waiting_seconds() == 0)
 
 
+def test_a_batch_is_one_span(outbox, database, monkeypatch):
+    named = []
+
+    @contextmanager
+    def span(part, name, **attributes):
+        named.append((part, name, attributes))
+        yield {}
+
+    monkeypatch.setattr(deliverer, "span", span)
+    for record in _records(5):
+        outbox.put(record)
+    with _running(outbox, database):
+        _eventually(lambda: outbox.oldest(1) == [])
+    assert named == [("deliverer", "deliver", {"drawings": 5})]
+
+
 @pytest.mark.parametrize(
     "failure",
     [
