@@ -402,16 +402,14 @@ LOGS = Dashboard(
             "Warnings and errors",
             "none",
             "Lines per minute of level warning and above, by service.",
-            {
-                "{{service}}": 'sum by (service) (count_over_time({level=~"(?i)warn.*|error|critical|fatal"}[1m]))'
-            },
+            {"{{service}}": 'sum by (service) (count_over_time({level=~"warning|error|critical"}[1m]))'},
             source=LOKI,
         ),
         Panel(
             "Newest warnings and errors",
             "none",
             "Of all services.",
-            {"": '{level=~"(?i)warn.*|error|critical|fatal"}'},
+            {"": '{level=~"warning|error|critical"}'},
             "logs",
             COLUMNS,
             source=LOKI,

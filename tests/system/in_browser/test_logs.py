@@ -126,10 +126,44 @@ def test_there_is_no_secret_and_no_drawing(used):
     assert [piece for piece in pieces if piece in text] == []
 
 
+def _of(drawing: str, lines: list[dict]) -> list[dict]:
+    return [line for line in lines if line.get("drawing_id") == drawing]
+
+
+def _selected(query: str, lines: list[dict]) -> list[dict]:
+    """The lines that a LogQL query of the dashboard selects, as far as these queries go."""
+    conditions = re.findall(r'(\w+)(=~|=)"([^"]*)"', query)
+    assert conditions
+    assert re.sub(r'\w+=~?"[^"]*"', "", query).count('"') == 0
+    tests = {"=": str.__eq__, "=~": lambda value, pattern: bool(re.fullmatch(pattern, value))}
+    return [
+        line
+        for line in lines
+        if all(tests[operator](str(line.get(name, "")), value) for name, operator, value in conditions)
+    ]
+
+
+def test_every_query_of_the_dashboard_finds_lines(used):
+    system, _, _ = used
+    # Alloy's labels: the container's service, and the level of the line, by its name in the line.
+    alloy = (ROOT / "monitoring" / "alloy" / "config.alloy").read_text()
+    assert 'expressions = {level = "level"}' in alloy
+    containers = {"handler": "torchserve", "controller": "torchserve"}
+    lines = [line | {"service": containers.get(line["part"], line["part"])} for line in _lines(system)]
+    drawing = str(system.newest().id)
+    [request, *_] = (line["request_id"] for line in _of(drawing, lines) if line["part"] == "page")
+    dashboard = json.loads((ROOT / "monitoring/grafana/dashboards/logs.json").read_text())
+    queries = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    assert len(queries) >= 5
+    for query in queries:
+        assert _selected(query.replace("$drawing", drawing).replace("$request", request), lines), query
+    assert re.findall(r"sum by \((\w+)\)", "".join(queries)) == ["service"] * 2
+
+
 def test_a_drawing_is_followed_from_pen_to_row(used):
     system, _, _ = used
     row = system.newest()
-    lines = [line for line in _lines(system) if line.get("drawing_id") == str(row.id)]
+    lines = _of(str(row.id), _lines(system))
     assert {line["part"] for line in lines} >= {"page", "gateway", "deliverer"}
     asked = {line["request_id"] for line in lines if line["part"] == "page"}
     answered = {line["request_id"] for line in lines if line["part"] == "gateway"}
