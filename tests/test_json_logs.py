@@ -62,7 +62,7 @@ def test_a_person_reads_lines_and_not_json():
     time = json.loads(line)["time"]
     readable = f'{time} warning page: said "no" request_id=r drawing_id=d\n'
     assert _readable(line) == readable
-    assert _readable(f"page-1  | {line}") == f"page-1  | {readable}"
+    assert _readable(f"\x1b[2Kpage-1  | {line}") == f"page-1  | {readable}"
 
 
 def test_a_traceback_has_its_lines_again():

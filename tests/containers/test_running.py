@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from tests.containers.deployment import MAIN, SEVEN, Deployment
+from tests.system.running import eventually
 
 MOST_MIB = 1536
 # Of an image, as the engine counts it. A stand-in of the base may be larger than what it stands for.
@@ -27,6 +28,20 @@ def test_https_answers_and_http_says_where_it_is(deployment: Deployment):
         f"{deployment.plain_address}/predict?a=b", data=SEVEN, timeout=10, allow_redirects=False
     )
     assert (redirect.status_code, redirect.headers["Location"]) == (308, f"{deployment.address}/predict?a=b")
+
+
+def test_a_request_is_in_the_gateways_log_with_its_id(deployment: Deployment):
+    response = deployment.predict(**{"X-Request-Id": "of-this-test"})
+    assert response.headers["X-Request-Id"] == "of-this-test"
+    [line] = eventually(
+        lambda: [
+            line
+            for line in deployment.compose("logs", "--no-log-prefix", "gateway").splitlines()
+            if "of-this-test" in line
+        ]
+    )
+    fields = json.loads(line[line.index("{") :])  # compose may write before it
+    assert (fields["part"], fields["route"], fields["status"]) == ("gateway", "predict", 200)
 
 
 @pytest.mark.parametrize(
