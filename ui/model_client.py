@@ -158,7 +158,9 @@ def _from(kind: type[T], content: Mapping[str, Any]) -> T:
         answer.check()
     except (KeyError, TypeError, ValueError) as error:
         reason = f"no field {error}" if isinstance(error, KeyError) else str(error)
-        log.warning("the model's answer cannot be read: %s: %.300r", reason, content)
+        log.warning(
+            "the model's answer cannot be read: %s; fields: %s", reason, sorted(content)
+        )  # no drawing
         raise PictureRefused(
             f"The model's answer cannot be read ({reason}): page and model versions do not match."
         ) from None

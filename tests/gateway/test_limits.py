@@ -1,6 +1,7 @@
 """What one client may ask for, and the headers that go with every answer."""
 
 import contextlib
+import re
 import socket
 import time
 from collections import Counter
@@ -185,7 +186,8 @@ def test_every_answer_has_the_security_headers_once(gateway: Gateway, method, pa
     for name, value in SECURITY.items():
         assert response.headers[name] == value
     assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
-    assert not {"X-Request-Id", "X-Powered-By", "Via"} & response.headers.keys()
+    assert not {"X-Powered-By", "Via"} & response.headers.keys()
+    assert re.fullmatch("[0-9a-f]{32}", response.headers["X-Request-Id"])
     assert response.headers["Server"] == "nginx"
 
 

@@ -164,7 +164,7 @@ def test_a_refused_record_is_set_aside_and_the_others_go_on(outbox, database, ca
 
 def test_every_delivered_revision_is_logged_with_its_drawing(outbox, database, caplog):
     caplog.set_level(logging.INFO)
-    labelled = replace(RECORD, id=uuid.uuid4()).labelled(7)
+    labelled = replace(RECORD, id=uuid.uuid4()).add_label(7)
     for record in (RECORD, labelled):
         outbox.put(record)
     with _running(outbox, database):

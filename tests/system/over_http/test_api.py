@@ -51,6 +51,10 @@ def test_raw_bytes_are_read_whatever_the_content_type_says(system: RunningSystem
     _assert_is_seven(response.json())
 
 
+def test_the_request_id_is_the_clients_and_not_torchserves(system: RunningSystem):
+    assert system.predict(SEVEN, **{"X-Request-Id": "mine"}).headers["X-Request-Id"] == "mine"
+
+
 @pytest.mark.parametrize("picture_format", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
 def test_every_format_is_read(system: RunningSystem, picture_format):
     _assert_is_seven(system.predict(_as(picture_format)).json())
