@@ -127,6 +127,27 @@ write() {
         cat "$split" 2>/dev/null || printf 'map "" $split_in_force { default none; }\nmap "" $model_version { default ""; }\nsplit_clients "$split_key" $model { * "mnist"; }\n'
     } >"$run/split.conf"
     trusted_proxy >"$run/http.d/trusted_proxy.conf"
+    (umask 077 && monitoring >"$run/http.d/monitoring.conf")
+}
+
+# Who is an operator at /monitoring/, and where it leads, as ops/gateway.py writes it natively. The names are looked up
+# when an operator asks: these servers run in their own profile.
+monitoring() {
+    server=$(sed -n 's/^nameserver //p' /etc/resolv.conf | head -n 1)
+    case "$server" in
+    '') ;;
+    *:*) echo "resolver [$server] valid=10s ipv6=off;" ;;
+    *) echo "resolver $server valid=10s ipv6=off;" ;;
+    esac
+    if [ -s /run/secrets/operator_password ]; then
+        sent=$(printf 'operator:%s' "$(cat /run/secrets/operator_password)" | base64 -w 0 | sed 's/+/\\+/g')
+        echo "map \$http_authorization \$operator { \"~^Basic $sent\$\" yes; default password; }"
+    else
+        echo 'map "" $operator { default off; }'
+    fi
+    echo 'map "" $prometheus { default prometheus:9090/monitoring/prometheus; }'
+    echo 'map "" $alertmanager { default alertmanager:9093/monitoring/alertmanager; }'
+    echo 'map "" $grafana { default grafana:3000; }'
 }
 
 # By IPv6 too, where the container has it.

@@ -106,7 +106,7 @@ rotate() {
   mv "$FOLDER/$name.new" "$FOLDER/$name"
   case $name in
     database_page_password) docker compose up --detach --wait --no-deps --no-build --force-recreate page deliverer exporter ;;
-    operator_password) docker compose up --detach --wait --no-deps --no-build --force-recreate page ;;
+    operator_password) docker compose up --detach --wait --no-deps --no-build --force-recreate page gateway ;;
   esac
   say "$name was replaced: $FOLDER/$name"
 }

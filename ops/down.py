@@ -3,7 +3,7 @@
 import shutil
 import time
 
-from ops import leftovers, supervisor
+from ops import gateway, leftovers, supervisor
 from ops.errors import OpsError
 from ops.system import System
 
@@ -25,4 +25,5 @@ def down(system: System) -> None:
         )
     shutil.rmtree(system.sockets, ignore_errors=True)
     system.operator_password.unlink(missing_ok=True)
+    gateway.monitoring_configuration(system).unlink(missing_ok=True)  # it has the password, too
     print(f"Stopped. The drawings stay in {system.state.name}/.")

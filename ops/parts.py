@@ -152,12 +152,12 @@ MONITORING = (
     Part(
         "alertmanager",
         monitoring.alertmanager_command,
-        lambda system: _says_ok(f"{monitoring.alertmanager_url(system)}/-/ready"),
+        lambda system: _says_ok(f"{monitoring.url(system, 'alertmanager')}/-/ready"),
     ),
     Part(
         "prometheus",
         monitoring.prometheus_command,
-        lambda system: _says_ok(f"{monitoring.prometheus_url(system)}/-/ready"),
+        lambda system: _says_ok(f"{monitoring.url(system, 'prometheus')}/-/ready"),
     ),
 )
 

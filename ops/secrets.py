@@ -1,11 +1,11 @@
 """The passwords of a native system, one file each, readable by their owner alone."""
 
-import os
 import re
 import secrets
 from pathlib import Path
 
 from ops.errors import OpsError
+from ops.files import write_private
 from ops.system import System
 
 OWNERS = "database_owner_password"
@@ -52,14 +52,14 @@ def keep_operators(system: System, password: str) -> None:
     """Write the operator's password where the page reads it; without one there is no file."""
     system.operator_password.unlink(missing_ok=True)
     if password:
-        _write(system.operator_password, password)
+        write_private(system.operator_password, password + "\n")
 
 
 def write_once(path: Path) -> bool:
     """Write a new secret where there is none; True if it was written."""
     if _read(path) is not None:
         return False
-    _write(path, secrets.token_urlsafe(PASSWORD_BYTES))
+    write_private(path, secrets.token_urlsafe(PASSWORD_BYTES) + "\n")
     return True
 
 
@@ -78,12 +78,3 @@ def _read(path: Path) -> str | None:
             f"{path} cannot be read: {error.strerror}. It should be a file with a password, readable by its owner."
         ) from None
     return password if PASSWORD.fullmatch(password) else None
-
-
-def _write(path: Path, password: str) -> None:
-    # Complete before it has its name: a run broken off here leaves no empty password behind.
-    unfinished = path.with_suffix(".unfinished")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(password + "\n")
-    unfinished.rename(path)

@@ -30,8 +30,8 @@ def up(system: System, operator_password: str) -> None:
     system.make_folders()
     if supervisor.processes(system) is None:
         system = _with_what_is_installed(system)
-        _prepare(system)
         secrets.keep_operators(system, operator_password)
+        _prepare(system)
         supervisor.start(system, dict(os.environ))
         system.record()
     else:
@@ -48,7 +48,7 @@ def up(system: System, operator_password: str) -> None:
         _wait_for(system, part, started)
     _say(f"\nReady: draw a digit at {system.address}")
     if system.monitoring:
-        _say(f"Monitoring: {monitoring.overview_url(system)}")
+        _say(f"Monitoring: {system.address}/monitoring/")
 
 
 def _with_what_is_installed(system: System) -> System:
@@ -75,9 +75,9 @@ def _prepare(system: System) -> None:
         _step("creating the database", lambda: postgres.initialise(system))
     if to_archive:
         _step(f"archiving model {to_archive}", lambda: _archive(system, to_archive))
-    gateway.write_configuration(system)
     if system.monitoring:
         monitoring.write_configuration(system)
+    gateway.write_configuration(system)
     supervisor.write_configuration(system, parts.of(system))
 
 

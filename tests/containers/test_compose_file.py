@@ -26,12 +26,12 @@ DOORS = {
     "registry": {"s3", "mlflow", "ops", "tracking"},
     "database": {"postgres", "page", "deliverer", "migrations", "ops", "training", "exporter"},
     "metrics": {"exporter", "torchserve"},
-    "monitoring": {"exporter", "prometheus", "alertmanager", "grafana", "loki", "alloy"},
+    "monitoring": {"gateway", "exporter", "prometheus", "alertmanager", "grafana", "loki", "alloy"},
 }
 READERS = {
     "database_owner_password": {"postgres", "migrations", "ops"},
     "database_page_password": {"page", "deliverer", "migrations", "ops", "training", "exporter"},
-    "operator_password": {"page"},
+    "operator_password": {"page", "gateway"},
     "s3_secret_key": {"ops", "s3"},
 }
 

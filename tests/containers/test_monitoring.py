@@ -2,6 +2,7 @@
 
 import json
 
+import requests
 import yaml
 
 from tests.containers.deployment import Deployment
@@ -59,3 +60,25 @@ def test_alertmanager_reads_the_configuration_of_the_operator(bare: Deployment):
     names = [receiver["name"] for receiver in yaml.safe_load(said)["receivers"]]
     assert names == ["webhook", "webhook-and-email"]
     assert "THE-PASSWORD" not in said
+
+
+def test_the_gateway_shows_it_to_whoever_has_the_operators_password(deployment: Deployment):
+    password = (deployment.folder / "var/secrets/operator_password").read_text(encoding="ascii").strip()
+
+    def get(path: str = "/monitoring/", password: str = password) -> requests.Response:
+        return requests.get(
+            deployment.address + path, auth=("operator", password), timeout=30, verify=deployment.certificate
+        )
+
+    assert get().status_code == 404
+    assert "MONITORING=1" in get().json()["message"]
+    deployment.compose("--profile", "monitoring", "up", "--detach", "--wait", "--no-deps", *STARTED)
+    try:
+        assert (
+            "<title>MNIST Digit Classifier: overview</title>" in eventually(lambda: get().ok and get()).text
+        )
+        assert get("/monitoring/alertmanager/api/v2/status").ok
+        assert get("/monitoring/grafana/").status_code == 404  # it does not run here
+        assert get(password=password.swapcase()).status_code == 401
+    finally:
+        deployment.compose("--profile", "monitoring", "rm", "--stop", "--force", *STARTED)

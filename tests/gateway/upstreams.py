@@ -147,6 +147,16 @@ class _Page(_Handler):
         self.close_connection = True
 
 
+class _Redirecting(_Handler):
+    """Leads to a folder by its own path, as Debian's Prometheus does."""
+
+    def answer(self) -> None:
+        self.send_response(301)
+        self.send_header("Location", f"{self.path}/")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
 @contextmanager
 def _serving(handler: type[_Handler], port: int = 0) -> Iterator[Server]:
     server = Server(handler, port)
@@ -179,6 +189,11 @@ def full_model():
 def page():
     """In the page's place."""
     return _serving(_Page)
+
+
+def redirecting():
+    """In Prometheus' place."""
+    return _serving(_Redirecting)
 
 
 def free_port() -> int:

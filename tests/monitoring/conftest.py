@@ -34,7 +34,9 @@ class Monitored:
     def query(self, expression: str) -> list[dict]:
         """The result of an instant query."""
         answer = requests.get(
-            f"{monitoring.prometheus_url(self.system)}/api/v1/query", params={"query": expression}, timeout=10
+            f"{monitoring.url(self.system, 'prometheus')}/api/v1/query",
+            params={"query": expression},
+            timeout=10,
         ).json()
         assert answer["status"] == "success", answer
         return answer["data"]["result"]

@@ -40,9 +40,9 @@ def test_both_are_scraped_as_they_are_configured(monitored: Monitored):
     }
 
 
-@pytest.mark.parametrize("address", ["prometheus_url", "alertmanager_url"])
-def test_no_foreign_web_page_on_this_machine_finds_them(monitored: Monitored, address: str):
-    base, _, path = getattr(monitoring, address)(monitored.system).rpartition("/")
+@pytest.mark.parametrize("server", ["prometheus", "alertmanager"])
+def test_no_foreign_web_page_on_this_machine_finds_them(monitored: Monitored, server: str):
+    base, _, path = monitoring.url(monitored.system, server).rpartition("/")
     assert len(path) >= 32
     assert requests.get(f"{base}/{path}/-/ready", timeout=10).ok
     for other in ("", "/-/ready", "/metrics", "/api/v2/alerts", "/api/v1/query?query=up", "/graph"):
@@ -54,7 +54,7 @@ def test_no_foreign_web_page_on_this_machine_finds_them(monitored: Monitored, ad
 
 def test_prometheus_answers_no_foreign_page(monitored: Monitored):
     answer = requests.get(
-        f"{monitoring.prometheus_url(monitored.system)}/api/v1/query?query=up", headers=FOREIGN, timeout=10
+        f"{monitoring.url(monitored.system, 'prometheus')}/api/v1/query?query=up", headers=FOREIGN, timeout=10
     )
     assert "Access-Control-Allow-Origin" not in answer.headers
 

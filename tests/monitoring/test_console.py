@@ -17,7 +17,7 @@ def console(monitored: Monitored):
         page = browser.new_page(viewport={"width": 1100, "height": 1000})
         # The panels ask for rates of scrapes that come each second.
         eventually(lambda: monitored.query("rate(mnist_requests_total[5m]) > 0"))
-        page.goto(monitoring.overview_url(monitored.system))
+        page.goto(f"{monitoring.url(monitored.system, 'prometheus')}/consoles/overview.html")
         yield page
         browser.close()
 

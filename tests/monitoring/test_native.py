@@ -73,10 +73,10 @@ def test_their_path_is_a_secret_that_stays_the_same(system):
     file = system.secrets / "monitoring_path"
     assert file.stat().st_mode & 0o777 == 0o600
     assert (system.state / "monitoring").stat().st_mode & 0o777 == 0o700
-    address = monitoring.overview_url(system)
+    address = monitoring.url(system, "prometheus")
     assert file.read_text().strip() in address
     monitoring.write_configuration(system)
-    assert monitoring.overview_url(system) == address
+    assert monitoring.url(system, "prometheus") == address
 
 
 def test_a_missing_configuration_of_alertmanager_is_named(system, monkeypatch):
@@ -85,3 +85,20 @@ def test_a_missing_configuration_of_alertmanager_is_named(system, monkeypatch):
         OpsError, match=r"'ALERTMANAGER_CONFIG' has value 'var/none\.yml', which is not a file"
     ):
         monitoring.write_configuration(system)
+
+
+def test_their_links_lead_through_the_gateway_and_do_not_tell_the_path(system):
+    monitoring.write_configuration(system)
+    path = (system.secrets / "monitoring_path").read_text().strip()
+    for command, name in (
+        (monitoring.prometheus_command(system), "prometheus"),
+        (monitoring.alertmanager_command(system), "alertmanager"),
+    ):
+        assert f"--web.external-url=http://localhost:9500/monitoring/{name}" in command
+        assert f"--web.route-prefix=/{path}" in command
+        assert monitoring.servers(system)[name].endswith(f"/{path}")
+
+
+def test_without_monitoring_there_are_no_servers_and_no_path(system):
+    servers = monitoring.servers(replace(system, monitoring=False))
+    assert servers == {"prometheus": "", "alertmanager": "", "grafana": ""}

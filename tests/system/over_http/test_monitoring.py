@@ -26,9 +26,8 @@ def test_a_system_with_monitoring_scrapes_itself_and_ends_whole(tmp_path: Path, 
             assert line.endswith("yes")
         system = replace(running.system, monitoring=True)
         again = running.ops("up").stdout
-        assert f"Monitoring: {monitoring.overview_url(system)}\n" in again
-        assert requests.get(monitoring.overview_url(system), timeout=10).ok
-        query = f"{monitoring.prometheus_url(system)}/api/v1/query?query=up%3D%3D1"
+        assert f"Monitoring: {system.address}/monitoring/\n" in again
+        query = f"{monitoring.url(system, 'prometheus')}/api/v1/query?query=up%3D%3D1"
         up = eventually(
             lambda: len(found := requests.get(query, timeout=10).json()["data"]["result"]) >= 2 and found
         )
