@@ -1,8 +1,6 @@
 """What the database holds and how well the model does (sql/migrations/0006), read by the page's role."""
 
-import time
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any, LiteralString
 
 import psycopg
@@ -13,8 +11,6 @@ from monitoring.exporter.parts import PART_UP
 from monitoring.exporter.subjects import gauge, labelled
 
 TIMEOUT_S = 3
-# Estimated accuracy and drift read up to 10,000 rows, for 25 and 10 ms.
-QUALITY_EVERY_S = 60
 SIZE: LiteralString = "SELECT pg_database_size(current_database())"
 # Each: metric, meaning, labels, and a query with the labels and the value.
 NOW: tuple[tuple[str, str, list[str], LiteralString], ...] = (
@@ -90,13 +86,12 @@ def metrics() -> Iterator[Metric]:
         [(size,)] = connection.execute(SIZE).fetchall()
         yield gauge("mnist_database_size_bytes", "Size of the database.", size)
         yield from _read(connection, NOW)
-    yield from _quality(int(time.monotonic() / QUALITY_EVERY_S))
 
 
-@lru_cache(maxsize=1)
-def _quality(_minute: int) -> list[Metric]:
+def quality() -> Iterator[Metric]:
+    """How well the model does. Raises psycopg.Error."""
     with _connect() as connection:
-        return list(_read(connection, QUALITY))
+        yield from _read(connection, QUALITY)
 
 
 def _connect() -> psycopg.Connection[tuple[Any, ...]]:

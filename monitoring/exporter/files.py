@@ -9,10 +9,13 @@ same name, so it counts on after a restart. TorchServe's workers write their own
 import logging
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from prometheus_client import values
+from prometheus_client.core import Metric
 from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.multiprocess import MultiProcessCollector
 
 NAME = "exporter"
 # prometheus_client maps 64 KiB at first; this is room for some 2,000 series.
@@ -34,7 +37,7 @@ def open_folder(folder: Path) -> None:
 
 def remove_damaged(folder: Path) -> None:
     """Delete files that cannot be read: with one of them no metric could be served."""
-    for path in folder.glob("*.db"):
+    for path in written(folder):
         try:
             readable = _used_bytes(path) <= path.stat().st_size
             list(MmapedDict.read_all_values_from_file(str(path)))
@@ -43,6 +46,22 @@ def remove_damaged(folder: Path) -> None:
         if not readable:
             log.error("%s is damaged and was deleted: its counters start at 0", path)
             path.unlink()
+
+
+def written(folder: Path) -> list[Path]:
+    """The files that have content: one that a worker just opens is empty, and cannot be read yet."""
+    return [path for path in folder.glob("*.db") if path.stat().st_size]
+
+
+class Files:
+    """A collector of prometheus_client: what all processes counted in the files of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[Metric]:
+        metrics: Iterable[Metric] = MultiProcessCollector.merge([str(path) for path in written(self._folder)])
+        return metrics
 
 
 def _used_bytes(path: Path) -> int:

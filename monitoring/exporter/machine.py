@@ -18,7 +18,9 @@ def disk_and_backup(state: Path, backups: Path) -> Iterator[Metric]:
     disk = shutil.disk_usage(state)
     yield gauge("mnist_disk_free_bytes", "Free space of the disk that holds the drawings.", disk.free)
     yield gauge("mnist_disk_size_bytes", "Size of that disk.", disk.total)
-    if times := [path.stat().st_mtime for path in backups.glob("*.tar")]:
+    # Not by Path.glob, which finds nothing in a folder that is closed to it.
+    found = [path for path in backups.iterdir() if path.suffix == ".tar"] if backups.exists() else []
+    if times := [path.stat().st_mtime for path in found]:
         yield gauge("mnist_backup_timestamp_seconds", "When the newest backup was made.", max(times))
 
 

@@ -22,11 +22,9 @@ def metrics(gateway: str, page: str) -> Iterator[Metric]:
     """`gateway` is the URL of the inner listener, `page` a URL or unix:PATH."""
     ping, _ = get(gateway, "/ping")  # the model reads a known digit
     page_status, page_metrics = get(page, "/_stcore/metrics")
-    up = {
-        "gateway": ping != NO_ANSWER,
-        "torchserve": ping == HTTPStatus.OK,
-        "page": page_status == HTTPStatus.OK,
-    }
+    up = {"gateway": ping != NO_ANSWER, "page": page_status == HTTPStatus.OK}
+    if up["gateway"]:  # else nobody knows of the model
+        up["torchserve"] = ping == HTTPStatus.OK
     yield labelled(*PART_UP, {part: float(answers) for part, answers in up.items()})
     if found := SESSIONS.search(page_metrics):
         yield gauge("mnist_page_sessions", "Open pages.", float(found[1]))

@@ -31,15 +31,15 @@ REQUESTS = Counter(
 )
 DURATION = Histogram(
     "mnist_request_duration_seconds",
-    "Time from the first byte of a request to the last byte of its answer.",
+    "Time from the first byte of a request to the last byte of its answer: a slow client counts, too.",
     ["listener", "route", "model_version"],
     buckets=BUCKETS_S,
     registry=None,
 )
 UPSTREAM_DURATION = Histogram(
     "mnist_upstream_duration_seconds",
-    "Time that the gateway waited for the model server or the page.",
-    ["upstream"],
+    "Time until the gateway had the whole answer of the model server or the page. No client can make it longer.",
+    ["upstream", "route"],
     buckets=BUCKETS_S,
     registry=None,
 )
@@ -102,5 +102,5 @@ def _metrics(listener: str, route: str, status: str, version: str) -> Metrics:
     return Metrics(
         REQUESTS.labels(listener, route, status, version),
         DURATION.labels(listener, route, version),
-        UPSTREAM_DURATION.labels(UPSTREAM[route]) if route in UPSTREAM else None,
+        UPSTREAM_DURATION.labels(UPSTREAM[route], route) if route in UPSTREAM else None,
     )

@@ -54,7 +54,7 @@ def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         stack.callback(system.sockets.rmdir)
         hook = stack.enter_context(received(webhook))
-        patch.setenv("ALERTMANAGER_CONFIG", str(_to_the_webhook(folder, hook)))
+        patch.setenv("ALERTMANAGER_CONFIG", str(to_the_webhook(folder, hook)))
         monitoring.write_configuration(system)
         _compress_time(folder, system.state / "monitoring" / "prometheus.yml")
         stack.enter_context(served(exporter, system.exporter_port))
@@ -72,8 +72,8 @@ def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
         yield monitored
 
 
-def _to_the_webhook(folder: Path, address: str) -> Path:
-    """The example, without its mail server."""
+def to_the_webhook(folder: Path, address: str) -> Path:
+    """The example of Alertmanager's configuration with this webhook, and without its mail server."""
     configuration = yaml.safe_load((ROOT / "monitoring/alertmanager/example.yml").read_text(encoding="utf-8"))
     for receiver in configuration["receivers"]:
         receiver.pop("email_configs", None)

@@ -46,8 +46,9 @@ class FakeExporter:
             of = f'listener="{listener}",route="{route}",model_version="{version}"'
             count = age * sum(r[4] for r in REQUESTS if (r[0], r[1], r[3]) == (listener, route, version))
             yield from _histogram("mnist_request_duration_seconds", of, count, 0.008)
-        yield from _histogram("mnist_upstream_duration_seconds", 'upstream="torchserve"', 30 * age, 0.006)
-        yield from _histogram("mnist_upstream_duration_seconds", 'upstream="page"', 5 * age, 0.02)
+        for upstream, route, rate, mean in (("torchserve", "predict", 30, 0.006), ("page", "page", 5, 0.02)):
+            of = f'upstream="{upstream}",route="{route}"'
+            yield from _histogram("mnist_upstream_duration_seconds", of, rate * age, mean)
         for version, share in VERSIONS.items():
             of = f'model_version="{version}"'
             for stage, mean in (("preprocess", 0.001), ("network", 0.0015)):

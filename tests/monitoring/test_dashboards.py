@@ -1,8 +1,10 @@
-"""The Grafana dashboards: their files, their queries in a real Prometheus, and the fields that Grafana knows."""
+"""The Grafana dashboards: their files, their queries, and the fields that Grafana knows.
+
+Their queries in a real Prometheus: tests/system/monitoring.
+"""
 
 import json
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,25 +18,9 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from monitoring.grafana import dashboards
 from monitoring.grafana.panels import HEIGHT, text
 from tests.documents import ROOT
-from tests.monitoring.conftest import Monitored
+from tests.monitoring.panels import DOCUMENTS, FILES, GRAFANA, OF_PROMETHEUS, PANELS, queries
 
-GRAFANA = ROOT / "monitoring" / "grafana"
-FILES = sorted((GRAFANA / "dashboards").glob("*.json"))
 UNITS = {"reqps", "s", "percentunit", "bytes", "none"}
-DOCUMENTS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in FILES}
-PANELS = [
-    pytest.param(panel, id=f"{name}: {panel['title']}")
-    for name, document in DOCUMENTS.items()
-    for panel in document["panels"]
-]
-OF_PROMETHEUS = [panel for panel in PANELS if panel.values[0]["datasource"]["type"] == "prometheus"]
-
-
-def _queries(panel: dict, source: str) -> list[str]:
-    """The panel's queries, with Grafana's variables filled in."""
-    values = {"$__rate_interval": "1m", "$__range": "1h", "$drawing": "a", "$request": "b"}
-    found = [target["expr"] for target in panel["targets"] if target["datasource"]["type"] == source]
-    return [re.sub(r"\$\w+", lambda match: values[match[0]], query) for query in found]
 
 
 def test_the_files_are_what_the_module_writes():
@@ -102,29 +88,13 @@ def test_a_panel_has_a_title_a_unit_a_description_and_a_provisioned_source(panel
 
 @pytest.mark.parametrize("panel", OF_PROMETHEUS)
 def test_a_query_is_promql(panel):
-    for query in _queries(panel, "prometheus"):
+    for query in queries(panel, "prometheus"):
         promql_parser.parse(query)
 
 
 def test_a_query_that_is_no_promql_is_found():
     with pytest.raises(ValueError, match="unclosed"):
         promql_parser.parse("sum(rate(mnist_requests_total[5m])")
-
-
-@pytest.mark.parametrize("panel", OF_PROMETHEUS)
-def test_a_query_has_a_result_in_a_prometheus_that_scraped_a_system(monitored: Monitored, panel):
-    for query in _queries(panel, "prometheus"):
-        results = monitored.query(query)
-        assert results, query
-        assert all(result["value"][1] != "NaN" for result in results), query
-
-
-@pytest.mark.parametrize("panel", OF_PROMETHEUS)
-def test_a_legend_names_labels_that_the_result_has(monitored: Monitored, panel):
-    for target, query in zip(panel["targets"], _queries(panel, "prometheus"), strict=True):
-        labels = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
-        for result in monitored.query(query):
-            assert labels - {"alertname"} <= result["metric"].keys(), query
 
 
 @pytest.mark.slow
@@ -136,10 +106,10 @@ def test_every_query_of_the_logs_is_logql(tmp_path: Path):
         pytest.skip(reason)
     shutil.copytree(ROOT / "tests/monitoring/logql", tmp_path, dirs_exist_ok=True)
     subprocess.run(["npm", "ci", "--silent", "--ignore-scripts"], cwd=tmp_path, check=True, timeout=120)
-    queries = [query for panel in DOCUMENTS["logs"]["panels"] for query in _queries(panel, "loki")]
-    assert len(queries) == len(DOCUMENTS["logs"]["panels"])
-    assert _no_logql(tmp_path, queries) == []
-    assert _no_logql(tmp_path, ["{service=", *queries]) == ["{service="]
+    found = [query for panel in DOCUMENTS["logs"]["panels"] for query in queries(panel, "loki")]
+    assert len(found) == len(DOCUMENTS["logs"]["panels"])
+    assert _no_logql(tmp_path, found) == []
+    assert _no_logql(tmp_path, ["{service=", *found]) == ["{service="]
 
 
 def _no_logql(folder: Path, queries: list[str]) -> list[str]:

@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from ops.system import ROOT
+from ops.versions import Versions
 from tests.gateway import running as gateway
 from tests.gateway import upstreams
 from tests.gateway.upstreams import free_port
@@ -55,7 +56,7 @@ class Exporter:
 
 
 @contextmanager
-def started(folder: Path) -> Iterator[Exporter]:
+def started(folder: Path, **changes: object) -> Iterator[Exporter]:
     port = free_port()
     options = {
         "listen": f"127.0.0.1:{port}",
@@ -67,6 +68,7 @@ def started(folder: Path) -> Iterator[Exporter]:
         "state": folder,
         "served": folder / "served.json",
         "backups": folder,
+        **changes,
     }
     command = [
         ROOT / ".venv/monitoring/bin/python",
@@ -91,9 +93,9 @@ def started(folder: Path) -> Iterator[Exporter]:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[], Exporter]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., Exporter]]:
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(started(tmp_path))
+        yield lambda **changes: stack.enter_context(started(tmp_path, **changes))
 
 
 def test_a_request_is_counted_with_its_times(start):
@@ -104,13 +106,15 @@ def test_a_request_is_counted_with_its_times(start):
     assert found[f"mnist_request_duration_seconds_sum{{{of_version}}}"] == pytest.approx(0.004)
     assert found[f'mnist_request_duration_seconds_bucket{{le="0.0025",{of_version}}}'] == 0
     assert found[f'mnist_request_duration_seconds_bucket{{le="0.005",{of_version}}}'] == 1
-    assert found['mnist_upstream_duration_seconds_sum{upstream="torchserve"}'] == pytest.approx(0.003)
+    assert found[
+        'mnist_upstream_duration_seconds_sum{route="predict",upstream="torchserve"}'
+    ] == pytest.approx(0.003)
 
 
 def test_servers_that_were_asked_one_after_the_other_are_added_up(start):
     exporter = start()
     exporter.log(upstream_seconds="0.001, 0.002 : 0.004")
-    name = 'mnist_upstream_duration_seconds_sum{upstream="torchserve"}'
+    name = 'mnist_upstream_duration_seconds_sum{route="predict",upstream="torchserve"}'
     assert eventually(lambda: exporter.metrics().get(name)) == pytest.approx(0.007)
 
 
@@ -120,7 +124,7 @@ def test_a_request_that_asked_no_server_has_no_upstream_time(start):
     exporter.log(route="nowhere")
     exporter.log_and_expect(1)
     found = exporter.metrics()
-    assert found['mnist_upstream_duration_seconds_count{upstream="torchserve"}'] == 1
+    assert found['mnist_upstream_duration_seconds_count{route="predict",upstream="torchserve"}'] == 1
     assert not any("nowhere" in name for name in found)
 
 
@@ -168,11 +172,29 @@ def test_a_damaged_file_costs_its_counters_and_no_more(tmp_path):
     assert "counter_exporter.db is damaged" in (tmp_path / "exporter.log").read_text()
 
 
+def test_a_file_that_a_worker_just_opens_is_left_alone(tmp_path):
+    (tmp_path / "metrics").mkdir()
+    empty = tmp_path / "metrics" / "histogram_worker1.db"
+    empty.touch()
+    with started(tmp_path) as exporter:
+        exporter.log_and_expect(1)
+    assert empty.exists()
+
+
+def test_a_slow_client_is_no_slow_answer(start):
+    exporter = start()
+    exporter.log(seconds="9.0", upstream_seconds="0.003")
+    name = 'mnist_upstream_duration_seconds_bucket{le="0.1",route="predict",upstream="torchserve"}'
+    eventually(lambda: exporter.metrics().get(name) == 1)
+
+
 def test_with_everything_else_away_it_says_what_is_away(start):
     exporter = start()
     found = exporter.metrics()
-    for part in ("gateway", "torchserve", "page", "postgres"):
+    for part in ("gateway", "page", "postgres"):
         assert found[f'mnist_part_up{{part="{part}"}}'] == 0
+    # Only the gateway knows of the model.
+    assert 'mnist_part_up{part="torchserve"}' not in found
     assert found["mnist_outbox_rows"] == 0
     assert found["mnist_disk_free_bytes"] > 0
     assert found['mnist_exporter_failed{subject="torchserve"}'] == 1
@@ -195,6 +217,17 @@ def test_versions_and_their_changes_are_shown(start, tmp_path):
     assert found['mnist_model_version_info{model_version="1.2",role="previous"}'] == 1
     assert found['mnist_version_changes_total{kind="swap"}'] == 2
     assert found['mnist_version_changes_total{kind="rollback"}'] == 0
+
+
+def test_without_a_folder_of_backups_there_is_none(start, tmp_path):
+    found = start(backups=tmp_path / "none").metrics()
+    assert "mnist_backup_timestamp_seconds" not in found
+    assert found['mnist_exporter_failed{subject="machine"}'] == 0
+
+
+def test_a_folder_of_backups_that_cannot_be_read_is_no_missing_backup(start, tmp_path):
+    (tmp_path / "file").touch()
+    assert start(backups=tmp_path / "file").metrics()['mnist_exporter_failed{subject="machine"}'] == 1
 
 
 def test_the_newest_backup_counts(start, tmp_path):
@@ -235,3 +268,24 @@ def test_the_gateway_says_route_status_and_version_of_what_it_answered(start, tm
             return True
 
         eventually(counted)
+
+
+def test_a_chunked_request_counts_for_the_version_that_answered_it(start, tmp_path):
+    exporter = start()
+    folder = tmp_path / "gateway"
+    folder.mkdir()
+    split = Versions("1.0", split={"1.1": 0.5})
+    with (
+        upstreams.model() as model,
+        gateway.started(
+            folder, model.address, model.address, versions=split, exporter=f"127.0.0.1:{exporter.port}"
+        ) as nginx,
+    ):
+        for _ in range(40):
+            answer = requests.post(nginx.url + "/predict", data=iter([b"x"]), timeout=30)
+            assert "X-Answered-By" not in answer.headers
+        asked = [request["path"].removeprefix("/predictions/mnist") for request in model.requests]
+        form = 'mnist_requests_total{{listener="public",model_version="{}",route="predict",status="200"}}'
+        wanted = {"1.1": asked.count("/1.1"), "1.0": asked.count("")}
+        assert min(wanted.values()) > 0
+        eventually(lambda: {v: exporter.metrics().get(form.format(v)) for v in wanted} == wanted)

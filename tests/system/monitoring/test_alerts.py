@@ -1,0 +1,65 @@
+"""Once for real: errors and slow answers of the model fire the burn-rate alerts, which reach a webhook."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ops.versions import RELEASED, archive_name
+from tests.system import archives
+from tests.system.monitoring.conftest import Watched, compressed
+from tests.system.running import eventually
+
+pytestmark = pytest.mark.slow
+FAULTY = "7.7"
+# The rules' windows are 60 times shorter: 1 h and 5 min are 60 s and 5 s. So an hour of the rules is a minute here.
+WITHIN_S = 60
+# Each part of a file's name is a fault while that file exists: what of 100 batches fails, how long each takes.
+FAULTS = (
+    "handler/predictor.py",
+    b"        if not inputs:",
+    b"""        import random, time
+        from pathlib import Path
+        if Path("{folder}/fails").exists() and random.random() < 0.02:
+            raise RuntimeError("injected")
+        if Path("{folder}/slow").exists():
+            time.sleep(0.3)
+        if not inputs:""",
+)
+
+
+@pytest.fixture(scope="module")
+def faults(watched: Watched, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of the faults of the version that is served, under load, and so far without a fault."""
+    folder = tmp_path_factory.mktemp("faults")
+    name, before, after = FAULTS
+    change = archives.instead((name, before, after.replace(b"{folder}", str(folder).encode())))
+    faulty = archives.copy(watched.system.model_store / archive_name(RELEASED), FAULTY, change)
+    try:
+        watched.configure(compressed(folder / "rules"))
+        done = watched.running.ops("swap", FAULTY)
+        assert done.returncode == 0, done.stdout + done.stderr
+        with watched.load(4, 0.02):
+            eventually(lambda: watched.query("sum(rate(mnist_requests_total{route='predict'}[10s])) > 20"))
+            yield folder
+    finally:
+        faulty.unlink()
+
+
+def _fires(watched: Watched, name: str) -> None:
+    alert = eventually(lambda: watched.webhook.has("firing", alertname=name, severity="page"), WITHIN_S)
+    assert alert["annotations"]["runbook"] == f"docs/operations.md#{name.lower()}"
+    assert alert["generatorURL"].startswith(f"{watched.system.address}/monitoring/prometheus/")
+
+
+def test_two_percent_of_errors_burn_the_error_budget_and_300_ms_the_other(watched: Watched, faults: Path):
+    fired = {alert["labels"]["alertname"] for alert in watched.webhook.alerts}
+    assert not fired & {"ErrorBudgetBurning", "LatencyBudgetBurning"}
+    (faults / "fails").touch()
+    _fires(watched, "ErrorBudgetBurning")
+    (faults / "fails").unlink()
+    assert watched.webhook.has("firing", alertname="LatencyBudgetBurning") is None
+    (faults / "slow").touch()
+    _fires(watched, "LatencyBudgetBurning")
+    (faults / "slow").unlink()
+    eventually(lambda: watched.webhook.has("resolved", alertname="ErrorBudgetBurning"))

@@ -1,0 +1,107 @@
+"""A part that is killed under load and stays away is named within a minute: by its metrics and by one alert."""
+
+import os
+import signal
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from ops import supervisor
+from tests.system.monitoring.conftest import Watched, each_second
+from tests.system.over_http.test_deliverer import RECORD
+from tests.system.running import eventually
+from ui.outbox import Outbox
+
+pytestmark = pytest.mark.slow
+# Scrapes and evaluations come each second here and each 10 s in a real system, which also waits 10 s for more alerts.
+WITHIN_S = 60 - 9 - 9 - 10
+ALERTS = {
+    "gateway": {"alertname": "PartAway", "part": "gateway"},
+    "page": {"alertname": "PartAway", "part": "page"},
+    "deliverer": {"alertname": "PartAway", "part": "deliverer"},
+    "postgres": {"alertname": "PartAway", "part": "postgres"},
+    "torchserve": {"alertname": "ModelServerAway", "part": "torchserve"},
+    "exporter": {"alertname": "MonitoringAway", "job": "exporter"},
+    "alertmanager": {"alertname": "MonitoringAway", "job": "alertmanager"},
+}  # nobody tells of a dead Prometheus
+# Nobody knows of the model but the gateway; what waits for the database is the deliverer's, too.
+UNKNOWN = {"gateway": {"torchserve"}, "postgres": {"deliverer"}}
+PARTS = {"gateway", "page", "deliverer", "postgres", "torchserve"}
+
+
+@pytest.fixture(scope="module")
+def loaded(watched: Watched) -> Iterator[Watched]:
+    watched.configure(each_second)
+    eventually(lambda: _up(watched) == dict.fromkeys(PARTS, 1.0))
+    with watched.load(4, 0.02):
+        yield watched
+
+
+@pytest.mark.parametrize("part", ALERTS)
+def test_a_dead_part_is_named(loaded: Watched, part):
+    assert _firing(loaded) == set()
+    counted = _counted(loaded)
+    outbox = Outbox(loaded.system.outbox)
+    with _dead(loaded, part):
+        died = time.monotonic()
+        outbox.put(replace(RECORD, id=uuid.uuid4(), created_at=datetime.now(UTC)))
+        wanted = ALERTS[part]
+        if part == "alertmanager":
+            eventually(lambda: _firing(loaded) == {("MonitoringAway", "alertmanager")}, WITHIN_S)
+        else:
+            eventually(lambda: loaded.webhook.has("firing", **wanted), WITHIN_S)
+        print(f"{part}: {time.monotonic() - died:.0f} s")
+        if part in PARTS:
+            up = _up(loaded)
+            assert up[part] == 0
+            others = PARTS - {part} - UNKNOWN.get(part, set())
+            assert {other: up.get(other) for other in others} == dict.fromkeys(others, 1.0)
+        told = {
+            (alert["labels"]["alertname"], alert["labels"].get("part") or alert["labels"]["job"])
+            for alert in loaded.webhook.alerts
+            if alert["labels"]["severity"] == "page"
+        }
+        assert told <= {(wanted["alertname"], part)}
+    outbox.close()
+    eventually(lambda: _up(loaded) == dict.fromkeys(PARTS, 1.0), 90)
+    eventually(lambda: _firing(loaded) == set())
+    eventually(lambda: loaded.webhook.alerts == [] or loaded.webhook.has("resolved", **wanted))
+    loaded.webhook.alerts.clear()
+    assert _counted(loaded) >= counted
+
+
+@contextmanager
+def _dead(watched: Watched, part: str) -> Iterator[None]:
+    """Killed, and kept from being started anew."""
+    os.kill((supervisor.processes(watched.system) or {})[part]["pid"], signal.SIGKILL)
+    with supervisor.remote(watched.system) as interface:
+        interface.stopProcess(part)
+        try:
+            yield
+        finally:
+            interface.startProcess(part)
+
+
+def _up(watched: Watched) -> dict[str, float]:
+    return {result["metric"]["part"]: float(result["value"][1]) for result in watched.query("mnist_part_up")}
+
+
+def _firing(watched: Watched) -> set[tuple[str, str]]:
+    """Name and subject of the alerts that cannot wait, but for the objectives': any part's death burns their budget."""
+    return {
+        (result["metric"]["alertname"], result["metric"].get("part") or result["metric"].get("job", ""))
+        for result in watched.query(
+            'ALERTS{alertstate="firing",severity="page",alertname!~".*BudgetBurning|DiskFull"}'
+        )
+    }
+
+
+def _counted(watched: Watched) -> float:
+    """Requests, as the exporter counts them; they are more after each part's death, and never fewer."""
+    [result] = eventually(lambda: watched.query("sum(mnist_requests_total)"))
+    return float(result["value"][1])
