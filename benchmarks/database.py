@@ -77,7 +77,7 @@ def measure() -> Results:
 
 def _connected_as_page(system: System) -> Connection:
     password = secrets.read(system, "database_page_password")
-    return psycopg.connect(postgres.page_url(system), password=password, autocommit=True)
+    return psycopg.connect(postgres.role_url(system), password=password, autocommit=True)
 
 
 def _writes(page: Connection) -> Times:

@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-SECRETS=(database_owner_password database_page_password operator_password s3_secret_key)
+SECRETS=(database_owner_password database_page_password database_exporter_password operator_password s3_secret_key)
 FOLDER=var/secrets
 BACKUPS=backups
 RUNNING=var/running.yml   # the compose file of what runs
@@ -74,7 +74,7 @@ logs() { docker compose logs --follow --tail 20 | sed -uEf ops/readable_logs.sed
 secrets() {
   local name
   # Readable to all in a folder that is closed: a container reads its own as another user.
-  mkdir -p $BACKUPS $FOLDER var/acme && chmod 0700 $FOLDER && mkdir -p $FOLDER/tls && chmod 0755 $FOLDER/tls var/acme
+  mkdir -p $FOLDER var/acme && make_backups_folder && chmod 0700 $FOLDER && mkdir -p $FOLDER/tls && chmod 0755 $FOLDER/tls var/acme
   if [ -n "${1:-}" ]; then
     rotate "$1"
     return
@@ -105,7 +105,8 @@ rotate() {
   esac
   mv "$FOLDER/$name.new" "$FOLDER/$name"
   case $name in
-    database_page_password) docker compose up --detach --wait --no-deps --no-build --force-recreate page deliverer exporter ;;
+    database_page_password) docker compose up --detach --wait --no-deps --no-build --force-recreate page deliverer ;;
+    database_exporter_password) docker compose up --detach --wait --no-deps --no-build --force-recreate exporter ;;
     operator_password) docker compose up --detach --wait --no-deps --no-build --force-recreate page gateway ;;
   esac
   say "$name was replaced: $FOLDER/$name"
@@ -115,11 +116,14 @@ password() { head -c 24 /dev/urandom | base64 | tr '+/' '-_'; }
 
 require_secrets() {
   local name
-  mkdir -p $BACKUPS # the exporter looks into it
+  make_backups_folder
   for name in "${SECRETS[@]}"; do
     [ -s "$FOLDER/$name" ] || fail "The secret $FOLDER/$name is missing. Make it: make secrets"
   done
 }
+
+# The exporter, another user, looks at the names and times in it; what is in a backup only its owner reads.
+make_backups_folder() { mkdir -p $BACKUPS && chmod 0755 $BACKUPS; }
 
 backup() {
   local file

@@ -26,13 +26,17 @@ PROBE_TIMEOUT_S = 3.0
 
 @dataclass(frozen=True)
 class Part:
-    """`command` and `environment` start it; `answers` asks it for what it is there for."""
+    """`command` and `environment` start it; `answers` asks it for what it is there for.
+
+    Without `autostart` it starts when those before it are ready.
+    """
 
     name: str
     command: Callable[[System], list[str]]
     answers: Callable[[System], bool]
     environment: Callable[[System], dict[str, str]] = lambda system: {}
     stop_signal: str = "TERM"
+    autostart: bool = True
 
 
 def _torchserve_command(system: System) -> list[str]:
@@ -48,7 +52,7 @@ def _page_environment(system: System) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "MODEL_URL": system.inner_url,
         "OUTBOX_PATH": str(system.outbox),
-        **database_environment(system),
+        **database_environment(system, postgres.PAGE),
         **_operators_environment(system),
     }
 
@@ -64,14 +68,14 @@ def _deliverer_command(system: System) -> list[str]:
 
 
 def _deliverer_environment(system: System) -> dict[str, str]:
-    return {"OUTBOX_PATH": str(system.outbox), **database_environment(system)}
+    return {"OUTBOX_PATH": str(system.outbox), **database_environment(system, postgres.PAGE)}
 
 
-def database_environment(system: System) -> dict[str, str]:
-    """How the page's role reaches the database; its password stays in its file."""
+def database_environment(system: System, role: str) -> dict[str, str]:
+    """How a role reaches the database; its password stays in its file."""
     return {
-        "DATABASE_URL": postgres.page_url(system),
-        "DATABASE_PASSWORD_FILE": str(system.secrets / "database_page_password"),
+        "DATABASE_URL": postgres.role_url(system, role),
+        "DATABASE_PASSWORD_FILE": str(system.secrets / postgres.PASSWORDS[role]),
     }
 
 
@@ -92,7 +96,7 @@ def _exporter_command(system: System) -> list[str]:
 
 
 def _exporter_environment(system: System) -> dict[str, str]:
-    return {"PYTHONPATH": str(ROOT), **database_environment(system)}
+    return {"PYTHONPATH": str(ROOT), **database_environment(system, postgres.EXPORTER)}
 
 
 def _delivers(system: System) -> bool:
@@ -158,6 +162,7 @@ MONITORING = (
         "prometheus",
         monitoring.prometheus_command,
         lambda system: _says_ok(f"{monitoring.url(system, 'prometheus')}/-/ready"),
+        autostart=False,  # else it would tell of parts that are just starting
     ),
 )
 

@@ -30,6 +30,9 @@ BINARIES = _binaries()
 DATABASE = "mnist"
 OWNER = "owner"
 PAGE = "page"
+EXPORTER = "exporter"
+# The roles that run with the system, and their secrets.
+PASSWORDS = {PAGE: "database_page_password", EXPORTER: "database_exporter_password"}
 MIGRATIONS = ROOT / "sql" / "migrations"
 
 # PostgreSQL refuses to run as root. It then runs as this user, which every Linux has, ...
@@ -138,15 +141,16 @@ def _closed_folder(as_other_user: list[str], *folders: Path) -> str:
 
 
 def migrate(system: System) -> None:
-    """Create the database if it is missing, apply the migrations, set the password of the page's role.
+    """Create the database if it is missing, apply the migrations, set the passwords of the system's roles.
 
-    The role can change its own password and defaults, which PostgreSQL lets every role do: each start undoes that.
+    A role can change its own password and defaults, which PostgreSQL lets every role do: each start undoes that.
     """
     apply_migrations(system)
     with psycopg.connect(owner_url(system)) as connection:
-        for statement in ("ALTER ROLE {} RESET ALL", "ALTER ROLE {} IN DATABASE {} RESET ALL"):
-            connection.execute(sql.SQL(statement).format(sql.Identifier(PAGE), sql.Identifier(DATABASE)))
-        set_password(connection, PAGE, secrets.read(system, "database_page_password"))
+        for role, secret in PASSWORDS.items():
+            for statement in ("ALTER ROLE {} RESET ALL", "ALTER ROLE {} IN DATABASE {} RESET ALL"):
+                connection.execute(sql.SQL(statement).format(sql.Identifier(role), sql.Identifier(DATABASE)))
+            set_password(connection, role, secrets.read(system, secret))
 
 
 def apply_migrations(system: System, database: str = DATABASE, folder: Path = MIGRATIONS) -> None:
@@ -232,9 +236,9 @@ def owner_url(system: System, database: str = DATABASE) -> str:
     return f"postgresql://{OWNER}:{password}@{system.hosts.database}:{system.database_port}/{database}"
 
 
-def page_url(system: System) -> str:
-    """The database as the page's role sees it, without its password."""
-    return f"postgresql://{PAGE}@{system.hosts.database}:{system.database_port}/{DATABASE}"
+def role_url(system: System, role: str = PAGE) -> str:
+    """The database as one of its roles sees it, without the password."""
+    return f"postgresql://{role}@{system.hosts.database}:{system.database_port}/{DATABASE}"
 
 
 def answers(system: System) -> bool:

@@ -13,7 +13,7 @@ from ops import secrets as files
 from ops.errors import OpsError, UsageError
 from ops.system import System
 
-ROLES = {"database_owner_password": postgres.OWNER, "database_page_password": postgres.PAGE}
+ROLES = {files.OWNERS: postgres.OWNER} | {secret: role for role, secret in postgres.PASSWORDS.items()}
 # Who read the password of the page's role when they started.
 READERS = ("page", "deliverer")
 

@@ -9,7 +9,7 @@ from ops.files import write_private
 from ops.system import System
 
 OWNERS = "database_owner_password"
-NAMES = (OWNERS, "database_page_password")
+NAMES = (OWNERS, "database_page_password", "database_exporter_password")
 PASSWORD_BYTES = 24
 # What a file holds that was not written to its end: nothing, or zeros.
 PASSWORD = re.compile(r"[!-~]+")

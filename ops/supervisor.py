@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from supervisor.xmlrpc import SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from ops import leftovers
 from ops.errors import OpsError
@@ -46,6 +46,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
     sections += [
         f"""[program:{part.name}]
 command={system.python("ops").relative_to(ROOT)} -m ops.parts {part.name}
+autostart={str(part.autostart).lower()}
 autorestart=true
 startretries={START_RETRIES}
 stopsignal={part.stop_signal}
@@ -85,6 +86,16 @@ def processes(system: System) -> dict[str, dict[str, Any]] | None:
             return {info["name"]: info for info in interface.getAllProcessInfo()}
     except (OSError, xmlrpc.client.Error):
         return None
+
+
+def start_part(system: System, name: str) -> None:
+    """Start a part that the supervisor did not start by itself; one that runs is left alone. Raises OpsError."""
+    try:
+        with remote(system) as interface:
+            interface.startProcess(name, False)
+    except xmlrpc.client.Fault as fault:
+        if fault.faultCode != Faults.ALREADY_STARTED:
+            raise OpsError(f"{name} did not start: {fault.faultString}") from None
 
 
 def shut_down(system: System) -> bool:

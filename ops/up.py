@@ -45,6 +45,8 @@ def up(system: System, operator_password: str) -> None:
     _step("migrations", lambda: postgres.migrate(system))
     write_references(system)
     for part in by_name.values():
+        if not part.autostart:
+            supervisor.start_part(system, part.name)
         _wait_for(system, part, started)
     _say(f"\nReady: draw a digit at {system.address}")
     if system.monitoring:

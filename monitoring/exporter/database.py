@@ -1,4 +1,4 @@
-"""What the database holds and how well the model does (sql/migrations/0006), read by the page's role."""
+"""What the database holds and how well the model does (sql/migrations/0006), read by a role that sees numbers alone (0007)."""
 
 from collections.abc import Iterator
 from typing import Any, LiteralString

@@ -53,7 +53,10 @@ class Subjects:
             return []
         try:
             metrics = self._reading.pop(name).result()
-        except Exception as error:  # whatever it is, the other subjects are read
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # a missing secret exits; whatever it is, the others are read
             self._fail(name, str(error).partition("\n")[0] or type(error).__name__)
             return []
         self._failing.discard(name)

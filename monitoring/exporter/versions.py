@@ -30,6 +30,8 @@ def metrics(served: Path, state: Path) -> Iterator[Metric]:
     versions = read(served)
     split = versions.get("split") or {}
     shares = {versions["default"]: 1 - sum(split.values()), **split}
+    if previous := versions.get("previous"):
+        shares.setdefault(previous, 0.0)
     yield labelled("mnist_model_version_share", "Share of the drawings.", "model_version", shares)
     info = GaugeMetricFamily(
         "mnist_model_version_info", "The role of each version, always 1.", labels=["model_version", "role"]

@@ -30,7 +30,8 @@ DOORS = {
 }
 READERS = {
     "database_owner_password": {"postgres", "migrations", "ops"},
-    "database_page_password": {"page", "deliverer", "migrations", "ops", "training", "exporter"},
+    "database_page_password": {"page", "deliverer", "migrations", "ops", "training"},
+    "database_exporter_password": {"exporter", "migrations", "ops"},
     "operator_password": {"page", "gateway"},
     "s3_secret_key": {"ops", "s3"},
 }

@@ -17,7 +17,13 @@ MOST_MIB = 1536
 # Of an image, as the engine counts it. A stand-in of the base may be larger than what it stands for.
 MOST_MB = {"torchserve": 1300, "page": 700}
 MOST_REBUILD_S = 20
-SECRETS = ("database_owner_password", "database_page_password", "operator_password", "s3_secret_key")
+SECRETS = (
+    "database_owner_password",
+    "database_page_password",
+    "database_exporter_password",
+    "operator_password",
+    "s3_secret_key",
+)
 
 
 def test_https_answers_and_http_says_where_it_is(deployment: Deployment):

@@ -214,6 +214,7 @@ def test_versions_and_their_changes_are_shown(start, tmp_path):
     found = start().metrics()
     assert found['mnist_model_version_share{model_version="1.3"}'] == 0.75
     assert found['mnist_model_version_share{model_version="1.4"}'] == 0.25
+    assert found['mnist_model_version_share{model_version="1.2"}'] == 0
     assert found['mnist_model_version_info{model_version="1.2",role="previous"}'] == 1
     assert found['mnist_version_changes_total{kind="swap"}'] == 2
     assert found['mnist_version_changes_total{kind="rollback"}'] == 0

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from ops import monitoring, parts
+from ops import monitoring, parts, supervisor
 from ops.errors import OpsError
 from ops.system import ROOT, System
 from tests.monitoring.programs import program
@@ -97,6 +97,14 @@ def test_their_links_lead_through_the_gateway_and_do_not_tell_the_path(system):
         assert f"--web.external-url=http://localhost:9500/monitoring/{name}" in command
         assert f"--web.route-prefix=/{path}" in command
         assert monitoring.servers(system)[name].endswith(f"/{path}")
+
+
+def test_prometheus_starts_last_so_that_it_tells_of_no_part_that_is_just_starting(system):
+    supervisor.write_configuration(system, parts.of(system))
+    text = (system.run / "supervisord.conf").read_text(encoding="utf-8")
+    starts = dict(re.findall(r"\[program:(\w+)\]\n.*\nautostart=(\w+)", text))
+    assert list(starts)[-1] == "prometheus"
+    assert {name for name, starts in starts.items() if starts == "false"} == {"prometheus"}
 
 
 def test_without_monitoring_there_are_no_servers_and_no_path(system):

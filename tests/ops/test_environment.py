@@ -101,3 +101,4 @@ def test_the_operators_password_is_in_a_file_that_only_the_page_is_told_of(syste
 def test_page_deliverer_and_exporter_alone_are_told_of_the_databases_password(system):
     told = {part.name for part in parts.PARTS if "DATABASE_PASSWORD_FILE" in part.environment(system)}
     assert told == {"page", "deliverer", "exporter"}
+    assert parts.database_environment(system, "exporter")["DATABASE_URL"].startswith("postgresql://exporter@")

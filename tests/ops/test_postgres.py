@@ -82,11 +82,11 @@ def test_migrations_may_be_applied_again_and_nobody_gets_in_without_a_password(s
     postgres.migrate(server)
     postgres.migrate(server)
     password = secrets.read(server, "database_page_password")
-    with psycopg.connect(postgres.page_url(server), password=password) as connection:
+    with psycopg.connect(postgres.role_url(server), password=password) as connection:
         assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (0,)
     for wrong in ("", "owner", secrets.read(server, "database_owner_password")):
         with pytest.raises(psycopg.OperationalError):
-            psycopg.connect(postgres.page_url(server), password=wrong)
+            psycopg.connect(postgres.role_url(server), password=wrong)
 
 
 def test_a_failed_migration_says_why_and_does_not_show_the_password(system):

@@ -256,7 +256,7 @@ def test_a_restore_and_the_way_back(server, drawn, state, kept, capsys):
 def test_after_a_restore_the_page_may_do_what_it_could_before(server, kept):
     restore.restore(server, str(kept))
     password = secrets.read(server, "database_page_password")
-    with psycopg.connect(postgres.page_url(server), password=password, autocommit=True) as page:
+    with psycopg.connect(postgres.role_url(server), password=password, autocommit=True) as page:
         assert page.execute("SELECT sum(drawings) FROM insights WHERE facet = 'answer'").fetchone() == (3,)
         page.execute("UPDATE predictions SET true_label = 1, labelled_at = now(), revision = revision + 1")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):

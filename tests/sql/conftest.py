@@ -31,4 +31,4 @@ def owner(migrated):
 
 def connected_as_page(system):
     password = secrets.read(system, "database_page_password")
-    return psycopg.connect(postgres.page_url(system), password=password, autocommit=True)
+    return psycopg.connect(postgres.role_url(system), password=password, autocommit=True)

@@ -105,11 +105,35 @@ def test_the_page_may_write_answers_and_labels_and_nothing_else(page):
             page.execute(statement)
 
 
+def test_the_exporter_reads_numbers_and_neither_drawings_nor_visitors(migrated, page):
+    insert(page, created_at="now")
+    password = secrets.read(migrated, "database_exporter_password")
+    url = postgres.role_url(migrated, postgres.EXPORTER)
+    with psycopg.connect(url, password=password, autocommit=True) as exporter:
+        for relation in ("insights", "model_accuracy", "model_drift"):
+            exporter.execute(f"SELECT * FROM {relation}")  # noqa: S608
+        [(drawings,)] = exporter.execute("SELECT drawings FROM model_estimated_accuracy").fetchall()
+        assert drawings == 1
+        for forbidden in (
+            "SELECT * FROM predictions",
+            "SELECT drawing FROM newest_predictions('-infinity')",
+            "SELECT * FROM model_reference",
+            "UPDATE insights SET drawings = 0",
+            "DELETE FROM predictions",
+            "CREATE TABLE mine (x int)",
+            "CREATE TEMPORARY TABLE mine (x int)",
+            "SET ROLE page",
+            "SELECT lo_creat(-1)",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                exporter.execute(forbidden)
+
+
 @pytest.mark.parametrize("database", ["postgres", "template1"])
 def test_the_page_reaches_no_other_database(migrated, database):
     password = secrets.read(migrated, "database_page_password")
     with pytest.raises(psycopg.OperationalError, match=f'permission denied for database "{database}"'):
-        psycopg.connect(postgres.page_url(migrated), password=password, dbname=database)
+        psycopg.connect(postgres.role_url(migrated), password=password, dbname=database)
 
 
 def test_what_the_page_changes_of_its_own_role_is_undone_at_the_next_start(migrated):

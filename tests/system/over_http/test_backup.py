@@ -41,7 +41,7 @@ def test_a_password_is_made_anew_on_the_running_system(own_system: RunningSystem
     after = secrets.read(own_system.system, name)
     assert after != before
     assert after not in done.stdout
-    url = postgres.owner_url(own_system.system) if role == "owner" else postgres.page_url(own_system.system)
+    url = postgres.owner_url(own_system.system) if role == "owner" else postgres.role_url(own_system.system)
     psycopg.connect(url, password=after).close()
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(url, password=before)
