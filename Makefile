@@ -246,7 +246,7 @@ test-containers: .venv/test/installed ## build, run and test docker-compose.yml;
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest --timeout=1800 tests/containers $(ARGS)
 
 .PHONY: bench
-bench: environments .venv/bench/installed $(if $(filter retrain,$(BENCH)),data) ## run benchmarks into benchmarks/results/; BENCH=predict (BASE=COMMIT compares with it, QUICK=1 measures the bars alone), network, page, memory or database (default: these five), swaps, retrain or soak
+bench: environments .venv/bench/installed $(if $(filter retrain,$(BENCH)),data) ## run benchmarks into benchmarks/results/; BENCH=predict (BASE=COMMIT compares with it, QUICK=1 measures the bars alone), network, page, memory or database (default: these five), swaps, retrain, soak or monitoring
 	@.venv/bench/bin/python -m benchmarks $(BENCH)
 
 .PHONY: lint

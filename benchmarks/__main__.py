@@ -11,7 +11,7 @@ from benchmarks.running import StartError, say
 
 ALL = ("predict", "network", "page", "memory", "database")
 # Only when they are asked for: they take up to an hour.
-OTHERS = ("swaps", "retrain", "soak")
+OTHERS = ("swaps", "retrain", "soak", "monitoring")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -42,7 +42,9 @@ class StartError(Exception):
 
 
 @contextmanager
-def system(*archives: Path, port: int | None = None, checkout: Path | None = None) -> Iterator[System]:
+def system(
+    *archives: Path, port: int | None = None, checkout: Path | None = None, monitoring: bool = False
+) -> Iterator[System]:
     """A system that is up, with the released model and these archives in its store; down on leaving.
 
     `checkout` is where its code is, if not here; its ports are PORTS in a row from `port` on.
@@ -52,7 +54,7 @@ def system(*archives: Path, port: int | None = None, checkout: Path | None = Non
         store.mkdir()
         for archive in archives:
             shutil.copy(archive, store)
-        system = System(folder / "var", store, "127.0.0.1", port or first_port())
+        system = System(folder / "var", store, "127.0.0.1", port or first_port(), monitoring=monitoring)
         say("starting a system to measure ...")
         try:
             ops(system, "up", checkout=checkout)
@@ -82,6 +84,7 @@ def ops(system: System, *words: str, checkout: Path | None = None) -> str:
         "MODEL_STORE": str(system.model_store),
         "GATEWAY_PORT": str(system.gateway_port),
         "RATE_LIMIT_PER_SECOND": "0",
+        "MONITORING": str(int(system.monitoring)),
     }
     with subprocess.Popen(
         [sys.executable, "-m", "ops", *words],

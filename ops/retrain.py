@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from ops import parts
+from ops import parts, postgres
 from ops.errors import OpsError
 from ops.system import ROOT, System
 from ops.versions import RELEASED, Versions, archive_name, in_order
@@ -23,7 +23,7 @@ def retrain(system: System) -> None:
         *("nice", "-n", "10", system.python("train"), "-m", "training.retrain"),
         *("--champion", champion, "--checkpoint", archive, "--output", system.retraining),
     ]
-    environment = {**os.environ, **parts.database_environment(system)}
+    environment = {**os.environ, **parts.database_environment(system, postgres.PAGE)}
     status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
     if status == LOST:
         print(f"\nNo version was archived; {champion} stays the default.")

@@ -1,4 +1,7 @@
-"""What the database holds and how well the model does (sql/migrations/0006), read by a role that sees numbers alone (0007)."""
+"""What the database holds and how well the model does (sql/migrations/0006).
+
+Read by a role that sees numbers alone (0007).
+"""
 
 from collections.abc import Iterator
 from typing import Any, LiteralString

@@ -1,6 +1,7 @@
 """Model quality in SQL: against values that were computed by hand, and with drawings that real predictors answered."""
 
 import json
+import statistics
 import subprocess
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from ops.system import ROOT
 from tests.sql.test_predictions import insert
 from ui.insights import Share, drifts, estimates
 
-FEATURES = {"digit": 10, "confidence": 9, "digit_score": 9, "ink_share": 9}
+FEATURES = {"digit": 10, "confidence": 3, "digit_score": 5, "ink_share": 10}
 SERVE = ROOT / ".venv" / "serve" / "bin" / "python"
 DRAWN = Path(__file__).with_name("drawn_features.py")
 
@@ -87,7 +88,7 @@ def test_calibrated_confidence_estimates_the_accuracy(page):
 
 
 def test_a_reference_has_every_bin_and_sums_to_one(page, owner):
-    values = {"digit": [7] * 99, "confidence": [0.999, 1.0, 0.4], "digit_score": [0.5], "ink_share": []}
+    values = {"digit": [7] * 99, "confidence": [0.999, 1.0, 0.4], "digit_score": [0.989], "ink_share": []}
     _write_reference(owner, "1.0", values)
     found = page.execute("SELECT feature, bin, share FROM model_reference").fetchall()
     shares = {(feature, place): share for feature, place, share in found}
@@ -95,11 +96,11 @@ def test_a_reference_has_every_bin_and_sums_to_one(page, owner):
         of_feature = [share for (name, _), share in shares.items() if name == feature]
         assert len(of_feature) == (bins if values[feature] else 0)
         assert not of_feature or sum(of_feature) == pytest.approx(1)
-    # Half a drawing more in each bin: (99 + 0.5) / (99 + 10 * 0.5), 0.5 / 104, 2.5 / 7.5.
+    # Half a drawing more in each bin: (99 + 0.5) / (99 + 10 * 0.5), 0.5 / 104, 2.5 / 4.5.
     assert shares["digit", 7] == pytest.approx(0.956731, abs=1e-6)
     assert shares["digit", 0] == pytest.approx(0.004808, abs=1e-6)
-    assert shares["confidence", 8] == pytest.approx(1 / 3)
-    assert shares["digit_score", 1] > shares["digit_score", 0]  # an edge belongs to the bin above it
+    assert shares["confidence", 2] == pytest.approx(2.5 / 4.5)
+    assert shares["digit_score", 2] > shares["digit_score", 1]  # an edge belongs to the bin above it
 
 
 def test_psi_is_what_a_hand_computes(page, owner):
@@ -187,3 +188,11 @@ def test_no_drift_is_none(psi, way):
 def test_a_real_drift_is_found(psi, way, features):
     found = psi(way)
     assert {feature for feature, value in found.items() if value > 0.25} >= features, found
+
+
+def test_the_bins_are_deciles_of_the_released_reference(owner, drawn):
+    edges = dict(owner.execute("SELECT feature, edges FROM drift_features").fetchall())
+    for feature in FEATURES.keys() - {"digit"}:
+        deciles = statistics.quantiles(drawn["reference"][feature], n=10)
+        rounded = sorted({round(decile, 3) for decile in deciles} - {1.0})
+        assert edges[feature] == pytest.approx(rounded, abs=0.0011)  # the last digit is the processor's
