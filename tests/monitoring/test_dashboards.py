@@ -1,10 +1,11 @@
 """The Grafana dashboards: their files, their queries, and the fields that Grafana knows.
 
-Their queries in a real Prometheus: tests/system/monitoring.
+Their queries on a real system: tests/system/monitoring.
 """
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,6 +19,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from monitoring.grafana import dashboards
 from monitoring.grafana.panels import HEIGHT, text
 from tests.documents import ROOT
+from tests.monitoring.conftest import Monitored
 from tests.monitoring.panels import DOCUMENTS, FILES, GRAFANA, OF_PROMETHEUS, PANELS, queries
 
 UNITS = {"reqps", "s", "percentunit", "bytes", "none"}
@@ -95,6 +97,22 @@ def test_a_query_is_promql(panel):
 def test_a_query_that_is_no_promql_is_found():
     with pytest.raises(ValueError, match="unclosed"):
         promql_parser.parse("sum(rate(mnist_requests_total[5m])")
+
+
+@pytest.mark.parametrize("panel", OF_PROMETHEUS)
+def test_a_query_has_a_result_in_a_prometheus_that_scraped_a_system(monitored: Monitored, panel):
+    for query in queries(panel, "prometheus"):
+        results = monitored.query(query)
+        assert results, query
+        assert all(result["value"][1] != "NaN" for result in results), query
+
+
+@pytest.mark.parametrize("panel", OF_PROMETHEUS)
+def test_a_legend_names_labels_that_the_result_has(monitored: Monitored, panel):
+    for target, query in zip(panel["targets"], queries(panel, "prometheus"), strict=True):
+        labels = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
+        for result in monitored.query(query):
+            assert labels - {"alertname"} <= result["metric"].keys(), query
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from tests.system.drawing import DIGITS, draw_with_mouse, expect_answer, open_pa
 from tests.system.monitoring.conftest import SEVEN, Watched, each_second
 from tests.system.running import ROOT, RunningSystem, eventually
 
+pytestmark = pytest.mark.slow
 OTHER = "7.8"
 # Copies of one drawing, for the values that need 200; half of them labelled, one in ten as wrong.
 COPIES = """
