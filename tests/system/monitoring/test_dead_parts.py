@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 import pytest
 
 from ops import supervisor
-from tests.system.monitoring.conftest import Watched, each_second
+from tests.system.monitoring.conftest import INTERVAL_S, Watched, often
 from tests.system.over_http.test_deliverer import RECORD
 from tests.system.running import eventually
 from ui.outbox import Outbox
 
 pytestmark = pytest.mark.slow
-# Scrapes and evaluations come each second here and each 10 s in a real system, which also waits 10 s for more alerts.
-WITHIN_S = 60 - 9 - 9 - 10
+# A real system scrapes and evaluates each 10 s, and then waits 10 s for more alerts.
+WITHIN_S = 60 - 2 * (10 - INTERVAL_S) - 10
 ALERTS = {
     "gateway": {"alertname": "PartAway", "part": "gateway"},
     "page": {"alertname": "PartAway", "part": "page"},
@@ -36,7 +36,7 @@ PARTS = {"gateway", "page", "deliverer", "postgres", "torchserve"}
 
 @pytest.fixture(scope="module")
 def loaded(watched: Watched) -> Iterator[Watched]:
-    watched.configure(each_second)
+    watched.configure(often)
     eventually(lambda: _up(watched) == dict.fromkeys(PARTS, 1.0))
     with watched.load(4, 0.02):
         yield watched

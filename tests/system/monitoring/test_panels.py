@@ -12,7 +12,7 @@ from ops.versions import RELEASED, archive_name
 from tests.monitoring.panels import OF_PROMETHEUS, queries
 from tests.system import archives, victims
 from tests.system.drawing import DIGITS, draw_with_mouse, expect_answer, open_page
-from tests.system.monitoring.conftest import SEVEN, Watched, each_second
+from tests.system.monitoring.conftest import SEVEN, Watched, often
 from tests.system.running import ROOT, RunningSystem, eventually
 
 pytestmark = pytest.mark.slow
@@ -35,7 +35,7 @@ COPIES = """
 def used(watched: Watched, browser: Browser) -> Iterator[Watched]:
     """The system while it is in use, after it was drawn on, labelled, swapped, backed up, and has failed a little."""
     running = watched.running
-    watched.configure(each_second)
+    watched.configure(often)
     other = archives.copy(running.system.model_store / archive_name(RELEASED), OTHER)
     backup = None
     try:
