@@ -10,7 +10,7 @@ from tests.system import archives
 from tests.system.monitoring.conftest import Watched, compressed
 from tests.system.running import eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 FAULTY = "7.7"
 # The rules' windows are 20 times shorter: 1 h and 5 min are 180 s and 15 s.
 FACTOR = 20
