@@ -84,13 +84,16 @@ secrets() {
       fail "$FOLDER/$name is empty, and the database knows its password. Put the password back into the file;" \
         "without a database yet, delete the file. Then run: make secrets"
     fi
-    if [ ! -s "$FOLDER/$name" ]; then
-      password >"$FOLDER/$name.unfinished"
-      mv "$FOLDER/$name.unfinished" "$FOLDER/$name"
-      say "wrote $FOLDER/$name"
-    fi
+    [ -s "$FOLDER/$name" ] || make_secret "$name"
     chmod 0444 "$FOLDER/$name"
   done
+}
+
+make_secret() {
+  password >"$FOLDER/$1.unfinished"
+  chmod 0444 "$FOLDER/$1.unfinished"
+  mv "$FOLDER/$1.unfinished" "$FOLDER/$1"
+  say "wrote $FOLDER/$1"
 }
 
 rotate() {
@@ -175,6 +178,8 @@ pull() { run -T ops ops.registry pull "${1:-}"; }
 
 # New images and migrations, after a backup; the images of before stay, for `undo`.
 upgrade() {
+  # A system of before the exporter had a role has no password for it, and its database none either.
+  [ -s $FOLDER/database_exporter_password ] || make_secret database_exporter_password
   require_secrets
   # One that failed is tried again from where it began, or there would be no way back to that.
   if [ ! -e $BEFORE.unfinished ]; then

@@ -85,12 +85,17 @@ def test_a_lost_password_of_the_owner_is_set_anew_in_the_database(system):
         assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (0,)
 
 
-def test_in_containers_the_owners_password_is_not_made_anew(tmp_path):
-    (tmp_path / "ops").mkdir()
-    shutil.copy(ROOT / "ops" / "containers.sh", tmp_path / "ops")
-    engine = tmp_path / "docker"
+def _copy_script(folder):
+    """ops/containers.sh in a folder, with a docker that does nothing."""
+    (folder / "ops").mkdir()
+    shutil.copy(ROOT / "ops" / "containers.sh", folder / "ops")
+    engine = folder / "docker"
     engine.write_text("#!/bin/sh\n")
     engine.chmod(0o755)
+
+
+def test_in_containers_the_owners_password_is_not_made_anew(tmp_path):
+    _copy_script(tmp_path)
     path = tmp_path / "var" / "secrets" / "database_owner_password"
     path.parent.mkdir(parents=True)
     path.touch()
@@ -106,3 +111,33 @@ def test_in_containers_the_owners_password_is_not_made_anew(tmp_path):
         "var/secrets/database_owner_password is empty, and the database knows its password."
     )
     assert path.read_text() == ""
+
+
+def test_in_containers_an_upgrade_makes_the_password_that_earlier_systems_did_not_have(tmp_path):
+    _copy_script(tmp_path)
+    folder = tmp_path / "var" / "secrets"
+    folder.mkdir(parents=True)
+    for name in ("database_owner_password", "database_page_password", "operator_password", "s3_secret_key"):
+        (folder / name).write_text("as it was")
+    subprocess.run(
+        [tmp_path / "ops" / "containers.sh", "upgrade"],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    made = folder / "database_exporter_password"
+    assert len(made.read_text().strip()) == 32
+    assert made.stat().st_mode & 0o777 == 0o444
+    assert (folder / "database_owner_password").read_text() == "as it was"
+
+
+def test_in_containers_the_exporter_may_look_into_the_folder_of_the_backups(tmp_path):
+    _copy_script(tmp_path)
+    subprocess.run(
+        ["sh", "-c", f"umask 077; {tmp_path}/ops/containers.sh secrets"],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        check=True,
+    )
+    assert (tmp_path / "backups").stat().st_mode & 0o777 == 0o755
