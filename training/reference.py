@@ -1,7 +1,7 @@
 """The reference for drift: what a model answers on new digits in all writing styles, as the page's canvas gives them.
 
-MNIST is left out, for its lines are no brush's. PSI of the ink share of pendigits (1,500 drawings by the 24 writers that
-are not for reports), in deciles: 0.21 against MNIST, 0.08 against a mixture, 0.01 against these.
+MNIST is left out, for its lines are no brush's. PSI of the ink share of pendigits (1,500 drawings by the 24 writers
+that are not for reports), in deciles: 0.21 against MNIST, 0.08 against a mixture, 0.01 against these.
 """
 
 import numpy as np

@@ -96,7 +96,9 @@ def test_whoever_guesses_has_five_tries_and_then_waits_and_the_operator_does_not
     assert answers == [401] * 5 + [429] * 3
     for _ in range(20):
         assert _get(guarded, auth=OPERATOR).status_code == 200
-    assert "5 passwords" in _get(guarded, auth=("operator", "x")).json()["message"]
+    refused = _get(guarded, auth=("operator", "x"))
+    assert "5 passwords" in refused.json()["message"]
+    assert refused.headers["Retry-After"] == "10"
 
 
 @pytest.mark.service
