@@ -96,7 +96,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Iter
             yield Watched(running, webhook)
 
 
-INTERVAL_S = 3  # a scrape that takes longer fails, and on a busy machine one takes a second
+INTERVAL_S = 5  # a scrape that takes longer fails, and on a busy machine one takes seconds
 
 
 def often(configuration: str) -> str:
