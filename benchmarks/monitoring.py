@@ -1,6 +1,5 @@
 """What monitoring costs: the CPU of a prediction with all of it, and with none of it, in alternating rounds."""
 
-import shutil
 import time
 
 from benchmarks import load, running
@@ -19,22 +18,24 @@ ROUNDS = 10
 SECONDS = 10.0  # a scrape and an evaluation in each round
 MOST = 1.05
 WITH, WITHOUT = "with monitoring", "without"
+WATCHING = ("exporter", "prometheus", "alertmanager")
+LOG, OFF = "access_log syslog", "access_log off; # "
 
 
 def measure() -> Results:
-    """Starts a system of each kind, predicts through their gateways in turn, and gives back the table."""
+    """Starts a system, predicts through its gateway with monitoring and without in turn, and gives back the table."""
     if missing := monitoring.missing():
         raise StartError(f"{' and '.join(missing)} is not installed. {monitoring.HOW_TO_GET_THEM}")
     bodies = canvases()
     costs: dict[str, list[float]] = {WITH: [], WITHOUT: []}
-    with running.system(monitoring=True) as on, running.system(port=on.gateway_port + running.PORTS) as off:
-        _switch_off(off)
-        measured = {WITH: _contender(on), WITHOUT: _contender(off)}
+    with running.system(monitoring=True) as system:
+        target = Target("gateway", system.gateway_port, PATH)
         for number in range(ROUNDS):
-            for name in sorted(measured, reverse=number % 2 == 1):
-                one = measured[name]
-                took = load.run(one.target, bodies, CLIENTS, SECONDS, cpu_s=one.cpu_s)
-                costs[name].append(took.cpu_ms)
+            for name in sorted(costs, reverse=number % 2 == 1):
+                _switch(system, on=name == WITH)
+                # All processes: Prometheus keeps PostgreSQL and the page busy, too.
+                one = Contender(target, leftovers.find(system))
+                costs[name].append(load.run(target, bodies, CLIENTS, SECONDS, cpu_s=one.cpu_s).cpu_ms)
             say(
                 f"round {number + 1} of {ROUNDS}: "
                 + ", ".join(f"{name} {shown(cost[-1])} ms" for name, cost in costs.items())
@@ -42,29 +43,22 @@ def measure() -> Results:
     return _results(costs)
 
 
-def _switch_off(system: System) -> None:
-    """Neither exporter nor access log, and workers that cannot open the files of their counters."""
+def _switch(system: System, on: bool) -> None:
+    """Start or stop what watches the system, and the gateway's access log with it."""
     configuration = system.run / "gateway" / "nginx.conf"
-    lines = configuration.read_text(encoding="utf-8").splitlines()
-    lines = ["access_log off;" if line.strip().startswith("access_log syslog") else line for line in lines]
-    configuration.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    text = configuration.read_text(encoding="utf-8").replace(OFF + LOG, LOG)
+    configuration.write_text(text if on else text.replace(LOG, OFF + LOG), encoding="utf-8")
+    watching = [part for part in parts.of(system) if part.name in WATCHING]
     with supervisor.remote(system) as interface:
-        for part in ("exporter", "torchserve", "gateway"):
-            interface.stopProcess(part)
-        shutil.rmtree(system.metrics_files)
-        system.metrics_files.touch()
-        for part in ("torchserve", "gateway"):
-            interface.startProcess(part)
+        interface.signalProcess("gateway", "HUP")
+        for part in watching:
+            if on != (interface.getProcessInfo(part.name)["statename"] == "RUNNING"):
+                (interface.startProcess if on else interface.stopProcess)(part.name)
     deadline = time.monotonic() + running.START_TIMEOUT_S
-    while not all(part.answers(system) for part in parts.PARTS if part.name in ("torchserve", "gateway")):
+    while on and not all(part.answers(system) for part in watching):
         if time.monotonic() > deadline:
-            raise StartError("The system without monitoring did not answer in time.")
+            raise StartError("Exporter, Prometheus and Alertmanager did not answer in time.")
         time.sleep(running.POLL_INTERVAL_S)
-
-
-def _contender(system: System) -> Contender:
-    """The system's gateway, and all of its processes: Prometheus keeps PostgreSQL and the page busy, too."""
-    return Contender(Target("gateway", system.gateway_port, PATH), leftovers.find(system))
 
 
 def _results(costs: dict[str, list[float]]) -> Results:
@@ -72,9 +66,10 @@ def _results(costs: dict[str, list[float]]) -> Results:
     rows = [[name, shown(median(cost)), spread(cost)] for name, cost in costs.items()]
     rows.append(["ratio, round by round", shown(found), f"bar: at most {MOST}"])
     summary = (
-        f"{CLIENTS} clients post canvases of 320x320 to the gateways of two systems in turn, {ROUNDS} rounds of "
-        f"{SECONDS:g} s each. CPU is user and system time of all processes of a system. With monitoring: exporter, "
-        "access log, times of the stages in the workers, Prometheus and Alertmanager. Without: none of these."
+        f"{CLIENTS} clients post canvases of 320x320 to the gateway of a system, {ROUNDS} rounds of {SECONDS:g} s with "
+        "monitoring and as many without. CPU is user and system time of all processes. With monitoring: exporter, "
+        "access log, Prometheus and Alertmanager. Without: none of these. The times of the stages in the workers, 6 us "
+        "of a prediction, are measured in both."
     )
     table = Table("CPU of a prediction", ["", "CPU ms, median", "of all rounds"], rows)
     return Results("monitoring", summary, [table], {"cpu_ms": costs, "ratio": found})

@@ -290,3 +290,10 @@ def test_a_chunked_request_counts_for_the_version_that_answered_it(start, tmp_pa
         wanted = {"1.1": asked.count("/1.1"), "1.0": asked.count("")}
         assert min(wanted.values()) > 0
         eventually(lambda: {v: exporter.metrics().get(form.format(v)) for v in wanted} == wanted)
+
+
+def test_a_burst_of_requests_is_counted_whole(start):
+    exporter = start()
+    for _ in range(300):
+        exporter.log()
+    eventually(lambda: exporter.metrics().get(COUNTED) == 300)
