@@ -53,8 +53,10 @@ def _switch(system: System, on: bool) -> None:
     with supervisor.remote(system) as interface:
         interface.signalProcess("gateway", "HUP")
         for part in watching:
-            if on != (interface.getProcessInfo(part.name)["statename"] == "RUNNING"):
-                (interface.startProcess if on else interface.stopProcess)(part.name)
+            if on:
+                supervisor.start_part(system, part.name)
+            elif interface.getProcessInfo(part.name)["pid"]:
+                interface.stopProcess(part.name)
     deadline = time.monotonic() + running.START_TIMEOUT_S
     while on and not all(part.answers(system) for part in watching):
         if time.monotonic() > deadline:
