@@ -21,7 +21,7 @@ from training.data import Digits
 
 NOT_MEASURED = "not measured"
 ACCURACY = "accuracy (95 % interval)"
-DIGIT_SETS = {"MNIST test set": "mnist_test", "pendigits": "pendigits"}
+DIGIT_SETS = {"MNIST test set": "mnist_test", "pendigits, reporting writers": "pendigits_reporting"}
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,13 @@ def of_others(answered: Answers, of_digits: Answers) -> dict[str, Any]:
     }
 
 
-def measured(predictor: Predictor, test: Digits) -> dict[str, Any]:
-    """All numbers of a model; those of real drawings are None where these are not at hand."""
-    drawn, others = real_drawings.digits(), real_drawings.others()
+def measured(predictor: Predictor, test: Digits, *, report: bool) -> dict[str, Any]:
+    """All numbers of a model; those of the reporting sets are None unless it is to `report` and they are at hand."""
+    drawn, others = (real_drawings.digits(), real_drawings.others()) if report else (None, None)
     of_test = answers(predictor, test.images)
     numbers: dict[str, Any] = {
         "mnist_test": of_digits(of_test, test.labels),
-        "pendigits": None,
+        "pendigits_reporting": None,
         "omniglot": None,
         "kept": kept(predictor),
         "called_a_digit": called_a_digit(predictor),
@@ -98,7 +98,7 @@ def measured(predictor: Predictor, test: Digits) -> dict[str, Any]:
     images = [test.images]
     if drawn is not None and others is not None:
         of_drawn = answers(predictor, drawn.images)
-        numbers["pendigits"] = of_digits(of_drawn, drawn.labels)
+        numbers["pendigits_reporting"] = of_digits(of_drawn, drawn.labels)
         numbers["omniglot"] = of_others(answers(predictor, others), of_drawn)
         images.append(drawn.images)
     numbers["served_as_eager"] = _served_as_eager(predictor, images)
@@ -114,7 +114,7 @@ def figures(numbers: dict[str, Any]) -> dict[str, float | None]:
         found[f"{title}, calibration error in 15 bins"] = of.get("calibration_error")
         found[f"{title}, rejected as not a digit"] = of.get("called_no_digit")
     others = numbers["omniglot"] or {}
-    found["AUROC of digit_score, pendigits against Omniglot"] = others.get("area_under_curve")
+    found["AUROC of digit_score, reporting writers against Omniglot"] = others.get("area_under_curve")
     found["Omniglot, accepted as a digit"] = others.get("called_digit")
     found |= {f"{kind}, accepted as a digit": share for kind, share in numbers["called_a_digit"].items()}
     found |= {f"invariance, same digit when {change}": share for change, share in numbers["kept"].items()}

@@ -42,7 +42,8 @@ def publish(checkpoint: Path, version: str, history: str, folder: Path = FOLDER)
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
     test = data.load(train=False)
     served, float32 = (
-        measured(Predictor.load(checkpoint, version, runtime), test) for runtime in ("int8", "float32")
+        measured(Predictor.load(checkpoint, version, runtime), test, report=True)
+        for runtime in ("int8", "float32")
     )
     published: dict[str, Any] = {
         "version": version,
@@ -65,6 +66,7 @@ def publish(checkpoint: Path, version: str, history: str, folder: Path = FOLDER)
         test,
         released.parent,
         f"{released.stem}-",
+        report=True,
     )
     released.with_suffix(".json").write_text(json.dumps(published, indent=2) + "\n", encoding="utf-8")
     written = folder / "MODEL_CARD.md"
@@ -90,7 +92,7 @@ def _other_seeds(
         raise ValueError(
             f"{checkpoint} belongs to a run with {count} seeds, but {', '.join(missing)} is missing"
         )
-    return [figures(measured(Predictor.load(path, version, "float32"), test)) for path in paths]
+    return [figures(measured(Predictor.load(path, version, "float32"), test, report=True)) for path in paths]
 
 
 def main(arguments: list[str]) -> int:

@@ -47,9 +47,25 @@ def test_the_command_measures_draws_and_says_what_it_skips(tmp_path, capsys, lit
     assert evaluate.main(["--output", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
     assert "MNIST test set, accuracy" in said
-    assert f"Real drawings were not measured: {real_drawings.NOT_AT_HAND}." in said
+    assert "The reporting sets were not read; ARGS=--report reads them." in said
     drawn = {path.name for path in (tmp_path / "out").iterdir()}
     assert drawn == {"reliability.png", "errors-mnist-test.png"}
+
+
+def test_the_reporting_sets_are_read_when_asked_for(tmp_path, capsys, little, monkeypatch):
+    monkeypatch.setattr(real_drawings, "digits", lambda limit=None: synthetic.digits(30))
+    monkeypatch.setattr(real_drawings, "others", lambda: np.zeros((5, 28, 28), np.uint8))
+    assert evaluate.main(["--report", "--output", str(tmp_path / "out")]) == 0
+    [row] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Omniglot, accepted")]
+    assert row.split()[-2:] == ["0.00%", "0.00%"]
+    assert (tmp_path / "out" / "errors-pendigits.png").is_file()
+
+
+def test_missing_reporting_sets_are_named(capsys, little, monkeypatch):
+    monkeypatch.setattr(evaluate, "_compare", lambda *_, report: None)
+    monkeypatch.setattr(evaluate, "draw", lambda *_, report: None)
+    assert evaluate.main(["--report"]) == 0
+    assert f"The reporting sets were not measured: {real_drawings.NOT_AT_HAND}." in capsys.readouterr().out
 
 
 def test_an_archive_is_measured_beside_the_checkpoint_that_it_holds(tmp_path, capsys, little):

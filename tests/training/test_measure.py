@@ -1,5 +1,6 @@
 """What a model is worth is counted right."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -65,20 +66,22 @@ def test_an_interval_is_wilsons():
     assert measure.interval(10, 10)[1] == pytest.approx(1)
 
 
-def test_everything_is_measured_with_and_without_real_drawings(predictor, digits, monkeypatch):
+def test_the_reporting_sets_are_read_only_to_report(predictor, digits, monkeypatch):
     monkeypatch.setattr(measure, "kept", lambda _: {"moved": 1.0})
     monkeypatch.setattr(measure, "called_a_digit", lambda _: {"blank": 0.0})
     monkeypatch.setattr(real_drawings, "digits", lambda: synthetic.digits(30))
     monkeypatch.setattr(real_drawings, "others", lambda: np.zeros((5, 28, 28), np.uint8))
-    numbers = measure.measured(predictor, digits)
-    assert numbers["pendigits"]["digits"] == 30
+    numbers = measure.measured(predictor, digits, report=True)
+    assert numbers["pendigits_reporting"]["digits"] == 30
     assert numbers["omniglot"] == {"drawings": 5, "called_digit": 0.0, "area_under_curve": 1.0}
     assert numbers["served_as_eager"] == 1.0
     assert dict(measure.rows(numbers))["Omniglot, accepted as a digit"] == "0.00%"
+    without = [measure.measured(predictor, digits, report=False)]
     monkeypatch.setattr(real_drawings, "digits", lambda: None)
-    without = measure.measured(predictor, digits)
-    assert without["pendigits"] is None
-    assert dict(measure.rows(without))["Omniglot, accepted as a digit"] == "not measured"
+    without.append(measure.measured(predictor, digits, report=True))
+    for numbers in without:
+        assert numbers["pendigits_reporting"] is None
+        assert dict(measure.rows(numbers))["Omniglot, accepted as a digit"] == "not measured"
 
 
 def test_a_network_that_serves_other_digits_is_seen(digits):
@@ -94,14 +97,26 @@ def test_a_network_that_serves_other_digits_is_seen(digits):
     assert measure._served_as_eager(other, [digits.images]) < 0.1
 
 
-def test_real_drawings_are_read(predictor):
+def test_reporting_writers_are_read_as_published(predictor):
     drawn = real_drawings.digits(limit=200)
     if drawn is None:
         pytest.skip(f"real drawings are not measured: {real_drawings.NOT_AT_HAND}")
-    assert len(drawn) == 200
     numbers = measure.of_digits(measure.answers(predictor, drawn.images), drawn.labels)
-    # 198 of them on the machine that measured it: room for a handful that another processor reads otherwise.
-    assert numbers["accuracy"] >= 0.96
+    published = json.loads(RELEASED_CHECKPOINT.with_suffix(".json").read_text(encoding="utf-8"))
+    expected = published["measured"]["pendigits_reporting"]["accuracy"]
+    # A dozen drawings of room: two or three change with a processor's rounding.
+    assert numbers["accuracy"] >= expected - 12 / len(drawn)
+
+
+def test_only_reporting_writers_are_read(monkeypatch, tmp_path):
+    monkeypatch.setattr(real_drawings, "SCRIPT", tmp_path / "drawn.py")
+    real_drawings.SCRIPT.write_text(
+        "import numpy\n"
+        "def pendigits(limit, writers='all'):\n"
+        "    labels = {'all': [1, 2, 3], 'reporting': [3]}[writers]\n"
+        "    return [numpy.eye(280, dtype=numpy.uint8)] * len(labels), labels\n"
+    )
+    assert real_drawings.digits().labels.tolist() == [3]
 
 
 def test_without_the_folder_there_are_no_real_drawings(monkeypatch, tmp_path):

@@ -20,14 +20,14 @@ from training.checkpoint import write, write_description
 
 AT_LEAST = {
     "MNIST test set, accuracy (95 % interval)": 0.9965,
-    "pendigits, accuracy (95 % interval)": 0.99,
-    "AUROC of digit_score, pendigits against Omniglot": 0.97,
+    "pendigits, reporting writers, accuracy (95 % interval)": 0.99,
+    "AUROC of digit_score, reporting writers against Omniglot": 0.97,
     **{f"invariance, same digit when {change}": 0.99 for change in behaviour.CHANGES},
 }
 AT_MOST = {
     "MNIST test set, calibration error in 15 bins": 0.003,
-    "pendigits, calibration error in 15 bins": 0.006,
-    "pendigits, rejected as not a digit": 0.03,
+    "pendigits, reporting writers, calibration error in 15 bins": 0.006,
+    "pendigits, reporting writers, rejected as not a digit": 0.03,
     **{f"{kind}, accepted as a digit": 0.01 for kind in behaviour.NOTHINGS},
 }
 
@@ -95,7 +95,8 @@ def test_a_release_published_once_more_keeps_the_numbers_of_its_other_seeds(tmp_
 def test_a_card_says_what_was_not_measured(tmp_path, run, measured_on, monkeypatch):
     monkeypatch.setattr(real_drawings, "digits", lambda limit=None: None)
     text = publish.publish(run, "7.3", "The only run.", tmp_path).read_text()
-    assert "| pendigits, accuracy (95 % interval) | not measured | not measured | not measured |" in text
+    row = "| pendigits, reporting writers, accuracy (95 % interval) |" + " not measured |" * 3
+    assert row in text
     assert "errors-pendigits" not in text
 
 
@@ -149,12 +150,15 @@ def test_the_release_meets_the_bars(released):
     assert int8[same] >= 0.998
 
 
-def test_quantization_costs_at_most_five_hundredths_of_a_point(released):
+def test_quantization_costs_at_most_a_few_images(released):
+    # Five of MNIST's 10,000 and two of the reporting writers' 1,499.
+    most = {"MNIST": 5 / 10_000, "pendigits": 2 / 1499}
     int8, float32 = measure.figures(released["measured"]), released["seeds"][0]
     for name in (*AT_LEAST, *AT_MOST):
-        if "MNIST" in name or "pendigits" in name:
-            better = int8[name] - float32[name] if name in AT_LEAST else float32[name] - int8[name]
-            assert better >= -0.0005, name
+        for of, share in most.items():
+            if name.startswith(of):
+                better = int8[name] - float32[name] if name in AT_LEAST else float32[name] - int8[name]
+                assert better >= -share, name
 
 
 def test_the_command_names_what_is_missing(capsys):
