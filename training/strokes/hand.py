@@ -77,6 +77,14 @@ def shape(figure: Figure, rng: np.random.Generator, amounts: Amounts = USUAL) ->
     return _turned(lines, rng, amounts)
 
 
+def rewrite(strokes: Sequence[Points], rng: np.random.Generator, amounts: Amounts) -> list[Points]:
+    """A person's strokes, in any unit, as the same hand may draw them another time, in parts of UNIT."""
+    low, high = _box(strokes)
+    scale = UNIT / max(float((high - low).max()), 1e-9)
+    lines = [(stroke - low) * scale + rng.normal(0, amounts.stroke, 2) for stroke in strokes]
+    return _turned(_bent(lines, rng, amounts), rng, amounts)
+
+
 def place(
     lines: Sequence[Points], rng: np.random.Generator, least: float = 0.3, most: float = 0.98
 ) -> list[Points]:
