@@ -143,7 +143,7 @@ strokes: $(TRAINING_INSTALLED) ## draw sample sheets of the generated digits and
 	@$(TRAINING) training.strokes.sheet
 
 .PHONY: train
-train: data $(TRACKING) ## train a model; QUICK=1 uses a smaller recipe, ARGS="--epochs 3" changes a setting
+train: $(if $(filter --without-real-drawings,$(ARGS)),mnist,data) $(TRACKING) ## train a model; QUICK=1 uses a smaller recipe, ARGS="--epochs 3" changes a setting
 	@$(TRAINING) training.train $(if $(QUICK),--quick) $(ARGS)
 	@$(TELL_MLFLOW)
 

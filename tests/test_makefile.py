@@ -170,6 +170,13 @@ def test_an_mlflow_server_is_told_where_one_is_named(bare_checkout, place, tells
     assert times_told() == len(targets)
 
 
+def test_training_without_real_drawings_needs_mnist_alone(bare_checkout):
+    for arguments, fetched in (("--epochs 3", ""), ("--without-real-drawings", " --without-real-drawings")):
+        commands = _make("-n", "train", f"ARGS={arguments}", folder=bare_checkout).stdout.splitlines()
+        [data] = [command for command in commands if "-m training.data" in command]
+        assert data.endswith(f"-m training.data{fetched}")
+
+
 def test_where_it_runs_is_one_of_two_words():
     done = _make("status", "RUNS_IN=cloud")
     assert done.returncode == 2

@@ -68,7 +68,7 @@ How this run was selected: {published["history"]}
 MNIST (Y. LeCun, C. Cortes, C. J. C. Burges; CC BY-SA 3.0): 60,000 digits for training and validation, and
 10,000 for the test. The original files:
 
-| file | md5 |
+| file | MD5, of pen strokes SHA-256 |
 |---|---|
 {checksums}
 
@@ -78,7 +78,7 @@ For training it uses {len(digits.styles())} digit styles in {_figures():,} varia
 of letters, signs and scribbles; {len(digits.HELD_OUT)} styles and {len(outliers.HELD_OUT)} kinds are held out.
 `make strokes` shows all of them. Letters that look like a digit (O, l, Z, S, b, q, g) are among the non-digits,
 at the frequency of an alphabet. So a drawing that can be either gets a lower score than a clear digit.
-
+{_people(settings)}
 For measurement only: pendigits, by six people on a tablet whom no model learns from (E. Alpaydin, F. Alimoglu; UCI
 Machine Learning Repository 81; CC BY 4.0), and Omniglot, characters of five alphabets (B. Lake; MIT).
 
@@ -108,6 +108,18 @@ Code `{published["git_revision"]}`, Python {libraries["python"]}, torch {librari
 | setting | value |
 |---|---|
 {recipe}
+"""
+
+
+def _people(settings: dict[str, Any]) -> str:
+    if settings.get("without_real_drawings", True):  # and no release up to 1.4 learned from people's strokes
+        return ""
+    return f"""
+Pen strokes by people, each rendered {settings["renderings"]} times ([people.py](strokes/people.py)):
+pendigits, digits by 20 people on a tablet (E. Alpaydin, F. Alimoglu; UCI Machine Learning Repository 81; CC BY 4.0);
+UJI Pen Characters, digits and letters by 9 people (F. Prat, M. J. Castro, D. Llorens, A. Marzal, J. M. Vilar; UCI 160;
+CC BY 4.0); Omniglot, signs of the small background set 2 (B. Lake; MIT). Letters and signs are non-digits. Four, two
+and four writers more, and an alphabet, choose epoch, temperature and threshold.
 """
 
 

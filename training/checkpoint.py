@@ -22,12 +22,12 @@ from torch import nn
 from handler.looks import looking_again
 from handler.onnx_session import FLOAT32, INT8, eager
 from handler.predictor import digit_probabilities, digit_scores
-from training import data
+from training import data, pen_data
 from training.batches import batches
 from training.calibration import area_under_curve, expected_calibration_error, fit_temperature
 from training.data import Digits
 from training.recipe import Recipe
-from training.strokes.generate import NO_DIGIT, Drawings
+from training.strokes.generate import BY_PEOPLE, NO_DIGIT, Drawings
 
 ROOT = Path(__file__).resolve().parent.parent
 # Chosen by validation and held-out styles (benchmarks/training.md): most of what three looks at everything bring, for a
@@ -55,28 +55,29 @@ def describe(
     The threshold leaves the recipe's share of digits out; or it lets this share, 0 to 1, of what is no digit pass, and
     one drawing at least.
     """
-    mnist, drawn = chosen_by.validation, chosen_by.held_out
-    none = drawn.labels == NO_DIGIT
-    logits = [
-        logits_of(network, images) for images in (mnist.images, drawn.images[~none], drawn.images[none])
-    ]
-    labels = [mnist.labels, drawn.labels[~none]]
-    # Two groups of people, as it were, each of the same weight: neither should be told too much or too little.
-    temperature = fit_temperature(logits[:2], labels)
-    scores = [digit_scores(group, temperature) for group in logits]
+    of_none = logits_of(network, chosen_by.held_out.images[chosen_by.held_out.labels == NO_DIGIT])
+    # Groups of people, as it were, each of the same weight: none should be told too much or too little.
+    groups = {
+        name: (logits_of(network, digits.images), digits.labels)
+        for name, digits in _groups(chosen_by).items()
+    }
+    temperature = fit_temperature(*zip(*groups.values(), strict=True))
+    scores = {name: digit_scores(logits, temperature) for name, (logits, _) in groups.items()}
+    scores_of_none = digit_scores(of_none, temperature)
     if none_called_digit is None:
-        threshold = min(float(np.quantile(group, recipe.rejected_share)) for group in scores[:2])
+        threshold = min(float(np.quantile(group, recipe.rejected_share)) for group in scores.values())
     else:
-        threshold = float(np.quantile(scores[2], 1 - none_called_digit))
+        threshold = float(np.quantile(scores_of_none, 1 - none_called_digit))
     metrics: dict[str, float] = {}
-    for name, group, truth in zip(("validation", "held_out"), logits, labels, strict=False):
-        probabilities = digit_probabilities(group, temperature)
+    for name, (logits, truth) in groups.items():
+        probabilities = digit_probabilities(logits, temperature)
         correct = probabilities.argmax(axis=1) == truth
         metrics[f"{name}_accuracy"] = float(correct.mean())
         metrics[f"{name}_loss"] = float(-np.log(probabilities[np.arange(len(truth)), truth]).mean())
         metrics[f"{name}_calibration_error"] = expected_calibration_error(probabilities.max(axis=1), correct)
-    metrics["held_out_area_under_curve"] = area_under_curve(scores[1], scores[2])
-    metrics["held_out_none_called_digit"] = float((scores[2] >= threshold).mean())
+        if name != "validation":
+            metrics[f"{name}_area_under_curve"] = area_under_curve(scores[name], scores_of_none)
+    metrics["held_out_none_called_digit"] = float((scores_of_none >= threshold).mean())
     return {
         "state_dict": {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()},
         "temperature": temperature,
@@ -91,8 +92,20 @@ def describe(
             "torchvision": str(torchvision.__version__),
             "numpy": np.__version__,
         },
-        "data_checksums": dict(data.CHECKSUMS),
+        "data_checksums": data.CHECKSUMS
+        | ({} if recipe.without_real_drawings else {file.name: file.sha256 for file in pen_data.LEARNED}),
     }
+
+
+def _groups(chosen_by: ChosenBy) -> dict[str, Digits]:
+    """The digits by what they are of: MNIST's validation split, held-out styles and, if there are any, people."""
+    drawn = chosen_by.held_out
+    groups = {"validation": chosen_by.validation}
+    for name, of_group in (("held_out", drawn.styles != BY_PEOPLE), ("people", drawn.styles == BY_PEOPLE)):
+        chosen = of_group & (drawn.labels != NO_DIGIT)
+        if chosen.any():
+            groups[name] = Digits(drawn.images[chosen], drawn.labels[chosen])
+    return groups
 
 
 def logits_of(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:

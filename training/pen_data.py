@@ -66,7 +66,8 @@ UJI = tuple(
         1,
     )
 )
-FILES = (PENDIGITS, *UJI, OMNIGLOT, REPORTING)
+LEARNED = (PENDIGITS, *UJI, OMNIGLOT)
+FILES = (*LEARNED, REPORTING)
 
 
 def folder() -> Path:

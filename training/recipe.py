@@ -26,6 +26,9 @@ class Recipe:
     validation_images: int = 5000
     drawn_images: int = 160_000
     drawn_none: float = 0.4  # the share of them that is no digit
+    # How often each drawing by a person is rendered to learn from, beside those; and whether there are none.
+    renderings: int = 12
+    without_real_drawings: bool = False
     # Of each batch; what is left is MNIST.
     batch_size: int = 128
     drawn_share: float = 0.25
@@ -78,6 +81,7 @@ class Recipe:
             "average_steps",
             "validation_images",
             "drawn_images",
+            "renderings",
             "learning_rate",
         ):
             self._expect(name, getattr(self, name) > 0, "more than 0")
@@ -105,6 +109,7 @@ QUICK = {
     "last_epochs": 1,
     "last_way_share": 1.0,
     "drawn_images": 16_000,
+    "renderings": 3,
     "drawn_share": 0.18,
     "none_share": 0.1,
     "average_steps": 200,
@@ -119,13 +124,12 @@ def parse(arguments: list[str]) -> Recipe:
     parser.add_argument("--quick", action="store_true", help="a smaller recipe: " + _as_arguments(QUICK))
     for field in fields(Recipe):
         kind = type(field.default)
-        parser.add_argument(
-            _argument(field.name),
-            type=kind,
-            default=argparse.SUPPRESS,
-            metavar=kind.__name__.upper(),
-            help=f"default {field.default}",
+        takes = (
+            {"action": "store_true"}
+            if kind is bool
+            else {"type": kind, "metavar": kind.__name__.upper(), "help": f"default {field.default}"}
         )
+        parser.add_argument(_argument(field.name), default=argparse.SUPPRESS, **takes)
     given = vars(parser.parse_args(arguments))
     quick = QUICK if given.pop("quick") else {}
     try:

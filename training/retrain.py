@@ -28,6 +28,7 @@ from training import data
 from training.checkpoint import ChosenBy, describe, git_revision, write, write_description
 from training.data import DataError
 from training.discriminant import with_discriminant, without_discriminant
+from training.drawings import drawings_of
 from training.evaluate import ModelError, unpack
 from training.fit import Curve, Plan, between, fit
 from training.halves import halves
@@ -40,7 +41,7 @@ from training.recipe import Recipe
 from training.retrain_report import Report
 from training.screen import screen
 from training.strokes.generate import NO_DIGIT
-from training.train import drawings_of, split
+from training.train import split
 
 LOST = 3  # the exit status of a challenger that may not follow
 # With fewer, chance decides what was better.
@@ -54,6 +55,7 @@ RECIPE = Recipe(
     epochs=1,
     last_epochs=0,
     drawn_images=24_000,
+    without_real_drawings=True,
     none_share=0.25,
     learning_rate=5e-4,
     labelled_share=0.12,

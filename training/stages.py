@@ -14,9 +14,9 @@ from training.fit import Curve, Plan, epochs_done, fit
 from training.mix import Mix
 from training.recipe import Recipe
 
-ACCURACIES = ("validation_accuracy", "held_out_accuracy")
+ACCURACIES = ("validation_accuracy", "held_out_accuracy", "people_accuracy")
 # What the best epoch is told by: how likely the labels are. Of a few thousand drawings one more read right is chance.
-LOSSES = ("validation_loss", "held_out_loss")
+LOSSES = ("validation_loss", "held_out_loss", "people_loss")
 
 
 @dataclass
@@ -62,7 +62,10 @@ class Stages:
 
         def after_epoch(network: nn.Module, curve: Curve) -> dict[str, float]:
             content = describe(network, self.chosen_by, self.recipe, self.revision)
-            reached = {name: content["metrics"][name] for name in ACCURACIES + LOSSES}
+            # Without people's drawings nothing is measured by these.
+            reached = {
+                name: value for name, value in content["metrics"].items() if name in ACCURACIES + LOSSES
+            }
             earlier = curve[max(plan.epochs - self.recipe.last_epochs, 0) : -1]
             best = output is not None and (not output.exists() or _is_best(reached, earlier))
             if output and best:
@@ -71,8 +74,12 @@ class Stages:
             self._done += self._work(plan, len(curve) - 1, taught=output is not None)
             print(
                 f"{plan.name}, epoch {len(curve):2} of {plan.epochs}: loss {curve[-1]['loss']:.4f}, "
-                f"validation {reached['validation_accuracy']:.2%}, held-out styles {reached['held_out_accuracy']:.2%}"
-                f"{' *' * best}; {self._left()}",
+                + ", ".join(
+                    f"{name} {reached[key]:.2%}"
+                    for key, name in zip(ACCURACIES, ("validation", "held-out styles", "people"), strict=True)
+                    if key in reached
+                )
+                + f"{' *' * best}; {self._left()}",
                 flush=True,
             )
             self._minutes_file.write_text(str(self.minutes), encoding="ascii")
@@ -92,10 +99,10 @@ class Stages:
         return f"{seconds / 60:.0f} min left" if seconds >= 60 else "less than a minute left"
 
 
-def loss_of_both(reached: dict[str, float]) -> float:
+def sum_of_losses(reached: dict[str, float]) -> float:
     """What epochs and students are compared by: the less the better, infinite where nothing was measured."""
-    return sum(reached.get(name, math.inf) for name in LOSSES)
+    return sum(reached[name] for name in LOSSES if name in reached) or math.inf
 
 
 def _is_best(reached: dict[str, float], earlier: Curve) -> bool:
-    return all(loss_of_both(reached) <= loss_of_both(epoch) for epoch in earlier)
+    return all(sum_of_losses(reached) <= sum_of_losses(epoch) for epoch in earlier)

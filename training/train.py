@@ -9,7 +9,6 @@ command goes on where it was, and the best student so far is a checkpoint alread
 and to repeat it. A full run ends with status 1 when it misses its target on the test set.
 """
 
-import json
 import shutil
 import sys
 import time
@@ -27,12 +26,14 @@ from training.calibration import expected_calibration_error
 from training.checkpoint import ChosenBy, describe, logits_of, write, write_description
 from training.data import DataError, Digits
 from training.discriminant import with_discriminant
+from training.drawings import drawings_of
 from training.fit import Plan
 from training.mix import Mix
 from training.onnx_export import export
+from training.pen_data import PenDataError
 from training.recipe import Recipe, parse
-from training.stages import Stages, loss_of_both
-from training.strokes.generate import Drawings, drawn
+from training.stages import Stages, sum_of_losses
+from training.strokes.generate import Drawings
 
 INTERRUPTED = 130  # the exit status that shells give to Ctrl-C
 # The first teacher's seed lies so far above the student's: no two of them start alike.
@@ -42,8 +43,9 @@ TEACHERS_SEED = 100
 def train(recipe: Recipe, digits: Digits) -> list[dict[str, Any]]:
     """Train on the training set `digits`, save the best checkpoint of each student, and give them back.
 
-    Chooses by a validation split of `digits` and by held-out styles; the test set is not known here. Raises ValueError
-    when the split leaves less than a batch to learn from.
+    Chooses by a validation split of `digits`, by held-out styles and by held-out people; the test set is not known
+    here. Raises ValueError when the split leaves less than a batch to learn from, PenDataError without people's
+    strokes.
     """
     begun = time.monotonic()
     learned, validation = split(digits, recipe)
@@ -93,7 +95,7 @@ def best_first(students: list[dict[str, Any]], recipe: Recipe) -> list[dict[str,
     """Each with its seed, in the order in which they would be released: told as the best epoch is."""
     for number, student in enumerate(students):
         student["seed"] = recipe.seed + number
-    return sorted(students, key=lambda student: loss_of_both(student["metrics"]))
+    return sorted(students, key=lambda student: sum_of_losses(student["metrics"]))
 
 
 def outputs(recipe: Recipe) -> list[Path]:
@@ -107,33 +109,6 @@ def split(digits: Digits, recipe: Recipe) -> tuple[Digits, Digits]:
     """The part to learn from and the part to choose by: the same for the same seed."""
     order = np.random.default_rng(recipe.seed).permutation(len(digits))
     return digits.take(order[recipe.validation_images :]), digits.take(order[: recipe.validation_images])
-
-
-def drawings_of(recipe: Recipe, folder: Path) -> tuple[Drawings, Drawings]:
-    """Those to learn from, and as many digits as for validation, and non-digits, in styles held out.
-
-    Kept in `folder`, for they take minutes.
-    """
-    return (
-        _kept(folder / "drawings.npz", recipe.drawn_images, recipe.seed, outliers=recipe.drawn_none),
-        _kept(
-            folder / "held-out.npz", 2 * recipe.validation_images, recipe.seed, outliers=0.5, held_out=True
-        ),
-    )
-
-
-def _kept(path: Path, count: int, seed: int, **wanted: Any) -> Drawings:
-    """Drawings that an interrupted run has left, or new ones: they are the same."""
-    asked = json.dumps({"count": count, "seed": seed, **wanted})
-    if path.exists():
-        with np.load(path) as kept:
-            if str(kept["asked"]) == asked:
-                return Drawings(kept["images"], kept["labels"], kept["styles"])
-    drawings = drawn(count, seed, **wanted)
-    unfinished = path.with_name(f"unfinished-{path.name}")
-    np.savez(unfinished, asked=asked, **vars(drawings))
-    unfinished.replace(path)
-    return drawings
 
 
 def _test(checkpoint: dict[str, Any], digits: Digits) -> dict[str, float]:
@@ -166,7 +141,7 @@ def main(arguments: list[str]) -> int:
             write(student, path)
             export(path)
             write_description(student, path)
-    except (DataError, ValueError) as error:
+    except (DataError, PenDataError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -44,5 +44,11 @@ def quick(**settings) -> Recipe:
         "validation_images": 20,
     }
     augmentation = {"shear": 0.1, "rotation_degrees": 5.0, "stroke_share": 0.0}
-    drawings = {"drawn_images": 60, "drawn_share": 0.2, "none_share": 0.1, "last_epochs": 1, "teachers": 0}
+    drawings = {
+        "drawn_images": 60,
+        "drawn_share": 0.2,
+        "none_share": 0.1,
+        "last_epochs": 1,
+        "without_real_drawings": True,
+    }
     return Recipe(**(size | augmentation | drawings | settings))

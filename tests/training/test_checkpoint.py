@@ -8,8 +8,9 @@ import torch
 
 from handler.model import DigitClassifier
 from tests.training import synthetic
+from training import pen_data
 from training.checkpoint import ChosenBy, describe, logits_of, write, write_description
-from training.strokes.generate import NO_DIGIT, Drawings
+from training.strokes.generate import BY_PEOPLE, NO_DIGIT, Drawings
 
 
 def test_it_is_written_whole_or_not_at_all(tmp_path):
@@ -64,6 +65,36 @@ def test_its_metrics_are_those_of_validation_and_held_out_styles():
     assert metrics["held_out_area_under_curve"] == pytest.approx(0.95, abs=0.01)  # it ties with them
     assert metrics["held_out_none_called_digit"] == pytest.approx(0.1)
     assert content["git_revision"] == "a revision"
+
+
+def test_people_s_drawings_are_a_group_of_their_own():
+    labels = np.arange(10)
+    of_styles = Drawings(_marked(labels), labels, np.zeros(10, np.int64))
+    seen = labels.copy()
+    seen[:3] = [5, 6, 7]
+    of_people = Drawings(_marked(seen), labels, np.full(10, BY_PEOPLE))
+    none = Drawings(_marked(np.full(5, NO_DIGIT)), np.full(5, NO_DIGIT), np.full(5, BY_PEOPLE))
+    chosen_by = ChosenBy(
+        synthetic.Digits(_marked(labels), labels), of_styles.and_also(of_people).and_also(none)
+    )
+    metrics = describe(_Sure(), chosen_by, synthetic.quick(), "a revision")["metrics"]
+    accuracies = [metrics[f"{name}_accuracy"] for name in ("validation", "held_out", "people")]
+    assert accuracies == [1.0, 1.0, 0.7]
+    assert metrics["people_loss"] > 2 * metrics["held_out_loss"]
+    assert metrics["people_area_under_curve"] == 1.0
+
+
+def test_the_files_of_people_s_drawings_are_named_by_a_run_that_learned_from_them():
+    labels = np.arange(NO_DIGIT + 1)
+    chosen_by = ChosenBy(
+        synthetic.Digits(_marked(labels[:10]), labels[:10]),
+        Drawings(_marked(labels), labels, np.zeros(len(labels), np.int64)),
+    )
+    for without in (True, False):
+        recipe = synthetic.quick(without_real_drawings=without)
+        checksums = describe(_Sure(), chosen_by, recipe, "a revision")["data_checksums"]
+        assert (pen_data.PENDIGITS.name in checksums) != without
+        assert pen_data.REPORTING.name not in checksums
 
 
 @pytest.mark.parametrize("called", [1, 3, 10])

@@ -100,6 +100,15 @@ def test_a_card_says_what_was_not_measured(tmp_path, run, measured_on, monkeypat
     assert "errors-pendigits" not in text
 
 
+def test_a_card_credits_the_people_whose_strokes_a_model_learned_from(released):
+    assert "UJI Pen Characters" not in publish.card(released)
+    learned = released["settings"] | {"without_real_drawings": False, "renderings": 12}
+    text = publish.card(released | {"settings": learned})
+    assert "each rendered 12 times" in text
+    for credit in ("UCI 160;\nCC BY 4.0", "Repository 81; CC BY 4.0", "B. Lake; MIT"):
+        assert credit in text.partition("For measurement only")[0]
+
+
 def test_a_run_without_all_of_its_seeds_is_refused(tmp_path, run, measured_on):
     run.with_stem("latest-2").unlink()
     write_description({"seed": 2}, run)

@@ -10,9 +10,9 @@ from training.recipe import QUICK, Recipe, parse
 @pytest.mark.parametrize("field", fields(Recipe), ids=lambda field: field.name)
 def test_every_setting_is_an_option(field):
     kind = type(field.default)
-    text = "elsewhere.pt" if kind is str else "0.25" if kind is float else "7"
-    recipe = parse([f"--{field.name.replace('_', '-')}", text])
-    assert getattr(recipe, field.name) == kind(text)
+    text = {str: ["elsewhere.pt"], float: ["0.25"], int: ["7"], bool: []}[kind]
+    recipe = parse([f"--{field.name.replace('_', '-')}", *text])
+    assert getattr(recipe, field.name) == kind(*text or [True])
 
 
 def test_without_options_it_is_the_released_recipe():

@@ -19,7 +19,7 @@ import torch
 from handler.model import DigitClassifier, restored
 from handler.predictor import Predictor, digit_scores
 from tests.training import synthetic
-from training import data, onnx_export, stages, train
+from training import data, drawings, onnx_export, stages, train
 from training.checkpoint import logits_of
 from training.recipe import Recipe
 
@@ -29,8 +29,8 @@ DEADLINE_S = 120
 
 
 @pytest.fixture(autouse=True)
-def drawings(monkeypatch) -> None:
-    monkeypatch.setattr(train, "drawn", synthetic.drawn_once)
+def drawn_once(monkeypatch) -> None:
+    monkeypatch.setattr(drawings, "drawn", synthetic.drawn_once)
 
 
 @pytest.fixture(scope="module")
@@ -273,8 +273,9 @@ def _main(monkeypatch, tmp_path, *, labels_of_test, onnx: bool = False, **settin
     if not onnx:
         monkeypatch.setattr(train, "export", lambda checkpoint: None)  # a second of each run
     monkeypatch.setattr(onnx_export, "calibration_images", synthetic.calibration_images)
-    arguments = asdict(synthetic.quick(output=str(tmp_path / "model.pt"), validation_images=20, **settings))
-    return train.main([f"--{name.replace('_', '-')}={value}" for name, value in arguments.items()])
+    recipe = asdict(synthetic.quick(output=str(tmp_path / "model.pt"), validation_images=20, **settings))
+    arguments = {f"--{name.replace('_', '-')}": value for name, value in recipe.items() if value is not False}
+    return train.main([name if value is True else f"{name}={value}" for name, value in arguments.items()])
 
 
 def _trained_before(monkeypatch, checkpoint) -> None:
@@ -353,7 +354,7 @@ sys.exit(train.main(sys.argv[1:]))
 def _start(output: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-u", "-c", PROGRAM, "--output", output, "--epochs=10000", "--validation-images=20",
-         "--batch-size=10", "--width=0.25", "--teachers=0", "--drawn-images=60"],
+         "--batch-size=10", "--width=0.25", "--drawn-images=60", "--without-real-drawings"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

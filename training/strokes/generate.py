@@ -33,13 +33,18 @@ NAMES: tuple[str, ...] = (
     *(kind.name for kind in outliers.KINDS),
 )
 
+BY_PEOPLE = len(NAMES)  # the style of people's own strokes
+
 Pixels: TypeAlias = NDArray[np.uint8]
 Sample = TypeVar("Sample")
 
 
 @dataclass(frozen=True)
 class Drawings:
-    """Prepared images, uint8 (N, 28, 28), ink 255; labels, int64 (N,), 0-10; styles, int64 (N,), places in NAMES."""
+    """Prepared images, uint8 (N, 28, 28), ink 255; labels, int64 (N,), 0-10; styles, int64 (N,), places in NAMES.
+
+    The style of a person's drawing is BY_PEOPLE.
+    """
 
     images: Pixels
     labels: NDArray[np.int64]
@@ -47,6 +52,11 @@ class Drawings:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def and_also(self, other: "Drawings") -> "Drawings":
+        return Drawings(
+            *(np.concatenate(both) for both in zip(vars(self).values(), vars(other).values(), strict=True))
+        )
 
     def take(self, indices: NDArray[np.int64]) -> "Drawings":
         return Drawings(self.images[indices], self.labels[indices], self.styles[indices])
@@ -123,7 +133,7 @@ def _parts(
     processes: int,
 ) -> Iterator[Pixels]:
     """The chunks' images, in order."""
-    if processes == 1 or len(chunks) == 1:
+    if processes == 1 or len(chunks) <= 1:
         yield from map(work, chunks)
         return
     # Not forked: the caller may have threads, torch's among them.
