@@ -6,6 +6,7 @@ After each epoch everything that the next one needs lies in a file of the folder
 machine is, loses less than an epoch.
 """
 
+import copy
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -114,9 +115,7 @@ def epochs_done(plan: Plan, recipe: Recipe, folder: Path) -> int:
 def _start(plan: Plan, mix: Mix, recipe: Recipe) -> _Run:
     torch.manual_seed(plan.seed)
     # channels_last: a step takes two thirds of the time on CPUs.
-    network = DigitClassifier(plan.channels)
-    if plan.start:
-        network.load_state_dict(plan.start.state_dict())
+    network = copy.deepcopy(plan.start) if plan.start else DigitClassifier(plan.channels)
     network = network.to(memory_format=torch.channels_last)
     steps = sum(plan.steps(epoch, mix, recipe) for epoch in range(plan.epochs))
     optimizer = torch.optim.AdamW(

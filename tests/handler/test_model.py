@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from handler.model import DigitClassifier, folded, restored
+from handler.model import CHANNELS, DigitClassifier, folded, restored
 
 
 def _trained() -> DigitClassifier:
@@ -41,15 +41,32 @@ def test_folded_it_can_still_be_explained():
 def test_its_features_are_what_its_last_layer_sees():
     model, pictures = _trained(), torch.rand(8, 1, 28, 28)
     seen = model.features(pictures)
-    assert seen.shape == (8, 144)
+    assert seen.shape == (8, CHANNELS[-1])
     assert torch.equal(model.layers[-1](seen), model(pictures))
 
 
+@pytest.mark.parametrize("stem", [3, 5])
 @pytest.mark.parametrize(("channels", "outputs"), [((32, 48, 48, 96, 96), 10), ((8, 12, 12, 16, 20), 11)])
-def test_a_network_is_restored_from_its_weights_alone(channels, outputs):
+def test_a_network_is_restored_from_its_weights_alone(channels, outputs, stem):
     torch.manual_seed(1)
-    trained, pictures = DigitClassifier(channels, outputs).eval(), torch.rand(3, 1, 28, 28)
+    trained, pictures = DigitClassifier(channels, outputs, stem).eval(), torch.rand(3, 1, 28, 28)
     assert torch.equal(restored(trained.state_dict()).eval()(pictures), trained(pictures))
+
+
+def test_it_multiplies_less_than_half_as_often_as_the_network_of_releases_up_to_1_4():
+    def multiplications(model: DigitClassifier) -> int:
+        counts = []
+        for layer in model.modules():
+            if isinstance(layer, nn.Conv2d):
+                layer.register_forward_hook(
+                    lambda layer, _, given: counts.append(given[0, 0].numel() * layer.weight.numel())
+                )
+        model(torch.zeros(1, 1, 28, 28))
+        return sum(counts)
+
+    before = DigitClassifier((48, 72, 72, 144, 144), stem=3).eval()
+    assert multiplications(before) == 29_296_512
+    assert multiplications(DigitClassifier().eval()) < 0.45 * multiplications(before)
 
 
 def test_weights_of_another_network_are_refused():
