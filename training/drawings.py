@@ -56,17 +56,30 @@ def _to_learn_from(recipe: Recipe) -> Drawings:
 
 def _to_choose_by(recipe: Recipe) -> Drawings:
     generated = drawn(2 * recipe.validation_images, recipe.seed, outliers=0.5, held_out=True)
-    held_out = [drawing for drawing in _by_people(recipe) if drawing.held_out]
-    return generated.and_also(_rendered(held_out, draw_as_it_is, recipe.seed))
+    return generated.and_also(_held_out(_by_people(recipe)))
+
+
+def held_out_writers() -> Drawings | None:
+    """Those of held-out people alone, to choose between recipes by; None where their strokes are missing."""
+    folder = pen_data.folder()
+    return None if pen_data.missing(folder) else _held_out(pen_strokes(folder))
+
+
+def _held_out(drawings: list[PenDrawing]) -> Drawings:
+    # Two seconds: to start processes would take longer.
+    held_out = [drawing for drawing in drawings if drawing.held_out]
+    return _rendered(held_out, draw_as_it_is, seed=0, processes=1)
 
 
 def _by_people(recipe: Recipe) -> list[PenDrawing]:
     return [] if recipe.without_real_drawings else pen_strokes(pen_data.fetch())
 
 
-def _rendered(drawings: list[PenDrawing], draw: DrawStrokes, seed: int) -> Drawings:
+def _rendered(
+    drawings: list[PenDrawing], draw: DrawStrokes, seed: int, processes: int | None = None
+) -> Drawings:
     return Drawings(
-        prepared(partial(_render, draw=draw, seed=seed), drawings),
+        prepared(partial(_render, draw=draw, seed=seed), drawings, processes),
         np.array([drawing.label for drawing in drawings], np.int64),
         np.full(len(drawings), BY_PEOPLE),
     )

@@ -76,7 +76,7 @@ def _compare(models: list[tuple[str, Predictor]], test: Digits, *, report: bool)
         numbers = measured(predictor, test, report=report)
         columns.append([("", name), *rows(numbers)])
         for title, key in DIGIT_SETS.items():
-            if numbers[key]:
+            if numbers[key] and key != "held_out_writers":
                 print(f"{name}, {title}\n{table(np.array(numbers[key]['confusion']))}\n", flush=True)
     for lines in zip(*columns, strict=True):
         print(f"{lines[0][0]:<52}" + "".join(f"{text:<26}" for _, text in lines))

@@ -18,10 +18,21 @@ from training.batches import batches, predicted
 from training.behaviour import called_a_digit, kept
 from training.calibration import area_under_curve, expected_calibration_error
 from training.data import Digits
+from training.drawings import held_out_writers
+from training.strokes.generate import NO_DIGIT
 
 NOT_MEASURED = "not measured"
 ACCURACY = "accuracy (95 % interval)"
-DIGIT_SETS = {"MNIST test set": "mnist_test", "pendigits, reporting writers": "pendigits_reporting"}
+DIGIT_SETS = {
+    "MNIST test set": "mnist_test",
+    "held-out writers": "held_out_writers",
+    "pendigits, reporting writers": "pendigits_reporting",
+}
+# What is no digit: its key, the digits that it is compared with, its title.
+OTHER_SETS = (
+    ("letters", "held-out writers", "letters and signs"),
+    ("omniglot", "reporting writers", "Omniglot"),
+)
 
 
 @dataclass(frozen=True)
@@ -85,17 +96,28 @@ def of_others(answered: Answers, of_digits: Answers) -> dict[str, Any]:
 
 
 def measured(predictor: Predictor, test: Digits, *, report: bool) -> dict[str, Any]:
-    """All numbers of a model; those of the reporting sets are None unless it is to `report` and they are at hand."""
+    """All numbers of a model; those of real drawings are None where they are missing.
+
+    The reporting sets are read only to `report`: recipes are chosen by held-out writers.
+    """
     drawn, others = (real_drawings.digits(), real_drawings.others()) if report else (None, None)
     of_test = answers(predictor, test.images)
     numbers: dict[str, Any] = {
         "mnist_test": of_digits(of_test, test.labels),
+        "held_out_writers": None,
+        "letters": None,
         "pendigits_reporting": None,
         "omniglot": None,
         "kept": kept(predictor),
         "called_a_digit": called_a_digit(predictor),
     }
     images = [test.images]
+    held_out = held_out_writers()
+    if held_out is not None:
+        none = held_out.labels == NO_DIGIT
+        of_held_out = answers(predictor, held_out.images[~none])
+        numbers["held_out_writers"] = of_digits(of_held_out, held_out.labels[~none])
+        numbers["letters"] = of_others(answers(predictor, held_out.images[none]), of_held_out)
     if drawn is not None and others is not None:
         of_drawn = answers(predictor, drawn.images)
         numbers["pendigits_reporting"] = of_digits(of_drawn, drawn.labels)
@@ -109,13 +131,14 @@ def figures(numbers: dict[str, Any]) -> dict[str, float | None]:
     """All of it by its name, in the order in which it is shown; None for what was not at hand."""
     found: dict[str, float | None] = {}
     for title, key in DIGIT_SETS.items():
-        of = numbers[key] or {}
+        of = numbers.get(key) or {}
         found[f"{title}, {ACCURACY}"] = of.get("accuracy")
         found[f"{title}, calibration error in 15 bins"] = of.get("calibration_error")
         found[f"{title}, rejected as not a digit"] = of.get("called_no_digit")
-    others = numbers["omniglot"] or {}
-    found["AUROC of digit_score, reporting writers against Omniglot"] = others.get("area_under_curve")
-    found["Omniglot, accepted as a digit"] = others.get("called_digit")
+    for key, digits, title in OTHER_SETS:
+        others = numbers.get(key) or {}
+        found[f"AUROC of digit_score, {digits} against {title}"] = others.get("area_under_curve")
+        found[f"{title}, accepted as a digit"] = others.get("called_digit")
     found |= {f"{kind}, accepted as a digit": share for kind, share in numbers["called_a_digit"].items()}
     found |= {f"invariance, same digit when {change}": share for change, share in numbers["kept"].items()}
     found["same digit in ONNX Runtime and in torch"] = numbers["served_as_eager"]
@@ -126,7 +149,7 @@ def rows(numbers: dict[str, Any]) -> list[tuple[str, str]]:
     """The same as texts; an accuracy with its interval of 95 %."""
     texts = {name: percent(value) for name, value in figures(numbers).items()}
     for title, key in DIGIT_SETS.items():
-        if numbers[key]:
+        if numbers.get(key):
             low, high = numbers[key]["accuracy_interval"]
             texts[f"{title}, {ACCURACY}"] += f" ({low:.2%} to {high:.2%})"
     return list(texts.items())

@@ -32,6 +32,14 @@ def test_people_s_drawings_are_rendered_many_times_to_learn_from_and_once_to_cho
     assert len(np.unique(ones, axis=0)) == 3
 
 
+def test_held_out_people_alone_are_there_unless_files_are_missing(monkeypatch):
+    monkeypatch.setattr(pen_data, "missing", lambda _: [])
+    found = drawings.held_out_writers()
+    assert found.labels.tolist() == [1, NO_DIGIT]
+    monkeypatch.setattr(pen_data, "missing", lambda _: [pen_data.PENDIGITS])
+    assert drawings.held_out_writers() is None
+
+
 def test_they_can_be_left_out(tmp_path):
     recipe = synthetic.quick(drawn_images=20, validation_images=4)
     assert recipe.without_real_drawings

@@ -24,6 +24,7 @@ def little(monkeypatch, tmp_path, digits):
     monkeypatch.setattr(data, "load", lambda *, train: None if train else digits)
     monkeypatch.setattr(measure, "kept", functools.partial(measure.kept, count=5))
     monkeypatch.setattr(measure, "called_a_digit", functools.partial(measure.called_a_digit, count=2))
+    monkeypatch.setattr(measure, "held_out_writers", lambda: None)
     monkeypatch.setattr(real_drawings, "SCRIPT", tmp_path / "drawn" / "drawn.py")
 
 

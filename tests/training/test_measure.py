@@ -11,11 +11,18 @@ from tests.training import synthetic
 from training import batches, behaviour, measure, real_drawings
 from training.archive import RELEASED_CHECKPOINT
 from training.data import Digits
+from training.strokes.generate import BY_PEOPLE, NO_DIGIT, Drawings
 
 
 @pytest.fixture(scope="module")
 def predictor() -> Predictor:
     return Predictor.load(RELEASED_CHECKPOINT, version="1.0")
+
+
+@pytest.fixture(autouse=True)
+def no_held_out_writers(monkeypatch):
+    """None of those that a checkout may have."""
+    monkeypatch.setattr(measure, "held_out_writers", lambda: None)
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +89,21 @@ def test_the_reporting_sets_are_read_only_to_report(predictor, digits, monkeypat
     for numbers in without:
         assert numbers["pendigits_reporting"] is None
         assert dict(measure.rows(numbers))["Omniglot, accepted as a digit"] == "not measured"
+
+
+def test_held_out_writers_are_measured_without_reporting(predictor, digits, monkeypatch):
+    monkeypatch.setattr(measure, "kept", lambda _: {"moved": 1.0})
+    monkeypatch.setattr(measure, "called_a_digit", lambda _: {"blank": 0.0})
+    of_people = Drawings(
+        np.concatenate([digits.images, np.zeros((4, 28, 28), np.uint8)]),
+        np.concatenate([digits.labels, np.full(4, NO_DIGIT)]),
+        np.full(len(digits) + 4, BY_PEOPLE),
+    )
+    monkeypatch.setattr(measure, "held_out_writers", lambda: of_people)
+    numbers = measure.measured(predictor, digits, report=False)
+    assert numbers["held_out_writers"] == numbers["mnist_test"]
+    assert numbers["letters"] == {"drawings": 4, "called_digit": 0.0, "area_under_curve": 1.0}
+    assert dict(measure.rows(numbers))["letters and signs, accepted as a digit"] == "0.00%"
 
 
 def test_a_network_that_serves_other_digits_is_seen(digits):

@@ -38,6 +38,7 @@ def measured_on(monkeypatch):
     monkeypatch.setattr(data, "load", lambda *, train: None if train else synthetic.digits(40))
     monkeypatch.setattr(measure, "kept", functools.partial(measure.kept, count=5))
     monkeypatch.setattr(measure, "called_a_digit", functools.partial(measure.called_a_digit, count=2))
+    monkeypatch.setattr(measure, "held_out_writers", lambda: None)
     monkeypatch.setattr(real_drawings, "digits", lambda limit=None: synthetic.digits(30))
     monkeypatch.setattr(real_drawings, "others", lambda: np.zeros((5, 28, 28), np.uint8))
 
