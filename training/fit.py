@@ -1,15 +1,14 @@
-"""Train one network: the loop that a teacher and the student share, and that goes on where it was interrupted.
+"""Train one network: the loop, which resumes where it was interrupted.
 
-    network = fit(Plan("student", CHANNELS, epochs=13, seed=0), mix, recipe, folder, after_epoch)
+    network = fit(Plan("student", CHANNELS, epochs=16, seed=0), mix, recipe, folder, after_epoch)
 
 After each epoch everything that the next one needs lies in a file of the folder, so a run that is stopped, or whose
 machine is, loses less than an epoch.
 """
 
 import copy
-import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from handler.model import OUTPUTS, DigitClassifier, restored
+from handler.model import OUTPUTS, DigitClassifier
 from handler.predictor import DIGITS
 from training.checkpoint import write
 from training.mix import Batch, Mix
@@ -34,27 +33,17 @@ BFLOAT16 = any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16"
 
 @dataclass(frozen=True)
 class Plan:
-    """What is trained: a network of these widths, how long, from which seed, by whose opinion beside the labels."""
+    """What is trained: a network of these widths, how long, from which seed.
+
+    Given a network to `start` from, in place of chance, its opinion counts in place of the labels, except of what
+    people labelled, or it would be forgotten: Z. Li, D. Hoiem, "Learning without Forgetting", 2016.
+    """
 
     name: str
     channels: Sequence[int]
     epochs: int
     seed: int
-    teachers: Sequence[nn.Module] = field(default=())
-    start: nn.Module | None = None  # a network to go on from, in place of chance
-    trunk: "Plan | None" = None  # whose epochs before the last it shares, in place of its own
-
-    def shared_epochs(self, recipe: Recipe) -> int:
-        """How many epochs of the trunk's it goes on from."""
-        return max(self.epochs - recipe.last_epochs, 0) if self.trunk else 0
-
-    def is_last(self, epoch: int, recipe: Recipe) -> bool:
-        """Whether an epoch is one of those with more of MNIST."""
-        return epoch >= self.epochs - recipe.last_epochs
-
-    def steps(self, epoch: int, mix: Mix, recipe: Recipe) -> int:
-        """The batches of an epoch."""
-        return mix.steps(last=self.is_last(epoch, recipe))
+    start: nn.Module | None = None
 
 
 @dataclass
@@ -64,6 +53,11 @@ class _Run:
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
     curve: Curve
+
+    @property
+    def kept(self) -> DigitClassifier:
+        network: DigitClassifier = self.average.module.eval()
+        return network
 
     def parts(self) -> dict[str, Any]:
         """What has a state of its own."""
@@ -77,33 +71,20 @@ def fit(
     folder: Path,
     after_epoch: Callable[[nn.Module, Curve], dict[str, float]],
 ) -> DigitClassifier:
-    """Train a network by the plan and give back the average of its weights, some of the way to where it ends.
+    """Train a network by the plan and give back the average of its weights.
 
     `after_epoch` gets the network as it would be kept and the curve so far, whose last entry has this epoch's loss, and
     gives back what else shall stand there.
     """
     run = _start(plan, mix, recipe)
     path = folder / f"{plan.name}.state"
-    _resume(run, plan, recipe, folder)
+    _resume(run, plan, recipe, path)
     for number in range(len(run.curve), plan.epochs):
         run.curve.append({"loss": _epoch(run, plan, mix, recipe, number)})
-        run.curve[-1] |= after_epoch(_kept(run, plan, recipe, folder), run.curve)
+        run.curve[-1] |= after_epoch(run.kept, run.curve)
         state = {name: part.state_dict() for name, part in run.parts().items()}
         write({"of": _identity(plan, recipe), "curve": run.curve, **state}, path)
-        if not plan.trunk and number + 1 == plan.epochs - recipe.last_epochs:
-            shutil.copyfile(path, _trunk_path(plan, folder))
-    return _kept(run, plan, recipe, folder)
-
-
-def between(start: nn.Module, end: nn.Module, share: float) -> DigitClassifier:
-    """The network whose weights lie this share, 0 to 1, of the way from one's to the other's."""
-    ends = end.state_dict()
-    return restored(
-        {
-            name: weights.lerp(ends[name], share) if weights.is_floating_point() else ends[name]
-            for name, weights in start.state_dict().items()
-        }
-    )
+    return run.kept
 
 
 def epochs_done(plan: Plan, recipe: Recipe, folder: Path) -> int:
@@ -117,7 +98,7 @@ def _start(plan: Plan, mix: Mix, recipe: Recipe) -> _Run:
     # channels_last: a step takes two thirds of the time on CPUs.
     network = copy.deepcopy(plan.start) if plan.start else DigitClassifier(plan.channels)
     network = network.to(memory_format=torch.channels_last)
-    steps = sum(plan.steps(epoch, mix, recipe) for epoch in range(plan.epochs))
+    steps = plan.epochs * mix.steps
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
@@ -147,16 +128,15 @@ def _moving_average(steps: int) -> Any:
 
 def _epoch(run: _Run, plan: Plan, mix: Mix, recipe: Recipe, number: int) -> float:
     """One epoch; the mean loss."""
-    last, steps = plan.is_last(number, recipe), plan.steps(number, mix, recipe)
     # What dropout does depends on the epoch alone, as the batches do.
     torch.manual_seed(plan.seed * 1000 + number)
     run.network.train()
     total = 0.0
     title = f"{plan.name}, epoch {number + 1}/{plan.epochs}"
-    epoch = mix.epoch(number, plan.seed, last=last)
-    with tqdm(epoch, title, steps, unit="batch", leave=False, disable=None) as batches:
+    epoch = mix.epoch(number, plan.seed)
+    with tqdm(epoch, title, mix.steps, unit="batch", leave=False, disable=None) as batches:
         for count, batch in enumerate(batches, 1):
-            loss = _loss(run.network, batch, plan.teachers, recipe)
+            loss = _loss(run.network, batch, plan.start, recipe)
             run.optimizer.zero_grad()
             loss.backward()
             run.optimizer.step()
@@ -164,22 +144,20 @@ def _epoch(run: _Run, plan: Plan, mix: Mix, recipe: Recipe, number: int) -> floa
             run.average.update_parameters(run.network)
             total += loss.item()
             batches.set_postfix(loss=f"{total / count:.4f}", refresh=False)
-    return total / steps
+    return total / mix.steps
 
 
-def _loss(network: nn.Module, batch: Batch, teachers: Sequence[nn.Module], recipe: Recipe) -> Tensor:
+def _loss(network: nn.Module, batch: Batch, start: nn.Module | None, recipe: Recipe) -> Tensor:
     inputs = batch.inputs.contiguous(memory_format=torch.channels_last)
     logits = _logits(network, inputs)
     losses = F.cross_entropy(logits, _smoothed(batch.labels, recipe.label_smoothing), reduction="none")
-    if not teachers:
+    if start is None:
         return losses.mean()
-    # What people labelled is what the teachers may not know: there the labels alone count.
-    taught = len(inputs) - batch.labelled
+    known = len(inputs) - batch.labelled
     with torch.no_grad():
-        opinions = [_logits(teacher, inputs[:taught]).softmax(dim=1) for teacher in teachers]
-    of_opinion = F.cross_entropy(logits[:taught], torch.stack(opinions).mean(dim=0), reduction="none")
-    of_both = torch.lerp(losses[:taught], of_opinion, recipe.teachers_share)
-    return torch.cat([of_both, losses[taught:]]).mean()
+        opinion = _logits(start, inputs[:known]).softmax(dim=1)
+    of_opinion = F.cross_entropy(logits[:known], opinion, reduction="none")
+    return torch.cat([of_opinion, losses[known:]]).mean()
 
 
 def _smoothed(labels: Tensor, share: float) -> Tensor:
@@ -200,31 +178,12 @@ def _logits(network: nn.Module, inputs: Tensor) -> Tensor:
     return logits.float()
 
 
-def _kept(run: _Run, plan: Plan, recipe: Recipe, folder: Path) -> DigitClassifier:
-    """The network as it would be kept: in the last epochs between what they began with and what they come to."""
-    network: DigitClassifier = run.average.module.eval()
-    trunk = plan.trunk or plan
-    began = _read(_trunk_path(trunk, folder), trunk, recipe)
-    if began is None or not plan.is_last(len(run.curve) - 1, recipe):
-        return network
-    average = AveragedModel(network)
-    average.load_state_dict(began["average"])
-    return between(average.module, network, recipe.last_way_share)
-
-
-def _resume(run: _Run, plan: Plan, recipe: Recipe, folder: Path) -> None:
-    state = _read(folder / f"{plan.name}.state", plan, recipe)
-    if state is None and plan.trunk:
-        state = _read(_trunk_path(plan.trunk, folder), plan.trunk, recipe)
-    if state is None:
-        return
-    for name, part in run.parts().items():
-        part.load_state_dict(state[name])
-    run.curve = state["curve"]
-
-
-def _trunk_path(plan: Plan, folder: Path) -> Path:
-    return folder / f"{plan.name}.trunk"
+def _resume(run: _Run, plan: Plan, recipe: Recipe, path: Path) -> None:
+    state = _read(path, plan, recipe)
+    if state is not None:
+        for name, part in run.parts().items():
+            part.load_state_dict(state[name])
+        run.curve = state["curve"]
 
 
 def _read(path: Path, plan: Plan, recipe: Recipe) -> dict[str, Any] | None:

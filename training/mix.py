@@ -1,7 +1,7 @@
 """What a training batch is made of: MNIST's digits, drawn digits, and drawings that are none, each changed a little.
 
 MNIST alone does not know how people write elsewhere (a slashed zero, a barred seven) nor what is no digit; drawings
-alone lose MNIST. So every batch has some of each, and those of the last epochs more of MNIST.
+alone lose MNIST. So every batch has some of each.
 """
 
 from collections.abc import Iterator
@@ -53,24 +53,22 @@ class Mix:
             _source("drawn non-digits", drawings.images[none], drawings.labels[none], strength),
             *([_source("labelled drawings", labelled.images, labelled.labels, strength)] if labelled else []),
         )
-        for last in (False, True):
-            for source, needed in zip(self._sources, self._counts(last=last), strict=True):
-                if len(source.labels) < needed:
-                    raise ValueError(
-                        f"There are {len(source.labels)} {source.name}, but a batch needs {needed}."
-                    )
+        for source, needed in zip(self._sources, self._counts, strict=True):
+            if len(source.labels) < needed:
+                raise ValueError(f"There are {len(source.labels)} {source.name}, but a batch needs {needed}.")
 
-    def steps(self, *, last: bool) -> int:
+    @property
+    def steps(self) -> int:
         """The batches of an epoch, which is a pass over MNIST."""
-        return len(self._sources[0].labels) // self._counts(last=last)[0]
+        return len(self._sources[0].labels) // self._counts[0]
 
-    def epoch(self, number: int, seed: int, *, last: bool) -> Iterator[Batch]:
+    def epoch(self, number: int, seed: int) -> Iterator[Batch]:
         """The batches of an epoch; the same for the same arguments."""
         # A generator of its own: a run that goes on after an interruption sees what it would have seen.
         generator = torch.Generator().manual_seed(seed * 1000 + number)
-        counts = self._counts(last=last)
+        counts = self._counts
         orders = [_Order(len(source.labels), generator) for source in self._sources]
-        for _ in range(self.steps(last=last)):
+        for _ in range(self.steps):
             inputs, labels = [], []
             for source, order, count in zip(self._sources, orders, counts, strict=True):
                 chosen = order.take(count)
@@ -79,15 +77,11 @@ class Mix:
                 labels.append(source.labels[chosen])
             yield Batch(torch.cat(inputs), torch.cat(labels), sum(counts[3:]))
 
-    def _counts(self, *, last: bool) -> tuple[int, ...]:
+    @property
+    def _counts(self) -> tuple[int, ...]:
         """How many a batch has of each source."""
         recipe = self._recipe
-        shares = (
-            (recipe.last_drawn_share, recipe.last_none_share)
-            if last
-            else (recipe.drawn_share, recipe.none_share)
-        )
-        drawn, none = (round(recipe.batch_size * share) for share in shares)
+        drawn, none = (round(recipe.batch_size * share) for share in (recipe.drawn_share, recipe.none_share))
         if len(self._sources) == 3:
             return recipe.batch_size - drawn - none, drawn, none
         labelled = round(recipe.batch_size * recipe.labelled_share)

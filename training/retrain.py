@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 import settings
-from handler.model import OUTPUTS, restored
+from handler.model import OUTPUTS, DigitClassifier, restored
 from handler.predictor import Predictor
 from training import data
 from training.checkpoint import ChosenBy, describe, git_revision, write, write_description
@@ -30,7 +30,7 @@ from training.data import DataError
 from training.discriminant import with_discriminant, without_discriminant
 from training.drawings import drawings_of
 from training.evaluate import ModelError, unpack
-from training.fit import Curve, Plan, between, fit
+from training.fit import Curve, Plan, fit
 from training.halves import halves
 from training.judge import JudgedBy, judge, what_was_known
 from training.labelled import Labelled, LabelledError, fetch
@@ -47,14 +47,11 @@ LOST = 3  # the exit status of a challenger that may not follow
 # With fewer, chance decides what was better.
 FEWEST = 100
 # The champion knows most of it: a few minutes at a low rate, of the mix that it learned from and of people's drawings.
-# Of the mix its own opinion alone counts, or it would be forgotten: Z. Li, D. Hoiem, "Learning without Forgetting",
-# 2016. More of that than in training is no digit: what people's own ways blur first is the border to it.
+# More of that than in training is no digit: what people's own ways blur first is the border to it.
 RECIPE = Recipe(
-    teachers=0,
-    teachers_share=1.0,
     epochs=1,
-    last_epochs=0,
     drawn_images=24_000,
+    drawn_none=0.4,
     without_real_drawings=True,
     none_share=0.25,
     learning_rate=5e-4,
@@ -133,10 +130,21 @@ def _trained(
         print(f"epoch {len(curve)} of {recipe.epochs}: loss {curve[-1]['loss']:.4f}", flush=True)
         return {}
 
-    plan = Plan("challenger", channels, recipe.epochs, recipe.seed, [start], start)
+    plan = Plan("challenger", channels, recipe.epochs, recipe.seed, start)
     network = fit(plan, mix, recipe, work, after_epoch)
     shutil.rmtree(work)
     return start, network, curve
+
+
+def between(start: torch.nn.Module, end: torch.nn.Module, share: float) -> DigitClassifier:
+    """The network whose weights lie this share, 0 to 1, of the way from one's to the other's."""
+    ends = end.state_dict()
+    return restored(
+        {
+            name: weights.lerp(ends[name], share) if weights.is_floating_point() else ends[name]
+            for name, weights in start.state_dict().items()
+        }
+    )
 
 
 def unpacked(path: Path, folder: Path) -> Path:

@@ -1,31 +1,29 @@
 """Train the digit classifier, from MNIST's files to a checkpoint that serves.
 
     python -m training.train                                   the released recipe
-    python -m training.train --quick                           seven minutes
+    python -m training.train --quick                           a smaller recipe
     python -m training.train --epochs 3 --output runs/three.pt
 
-Drawings are made, teachers trained, and from their opinion and the labels the student. Stopped at any time, the same
-command goes on where it was, and the best student so far is a checkpoint already. That carries what is needed to judge
-and to repeat it. A full run ends with status 1 when it misses its target on the test set.
+Drawings are made, then networks trained. Stopped at any time, the same command goes on where it was, and the latest
+epoch is a checkpoint already. That carries what is needed to judge and to repeat it. A full run ends with status 1 when
+it misses its target on the test set.
 """
 
 import shutil
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from handler.model import CHANNELS, folded, restored
+from handler.model import CHANNELS, restored
 from handler.predictor import digit_probabilities
 from training import data
 from training.calibration import expected_calibration_error
-from training.checkpoint import ChosenBy, describe, logits_of, write, write_description
+from training.checkpoint import ChosenBy, logits_of, write, write_description
 from training.data import DataError, Digits
-from training.discriminant import with_discriminant
 from training.drawings import drawings_of
 from training.fit import Plan
 from training.mix import Mix
@@ -33,18 +31,15 @@ from training.onnx_export import export
 from training.pen_data import PenDataError
 from training.recipe import Recipe, parse
 from training.stages import Stages, sum_of_losses
-from training.strokes.generate import Drawings
 
 INTERRUPTED = 130  # the exit status that shells give to Ctrl-C
-# The first teacher's seed lies so far above the student's: no two of them start alike.
-TEACHERS_SEED = 100
 
 
 def train(recipe: Recipe, digits: Digits) -> list[dict[str, Any]]:
-    """Train on the training set `digits`, save the best checkpoint of each student, and give them back.
+    """Train on the training set `digits`, save the checkpoint of each student, and give them back.
 
-    Chooses by a validation split of `digits`, by held-out styles and by held-out people; the test set is not known
-    here. Raises ValueError when the split leaves less than a batch to learn from, PenDataError without people's
+    Chooses temperature and threshold by a validation split, held-out styles and held-out writers; the test set is not
+    known here. Raises ValueError when the split leaves less than a batch to learn from, PenDataError without people's
     strokes.
     """
     begun = time.monotonic()
@@ -58,23 +53,14 @@ def train(recipe: Recipe, digits: Digits) -> list[dict[str, Any]]:
     folder.mkdir(parents=True, exist_ok=True)
     drawings, held_out = drawings_of(recipe, folder)
     channels = [round(recipe.width * channel) for channel in CHANNELS]
-    student = Plan("student", channels, recipe.epochs, recipe.seed)
-    others = [
-        replace(student, name=f"student {number + 1}", seed=recipe.seed + number, trunk=student)
-        for number in range(1, recipe.students)
-    ]
-    wider = [round(recipe.teacher_width * channel) for channel in channels]
-    teachers = [
-        Plan(f"teacher {number + 1}", wider, recipe.teacher_epochs, recipe.seed + TEACHERS_SEED + number)
-        for number in range(recipe.teachers)
+    plans = [
+        Plan(f"student {number + 1}", channels, recipe.epochs, recipe.seed + number)
+        for number in range(recipe.students)
     ]
     stages = Stages(recipe, Mix(learned, drawings, recipe), ChosenBy(validation, held_out), folder, begun)
-    stages.expect(teachers, [student, *others])
-    # Folded, for they only answer from now on: an opinion costs two thirds of what it did.
-    opinions = [folded(stages.run(teacher)).to(memory_format=torch.channels_last) for teacher in teachers]
-    for plan, output in zip([student, *others], outputs(recipe), strict=True):
-        stages.run(replace(plan, teachers=opinions), output)
-        _give_second_opinion(output, learned, drawings, stages)
+    stages.expect(plans)
+    for plan, output in zip(plans, outputs(recipe), strict=True):
+        stages.run(plan, output)
     shutil.rmtree(folder)
     trained = [torch.load(output, weights_only=True) for output in outputs(recipe)]
     for student in trained:
@@ -82,17 +68,8 @@ def train(recipe: Recipe, digits: Digits) -> list[dict[str, Any]]:
     return trained
 
 
-def _give_second_opinion(output: Path, learned: Digits, drawings: Drawings, stages: Stages) -> None:
-    """Give a student's checkpoint what serves beside the network, and choose temperature and threshold with that."""
-    trained = torch.load(output, weights_only=True)
-    network = with_discriminant(restored(trained["state_dict"]), [learned], drawings)
-    content = describe(network, stages.chosen_by, stages.recipe, stages.revision)
-    content["metrics"] |= {name: trained["metrics"][name] for name in ("epochs", "curve")}
-    write(content, output)
-
-
 def best_first(students: list[dict[str, Any]], recipe: Recipe) -> list[dict[str, Any]]:
-    """Each with its seed, in the order in which they would be released: told as the best epoch is."""
+    """Each with its seed, in the order in which they would be released: the first has the least loss."""
     for number, student in enumerate(students):
         student["seed"] = recipe.seed + number
     return sorted(students, key=lambda student: sum_of_losses(student["metrics"]))
@@ -148,7 +125,7 @@ def main(arguments: list[str]) -> int:
         print("\nInterrupted. Run the same command again to continue.", file=sys.stderr)
         if output.exists() and output.stat().st_mtime >= started:
             export(output)
-            print(f"Best checkpoint so far: {output}.", file=sys.stderr)
+            print(f"Latest checkpoint: {output}.", file=sys.stderr)
         return INTERRUPTED
     metrics = students[0]["metrics"]
     for path, reached in zip(outputs(recipe), numbers, strict=True):

@@ -48,7 +48,6 @@ def quick(**settings) -> Recipe:
         "drawn_images": 60,
         "drawn_share": 0.2,
         "none_share": 0.1,
-        "last_epochs": 1,
         "without_real_drawings": True,
     }
     return Recipe(**(size | augmentation | drawings | settings))

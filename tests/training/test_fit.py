@@ -1,15 +1,12 @@
-"""What a network learns from: labels, teachers, and both at once."""
+"""What a network learns from: labels, or the opinion of the network that it starts from."""
 
-import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from handler.model import CHANNELS
 from tests.training import synthetic
 from training import fit
-from training.mix import Batch, Mix
-from training.strokes.generate import drawn
+from training.mix import Batch
 
 
 class _Says(nn.Module):
@@ -25,14 +22,14 @@ class _Says(nn.Module):
 
 def test_of_what_people_labelled_the_labels_alone_are_learned(monkeypatch):
     monkeypatch.setattr(fit, "BFLOAT16", False)
-    recipe = synthetic.quick(teachers_share=1.0, label_smoothing=0.0)
+    recipe = synthetic.quick(label_smoothing=0.0)
     inputs, labels = torch.zeros(4, 1, 28, 28), torch.tensor([3, 3, 3, 3])
-    network, teacher = _Says(3, 5.0), _Says(9, 50.0)
-    right = fit._loss(network, Batch(inputs, labels), [], recipe)
-    wrong = fit._loss(network, Batch(inputs, torch.tensor([9] * 4)), [], recipe)
-    by_teacher = fit._loss(network, Batch(inputs, labels), [teacher], recipe)
-    torch.testing.assert_close(by_teacher, wrong)
-    of_both = fit._loss(network, Batch(inputs, labels, labelled=1), [teacher], recipe)
+    network, start = _Says(3, 5.0), _Says(9, 50.0)
+    right = fit._loss(network, Batch(inputs, labels), None, recipe)
+    wrong = fit._loss(network, Batch(inputs, torch.tensor([9] * 4)), None, recipe)
+    of_opinion = fit._loss(network, Batch(inputs, labels), start, recipe)
+    torch.testing.assert_close(of_opinion, wrong)
+    of_both = fit._loss(network, Batch(inputs, labels, labelled=1), start, recipe)
     torch.testing.assert_close(of_both, (3 * wrong + right) / 4)
 
 
@@ -49,24 +46,5 @@ def test_without_smoothing_the_labels_are_learned_as_they_are(monkeypatch):
     monkeypatch.setattr(fit, "BFLOAT16", False)
     recipe = synthetic.quick(label_smoothing=0.0)
     labels = torch.tensor([3, 10, 0])
-    loss = fit._loss(_Says(3, 2.0), Batch(torch.zeros(3, 1, 28, 28), labels), [], recipe)
+    loss = fit._loss(_Says(3, 2.0), Batch(torch.zeros(3, 1, 28, 28), labels), None, recipe)
     torch.testing.assert_close(loss, F.cross_entropy(_Says(3, 2.0)(labels), labels))
-
-
-@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_of_the_last_epochs_a_share_of_the_way_is_kept(tmp_path, share):
-    recipe = synthetic.quick(epochs=3, last_epochs=2, last_way_share=share)
-    digits = synthetic.digits(40)
-    mix = Mix(digits, drawn(recipe.drawn_images, 0, outliers=recipe.drawn_none), recipe)
-    kept = []
-
-    def after_epoch(network, curve):
-        kept.append({name: weights.clone() for name, weights in network.state_dict().items()})
-        return {}
-
-    network = fit.fit(fit.Plan("student", CHANNELS, 3, 0), mix, recipe, tmp_path, after_epoch)
-    state = torch.load(tmp_path / "student.state", weights_only=True)["average"]
-    for name, weights in network.state_dict().items():
-        torch.testing.assert_close(weights, kept[2][name])
-        if weights.is_floating_point():
-            torch.testing.assert_close(weights, kept[0][name].lerp(state[f"module.{name}"], share))

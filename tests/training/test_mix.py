@@ -11,9 +11,7 @@ from training.data import Digits
 from training.mix import Mix
 from training.strokes.generate import NO_DIGIT, Drawings
 
-RECIPE = synthetic.quick(
-    batch_size=20, drawn_share=0.2, none_share=0.1, last_drawn_share=0.1, last_none_share=0.05
-)
+RECIPE = synthetic.quick(batch_size=20, drawn_share=0.2, none_share=0.1)
 DIGITS = synthetic.digits(100)
 
 
@@ -27,37 +25,34 @@ def _mnist() -> Digits:
     return Digits(DIGITS.images, np.full(100, 3))
 
 
-@pytest.mark.parametrize(("last", "counts"), [(False, (14, 4, 2)), (True, (17, 2, 1))])
-def test_a_batch_has_its_share_of_each(last, counts):
-    for batch in Mix(_mnist(), _drawings(), RECIPE).epoch(0, 0, last=last):
-        assert tuple(int((batch.labels == label).sum()) for label in (3, 7, NO_DIGIT)) == counts
+def test_a_batch_has_its_share_of_each():
+    for batch in Mix(_mnist(), _drawings(), RECIPE).epoch(0, 0):
+        assert tuple(int((batch.labels == label).sum()) for label in (3, 7, NO_DIGIT)) == (14, 4, 2)
         assert batch.inputs.shape == (20, 1, 28, 28)
 
 
 def test_what_people_labelled_takes_its_share_from_mnist():
     labelled = Digits(DIGITS.images[:20], np.full(20, 5))
-    for batch in Mix(_mnist(), _drawings(), replace(RECIPE, labelled_share=0.25), labelled).epoch(
-        0, 0, last=False
-    ):
+    for batch in Mix(_mnist(), _drawings(), replace(RECIPE, labelled_share=0.25), labelled).epoch(0, 0):
         assert tuple(int((batch.labels == label).sum()) for label in (3, 7, NO_DIGIT, 5)) == (9, 4, 2, 5)
         assert batch.labelled == 5
         assert (batch.labels[-5:] == 5).all()
     # Without any, the share is nobody's.
-    batch = next(Mix(_mnist(), _drawings(), replace(RECIPE, labelled_share=0.25)).epoch(0, 0, last=False))
+    batch = next(Mix(_mnist(), _drawings(), replace(RECIPE, labelled_share=0.25)).epoch(0, 0))
     assert int((batch.labels == 3).sum()) == 14
 
 
 def test_an_epoch_is_a_pass_over_mnist():
     mix = Mix(_mnist(), _drawings(), RECIPE)
-    assert mix.steps(last=False) == 100 // 14
-    assert len(list(mix.epoch(0, 0, last=False))) == 100 // 14
+    assert mix.steps == 100 // 14
+    assert len(list(mix.epoch(0, 0))) == 100 // 14
 
 
 def test_an_epoch_is_the_same_each_time_and_no_two_are():
     mix = Mix(DIGITS, _drawings(), RECIPE)
 
     def first(number: int, seed: int = 0) -> torch.Tensor:
-        return next(mix.epoch(number, seed, last=False)).inputs
+        return next(mix.epoch(number, seed)).inputs
 
     assert torch.equal(first(1), first(1))
     assert not torch.equal(first(1), first(2))
@@ -66,9 +61,7 @@ def test_an_epoch_is_the_same_each_time_and_no_two_are():
 
 def test_all_of_a_small_source_comes_before_any_of_it_comes_again():
     mix = Mix(_mnist(), _drawings(none=4), RECIPE)
-    pictures = torch.cat(
-        [batch.inputs[-2:] for batch, _ in zip(mix.epoch(0, 0, last=False), range(2), strict=False)]
-    )
+    pictures = torch.cat([batch.inputs[-2:] for batch, _ in zip(mix.epoch(0, 0), range(2), strict=False)])
     assert len(pictures) == 4
 
 

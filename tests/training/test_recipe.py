@@ -34,7 +34,7 @@ def test_the_quick_recipe_is_a_smaller_one_whose_settings_can_be_changed_too():
         (["--epochs", "0"], "Setting 'epochs' has value '0'. It must be more than 0."),
         (["--learning-rate", "nan"], "Setting 'learning_rate' has value 'nan'"),
         (["--width", "0.01"], "Setting 'width' has value '0.01'. It must be 0.1 or more."),
-        (["--teachers", "-1"], "Setting 'teachers' has value '-1'. It must be 0 or more."),
+        (["--students", "0"], "Setting 'students' has value '0'. It must be more than 0."),
         (
             ["--drawn-share", "0.9", "--none-share", "0.1"],
             "Setting 'none_share' has value '0.1'. It must be less",

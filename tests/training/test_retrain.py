@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from handler.model import DigitClassifier
 from handler.predictor import Predictor
 from tests.training import synthetic
 from training import data, drawings, judge, onnx_export, retrain
@@ -161,6 +162,17 @@ def test_what_is_not_there_is_said_in_one_line(tmp_path, little, monkeypatch, ca
     monkeypatch.setattr(retrain, "fetch", away)
     assert _retrain(tmp_path) == 1
     assert capsys.readouterr().err == "Database unavailable\n"
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_weights_lie_a_share_of_the_way_between_two_networks(share):
+    start, end = DigitClassifier((4, 4, 4, 4, 4)), DigitClassifier((4, 4, 4, 4, 4))
+    end.layers[1].num_batches_tracked += 7
+    state = retrain.between(start, end, share).state_dict()
+    for name, weights in start.state_dict().items():
+        if weights.is_floating_point():
+            torch.testing.assert_close(state[name], weights + share * (end.state_dict()[name] - weights))
+    assert state["layers.1.num_batches_tracked"] == 7
 
 
 def test_the_labels_of_the_last_run_are_kept_beside_it(tmp_path):

@@ -85,31 +85,12 @@ def test_the_checkpoint_carries_what_repeats_and_judges_it(recipe, saved):
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?|unknown", saved["git_revision"])
 
 
-def test_the_best_epoch_by_validation_is_kept(tmp_path):
-    recipe = synthetic.quick(epochs=3, last_epochs=3, output=str(tmp_path / "model.pt"))
+def test_the_last_epoch_is_kept_and_measured(tmp_path):
+    recipe = synthetic.quick(epochs=3, output=str(tmp_path / "model.pt"))
     [saved] = train.train(recipe, synthetic.digits(60))
     metrics = saved["metrics"]
-    losses = [epoch["validation_loss"] + epoch["held_out_loss"] for epoch in metrics["curve"]]
-    assert metrics["validation_loss"] + metrics["held_out_loss"] == pytest.approx(min(losses))
-    assert len(losses) == metrics["epochs"]
-
-
-@pytest.mark.parametrize(("last_epochs", "kept"), [(3, 1), (2, 3), (0, 3)])
-def test_a_worse_epoch_does_not_replace_a_better_one_of_the_last(
-    tmp_path, monkeypatch, last_epochs: int, kept: int
-):
-    losses = iter([0.1, 0.3, 0.2])
-    describe = stages.describe
-
-    def described(*arguments):
-        content = describe(*arguments)
-        content["metrics"] |= dict.fromkeys(stages.LOSSES, next(losses))
-        return content
-
-    monkeypatch.setattr(stages, "describe", described)
-    recipe = synthetic.quick(epochs=3, last_epochs=last_epochs, output=str(tmp_path / "model.pt"))
-    train.train(recipe, synthetic.digits(60))
-    assert torch.load(recipe.output, weights_only=True)["metrics"]["epochs"] == kept
+    assert len(metrics["curve"]) == metrics["epochs"] == 3
+    assert metrics["curve"][-1]["validation_loss"] == metrics["validation_loss"]
 
 
 def _interrupt(monkeypatch, epochs: tuple[int, ...]) -> None:
@@ -126,14 +107,14 @@ def _interrupt(monkeypatch, epochs: tuple[int, ...]) -> None:
     monkeypatch.setattr(stages, "describe", described)
 
 
-def test_an_interrupted_run_goes_on_to_the_same_model(tmp_path, monkeypatch, capsys):
+def test_an_interrupted_run_goes_on_to_the_same_models(tmp_path, monkeypatch, capsys):
     digits = synthetic.digits(60)
-    settings = {"epochs": 3, "teachers": 1, "teacher_epochs": 2}
-    [whole] = train.train(synthetic.quick(output=str(tmp_path / "whole.pt"), **settings), digits)
+    settings = {"epochs": 3, "students": 2}
+    whole = train.train(synthetic.quick(output=str(tmp_path / "whole.pt"), **settings), digits)
     recipe = synthetic.quick(output=str(tmp_path / "interrupted.pt"), **settings)
     begin = time.monotonic()
-    # The teacher's second epoch, and then the student's first after another teacher's epoch.
-    _interrupt(monkeypatch, (2, 4))
+    # In the first student's second epoch, and then, after its two others, in the second student's first.
+    _interrupt(monkeypatch, (2, 5))
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             train.train(recipe, digits)
@@ -141,11 +122,12 @@ def test_an_interrupted_run_goes_on_to_the_same_model(tmp_path, monkeypatch, cap
     assert 0 < float(minutes.read_text()) <= (time.monotonic() - begin) / 60
     minutes.write_text("100")
     begin = time.monotonic()
-    [resumed] = train.train(recipe, digits)
-    assert 100 < resumed["metrics"]["minutes"] <= 100 + (time.monotonic() - begin) / 60
-    assert "teacher 1: resumed after epoch 1 of 2" in capsys.readouterr().out
-    assert _same(resumed["state_dict"], whole["state_dict"])
-    assert resumed["temperature"] == whole["temperature"]
+    resumed = train.train(recipe, digits)
+    assert 100 < resumed[0]["metrics"]["minutes"] <= 100 + (time.monotonic() - begin) / 60
+    assert "student 1: resumed after epoch 1 of 3" in capsys.readouterr().out
+    for one, other in zip(resumed, whole, strict=True):
+        assert _same(one["state_dict"], other["state_dict"])
+        assert one["temperature"] == other["temperature"]
 
 
 def test_with_other_settings_it_starts_anew(tmp_path, monkeypatch, capsys):
@@ -157,40 +139,15 @@ def test_with_other_settings_it_starts_anew(tmp_path, monkeypatch, capsys):
     assert "resumed" not in capsys.readouterr().out
 
 
-def test_several_students_learn_of_the_same_teachers_from_other_seeds(tmp_path, capsys):
+def test_several_students_have_other_seeds(tmp_path):
     digits = synthetic.digits(60)
-    settings = {"epochs": 1, "teachers": 1, "teacher_epochs": 1}
-    [alone] = train.train(synthetic.quick(output=str(tmp_path / "alone.pt"), **settings), digits)
-    recipe = synthetic.quick(output=str(tmp_path / "model.pt"), students=2, **settings)
+    [alone] = train.train(synthetic.quick(output=str(tmp_path / "alone.pt"), epochs=1), digits)
+    recipe = synthetic.quick(output=str(tmp_path / "model.pt"), students=2, epochs=1)
     first, second = train.train(recipe, digits)
     assert _same(first["state_dict"], alone["state_dict"])
     assert not _same(first["state_dict"], second["state_dict"])
     saved = torch.load(tmp_path / "model-2.pt", weights_only=True)
     assert _same(saved["state_dict"], second["state_dict"])
-    assert capsys.readouterr().out.count("teacher") == 2  # one in each run
-
-
-def test_students_share_the_epochs_before_the_last(tmp_path, monkeypatch):
-    digits = synthetic.digits(60)
-    settings = {"epochs": 3, "last_epochs": 1, "students": 2}
-    recipe = synthetic.quick(output=str(tmp_path / "model.pt"), **settings)
-    first, second = (student["metrics"]["curve"] for student in train.train(recipe, digits))
-    assert first[:2] == second[:2]
-    assert first[2]["loss"] != second[2]["loss"]
-
-
-def test_an_interrupted_run_goes_on_with_the_epochs_that_students_share(tmp_path, monkeypatch):
-    digits = synthetic.digits(60)
-    settings = {"epochs": 3, "last_epochs": 2, "students": 2}
-    whole = train.train(synthetic.quick(output=str(tmp_path / "whole.pt"), **settings), digits)
-    recipe = synthetic.quick(output=str(tmp_path / "interrupted.pt"), **settings)
-    _interrupt(monkeypatch, (3, 6))  # each student's last epoch
-    for _ in range(2):
-        with pytest.raises(KeyboardInterrupt):
-            train.train(recipe, digits)
-    resumed = train.train(recipe, digits)
-    for one, other in zip(resumed, whole, strict=True):
-        assert _same(one["state_dict"], other["state_dict"])
 
 
 def test_first_comes_the_student_to_which_the_labels_are_likeliest(monkeypatch, tmp_path):
@@ -220,12 +177,10 @@ def test_a_finished_run_leaves_nothing_but_its_checkpoint(recipe, checkpoint):
 
 
 def test_it_says_what_is_reached_and_how_long_it_will_take(tmp_path, capsys):
-    recipe = synthetic.quick(epochs=2, teachers=1, teacher_epochs=1, output=str(tmp_path / "model.pt"))
+    recipe = synthetic.quick(epochs=2, output=str(tmp_path / "model.pt"))
     train.train(recipe, synthetic.digits(60))
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in lines] == [
-        "teacher 1, epoch  1 of 1", "student, epoch  1 of 2", "student, epoch  2 of 2",
-    ]  # fmt: skip
+    assert [line.split(":")[0] for line in lines] == ["student 1, epoch  1 of 2", "student 1, epoch  2 of 2"]
     for line in lines:
         assert re.search(r"validation [\d.]+%, held-out styles [\d.]+%.*; .* left$", line)
 
@@ -368,7 +323,7 @@ def test_ctrl_c_leaves_the_best_so_far_and_says_where(tmp_path):
     output = tmp_path / "model.pt"
     process = _start(output)
     lines = []
-    while not any(line.startswith("student, epoch  2") for line in lines):
+    while not any(line.startswith("student 1, epoch  2") for line in lines):
         line = process.stdout.readline()
         assert line, process.stderr.read()
         lines.append(line)
@@ -377,7 +332,7 @@ def test_ctrl_c_leaves_the_best_so_far_and_says_where(tmp_path):
     assert process.returncode == 130
     assert said.splitlines()[-2:] == [
         "Interrupted. Run the same command again to continue.",
-        f"Best checkpoint so far: {output}.",
+        f"Latest checkpoint: {output}.",
     ]
     assert torch.load(output, weights_only=True)["metrics"]["epochs"] >= 1
     Predictor.load(output, version="test")
