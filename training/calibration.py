@@ -1,4 +1,4 @@
-"""How sure a model may say it is: one temperature, and how far off its confidences and its scores are.
+"""How sure a model may say it is: a temperature, a line for its scores, and how far off both are.
 
 C. Guo et al., "On Calibration of Modern Neural Networks", 2017.
 """
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
 
 from handler.predictor import DIGITS
 
@@ -37,6 +38,18 @@ def fit_temperature(logits: Sequence[NDArray[np.float32]], labels: Sequence[NDAr
         best = int(np.argmin(losses))
         low, high = candidates[max(best - 1, 0)], candidates[min(best + 1, CANDIDATES - 1)]
     return float(candidates[best])
+
+
+def fit_score_line(digits: NDArray[np.float64], others: NDArray[np.float64]) -> tuple[float, float]:
+    """Slope and intercept under which the log-odds (N,) of digits and (M,) of others are calibrated scores.
+
+    As if either came as often as the other: J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999.
+    """
+    odds = np.concatenate([digits, others])[:, np.newaxis]
+    is_digit = np.arange(len(odds)) < len(digits)
+    # Hardly any penalty: two numbers are fitted to thousands.
+    fitted = LogisticRegression(C=1e6, class_weight="balanced").fit(odds, is_digit)
+    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
 
 
 def expected_calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:

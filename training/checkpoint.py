@@ -21,10 +21,15 @@ from torch import nn
 
 from handler.looks import looking_again
 from handler.onnx_session import FLOAT32, INT8, eager
-from handler.predictor import digit_probabilities, digit_scores
+from handler.predictor import UNCHANGED, digit_probabilities, digit_scores, log_odds
 from training import data, pen_data
 from training.batches import batches
-from training.calibration import area_under_curve, expected_calibration_error, fit_temperature
+from training.calibration import (
+    area_under_curve,
+    expected_calibration_error,
+    fit_score_line,
+    fit_temperature,
+)
 from training.data import Digits
 from training.recipe import Recipe
 from training.strokes.generate import BY_PEOPLE, NO_DIGIT, Drawings
@@ -55,15 +60,21 @@ def describe(
     The threshold leaves the recipe's share of digits out; or it lets this share, 0 to 1, of what is no digit pass, and
     one drawing at least.
     """
-    of_none = logits_of(network, chosen_by.held_out.images[chosen_by.held_out.labels == NO_DIGIT])
+    none = chosen_by.held_out.labels == NO_DIGIT
+    of_none = logits_of(network, chosen_by.held_out.images[none])
     # Groups of people, as it were, each of the same weight: none should be told too much or too little.
     groups = {
         name: (logits_of(network, digits.images), digits.labels)
         for name, digits in _groups(chosen_by).items()
     }
     temperature = fit_temperature(*zip(*groups.values(), strict=True))
-    scores = {name: digit_scores(logits, temperature) for name, (logits, _) in groups.items()}
-    scores_of_none = digit_scores(of_none, temperature)
+    line = UNCHANGED
+    none_by_people = of_none[chosen_by.held_out.styles[none] == BY_PEOPLE]
+    if "people" in groups and len(none_by_people):
+        odds = (log_odds(logits, temperature) for logits in (groups["people"][0], none_by_people))
+        line = fit_score_line(*odds)
+    scores = {name: digit_scores(logits, temperature, line) for name, (logits, _) in groups.items()}
+    scores_of_none = digit_scores(of_none, temperature, line)
     if none_called_digit is None:
         threshold = min(float(np.quantile(group, recipe.rejected_share)) for group in scores.values())
     else:
@@ -83,6 +94,7 @@ def describe(
         "temperature": temperature,
         "digit_threshold": threshold,
         "look_again_below": LOOK_AGAIN_BELOW,
+        "score_line": list(line),
         "settings": asdict(recipe),
         "metrics": metrics,
         "git_revision": revision,

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import nn
 
 from handler.model import DigitClassifier
-from handler.predictor import Predictor, digit_probabilities, digit_scores
+from handler.predictor import Predictor, digit_probabilities, digit_scores, log_odds
 from handler.preprocessing import preprocess
 from tests.handler.conftest import QuadrantModel
 from tests.handler.drawings import drawing
@@ -168,3 +168,18 @@ def test_no_digit_has_no_part_in_which_digit_it_would_be():
     logits = np.random.default_rng(0).normal(size=(3, 11)).astype(np.float32)
     assert np.array_equal(digit_probabilities(logits, 2.0), digit_probabilities(logits[:, :10], 2.0))
     assert digit_probabilities(logits, 2.0).sum(axis=1) == pytest.approx([1, 1, 1], abs=1e-12)
+
+
+def test_a_line_calibrates_the_odds_of_a_score_and_keeps_their_order():
+    logits = np.random.default_rng(0).normal(0, 4, (50, 22)).astype(np.float32)
+    plain, calibrated = digit_scores(logits, 2.0), digit_scores(logits, 2.0, (0.5, 1.0))
+    np.testing.assert_allclose(np.log(plain / (1 - plain)), log_odds(logits, 2.0))
+    np.testing.assert_allclose(np.log(calibrated / (1 - calibrated)), 0.5 * log_odds(logits, 2.0) + 1)
+    assert np.array_equal(np.argsort(plain), np.argsort(calibrated))
+
+
+def test_the_line_of_a_checkpoint_calibrates_its_scores_except_of_a_blank(checkpoint):
+    torch.save(torch.load(checkpoint, weights_only=True) | {"score_line": [0.0, 2.0]}, checkpoint)
+    seven, blank = Predictor.load(checkpoint, version="1").predict([drawing(), BLANK])
+    assert seven.digit_score == pytest.approx(1 / (1 + np.exp(-2)))
+    assert blank.digit_score == 0

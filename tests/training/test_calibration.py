@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.calibration import area_under_curve, expected_calibration_error, fit_temperature
+from training.calibration import area_under_curve, expected_calibration_error, fit_score_line, fit_temperature
 
 
 def _honest(count: int, seed: int = 0):
@@ -60,3 +60,17 @@ def test_the_area_is_the_share_of_pairs_in_their_order_and_a_tie_is_half_a_pair(
     digits, others = np.array([0.9, 0.5, 0.4]), np.array([0.5, 0.1])
     pairs = [(digit > other) + 0.5 * (digit == other) for digit in digits for other in others]
     assert area_under_curve(digits, others) == pytest.approx(np.mean(pairs))
+
+
+def test_under_its_line_nine_in_ten_of_the_scores_at_nine_tenths_are_digits():
+    rng = np.random.default_rng(0)
+    odds = rng.normal(0, 3, 200_000)
+    is_digit = rng.random(len(odds)) < 1 / (1 + np.exp(-(0.5 * odds + 1)))
+    # More of the others, as if either came as often.
+    digits, others = odds[is_digit], odds[~is_digit]
+    share = len(digits) / len(others)
+    slope, intercept = fit_score_line(digits, others)
+    assert slope == pytest.approx(0.5, abs=0.01)
+    assert intercept == pytest.approx(1 - np.log(share), abs=0.03)
+    line = fit_score_line(digits, np.tile(others, 2))
+    assert line == pytest.approx((slope, intercept), abs=0.01)

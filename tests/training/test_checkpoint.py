@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from handler.model import DigitClassifier
+from handler.predictor import digit_scores
 from tests.training import synthetic
 from training import pen_data
 from training.checkpoint import ChosenBy, describe, logits_of, write, write_description
@@ -82,6 +83,22 @@ def test_people_s_drawings_are_a_group_of_their_own():
     assert accuracies == [1.0, 1.0, 0.7]
     assert metrics["people_loss"] > 2 * metrics["held_out_loss"]
     assert metrics["people_area_under_curve"] == 1.0
+
+
+def test_scores_are_calibrated_by_people_s_drawings_where_there_are_any():
+    labels = np.array([*range(10), *[NO_DIGIT] * 10])
+    seen = labels.copy()
+    seen[[0, 10]] = [NO_DIGIT, 3]  # one of either is taken for the other
+    for style, calibrated in ((0, False), (BY_PEOPLE, True)):
+        held_out = Drawings(_marked(seen), labels, np.full(20, style))
+        chosen_by = ChosenBy(synthetic.Digits(_marked(labels[:10]), labels[:10]), held_out)
+        content = describe(_Sure(), chosen_by, synthetic.quick(), "a revision")
+        assert (content["score_line"] != [1.0, 0.0]) == calibrated
+    logits = torch.zeros(1, 11)
+    logits[0, 3] = 9
+    # Nine of ten that it is as sure of are digits.
+    score = digit_scores(logits.numpy(), content["temperature"], content["score_line"])
+    assert score == pytest.approx([0.9], abs=0.01)
 
 
 def test_the_files_of_people_s_drawings_are_named_by_a_run_that_learned_from_them():
