@@ -130,7 +130,7 @@ def _metrics(content: dict[str, Any], begun: int) -> Iterator[Metric]:
 
 def _parameters(content: dict[str, Any]) -> list[Param]:
     held = dict(content["settings"])
-    held |= {f"md5 {name}": checksum for name, checksum in content["data_checksums"].items()}
+    held |= {f"checksum {name}": checksum for name, checksum in content["data_checksums"].items()}
     held |= {f"library {name}": version for name, version in content["libraries"].items()}
     if "champion" in content:
         held["champion"] = content["champion"]
@@ -141,6 +141,8 @@ def card(name: str, content: dict[str, Any]) -> str:
     """The model card of a run or a version, as Markdown: purpose, training data, metrics and settings."""
     numbers = {name: value for name, value in content["metrics"].items() if isinstance(value, float)}
     data = "MNIST's training set and generated drawings"
+    if not content["settings"].get("without_real_drawings", True):  # releases up to 1.4 learned from none
+        data += " and people's pen strokes"
     if "champion" in content:
         labelled = len(content["labelled_drawings"])
         data = f"the data of {content['champion']}, from whose weights it starts, and {labelled} labelled drawings"
@@ -153,9 +155,9 @@ def card(name: str, content: dict[str, Any]) -> str:
             f"Trained by commit {content['git_revision']} on {data}.",
             "For intended use and limits see training/MODEL_CARD.md in the repository.",
             "",
-            "Metrics named `validation` and `held_out` are measured on MNIST's validation split and on held-out",
-            "drawing styles; the model did not learn from these. Metrics named `test` are measured on MNIST's test",
-            "set, which selected nothing.",
+            "Metrics named `validation`, `held_out` and `people` are measured on MNIST's validation split, on held-out",
+            "drawing styles and on held-out writers; the model did not learn from these. Metrics named `test` are",
+            "measured on MNIST's test set, which selected nothing.",
             "",
             "| metric | value |",
             TABLE_HEAD,

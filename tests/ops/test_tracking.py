@@ -24,7 +24,12 @@ TRACKING, SERVER = (ROOT / ".venv" / name / "bin" for name in ("tracking", "mlfl
 DESCRIPTION = {
     "temperature": 0.5,
     "digit_threshold": 0.75,
-    "settings": {"epochs": 2, "learning_rate": 0.004, "output": "runs/latest.pt"},
+    "settings": {
+        "epochs": 2,
+        "learning_rate": 0.004,
+        "output": "runs/latest.pt",
+        "without_real_drawings": False,
+    },
     "metrics": {
         "validation_accuracy": 0.9946,
         "curve": [{"loss": 0.9, "validation_accuracy": 0.98}, {"loss": 0.4, "validation_accuracy": 0.9946}],
@@ -175,12 +180,14 @@ def test_a_run_is_told_once_with_parameters_curves_metrics_and_model_card(told):
     assert files == {"model_card.md", "latest.json"}
     parameters = {each["key"]: each["value"] for each in run["data"]["params"]}
     assert parameters["epochs"] == "2"
-    assert parameters["md5 train-images"] == "6bbc"
+    assert parameters["checksum train-images"] == "6bbc"
     assert parameters["library torch"] == "2.14.1"
     metrics = {each["key"]: each["value"] for each in run["data"]["metrics"]}
     assert metrics["validation_accuracy"] == 0.9946
     curve = told.get("metrics/get-history", run_id=run["info"]["run_id"], metric_key="epoch/loss")["metrics"]
     assert [(point["step"], point["value"]) for point in curve] == [(1, 0.9), (2, 0.4)]
+    [card] = [tag["value"] for tag in run["data"]["tags"] if tag["key"] == "mlflow.note.content"]
+    assert "MNIST's training set and generated drawings and people's pen strokes" in card
     assert told.tell() == []
 
 
