@@ -69,7 +69,7 @@ def describe(
     }
     temperature = fit_temperature(*zip(*groups.values(), strict=True))
     line = UNCHANGED
-    none_by_people = of_none[chosen_by.held_out.styles[none] == BY_PEOPLE]
+    none_by_people = of_none[chosen_by.held_out.styles[none] >= BY_PEOPLE]
     if "people" in groups and len(none_by_people):
         odds = (log_odds(logits, temperature) for logits in (groups["people"][0], none_by_people))
         line = fit_score_line(*odds)
@@ -88,6 +88,10 @@ def describe(
         metrics[f"{name}_calibration_error"] = expected_calibration_error(probabilities.max(axis=1), correct)
         if name != "validation":
             metrics[f"{name}_area_under_curve"] = area_under_curve(scores[name], scores_of_none)
+    if "people" in groups:
+        of_digits = chosen_by.held_out.styles[~none]
+        writers = of_digits[of_digits >= BY_PEOPLE]
+        metrics["people_rejected"] = _rejected_by_others(scores["people"], writers, recipe.rejected_share)
     metrics["held_out_none_called_digit"] = float((scores_of_none >= threshold).mean())
     return {
         "state_dict": {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()},
@@ -109,11 +113,21 @@ def describe(
     }
 
 
+def _rejected_by_others(scores: NDArray[np.float64], writers: NDArray[np.int64], share: float) -> float:
+    """The share of all digits, (N,), that is rejected where the threshold for each writer is that of the others."""
+    rejected = 0
+    for writer in np.unique(writers):
+        own = writers == writer
+        others = scores[~own] if not own.all() else scores
+        rejected += np.count_nonzero(scores[own] < np.quantile(others, share))
+    return float(rejected / len(scores))
+
+
 def _groups(chosen_by: ChosenBy) -> dict[str, Digits]:
     """The digits by what they are of: MNIST's validation split, held-out styles and, if there are any, people."""
     drawn = chosen_by.held_out
     groups = {"validation": chosen_by.validation}
-    for name, of_group in (("held_out", drawn.styles != BY_PEOPLE), ("people", drawn.styles == BY_PEOPLE)):
+    for name, of_group in (("held_out", drawn.styles < BY_PEOPLE), ("people", drawn.styles >= BY_PEOPLE)):
         chosen = of_group & (drawn.labels != NO_DIGIT)
         if chosen.any():
             groups[name] = Digits(drawn.images[chosen], drawn.labels[chosen])

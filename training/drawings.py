@@ -81,7 +81,7 @@ def _rendered(
     return Drawings(
         prepared(partial(_render, draw=draw, seed=seed), drawings, processes),
         np.array([drawing.label for drawing in drawings], np.int64),
-        np.full(len(drawings), BY_PEOPLE),
+        np.array([BY_PEOPLE + drawing.writer for drawing in drawings], np.int64),
     )
 
 

@@ -25,17 +25,23 @@ HELD_OUT_UJI = (5, 10)
 HELD_OUT_OMNIGLOT = (17, 18, 19, 20)
 HELD_OUT_ALPHABET = "Tagalog"
 REPORTING_EVERY = 5
+# Added to a writer's number in the set.
+FIRST_OF_UJI, FIRST_OF_OMNIGLOT = 100, 200
 
 _SEGMENT = re.compile(r'\.SEGMENT\s+\w+\s+\S+\s+\?\s+"(.)"')
 
 
 @dataclass(frozen=True)
 class PenDrawing:
-    """Strokes, (n, 2) each, x and y down in the device's units; label 0-9, or NO_DIGIT; `held_out` for validation."""
+    """Strokes, (n, 2) each, x and y down in the device's units; label 0-9, or NO_DIGIT; `held_out` for validation.
+
+    No two writers have one number, except that each alphabet of Omniglot has another first, second and so on.
+    """
 
     strokes: tuple[Points, ...]
     label: int
     held_out: bool
+    writer: int
 
 
 def pen_strokes(folder: Path) -> list[PenDrawing]:
@@ -43,13 +49,13 @@ def pen_strokes(folder: Path) -> list[PenDrawing]:
     drawings = []
     for strokes, label, writer in _unipen(folder / PENDIGITS.name, down=-1):
         if writer % REPORTING_EVERY:
-            drawings.append(PenDrawing(strokes, label, writer in HELD_OUT_PENDIGITS))
+            drawings.append(PenDrawing(strokes, label, writer in HELD_OUT_PENDIGITS, writer))
     for number, file in enumerate(UJI, 1):
         for strokes, label, _ in _unipen(folder / file.name, down=1):
-            drawings.append(PenDrawing(strokes, label, number in HELD_OUT_UJI))
+            drawings.append(PenDrawing(strokes, label, number in HELD_OUT_UJI, FIRST_OF_UJI + number))
     for strokes, alphabet, writer in _omniglot(folder / OMNIGLOT.name):
         held_out = alphabet == HELD_OUT_ALPHABET or writer in HELD_OUT_OMNIGLOT
-        drawings.append(PenDrawing(strokes, NO_DIGIT, held_out))
+        drawings.append(PenDrawing(strokes, NO_DIGIT, held_out, FIRST_OF_OMNIGLOT + writer))
     return drawings
 
 

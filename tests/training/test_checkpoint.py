@@ -9,7 +9,7 @@ import torch
 from handler.model import DigitClassifier
 from handler.predictor import digit_scores
 from tests.training import synthetic
-from training import pen_data
+from training import checkpoint, pen_data
 from training.checkpoint import ChosenBy, describe, logits_of, write, write_description
 from training.strokes.generate import BY_PEOPLE, NO_DIGIT, Drawings
 
@@ -83,6 +83,13 @@ def test_people_s_drawings_are_a_group_of_their_own():
     assert accuracies == [1.0, 1.0, 0.7]
     assert metrics["people_loss"] > 2 * metrics["held_out_loss"]
     assert metrics["people_area_under_curve"] == 1.0
+
+
+def test_each_writer_is_rejected_by_what_the_others_scored():
+    scores, writers = np.array([0.9, 0.8, 0.2, 0.3]), np.array([1, 1, 2, 2])
+    # The first's least is 0.8, above both of the second's; none of the first's is below 0.2.
+    assert checkpoint._rejected_by_others(scores, writers, 0.0) == 0.5
+    assert checkpoint._rejected_by_others(scores[:2], writers[:2], 0.0) == 0.0
 
 
 def test_scores_are_calibrated_by_people_s_drawings_where_there_are_any():

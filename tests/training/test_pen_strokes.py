@@ -58,6 +58,13 @@ def test_reporting_writers_are_left_out_and_held_out_writers_are_marked(folder):
     assert len(of_omniglot) == 40
 
 
+def test_writers_have_numbers_of_their_own(folder):
+    found = pen_strokes.pen_strokes(folder)
+    writers = [[drawing.writer for drawing in part] for part in (found[:5], found[5:27:2], found[27:47])]
+    assert writers[0] == [1, 2, 3, 4, 6]
+    assert len({number for part in writers for number in part}) == 5 + 11 + 20
+
+
 def test_a_missing_file_raises(folder):
     (folder / UJI[3].name).unlink()
     with pytest.raises(FileNotFoundError, match="UJIpenchars-w04"):

@@ -33,7 +33,8 @@ NAMES: tuple[str, ...] = (
     *(kind.name for kind in outliers.KINDS),
 )
 
-BY_PEOPLE = len(NAMES)  # the style of people's own strokes
+# Of people's own strokes, the style is this and the number of the writer above it.
+BY_PEOPLE = len(NAMES)
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Sample = TypeVar("Sample")
@@ -43,7 +44,7 @@ Sample = TypeVar("Sample")
 class Drawings:
     """Prepared images, uint8 (N, 28, 28), ink 255; labels, int64 (N,), 0-10; styles, int64 (N,), places in NAMES.
 
-    The style of a person's drawing is BY_PEOPLE.
+    The style of a person's drawing is BY_PEOPLE or higher: each writer has one.
     """
 
     images: Pixels
