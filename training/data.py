@@ -17,6 +17,7 @@ import tarfile
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,8 @@ class Digits:
         return Digits(self.images[indices], self.labels[indices])
 
 
+# Cached: a run needs the training set once more to quantize, and to prepare it takes a quarter of a minute.
+@cache
 def load(*, train: bool, root: Path = ROOT) -> Digits:
     """The training or the test set, every image through the preprocessing that serves. Raises DataError."""
     for name in CHECKSUMS:

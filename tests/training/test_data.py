@@ -183,6 +183,13 @@ def test_what_is_loaded_went_through_the_preprocessing_that_serves(tmp_path, mir
     assert digits.labels.tolist() == IMAGES.labels[first:last].tolist()
 
 
+def test_the_same_set_is_prepared_once(tmp_path, mirror, monkeypatch):
+    data.fetch(tmp_path / "data")
+    first = data.load(train=True, root=tmp_path / "data")
+    monkeypatch.setattr(data, "preprocess", None)
+    assert data.load(train=True, root=tmp_path / "data") is first
+
+
 def test_loading_what_is_not_there_says_how_to_fetch_it(tmp_path):
     with pytest.raises(data.DataError, match="make data"):
         data.load(train=True, root=tmp_path)
