@@ -26,4 +26,6 @@ class JsonLines(logging.Formatter):
             **{name: getattr(record, name) for name in IDS if hasattr(record, name)},
             "model_version": self._version,
         }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line)

@@ -38,8 +38,10 @@ class WorkersOutput(threading.Thread):
                 log.info("TorchServe: %s", text)  # by the JVM, or the launcher
                 continue
             message = str(entry.get("message"))
-            print(message if "part" in _entry(message) else text, flush=True)
-            self._note(str(entry.get("thread")), message)
+            of_handler = _entry(message)
+            print(message if "part" in of_handler else text, flush=True)
+            for printed in str(of_handler.get("exception", message)).splitlines():
+                self._note(str(entry.get("thread")), printed)
 
     def why(self, version: str) -> str | None:
         """The first exception of a version's workers since it was last forgotten."""

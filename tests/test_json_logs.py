@@ -38,6 +38,18 @@ def test_a_line_has_time_level_part_message_and_ids(formatter):
     assert not {*IDS} & json.loads(formatter.format(_record("without ids"))).keys()
 
 
+@pytest.mark.parametrize("formatter", [JsonLines("page"), json_log.JsonLines("1.4")], ids=["page", "handler"])
+def test_a_line_has_the_traceback_of_its_exception(formatter):
+    record = _record("failed")
+    try:
+        1 / 0  # noqa: B018
+    except ZeroDivisionError:
+        record.exc_info = sys.exc_info()
+    exception = json.loads(formatter.format(record))["exception"]
+    assert exception.startswith("Traceback (most recent call last):\n")
+    assert exception.endswith("ZeroDivisionError: division by zero")
+
+
 def test_the_handlers_copy_has_the_same_ids():
     assert json_log.IDS == IDS
 
