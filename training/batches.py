@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from handler.model import DigitClassifier
 from handler.onnx_session import as_tensor
-from handler.predictor import Prediction, Predictor
+from handler.predictor import Prediction
+from training.archived import AnyPredictor
 
 BATCH = 32
 
@@ -22,7 +23,7 @@ def batches(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
         yield images[first : first + BATCH]
 
 
-def predicted(predictor: Predictor, images: NDArray[np.uint8]) -> list[Prediction]:
+def predicted(predictor: AnyPredictor, images: NDArray[np.uint8]) -> list[Prediction]:
     """What a predictor says of prepared images, uint8 (N, 28, 28)."""
     return [prediction for batch in batches(images) for prediction in predictor.predict_inputs(list(batch))]
 

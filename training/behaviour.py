@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
-from handler.predictor import Predictor
 from handler.preprocessing import preprocess
+from training.archived import AnyPredictor
 from training.batches import predicted
 from training.strokes import digits
 from training.strokes.figure import Points
@@ -71,7 +71,7 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def kept(predictor: Predictor, count: int = COUNT, seed: int = SEED) -> dict[str, float]:
+def kept(predictor: AnyPredictor, count: int = COUNT, seed: int = SEED) -> dict[str, float]:
     """The share of `count` drawn digits that keep their answer, by what was changed about them."""
     unchanged, changed = _changed(count, seed)
     before = predicted(predictor, unchanged)
@@ -83,7 +83,7 @@ def kept(predictor: Predictor, count: int = COUNT, seed: int = SEED) -> dict[str
     return shares
 
 
-def called_a_digit(predictor: Predictor, count: int = COUNT, seed: int = SEED) -> dict[str, float]:
+def called_a_digit(predictor: AnyPredictor, count: int = COUNT, seed: int = SEED) -> dict[str, float]:
     """The share of `count` drawings of each kind of nothing that `is_digit` says yes to."""
     return {
         name: float(np.mean([answer.is_digit for answer in predicted(predictor, inputs)]))

@@ -6,14 +6,14 @@
     python -m training.evaluate --report                          on the reporting sets, too
 
 Prints all numbers of a model card and the confusions, and writes pictures. A model without a file for int8 is served
-in float32. Of an archive the weights are measured, with the preprocessing of this checkout. Only --report reads the
+in float32. Of an archive its own handler answers, for images that this checkout prepared. Only --report reads the
 reporting sets: what chooses between recipes must not know them.
 """
 
 import argparse
 import sys
-import tempfile
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from handler.predictor import Predictor
 from training import data, real_drawings
 from training.archive import NETWORKS, RELEASED_CHECKPOINT, WEIGHTS
+from training.archived import AnyPredictor, archived
 from training.data import DataError, Digits
 from training.measure import DIGIT_SETS, answers, measured, rows
 from training.pictures import draw_errors, draw_reliability
@@ -31,14 +32,20 @@ class ModelError(Exception):
     """A file that is no model; the message names it and says what is accepted."""
 
 
-def load(path: Path, runtime: str = "int8") -> Predictor:
-    """The predictor of a checkpoint or of an archive; with a file for it, in this runtime. Raises ModelError."""
+def load(path: Path, until: ExitStack, runtime: str = "int8") -> AnyPredictor:
+    """The predictor of a checkpoint or of an archive; with a file for it, in this runtime. Raises ModelError.
+
+    That of an archive answers `until` the stack is closed.
+    """
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            checkpoint = unpack(path, Path(folder)) if path.suffix == ".mar" else path
-            return Predictor.load(checkpoint, path.stem, runtime)
+        if path.suffix == ".mar":
+            return until.enter_context(archived(path, runtime))
+        return Predictor.load(path, path.stem, runtime)
     except Exception as error:  # a file can be broken in more ways than there are exceptions for
-        reason = "file not found" if not path.exists() else f"{type(error).__name__} while reading it"
+        said = (
+            str(error) if isinstance(error, RuntimeError) and path.suffix == ".mar" else type(error).__name__
+        )
+        reason = "file not found" if not path.exists() else f"{said} while reading it"
         raise ModelError(
             f"MODEL '{path}' is not a model ({reason}); use a checkpoint, such as runs/latest.pt of 'make train', "
             f"or an archive, such as model_store/mnist-1.1.mar of 'make archive'"
@@ -65,12 +72,12 @@ def table(confusion: NDArray[np.int64]) -> str:
     return "\n".join(lines)
 
 
-def _named(path: Path, runtime: str = "int8") -> tuple[str, Predictor]:
-    predictor = load(path, runtime)
+def _named(path: Path, until: ExitStack, runtime: str = "int8") -> tuple[str, AnyPredictor]:
+    predictor = load(path, until, runtime)
     return f"{path.name}, {predictor.runtime}", predictor
 
 
-def _compare(models: list[tuple[str, Predictor]], test: Digits, *, report: bool) -> None:
+def _compare(models: list[tuple[str, AnyPredictor]], test: Digits, *, report: bool) -> None:
     columns = []
     for name, predictor in models:
         numbers = measured(predictor, test, report=report)
@@ -83,7 +90,7 @@ def _compare(models: list[tuple[str, Predictor]], test: Digits, *, report: bool)
 
 
 def draw(
-    name: str, predictor: Predictor, test: Digits, folder: Path, prefix: str = "", *, report: bool
+    name: str, predictor: AnyPredictor, test: Digits, folder: Path, prefix: str = "", *, report: bool
 ) -> None:
     """The pictures of a model: its reliability, and its errors in MNIST and, if it is to `report`, in pendigits."""
     sets = {"MNIST test": test}
@@ -109,18 +116,19 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--report", action="store_true", help="read the reporting sets, too")
     options = parser.parse_args(arguments)
-    try:
-        models = [_named(options.model)]
-        if options.against:
-            models.append(_named(options.against))
-        elif models[0][1].runtime == "int8":
-            models.append(_named(options.model, "float32"))
-        test = data.load(train=False)
-    except (ModelError, DataError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    _compare(models, test, report=options.report)
-    draw(*models[0], test, options.output, report=options.report)
+    with ExitStack() as until:
+        try:
+            models = [_named(options.model, until)]
+            if options.against:
+                models.append(_named(options.against, until))
+            elif models[0][1].runtime == "int8":
+                models.append(_named(options.model, until, "float32"))
+            test = data.load(train=False)
+        except (ModelError, DataError) as error:
+            print(error, file=sys.stderr)
+            return 1
+        _compare(models, test, report=options.report)
+        draw(*models[0], test, options.output, report=options.report)
     print(f"\npictures: {options.output}")
     if not options.report:
         print("The reporting sets were not read; ARGS=--report reads them.")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from handler.predictor import DIGITS, Predictor
 from training import real_drawings
+from training.archived import AnyPredictor
 from training.batches import batches, predicted
 from training.behaviour import called_a_digit, kept
 from training.calibration import area_under_curve, expected_calibration_error
@@ -45,7 +46,7 @@ class Answers:
     is_digit: NDArray[np.bool_]
 
 
-def answers(predictor: Predictor, images: NDArray[np.uint8]) -> Answers:
+def answers(predictor: AnyPredictor, images: NDArray[np.uint8]) -> Answers:
     """Predict prepared images, uint8 (N, 28, 28)."""
     predictions = predicted(predictor, images)
     return Answers(
@@ -95,7 +96,7 @@ def of_others(answered: Answers, of_digits: Answers) -> dict[str, Any]:
     }
 
 
-def measured(predictor: Predictor, test: Digits, *, report: bool) -> dict[str, Any]:
+def measured(predictor: AnyPredictor, test: Digits, *, report: bool) -> dict[str, Any]:
     """All numbers of a model; those of real drawings are None where they are missing.
 
     The reporting sets are read only to `report`: recipes are chosen by held-out writers.
@@ -160,12 +161,12 @@ def percent(share: float | None) -> str:
     return NOT_MEASURED if share is None else f"{share:.2%}"
 
 
-def _served_as_eager(predictor: Predictor, images: Sequence[NDArray[np.uint8]]) -> float | None:
+def _served_as_eager(predictor: AnyPredictor, images: Sequence[NDArray[np.uint8]]) -> float | None:
     """The share of images to which the network that serves gives the same digit as the weights in torch.
 
-    None where the weights in torch serve.
+    None where the weights in torch serve, and of an archive, which answers for itself.
     """
-    if predictor.runtime == "torch":
+    if not isinstance(predictor, Predictor) or predictor.runtime == "torch":
         return None
     in_torch = Predictor(
         predictor.model,

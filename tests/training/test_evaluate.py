@@ -9,7 +9,8 @@ import pytest
 
 from tests.training import synthetic
 from training import data, evaluate, measure, real_drawings
-from training.archive import RELEASED_CHECKPOINT
+from training.archive import HANDLER, RELEASED_CHECKPOINT
+from training.archived import archived
 from training.data import Digits
 
 
@@ -28,11 +29,13 @@ def little(monkeypatch, tmp_path, digits):
     monkeypatch.setattr(real_drawings, "SCRIPT", tmp_path / "drawn" / "drawn.py")
 
 
-def _archive(path, *names: str):
+def _archive(path, *names: str, **handler: str):
+    """An archive of the released weights; `handler` has what is added to its files."""
     with zipfile.ZipFile(path, "w") as archive:
         for name in names:
             archive.write(RELEASED_CHECKPOINT.with_suffix(name.removeprefix("weights")), name)
-        archive.writestr("handler/model.py", "raise RuntimeError('code of an archive does not run here')")
+        for file in HANDLER.glob("*.py"):
+            archive.writestr(f"handler/{file.name}", file.read_text() + handler.get(file.stem, ""))
     return path
 
 
@@ -81,13 +84,25 @@ def test_an_archive_is_measured_beside_the_checkpoint_that_it_holds(tmp_path, ca
     assert one == other
 
 
+def test_an_archive_answers_by_the_handler_inside_it(tmp_path):
+    one = "\nPredictor.predict_inputs = lambda self, inputs: [self._prediction(i, np.eye(10)[1], 1.0) for i in inputs]"
+    path = _archive(tmp_path / "mnist-7.3.mar", "weights.pt", "weights.onnx", predictor=one)
+    with archived(path, "int8") as predictor:
+        assert predictor.runtime == "float32"
+        for count in (3, 1):
+            answers = predictor.predict_inputs(list(synthetic.digits(count).images))
+            assert [(answer.digit, answer.model_version) for answer in answers] == [(1, "mnist-7.3")] * count
+
+
 def test_a_model_alone_is_measured_in_float32_too(tmp_path, capsys, little):
-    archive = _archive(tmp_path / "mnist-7.3.mar", "weights.pt", "weights.onnx", "weights.int8.onnx")
-    of_float32 = _archive(tmp_path / "mnist-7.2.mar", "weights.pt", "weights.onnx")
-    for model, runtimes in ((archive, ["int8", "float32"]), (of_float32, ["float32"])):
-        assert evaluate.main(["--model", str(model), "--output", str(tmp_path)]) == 0
+    checkpoint = tmp_path / "mnist-7.3.pt"
+    for suffix in (".pt", ".onnx", ".int8.onnx"):
+        shutil.copy(RELEASED_CHECKPOINT.with_suffix(suffix), checkpoint.with_suffix(suffix))
+    for runtimes in (["int8", "float32"], ["float32"]):
+        assert evaluate.main(["--model", str(checkpoint), "--output", str(tmp_path)]) == 0
         [named] = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith(" " * 52)]
-        assert named == [word for runtime in runtimes for word in (f"{model.name},", runtime)]
+        assert named == [word for runtime in runtimes for word in (f"{checkpoint.name},", runtime)]
+        checkpoint.with_suffix(".int8.onnx").unlink(missing_ok=True)
 
 
 def test_what_is_no_model_is_named(tmp_path, capsys, little):
@@ -97,7 +112,7 @@ def test_what_is_no_model_is_named(tmp_path, capsys, little):
     for path, reason in (
         (tmp_path / "none.pt", "file not found"),
         (broken, "BadZipFile"),
-        (empty, "KeyError"),
+        (empty, "FileNotFoundError"),
         (shutil.copyfile(broken, tmp_path / "broken.pt"), "while reading it"),
     ):
         assert evaluate.main(["--model", str(path)]) == 1
