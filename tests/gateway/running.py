@@ -91,7 +91,7 @@ def started(
     }
     configuration = folder / "nginx.conf"
     (folder / "split.conf").write_text(split_clients(versions))
-    (folder / "http.d").mkdir()
+    (folder / "http.d").mkdir(exist_ok=True)
     (folder / "http.d" / "monitoring.conf").write_text(monitoring_maps(monitoring, operator_password))
     (folder / "listen.conf").write_text(listen_directives(listening_hosts("127.0.0.1"), public))
     configuration.write_text(render(TEMPLATE, values), encoding="utf-8")
