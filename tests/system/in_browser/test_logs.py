@@ -68,12 +68,11 @@ def used(own_system: RunningSystem, browser) -> Iterator[tuple[RunningSystem, li
         os.kill(pid, signal.SIGKILL)
     eventually(lambda: requests.get(f"{own_system.address}/ping", timeout=30).ok)
     released = own_system.system.model_store / archive_name(RELEASED)
-    other = archives.copy(released, "7.7")
+    archives.copy(released, "7.7")
     for version in ("7.7", RELEASED):
         done = own_system.ops("swap", version)
         assert done.returncode == 0, done.stderr
     yield own_system, cookies, own_system.newest().drawing
-    other.unlink()
 
 
 def _row_of(drawing: bytes) -> tuple[str, bytes]:
