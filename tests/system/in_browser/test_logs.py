@@ -49,7 +49,7 @@ def _lines(system: RunningSystem) -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def used(own_system: RunningSystem, browser) -> Iterator[tuple[RunningSystem, list[str], bytes]]:
+def used(own_system: RunningSystem, browser) -> tuple[RunningSystem, list[str], bytes]:
     """A system that all of this has happened to, the cookies of its visitor, and the drawing."""
     page = browser.new_page()
     open_page(page, own_system.address)
@@ -72,7 +72,7 @@ def used(own_system: RunningSystem, browser) -> Iterator[tuple[RunningSystem, li
     for version in ("7.7", RELEASED):
         done = own_system.ops("swap", version)
         assert done.returncode == 0, done.stderr
-    yield own_system, cookies, own_system.newest().drawing
+    return own_system, cookies, own_system.newest().drawing
 
 
 def _row_of(drawing: bytes) -> tuple[str, bytes]:
