@@ -13,7 +13,7 @@ import torch
 from benchmarks.drawings import canvases
 from benchmarks.figures import median, percentile, shown
 from handler.images import decoded, open_image
-from handler.ink import find_ink
+from handler.ink import find_inks
 from handler.predictor import Predictor
 from handler.preprocessing import preprocess
 from ops.versions import RELEASED
@@ -33,7 +33,7 @@ def measure(bodies: Sequence[bytes], rounds: int = ROUNDS) -> dict[str, list[flo
 
     return {
         "decode": _times(lambda body: decoded(open_image(body)), bodies, rounds),
-        "ink": _times(find_ink, images, rounds),
+        "ink": _times(find_inks, images, rounds),
         "ink, scale and centre": _times(preprocess, images, rounds),
         "net, one alone": _times(lambda one: predictor.predict_inputs([one]), inputs, rounds),
         "net, each of eight": [took / 8 for took in _times(predictor.predict_inputs, eights, rounds)],

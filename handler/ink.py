@@ -1,71 +1,63 @@
-"""Find the ink of a picture: which pixels a pen has touched, whatever the colours and the paper.
+"""Find the ink of a picture: which pixels a pen has touched, whatever the colours, the paper and the light.
 
-    layer = find_ink(Image.open("seven.jpg"))   # "L": ink up to 255 on exactly 0, or None for a blank
+    inks = find_inks(Image.open("seven.jpg"))   # at most three, the most likely first; none for a blank
+    inks[0].layer                               # uint8 (h, w): ink up to 255 on exactly 0
 
-A drawing program gives flat paper: its edge has one value and the rest follows from a lookup table.
-Anything else (a photo, noise, ink over the edge) is judged by what two levels explain: handler/photo.py.
+A drawing program gives flat paper: if one drawing lies on it and nothing else, that is the ink (handler/flat_paper.py).
+Of everything else, a photo, a scan, a form, handler/contrast.py says what differs from the paper around it, and
+handler/writing.py what of that is a digit. What can be seen in more than one way is for the network to judge.
 """
 
-import warnings
-from functools import lru_cache
-from typing import Any
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
-from handler.photo import MINIMUM_CONTRAST, RIM, SMALL_PICTURE, Grey, edge, ink_of_photo
+from handler.components import Box
+from handler.contrast import Grey
+from handler.flat_paper import SHEET, box_of, flat_paper, ink_on_flat_paper, inside, is_one_piece
+from handler.greys import find_contrast, in_eight_bits, turn_upright
+from handler.photo import inks_of_photo
+from handler.pick import MOST_INKS, Ink, box_area, is_tiny, pick_inks, search_factor, shift_box, show_whole
+from handler.sheet import sheet_box
+from handler.two_levels import MINIMUM_CONTRAST, RIM, edge, ink_of_two_levels
+from handler.writing import groups, widened
 
-Box = tuple[int, int, int, int]  # left, top, right and bottom
-
-# Paper that varies by no more than this, of 255, is flat: a program drew it.
-FLAT = 2
-# Of the edge of a drawing so much is paper at least, and so little is neither paper nor ink.
-EDGE_OF_PAPER = 0.55
-EDGE_IN_BETWEEN = 0.1
-# What differs from the edge and fills a box by this share may be a sheet that lies on something.
-SHEET = 0.75
-# The edge of a photographed sheet is not sharp: this share of its sides is cut off with what lies around it.
-SHEET_MARGIN = 0.03
-
-
-def find_ink(image: Image.Image) -> Image.Image | None:
-    """The ink of an image of any mode and size, as an "L" image: ink up to 255, paper exactly 0.
-
-    It may be smaller than the image, never distorted. None for a blank: no ink, or one colour only.
-    """
-    image = _upright(image)
-    transparent = image.has_transparency_data
-    found = _ink_of_transparent(image.convert("RGBA")) if transparent else _ink_of_opaque(image)
-    return None if found is None else Image.fromarray(found)
+# In MNIST's own size a single faint pixel is a twentieth of a digit and counts.
+SMALL_PICTURE = 40
+# Below MNIST's own size the ink may reach the edge, and either level may be the ink.
+TINY_PICTURE = 20
+# Everything that is on the paper is less likely to be the digit than the part that looks like writing.
+WHOLE = 0.25
+# What is wider than this share of its length is hardly a stroke.
+WIDEST_STROKE = 0.3
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """As a camera noted that it was held; a broken note is no reason to refuse the picture."""
-    if not image.info.keys() & {"exif", "xmp", "Raw profile type exif"}:
-        return image
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            return ImageOps.exif_transpose(image)
-    except Exception:  # whatever the note's bytes lead Pillow to
-        return image
+def find_inks(image: Image.Image) -> list[Ink]:
+    """The ink of an image of any mode and size, at most three ways to see it; none for a blank."""
+    image = turn_upright(image)
+    if image.has_transparency_data:
+        return _of_transparent(image.convert("RGBA"))
+    return _of_opaque(in_eight_bits(image))
 
 
-def _ink_of_transparent(image: Image.Image) -> Grey | None:
+def _of_transparent(image: Image.Image) -> list[Ink]:
     """Strokes on nothing: the ink is what is not transparent. An opaque picture: as if without alpha."""
     alpha = np.asarray(image.getchannel("A"))
-    low, high = _range(alpha)
+    low, high = int(alpha.min()), int(alpha.max())
     if high - low < MINIMUM_CONTRAST:
-        return _ink_of_opaque(image) if low >= MINIMUM_CONTRAST else None
-    box = _box(alpha > 127)
-    if box is not None and _inside(alpha, box).mean() > SHEET * 255:
+        return _of_opaque(image.convert("RGB")) if low >= MINIMUM_CONTRAST else []
+    box = box_of(alpha > 127)
+    if box is not None and inside(alpha, box).mean() > SHEET * 255:
         # A sheet with a transparent margin, or a stroke as straight as a ruler: look on the sheet first.
         sheet = image.crop(box)
         paper = Image.new("RGBA", sheet.size, _usual_colour(sheet))
-        found = _ink_of_opaque(Image.alpha_composite(paper, sheet).convert("RGB"))
-        if found is not None:
-            return found
-    return _stretched(alpha, low, high)
+        found = _of_opaque(Image.alpha_composite(paper, sheet).convert("RGB"))
+        if found:
+            return [_moved(ink, box) for ink in found]
+    return show_whole(
+        ink_on_flat_paper(alpha, low, low, high, RIM if max(alpha.shape) > SMALL_PICTURE else 0)[0]
+    )
 
 
 def _usual_colour(sheet: Image.Image) -> tuple[int, ...]:
@@ -75,126 +67,105 @@ def _usual_colour(sheet: Image.Image) -> tuple[int, ...]:
     return (*(int(value) for value in np.median(opaque[:, :3], axis=0)), 255) if len(opaque) else (255,) * 4
 
 
-def _ink_of_opaque(image: Image.Image) -> Grey | None:
-    found = _ink_of_grey(np.asarray(_grey(image)))
-    if found is None and (image.mode == "P" or len(image.getbands()) > 1):
-        # Colours can differ and be as bright as each other: red on green, yellow on white.
-        bands = [np.asarray(band) for band in image.convert("RGB").split()]
-        return _ink_of_grey(max(bands, key=lambda band: _range(band)[1] - _range(band)[0]))
+def _moved(ink: Ink, corner: Box) -> Ink:
+    return ink._replace(box=shift_box(ink.box, corner), alone=False)
+
+
+def _of_opaque(image: Image.Image, sheets: int = 2) -> list[Ink]:
+    """Of an "L" or "RGB" image; `sheets` is how many sheets may lie on each other."""
+    grey = np.asarray(image if image.mode == "L" else image.convert("L"))
+    low, high = int(grey.min()), int(grey.max())
+    if high - low < MINIMUM_CONTRAST:
+        grey = find_contrast(image, grey)
+        return _of_opaque(Image.fromarray(grey)) if np.ptp(grey) >= MINIMUM_CONTRAST else []
+    if max(grey.shape) <= SMALL_PICTURE:
+        return _of_small(image, grey, low, high)
+    paper = flat_paper(grey)
+    if paper is None:
+        return inks_of_photo(image, grey)
+    box = box_of(grey - np.uint8(paper) if paper else grey)
+    return [] if box is None else _on_flat_paper(image, grey, paper, box, sheets)
+
+
+def _on_flat_paper(image: Image.Image, grey: Grey, paper: int, box: Box, sheets: int) -> list[Ink]:
+    # With the paper around it that the scaling of small ink looks at.
+    area = widened(box, 3, grey.shape)
+    part = inside(grey, area)
+    layers = ink_on_flat_paper(part, paper, int(part.min()), int(part.max()))
+    inked = box_of(layers[0]) if layers else None
+    if inked is None:
+        return []
+    if is_one_piece(layers[0], inked):
+        return [Ink(layers[0], inked, shift_box(inked, area), tiny=is_tiny(inked, grey.shape))]
+    return _of_clutter(image, grey, [_on_whole(layer, area, grey) for layer in layers], sheets)
+
+
+def _on_whole(layer: Grey, area: Box, picture: Grey) -> Grey:
+    """The layer of a part of the picture on one of the picture's size."""
+    whole = np.zeros_like(picture)
+    inside(whole, area)[:] = layer
+    return whole
+
+
+def _of_small(image: Image.Image, grey: Grey, low: int, high: int) -> list[Ink]:
+    """Of a picture of MNIST's size or less: every pixel counts."""
+    if max(grey.shape) <= TINY_PICTURE:
+        light = ((grey - low) * np.float32(255 / (high - low))).round().astype(np.uint8)
+        return sorted(show_whole(light) + show_whole(255 - light), key=lambda ink: edge(ink.layer).mean())
+    paper = flat_paper(grey)
+    layers = (
+        [ink_of_two_levels(grey)] if paper is None else ink_on_flat_paper(grey, paper, low, high, faint=0)
+    )
+    found = show_whole(layers[0]) if layers else []
+    colours = np.asarray(image.convert("RGB")).astype(np.int16)
+    if np.ptp(colours, axis=2).max() > MINIMUM_CONTRAST:
+        # A colour map: the distance from the paper's colour says more than the brightness.
+        distance = np.abs(colours - np.median(edge(colours), axis=0)).max(axis=2)
+        share = distance * np.float32(255 / (0.45 * max(distance.max(), 1)))
+        found += show_whole(share.clip(0, 255).round().astype(np.uint8))
     return found
 
 
-def _grey(image: Image.Image) -> Image.Image:
-    if image.mode == "L":
-        return image
-    if image.mode[0] not in "IF":
-        return image.convert("L")
-    # Pillow would clip 16 and 32 bits at 255: scale by the range that the largest value tells.
-    pixels = np.nan_to_num(np.asarray(image, np.float32))
-    largest = float(pixels.max(initial=0))
-    full = (
-        65535.0
-        if image.mode.startswith("I;16")
-        else next((limit for limit in (1.0, 255.0, 65535.0) if largest <= limit), largest)
+def _of_clutter(image: Image.Image, grey: Grey, layers: list[Grey], sheets: int) -> list[Ink]:
+    """On flat paper: of all that differs from it the part that is writing, or the ink on a sheet that lies there."""
+    factor = search_factor(image)
+    smaller = [
+        layer if factor == 1 else np.asarray(Image.fromarray(layer).reduce(factor)) for layer in layers
+    ]
+    if sheets and (on_sheet := _on_sheet(image, [sheet_box(small) for small in smaller], factor, sheets)):
+        return on_sheet
+    found = [
+        (group, layer)
+        for small, layer in zip(smaller, layers, strict=True)
+        for group in groups(small, MINIMUM_CONTRAST, flat=True)
+    ]
+    strongest = max((group.score for group, _ in found), default=0.0)
+    found = [(group, layer) for group, layer in found if group.score > 0.05 * strongest]
+    if found and min(group.width for group, _ in found) > WIDEST_STROKE:
+        found = []  # a thick brush, or a shadow on overexposed paper
+    whole = show_whole(layers[0])
+    inks = pick_inks(
+        [(group, partial(inside, layer)) for group, layer in found], image.size, factor, flat=True
     )
-    return Image.fromarray((pixels.clip(0, full) * (255 / full)).round().astype(np.uint8))
+    if not inks:
+        return (whole + inks_of_photo(image, grey))[:MOST_INKS]
+    as_well = [ink._replace(score=WHOLE * inks[0].score, several=inks[0].several) for ink in whole]
+    return (inks + as_well)[:MOST_INKS]
 
 
-def _range(pixels: Grey) -> tuple[int, int]:
-    return int(pixels.min()), int(pixels.max())
-
-
-def _ink_of_grey(pixels: Grey) -> Grey | None:
-    low, high = _range(pixels)
-    if high - low < MINIMUM_CONTRAST:
-        return None
-    paper = _flat_paper(pixels)
-    found = _ink_of_photo(pixels) if paper is None else _ink_on_flat_paper(pixels, paper, low, high)
+def _on_sheet(image: Image.Image, sheets: list[Box | None], factor: int, depth: int) -> list[Ink]:
+    """The ink on the largest of the sheets."""
+    found = max((sheet for sheet in sheets if sheet is not None), key=box_area, default=None)
     if found is None:
-        return None
-    on_sheet = _ink_on_sheet(pixels, found)
-    return found if on_sheet is None else on_sheet
-
-
-def _flat_paper(pixels: Grey) -> int | None:
-    """The value of the paper if the edge shows that it is flat; some ink may go over the edge."""
-    counts = np.bincount(edge(pixels), minlength=256)
-    paper = int(counts.argmax())
-    flat, near = (_share_within(counts, paper, distance) for distance in (FLAT, MINIMUM_CONTRAST - 1))
-    return paper if flat >= EDGE_OF_PAPER and near - flat <= EDGE_IN_BETWEEN else None
-
-
-def _share_within(counts: NDArray[np.int64], value: int, distance: int) -> float:
-    return float(counts[max(0, value - distance) : value + distance + 1].sum() / counts.sum())
-
-
-def _ink_of_photo(pixels: Grey) -> Grey | None:
-    found = ink_of_photo(Image.fromarray(pixels))
-    return None if found is None else np.asarray(found)
-
-
-def _ink_on_flat_paper(pixels: Grey, paper: int, low: int, high: int) -> Grey | None:
-    if paper - low > FLAT and high - paper > FLAT:
-        counts = np.bincount(pixels.ravel(), minlength=256)
-        steps = np.arange(256) - paper
-        darker = -int((counts * steps)[:paper].sum())
-        lighter = int((counts * steps)[paper:].sum())
-    else:
-        darker, lighter = paper - low, high - paper
-    return _stretched(pixels, paper, low if darker >= lighter else high)
-
-
-def _stretched(pixels: Grey, paper: int, ink: int) -> Grey | None:
-    """Paper to 0 and ink to 255, what lies beyond or near the paper's value to 0."""
-    if abs(ink - paper) < MINIMUM_CONTRAST:
-        return None
-    # In a larger picture a faint rim is JPEG's ringing or a soft brush, and would widen the digit's box.
-    faint = 0 if max(pixels.shape) <= SMALL_PICTURE else max(FLAT, RIM * abs(ink - paper))
-    stretched = np.zeros_like(pixels)
-    box = _box(pixels - np.uint8(paper))
-    if box is not None:
-        # In half the time of numpy's indexing and of Pillow's point.
-        inside = _inside(pixels, box)
-        table = _table(paper, ink, faint)
-        _inside(stretched, box)[:] = np.frombuffer(inside.tobytes().translate(table), np.uint8).reshape(
-            inside.shape
-        )
-    return stretched
-
-
-@lru_cache  # most drawings come in the page's colours
-def _table(paper: int, ink: int, faint: float) -> bytes:
-    share = (np.arange(256) - paper) / (ink - paper)
-    table = np.where(share * abs(ink - paper) > faint, share * 255, 0).clip(0, 255).round()
-    return table.astype(np.uint8).tobytes()
-
-
-def _ink_on_sheet(pixels: Grey, found: Grey) -> Grey | None:
-    """If what was found is a whole rectangle, it may be a sheet: the ink on it, or None if it is bare."""
-    if max(pixels.shape) <= SMALL_PICTURE:
-        return None
-    box = _box(found)
-    if box is None or box == (0, 0, found.shape[1], found.shape[0]):
-        return None
-    inside = _inside(found, box) > 127
-    if min(inside.shape) < 8 or np.count_nonzero(inside) < SHEET * inside.size:
-        return None
-    margin = round(SHEET_MARGIN * min(inside.shape)) if edge(inside).mean() < 0.95 else 0
-    if margin and edge(inside[margin:-margin, margin:-margin]).mean() < 0.95:
-        return None
-    scale = max(1, round(max(pixels.shape) / max(found.shape)))
-    left, top, right, bottom = box
-    sheet = (left + margin, top + margin, right - margin, bottom - margin)
-    ink = _ink_of_grey(_inside(pixels, tuple(side * scale for side in sheet)))
-    # What reaches the sheet's edge are the round corners of a thick stroke.
-    return ink if ink is not None and not edge(ink).any() else None
-
-
-def _box(pixels: NDArray[Any]) -> Box | None:
-    """The smallest box with everything that is not 0."""
-    return Image.fromarray(pixels).getbbox()  # in half of numpy's time
-
-
-def _inside(pixels: Grey, box: Box) -> Grey:
-    left, top, right, bottom = box
-    return pixels[top:bottom, left:right]
+        return []
+    inset = 3 if factor == 1 else 2
+    left, top, right, bottom = found
+    box = (
+        (left + inset) * factor,
+        (top + inset) * factor,
+        (right - inset) * factor,
+        (bottom - inset) * factor,
+    )
+    if min(box[2] - box[0], box[3] - box[1]) <= SMALL_PICTURE:
+        return []
+    return [_moved(ink, box) for ink in _of_opaque(image.crop(box), depth - 1)]

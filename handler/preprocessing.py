@@ -8,26 +8,44 @@ C. Cortes, C. Burges, "The MNIST database of handwritten digits"). An MNIST imag
 nearly as it was.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from handler.ink import find_ink
+from handler.components import Box
+from handler.ink import find_inks
+from handler.pick import Ink
 
 SIZE = 28
 DIGIT_SIZE = 20
+PLACES = np.arange(DIGIT_SIZE)
+
+
+class Candidate(NamedTuple):
+    """One way to see the digit of an image: pixels uint8 (28, 28), ink 255 on 0, and the ink that they show."""
+
+    pixels: NDArray[np.uint8]
+    ink: Ink
+
+
+def candidates(image: Image.Image) -> list[Candidate]:
+    """What the model may see of an image, at most three, the most likely first; none for a blank.
+
+    The image may have any mode and any size; which of dark and light is ink is found out. A drawing gives one.
+    """
+    return [Candidate(_centred(Image.fromarray(ink.layer), ink.inked), ink) for ink in find_inks(image)]
 
 
 def preprocess(image: Image.Image) -> NDArray[np.uint8]:
-    """What the model sees of an image: uint8 (28, 28), ink 255 on paper 0; a blank gives all 0.
+    """What the model most likely sees of an image: uint8 (28, 28), ink 255 on paper 0; a blank gives all 0."""
+    found = candidates(image)
+    return found[0].pixels if found else np.zeros((SIZE, SIZE), np.uint8)
 
-    The image may have any mode and any size; which of dark and light is ink is found out.
-    """
+
+def _centred(ink: Image.Image, box: Box) -> NDArray[np.uint8]:
     frame = np.zeros((SIZE, SIZE), np.uint8)
-    ink = find_ink(image)
-    box = ink.getbbox() if ink is not None else None
-    if ink is None or box is None:
-        return frame
     digit = _scaled(ink, box)
     top, left = _corner(digit)
     height, width = digit.shape
@@ -35,7 +53,7 @@ def preprocess(image: Image.Image) -> NDArray[np.uint8]:
     return frame
 
 
-def _scaled(ink: Image.Image, box: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+def _scaled(ink: Image.Image, box: Box) -> NDArray[np.uint8]:
     """The ink in the box with its longer side DIGIT_SIZE long, its darkest point 255."""
     width, height = box[2] - box[0], box[3] - box[1]
     longer = max(width, height)
@@ -52,11 +70,9 @@ def _scaled(ink: Image.Image, box: tuple[int, int, int, int]) -> NDArray[np.uint
 
 def _corner(digit: NDArray[np.uint8]) -> tuple[int, int]:
     """Where the digit's first row and column go, so that its centre of mass is the frame's centre."""
-    mass = digit.sum(dtype=np.int64)
-    rows = digit.sum(axis=1, dtype=np.int64) @ np.arange(digit.shape[0])
-    columns = digit.sum(axis=0, dtype=np.int64) @ np.arange(digit.shape[1])
     corner = []
-    for moment, length in ((rows, digit.shape[0]), (columns, digit.shape[1])):
-        first = round(SIZE / 2 - float(moment / mass))
-        corner.append(min(max(first, 0), SIZE - length))
+    for axis in (1, 0):
+        mass = digit.sum(axis=axis, dtype=np.int64)
+        first = round(SIZE / 2 - float(mass @ PLACES[: len(mass)] / mass.sum()))
+        corner.append(min(max(first, 0), SIZE - len(mass)))
     return corner[0], corner[1]

@@ -13,24 +13,22 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 # TorchServe wants exactly one class defined in this file; what is imported does not count.
 from handler.bodies import read_submission
 from handler.errors import ClientError
-from handler.explanation import explain_inputs
+from handler.explanation import explain_candidates
 from handler.images import decoded
 from handler.json_log import IDS, JsonLines
 from handler.predictor import Predictor
-from handler.preprocessing import preprocess
+from handler.preprocessing import Candidate, candidates, preprocess
 from handler.read_ahead import read_ahead
 from handler.stage_times import StageTimes, open_stage_times
 from handler.tracing import RecordSpan, open_tracing
 
-Inputs = list[NDArray[np.uint8]]
+Inputs = list[list[Candidate]]
 Answer = dict[str, Any]
 Prepared = tuple[int, Inputs, bool]
 
@@ -130,11 +128,11 @@ class DigitHandler:
 
     def _predict(self, inputs: Inputs) -> list[Answer]:
         with self.stage_times("network"):
-            predictions = self.predictor.predict_inputs(inputs)
+            predictions = self.predictor.predict_candidates(inputs)
         return [prediction.as_dict() for prediction in predictions]
 
     def _explain(self, inputs: Inputs) -> list[Answer]:
-        return [explanation.as_dict() for explanation in explain_inputs(self.predictor, inputs)]
+        return [explanation.as_dict() for explanation in explain_candidates(self.predictor, inputs)]
 
 
 def _prepared(row: Mapping[str, Any], headers: Mapping[str, Any]) -> tuple[Inputs, bool]:
@@ -143,7 +141,7 @@ def _prepared(row: Mapping[str, Any], headers: Mapping[str, Any]) -> tuple[Input
     declared = _header(headers, "x-content-type") or _header(headers, "content-type")
     submission = read_submission(row, declared)
     # One after the other: of 64 decoded images only one is in memory at a time.
-    return [preprocess(decoded(image)) for image in submission.images], submission.many
+    return [candidates(decoded(image)) for image in submission.images], submission.many
 
 
 def _header(headers: Mapping[str, Any], name: str) -> str:

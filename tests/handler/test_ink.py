@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
-from handler.ink import find_ink
+from handler.ink import find_inks
 from handler.preprocessing import preprocess
 from tests.handler.drawings import difference, drawing, on_nothing, on_paper, photo, reopened
 
@@ -182,7 +182,7 @@ BLANKS = {
 
 @pytest.mark.parametrize("name", BLANKS)
 def test_a_blank_has_no_ink(name):
-    assert find_ink(BLANKS[name]) is None
+    assert find_inks(BLANKS[name]) == []
     assert not preprocess(BLANKS[name]).any()
 
 

@@ -9,8 +9,9 @@ from PIL import Image
 from torch import nn
 
 from handler.model import DigitClassifier
+from handler.pick import Ink
 from handler.predictor import Predictor, digit_probabilities, digit_scores, log_odds
-from handler.preprocessing import preprocess
+from handler.preprocessing import Candidate, preprocess
 from tests.handler.conftest import QuadrantModel
 from tests.handler.drawings import drawing
 
@@ -25,8 +26,9 @@ def quadrants(*ink: int) -> np.ndarray:
 def test_an_answer_has_the_fields_of_the_api(predictor):
     answer = predictor.predict([drawing()])[0].as_dict()
     assert list(answer) == [
-        "digit", "confidence", "probabilities", "is_digit", "digit_score", "model_version", "input",
+        "digit", "confidence", "probabilities", "is_digit", "digit_score", "model_version", "input", "reason",
     ]  # fmt: skip
+    assert (answer["is_digit"], answer["reason"]) == (False, "not_a_digit")
     assert answer["model_version"] == "7.3"
     assert len(answer["probabilities"]) == 10
     assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-12)
@@ -63,6 +65,45 @@ def test_one_batch_and_the_order_is_kept(predictor, monkeypatch):
     assert calls == [5]
 
 
+def ways(*candidates: tuple[np.ndarray, dict[str, object]]) -> list[Candidate]:
+    """Candidates of one image."""
+    box = (0, 0, 28, 28)
+    return [Candidate(pixels, Ink(pixels, box, (40, 50, 60, 70), **known)) for pixels, known in candidates]
+
+
+def test_of_several_candidates_the_surest_answers_in_one_batch(predictor, monkeypatch):
+    calls = []
+    forward = QuadrantModel.forward
+    monkeypatch.setattr(QuadrantModel, "forward", lambda self, x: calls.append(len(x)) or forward(self, x))
+    unsure, sure = quadrants(60, 50, 0, 0), quadrants(0, 255, 0, 0)
+    answers = predictor.predict_candidates(
+        [ways((unsure, {}), (sure, {"alone": False})), [], ways((unsure, {"score": 9.0}))]
+    )
+    assert [answer.digit for answer in answers] == [1, 0, 0]
+    assert calls == [4]
+    assert base64.b64decode(answers[0].input) == sure.tobytes()
+    assert [answer.box for answer in answers] == [(40, 50, 60, 70), None, None]
+    assert "reason" not in answers[0].as_dict()
+    assert answers[1].reason == "blank"
+
+
+def test_what_is_hardly_the_digits_ink_does_not_win_by_a_little(predictor):
+    likely, unlikely = (quadrants(200, 0, 0, 0), {"score": 9.0}), (quadrants(0, 210, 0, 0), {"score": 0.1})
+    assert predictor.predict_candidates([ways(likely, unlikely)])[0].digit == 0
+
+
+def test_another_digit_beside_it_is_the_reason(predictor):
+    answer = predictor.predict_candidates([ways((quadrants(255, 0, 0, 0), {"several": True}))])[0]
+    assert answer.confidence > 0.9
+    assert (answer.is_digit, answer.reason) == (False, "several_digits")
+
+
+@pytest.mark.parametrize(("ink", "reason"), [(255, None), (20, "too_small")])
+def test_what_is_tiny_is_too_small_unless_it_is_read(predictor, ink, reason):
+    answer = predictor.predict_candidates([ways((quadrants(ink, 20, 0, 0), {"tiny": True}))])[0]
+    assert answer.reason == reason
+
+
 def test_no_images_no_answers(predictor):
     assert predictor.predict([]) == []
 
@@ -71,6 +112,7 @@ def test_a_blank_is_no_digit_and_any_digit_is_as_likely(predictor):
     answer = predictor.predict([BLANK])[0]
     assert answer.is_digit is False
     assert answer.digit_score == 0
+    assert answer.reason == "blank"
     assert answer.probabilities == [0.1] * 10
     assert answer.confidence == 0.1
     assert base64.b64decode(answer.input) == bytes(784)

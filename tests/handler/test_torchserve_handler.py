@@ -267,7 +267,7 @@ def test_when_explaining_fails_predictions_are_still_answered(handler, monkeypat
     def fails(*_):
         raise RuntimeError("out of order")
 
-    monkeypatch.setattr(torchserve_handler, "explain_inputs", fails)
+    monkeypatch.setattr(torchserve_handler, "explain_candidates", fails)
     with caplog.at_level(logging.ERROR):
         statuses = [
             s for s, _ in answered(handler, (image(), PREDICT), (image(), EXPLAIN), (image(b"x"), EXPLAIN))

@@ -1,0 +1,113 @@
+"""Connected components of a binary picture, found from its runs.
+
+    parts = connected_components(mask)   # 8-connected
+    parts.area, parts.left               # one number a component
+    parts.paint(parts.area > 9)          # the mask of the large ones
+
+A picture of 300,000 pixels has some thousands of runs, so that numpy needs 1 ms. OpenCV and scikit-image would make the
+serving image larger than 1.3 GB; cc3d 4.1.1 labelled 7 % of 300 random pictures wrong.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers: TypeAlias = NDArray[np.int64]
+Mask: TypeAlias = NDArray[np.bool_]
+Box: TypeAlias = tuple[int, int, int, int]  # left, top, right and bottom
+
+
+@dataclass(frozen=True)
+class Components:
+    """The components of a mask of `shape`: of each its area and its box; of each run its component and its place."""
+
+    shape: tuple[int, int]
+    component: Numbers
+    start: Numbers  # where the run starts and ends in the flat picture
+    end: Numbers
+    area: Numbers
+    left: Numbers
+    top: Numbers
+    right: Numbers
+    bottom: Numbers
+
+    def __len__(self) -> int:
+        return len(self.area)
+
+    @property
+    def width(self) -> Numbers:
+        """Of each box."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> Numbers:
+        """Of each box."""
+        return self.bottom - self.top
+
+    def paint(self, chosen: Mask) -> Mask:
+        """The mask of the chosen components: bool of `shape`."""
+        runs = chosen[self.component]
+        return _painted(self.start[runs], self.end[runs], self.shape)
+
+    def inside(self, number: int) -> Mask:
+        """The mask of a component within its box."""
+        shape = (int(self.height[number]), int(self.width[number]))
+        corner = self.top[number] * self.shape[1] + self.left[number]
+        runs = self.component == number
+        start = self.start[runs] - corner
+        row = start // self.shape[1]
+        first = row * shape[1] + start % self.shape[1]
+        return _painted(first, first + self.end[runs] - self.start[runs], shape)
+
+    def mean(self, values: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """The mean of the values below each component."""
+        sums = np.concatenate([[0], values.ravel().cumsum(dtype=np.int64)])
+        return np.bincount(self.component, sums[self.end] - sums[self.start], minlength=len(self)) / self.area
+
+
+def _painted(start: Numbers, end: Numbers, shape: tuple[int, int]) -> Mask:
+    changes = np.zeros(shape[0] * shape[1] + 1, np.int8)
+    # Where a run ends at the right border and the next begins at the left one, both change the same place.
+    changes[start] = 1
+    changes[end] -= 1
+    return changes[:-1].cumsum(dtype=np.int8).astype(bool).reshape(shape)
+
+
+def connected_components(mask: Mask) -> Components:
+    """The 8-connected components of a mask (height, width)."""
+    height, width = mask.shape
+    padded = np.zeros((height, width + 1), np.int8)  # no run goes over the end of a row
+    padded[:, :width] = mask
+    steps = np.diff(padded.ravel(), prepend=np.int8(0))
+    start, end = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+    component, count = _joined(start, end, width + 1)
+    row = start // (width + 1)
+    left, right = start - row * (width + 1), end - row * (width + 1)
+    box = [np.full(count, width), np.full(count, height), np.zeros(count, int), np.zeros(count, int)]
+    np.minimum.at(box[0], component, left)
+    np.minimum.at(box[1], component, row)
+    np.maximum.at(box[2], component, right)
+    np.maximum.at(box[3], component, row + 1)
+    area = np.bincount(component, end - start, minlength=count).astype(np.int64)
+    return Components((height, width), component, start - row, end - row, area, *box)
+
+
+def _joined(start: Numbers, end: Numbers, stride: int) -> tuple[Numbers, int]:
+    """The component of each run, and how many there are: runs that touch in neighbouring rows are one."""
+    first = np.searchsorted(end, start + stride)
+    last = np.searchsorted(start, end + stride, "right")
+    neighbours = np.maximum(last - first, 0)
+    upper = np.repeat(np.arange(len(start)), neighbours)
+    lower = np.arange(len(upper)) - np.repeat(neighbours.cumsum() - neighbours - first, neighbours)
+    root = np.arange(len(start))
+    while len(upper):
+        one, other = root[upper], root[lower]
+        differ = one != other
+        upper, lower, one, other = upper[differ], lower[differ], one[differ], other[differ]
+        np.minimum.at(root, np.maximum(one, other), np.minimum(one, other))
+        while (further := root[root]).tobytes() != root.tobytes():
+            root = further
+    roots, component = np.unique(root, return_inverse=True)
+    return component, len(roots)

@@ -1,0 +1,82 @@
+"""Find the sheet of paper that lies on something: on a desk, or as a window on a screen."""
+
+import math
+
+import numpy as np
+from PIL import Image
+
+from handler.components import Box, Mask, connected_components
+from handler.contrast import Grey, extreme
+from handler.two_levels import edge, otsu
+
+# A sheet has a simple shape: it is looked for in a picture of this many pixels a side.
+JUDGED_SIZE = 160
+# The edge of a photographed sheet is not sharp: this share of its side is left out.
+MARGIN = 0.03
+# A sheet has these shares of the picture, at least and at most, and this share of the picture's edge at most.
+SMALLEST, LARGEST, ON_EDGE = 0.04, 0.85, 0.35
+# A window on a screen has at least this many pixels a side; what is narrower is a stroke.
+NARROWEST = 24
+
+
+def sheet_mask(picture: Image.Image) -> Mask | None:
+    """The pixels of a light sheet on something darker, without its margin: bool (h, w), or None if there is none."""
+    factor = math.ceil(max(picture.size) / JUDGED_SIZE)
+    grey = np.asarray(picture.convert("L").reduce(factor))
+    parts = connected_components(grey > otsu(np.bincount(grey.ravel(), minlength=256)))
+    if not len(parts):
+        return None
+    largest = int(parts.area.argmax())
+    sheet = parts.paint(np.arange(len(parts)) == largest)
+    if not SMALLEST < sheet.mean() < LARGEST or edge(sheet).mean() > ON_EDGE:
+        return None
+    hull = _filled(sheet)
+    if hull.mean() > 0.9 or sheet.sum() < 0.72 * hull.sum() or not _has_sharp_edge(grey, hull):
+        return None
+    margin = max(1, round(MARGIN * math.sqrt(hull.sum())))
+    core = Image.fromarray(~extreme(np.pad(~hull, 1, constant_values=True), margin, np.maximum)[1:-1, 1:-1])
+    width, height = picture.size
+    return np.asarray(
+        core.resize(picture.size, Image.Resampling.NEAREST, (0, 0, width / factor, height / factor))
+    )
+
+
+def _filled(mask: Mask) -> Mask:
+    """With what lies between two of its pixels, both in a row and in a column."""
+    return _spanned(mask) & _spanned(mask.T).T
+
+
+def _spanned(mask: Mask) -> Mask:
+    """Each row from its first to its last pixel."""
+    return np.logical_or.accumulate(mask, axis=1) & np.logical_or.accumulate(mask[:, ::-1], axis=1)[:, ::-1]
+
+
+def _has_sharp_edge(grey: Grey, sheet: Mask) -> bool:
+    """Whether the step at the sheet's edge is half of the difference between it and the rest; light fades slowly."""
+    rim = sheet & extreme(np.pad(~sheet, 2, constant_values=True), 2, np.maximum)[2:-2, 2:-2]
+    around = extreme(sheet, 2, np.maximum) & ~extreme(sheet, 1, np.maximum)
+    if not around.any() or sheet.all():
+        return False
+    step = float(np.median(grey[rim])) - float(np.median(grey[around]))
+    return step >= 0.5 * (float(np.median(grey[sheet])) - float(np.median(grey[~sheet])))
+
+
+def sheet_box(strength: Grey) -> Box | None:
+    """The largest upright rectangle that a picture's largest component fills, as a window on a screen does, or None."""
+    parts = connected_components(strength > 127)
+    if not len(parts):
+        return None
+    largest = int((parts.width * parts.height).argmax())
+    left, top = int(parts.left[largest]), int(parts.top[largest])
+    part = parts.inside(largest)
+    if part.mean() < 0.35 or part.size < SMALLEST * strength.size:
+        return None
+    hull = _filled(part)
+    rows, columns = (np.flatnonzero(hull.mean(axis=axis) > 0.75) for axis in (1, 0))
+    if min(len(rows), len(columns)) < NARROWEST:
+        return None
+    box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    core = part[box[1] : box[3], box[0] : box[2]]
+    if core.size < 0.6 * part.size or edge(core).mean() < 0.9:
+        return None
+    return box[0] + left, box[1] + top, box[2] + left, box[3] + top
