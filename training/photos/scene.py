@@ -1,0 +1,171 @@
+"""What pictures of a digit are put together from: strokes, paper, light, grain, and the file that a camera writes.
+
+A picture in the making is float32 (h, w, 3), 0 to 255.
+"""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter
+
+Real: TypeAlias = NDArray[np.float32]
+# A digit's pen strokes, (n, 2) each, x right and y down, in any unit.
+Strokes: TypeAlias = Sequence[NDArray[np.float64]]
+Rng: TypeAlias = np.random.Generator
+Size: TypeAlias = tuple[int, int]
+Colour: TypeAlias = tuple[float, float, float]
+Make: TypeAlias = Callable[[Strokes, Rng], Image.Image]
+SUPERSAMPLE = 2
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A function that makes a picture of this kind; whether a digit is in it, and whether it may be called none."""
+
+    make: Make
+    digit: bool = True
+    may_refuse: bool = False
+
+
+KINDS: dict[str, Kind] = {}
+
+
+def kind(*, digit: bool = True, may_refuse: bool = False) -> Callable[[Make], Make]:
+    """Add a function to KINDS, by its name."""
+
+    def add(make: Make) -> Make:
+        KINDS[make.__name__] = Kind(make, digit, may_refuse)
+        return make
+
+    return add
+
+
+def mask(strokes: Strokes, size: Size, height: float, thickness: float, centre: tuple[float, float]) -> Real:
+    """Share of ink, 0 to 1, of a digit `height` pixels tall around `centre`, x and y as shares of the size."""
+    w, h = size
+    pts = np.concatenate(strokes)
+    low, high = pts.min(0), pts.max(0)
+    scale = (height - thickness) / max((high - low).max(), 1e-9)
+    middle = (low + high) / 2
+    s = SUPERSAMPLE if max(size) <= 1000 else 1
+    layer = Image.new("L", (w * s, h * s))
+    d = ImageDraw.Draw(layer)
+    r = thickness * s / 2
+    for st in strokes:
+        path = ((st - middle) * scale + np.array(centre) * (w, h)) * s
+        if len(path) > 1:
+            d.line([tuple(p) for p in path], fill=255, width=max(1, round(2 * r)), joint="curve")
+        for x, y in path:
+            d.ellipse([x - r, y - r, x + r, y + r], fill=255)
+    if s > 1:
+        layer = layer.reduce(s)
+    return np.asarray(layer, np.float32) / 255
+
+
+def centre_of(rng: Rng, spread: float = 0.2) -> tuple[float, float]:
+    return 0.5 + rng.uniform(-spread, spread), 0.5 + rng.uniform(-spread, spread)
+
+
+def sheet(size: Size, colour: Colour) -> Real:
+    return np.broadcast_to(np.asarray(colour, np.float32), (size[1], size[0], 3)).copy()
+
+
+def smooth_noise(size: Size, rng: Rng, cells: int) -> Real:
+    """Low-frequency noise, (h, w), about -1 to 1."""
+    small = Image.fromarray(rng.normal(size=(cells, cells)).astype(np.float32))
+    return np.asarray(small.resize(size, Image.Resampling.BICUBIC), np.float32)
+
+
+def light(size: Size, rng: Rng, low: float = 0.6, high: float = 1.0) -> Real:
+    """A smooth field of light from a direction, (h, w, 1)."""
+    w, h = size
+    y, x = np.mgrid[0:h, 0:w].astype(np.float32)
+    angle = rng.uniform(0, 2 * np.pi)
+    ramp = (x / w - 0.5) * np.cos(angle) + (y / h - 0.5) * np.sin(angle)
+    ramp = (ramp - ramp.min()) / np.ptp(ramp)
+    field = low + (high - low) * ramp + 0.03 * smooth_noise(size, rng, 4)
+    return field[..., None]
+
+
+def lay(picture: Real, alpha: Real, colour: Colour | Real) -> Real:
+    return picture * (1 - alpha[..., None]) + np.asarray(colour, np.float32) * alpha[..., None]
+
+
+def grain(picture: Real, rng: Rng, sigma: float = 4.0) -> Real:
+    h, w = picture.shape[:2]
+    return (
+        picture
+        + rng.normal(scale=sigma, size=(h, w, 1)).astype(np.float32)
+        + rng.normal(scale=sigma / 2, size=(h, w, 3)).astype(np.float32)
+    )
+
+
+def image(picture: Real) -> Image.Image:
+    return Image.fromarray(picture.clip(0, 255).round().astype(np.uint8))
+
+
+def jpeg(picture: Real | Image.Image, rng: Rng) -> Image.Image:
+    made = image(picture) if not isinstance(picture, Image.Image) else picture
+    made = made.filter(ImageFilter.GaussianBlur(rng.uniform(0.4, 1.1)))
+    file = io.BytesIO()
+    made.convert("RGB").save(file, "JPEG", quality=int(rng.integers(70, 93)))
+    return Image.open(file)
+
+
+def png(picture: Real | Image.Image, mode: str = "RGB") -> Image.Image:
+    made = image(picture) if not isinstance(picture, Image.Image) else picture
+    file = io.BytesIO()
+    made.convert(mode).save(file, "PNG")
+    return Image.open(file)
+
+
+PENS = [(25, 25, 35), (30, 45, 130), (150, 25, 30), (20, 20, 20), (40, 60, 150), (60, 60, 70)]
+
+
+def pen(rng: Rng) -> Colour:
+    return PENS[rng.integers(len(PENS))]
+
+
+def photo_size(rng: Rng) -> Size:
+    return [(675, 900), (600, 800), (900, 675), (768, 1024)][rng.integers(4)]
+
+
+def written(
+    strokes: Strokes,
+    size: Size,
+    rng: Rng,
+    *,
+    low: float = 0.15,
+    high: float = 0.4,
+    spread: float = 0.22,
+    thin: float = 0.035,
+    thick: float = 0.08,
+) -> Real:
+    """Share of ink of a digit of some height, shares of the picture's, and of some thickness, shares of its own."""
+    height = rng.uniform(low, high) * size[1]
+    return mask(strokes, size, height, max(2.0, rng.uniform(thin, thick) * height), centre_of(rng, spread))
+
+
+def photo(
+    strokes: Strokes,
+    rng: Rng,
+    *,
+    paper: Colour | None = None,
+    colour: Colour | None = None,
+    low: float = 0.15,
+    high: float = 0.4,
+    behind: Callable[[Real, Size, Rng], Real] | None = None,
+    thick: float = 0.08,
+) -> Image.Image:
+    size = photo_size(rng)
+    picture = sheet(size, paper if paper is not None else (rng.uniform(215, 250),) * 3)
+    picture += 3 * smooth_noise(size, rng, 40)[..., None]
+    if behind is not None:
+        picture = behind(picture, size, rng)
+    ink = written(strokes, size, rng, low=low, high=high, thick=thick) * rng.uniform(0.8, 1)
+    picture = lay(picture, ink, colour if colour is not None else pen(rng))
+    return jpeg(grain(picture * light(size, rng), rng, rng.uniform(2, 6)), rng)

@@ -1,0 +1,214 @@
+"""Screenshots, figures, arrays saved as pictures, and drawings with something around them."""
+
+import io
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw, ImageFilter
+
+from training.photos.scene import (
+    Real,
+    Rng,
+    Strokes,
+    centre_of,
+    image,
+    kind,
+    lay,
+    mask,
+    pen,
+    png,
+    sheet,
+    written,
+)
+
+
+@kind()
+def paint_window(strokes: Strokes, rng: Rng) -> Image.Image:
+    size = (640, 480)
+    picture = image(sheet(size, (200, 198, 208)))
+    d = ImageDraw.Draw(picture)
+    d.rectangle([0, 0, 640, 22], fill=(255, 255, 255))
+    d.text((8, 5), "Untitled - Paint", fill=(20, 20, 20))
+    d.rectangle([0, 22, 640, 80], fill=(240, 240, 244))
+    for i in range(12):
+        d.rectangle(
+            [20 + 30 * i, 38, 42 + 30 * i, 60],
+            outline=(120, 120, 130),
+            fill=tuple(int(c) for c in rng.integers(180, 255, 3)),
+        )
+    x0, y0, x1, y1 = 20, 100, int(rng.integers(380, 560)), 440
+    d.rectangle([x0, y0, x1, y1], fill=(255, 255, 255))
+    h = rng.uniform(0.4, 0.7) * 340
+    m = mask(strokes, size, h, rng.uniform(6, 16), ((x0 + x1) / 2 / 640, (y0 + y1) / 2 / 480))
+    return png(lay(np.asarray(picture, np.float32), m, (0, 0, 0)))
+
+
+@kind()
+def dark_mode_screenshot(strokes: Strokes, rng: Rng) -> Image.Image:
+    size = (390, 844)
+    picture = image(sheet(size, (18, 18, 20)))
+    d = ImageDraw.Draw(picture)
+    d.text((20, 12), "9:41", fill=(255, 255, 255))
+    d.rectangle([340, 14, 365, 24], outline=(255, 255, 255))
+    d.text((120, 60), "New note", fill=(230, 230, 230))
+    d.rounded_rectangle([130, 825, 260, 830], 2, fill=(255, 255, 255))
+    h = rng.uniform(0.2, 0.35) * 844
+    m = mask(strokes, size, h, rng.uniform(8, 18), (0.5, rng.uniform(0.35, 0.65)))
+    return png(lay(np.asarray(picture, np.float32), m, (250, 250, 250)))
+
+
+def mnist_like(strokes: Strokes, rng: Rng, n: int = 28) -> Real:
+    big = mask(strokes, (280, 280), rng.uniform(195, 205), rng.uniform(18, 28), (0.5, 0.5))
+    return np.asarray(Image.fromarray(big).resize((n, n), Image.Resampling.BOX), np.float32)
+
+
+def draw_figure(array: Real, cmap: str, rng: Rng) -> Image.Image:
+    figure = Figure(figsize=(rng.uniform(2.2, 5), rng.uniform(2.2, 4)), dpi=100)
+    axes = figure.subplots()
+    axes.imshow(array, cmap=cmap)
+    if rng.random() < 0.3:
+        axes.set_title("sample")
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return Image.open(file)
+
+
+@kind()
+def savefig_axes(strokes: Strokes, rng: Rng) -> Image.Image:
+    return draw_figure(mnist_like(strokes, rng), ["gray", "gray_r", "Greys"][rng.integers(3)], rng)
+
+
+@kind()
+def savefig_viridis(strokes: Strokes, rng: Rng) -> Image.Image:
+    return draw_figure(mnist_like(strokes, rng), "viridis", rng)
+
+
+@kind()
+def jet_colours(strokes: Strokes, rng: Rng) -> Image.Image:
+    rgb = matplotlib.colormaps["jet"](mnist_like(strokes, rng))[..., :3]
+    return png(Image.fromarray((rgb * 255).astype(np.uint8)))
+
+
+@kind()
+def viridis_colours(strokes: Strokes, rng: Rng) -> Image.Image:
+    rgb = matplotlib.colormaps["viridis"](mnist_like(strokes, rng))[..., :3]
+    return png(Image.fromarray((rgb * 255).astype(np.uint8)))
+
+
+@kind()
+def baked_checkerboard(strokes: Strokes, rng: Rng) -> Image.Image:
+    size = (280, 280)
+    cell = int(rng.integers(6, 17))
+    y, x = np.mgrid[0:280, 0:280]
+    board = np.where(((x // cell) + (y // cell)) % 2, 255, 204).astype(np.float32)[..., None].repeat(3, 2)
+    m = mask(strokes, size, rng.uniform(120, 220), rng.uniform(12, 24), (0.5, 0.5))
+    return png(lay(board, m, (0, 0, 0)))
+
+
+@kind()
+def values_0_1(strokes: Strokes, rng: Rng) -> Image.Image:
+    return png(Image.fromarray((mnist_like(strokes, rng) > 0.4).astype(np.uint8)), "L")
+
+
+@kind()
+def values_0_16(strokes: Strokes, rng: Rng) -> Image.Image:
+    n = int(rng.choice([8, 28]))
+    return png(Image.fromarray((mnist_like(strokes, rng, n) * 16).round().astype(np.uint8)), "L")
+
+
+def small(strokes: Strokes, n: int) -> Real:
+    big = mask(strokes, (320, 320), 320, 45, (0.5, 0.5))
+    a = np.asarray(Image.fromarray(big).resize((n, n), Image.Resampling.BOX), np.float32)
+    return a / a.max()
+
+
+@kind()
+def picture_8x8(strokes: Strokes, rng: Rng) -> Image.Image:
+    return png(Image.fromarray((small(strokes, 8) * 255).round().astype(np.uint8)), "L")
+
+
+@kind()
+def picture_8x8_inverted(strokes: Strokes, rng: Rng) -> Image.Image:
+    return png(Image.fromarray(255 - (small(strokes, 8) * 255).round().astype(np.uint8)), "L")
+
+
+@kind()
+def picture_16x16(strokes: Strokes, rng: Rng) -> Image.Image:
+    a = (small(strokes, 16) * 255).round().astype(np.uint8)
+    return png(Image.fromarray(a if rng.random() < 0.5 else 255 - a), "L")
+
+
+@kind()
+def underlined(strokes: Strokes, rng: Rng) -> Image.Image:
+    size = (280, 280)
+    h = rng.uniform(120, 160)
+    t = rng.uniform(8, 16)
+    m = mask(strokes, size, h, t, (0.5, 0.45))
+    made = image(lay(sheet(size, (255,) * 3), m, (0, 0, 0)))
+    y = 0.45 * 280 + h / 2 + rng.uniform(12, 25)
+    ImageDraw.Draw(made).line([60, y, 220, y + rng.uniform(-6, 6)], fill=(0, 0, 0), width=int(t / 2))
+    return png(made)
+
+
+@kind(may_refuse=True)
+def circled(strokes: Strokes, rng: Rng) -> Image.Image:
+    size = (280, 280)
+    made = image(
+        lay(
+            sheet(size, (255,) * 3),
+            mask(strokes, size, rng.uniform(90, 120), rng.uniform(6, 12), (0.5, 0.5)),
+            (0, 0, 0),
+        )
+    )
+    ImageDraw.Draw(made).ellipse([30, 30, 250, 250], outline=(0, 0, 0), width=int(rng.integers(4, 9)))
+    return png(made)
+
+
+@kind(may_refuse=True)
+def outline(strokes: Strokes, rng: Rng) -> Image.Image:
+    m = mask(strokes, (280, 280), 200, 40, (0.5, 0.5)) > 0.5
+    big = Image.fromarray((m * 255).astype(np.uint8))
+    edge = np.asarray(big.filter(ImageFilter.MaxFilter(5)), int) - np.asarray(
+        big.filter(ImageFilter.MinFilter(3)), int
+    )
+    return png(Image.fromarray((255 - edge.clip(0, 255)).astype(np.uint8)), "L")
+
+
+@kind()
+def clean_canvas(strokes: Strokes, rng: Rng) -> Image.Image:
+    return png(
+        Image.fromarray(
+            (
+                mask(strokes, (280, 280), rng.uniform(110, 220), rng.uniform(12, 24), centre_of(rng, 0.08))
+                * 255
+            ).astype(np.uint8)
+        ),
+        "L",
+    )
+
+
+@kind()
+def sixteen_bits(strokes: Strokes, rng: Rng) -> Image.Image:
+    ink = mask(strokes, (280, 280), rng.uniform(110, 220), rng.uniform(12, 24), centre_of(rng, 0.08))
+    return Image.fromarray(((ink if rng.random() < 0.5 else 1 - ink) * 65535).astype(np.uint16))
+
+
+@kind()
+def palette(strokes: Strokes, rng: Rng) -> Image.Image:
+    ink = written(strokes, (300, 300), rng, low=0.3, high=0.7, spread=0.1)
+    return png(image(lay(sheet((300, 300), (250, 245, 230)), ink, pen(rng))).quantize(16), "P")
+
+
+@kind()
+def over_the_edge(strokes: Strokes, rng: Rng) -> Image.Image:
+    ink = mask(strokes, (280, 280), rng.uniform(282, 292), rng.uniform(12, 24), (0.5, 0.5))
+    return png(Image.fromarray((ink * 255).astype(np.uint8)), "L")
+
+
+@kind(may_refuse=True)
+def two_digits(strokes: Strokes, rng: Rng) -> Image.Image:
+    height, thickness = rng.uniform(90, 130), rng.uniform(8, 14)
+    size = (320, 240)
+    both = [mask(strokes, size, height, thickness, (x, 0.5)) for x in (0.28, 0.28 + rng.uniform(0.38, 0.48))]
+    return png(lay(sheet(size, (255, 255, 255)), np.maximum(*both), (0, 0, 0)))
