@@ -8,6 +8,7 @@ what the pixels need: handler/essentials.py.
 """
 
 import io
+import math
 import warnings
 
 from PIL import Image
@@ -18,7 +19,13 @@ from handler.essentials import essentials
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 ACCEPTED = "PNG, JPEG, WebP, GIF and BMP"
+# By their first bytes from the fifth on (ISO 14496-12).
+PHONE_FORMATS = {b"ftypheic": "HEIC", b"ftypheix": "HEIC", b"ftypmif1": "HEIC", b"ftypavif": "AVIF"}
 MAXIMUM_SIDE = 4096
+# What phones and cameras make, up to 48 megapixels: such a JPEG is decoded at a half, a quarter or an eighth of its
+# size. libjpeg keeps a progressive one whole, with up to 6 bytes a pixel, so that it may have no more than the others.
+MAXIMUM_PHOTO = 50_000_000
+DECODED_SIDE = 2000
 # All images of a request together: one of the largest, 64 of 512x512.
 MAXIMUM_PIXELS = MAXIMUM_SIDE * MAXIMUM_SIDE
 
@@ -38,6 +45,13 @@ def open_image(data: bytes, pixels_before: int = 0) -> Image.Image:
     """
     if not data:
         raise ClientError(400, "EmptyImage", f"The image is empty (0 bytes). Accepted: {ACCEPTED}.")
+    if data[4:12] in PHONE_FORMATS:
+        raise ClientError(
+            400,
+            "NotAnImage",
+            f"The image is {PHONE_FORMATS[data[4:12]]}. Accepted: {ACCEPTED}. Save it as JPEG; an iPhone takes JPEG "
+            "photos with Settings > Camera > Formats > Most Compatible.",
+        )
     if not looks_like_image(data):
         raise ClientError(
             400,
@@ -74,7 +88,8 @@ def _open(data: bytes) -> Image.Image:
     except Exception as error:  # decoders raise whatever a broken header leads them to
         raise _unreadable(data) from error
     width, height = image.size
-    if max(width, height) > MAXIMUM_SIDE:
+    _decode_small(image)
+    if max(image.size) > MAXIMUM_SIDE:
         raise _too_large(f"The image has {width}x{height} pixels")
     if min(width, height) < 1:
         raise _unreadable(data)
@@ -88,6 +103,16 @@ def _open(data: bytes) -> Image.Image:
     return image
 
 
+def _decode_small(image: Image.Image) -> None:
+    """Let a large JPEG be decoded at a reduced size, if that takes little memory."""
+    if image.format not in ("JPEG", "MPO") or image.info.get("progressive"):
+        return
+    width, height = image.size
+    if width * height <= MAXIMUM_PHOTO:
+        share = min(1.0, DECODED_SIDE / max(width, height))
+        image.draft(None, (math.ceil(width * share), math.ceil(height * share)))
+
+
 def _begins(data: bytes) -> str:
     return f"The body has {len(data):,} bytes and begins with {data[:8]!r}"
 
@@ -97,7 +122,8 @@ def _too_large(what: str) -> ClientError:
         413,
         "ImageTooLarge",
         f"{what}. Accepted: 1 to {MAXIMUM_SIDE} pixels per side and at most {MAXIMUM_PIXELS:,} pixels in all "
-        "images of a request together.",
+        f"images of a request together; a JPEG that is not progressive: {MAXIMUM_PHOTO // 10**6} megapixels. "
+        "Make the image smaller, or save it as an ordinary JPEG.",
     )
 
 

@@ -36,9 +36,9 @@ WIDEST_STROKE = 0.3
 def find_inks(image: Image.Image) -> list[Ink]:
     """The ink of an image of any mode and size, at most three ways to see it; none for a blank."""
     image = turn_upright(image)
-    if image.has_transparency_data:
-        return _of_transparent(image.convert("RGBA"))
-    return _of_opaque(in_eight_bits(image))
+    transparent = image.has_transparency_data
+    found = _of_transparent(image.convert("RGBA")) if transparent else _of_opaque(in_eight_bits(image))
+    return [ink if ink.alone else ink.locate(image.size) for ink in found]
 
 
 def _of_transparent(image: Image.Image) -> list[Ink]:

@@ -39,6 +39,13 @@ class Ink(NamedTuple):
     score: float = 1.0
     tiny: bool = False
     alone: bool = True
+    place: tuple[float, ...] | None = None
+
+    def locate(self, size: tuple[int, int]) -> "Ink":
+        """With its place in a picture of this size: left, top, right and bottom of the box, 0 to 1."""
+        return self._replace(
+            place=tuple(round(side / size[axis % 2], 4) for axis, side in enumerate(self.box))
+        )
 
 
 def pick_inks(found: list[tuple[Group, Look]], size: tuple[int, int], factor: int, flat: bool) -> list[Ink]:

@@ -45,7 +45,7 @@ class Prediction:
     model_version: str
     input: str
     reason: Reason | None = None
-    box: tuple[int, int, int, int] | None = None
+    box: tuple[float, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The fields that have a value; `reason` and `box` may have none."""
@@ -162,11 +162,10 @@ def _best(image: Sequence[Candidate], answers: Sequence[Prediction]) -> Predicti
         ),
     )
     answer, ink = answers[best], image[best].ink
-    box = None if ink.alone else ink.box
     if ink.several:
-        return replace(answer, is_digit=False, reason="several_digits", box=box)
+        return replace(answer, is_digit=False, reason="several_digits", box=ink.place)
     reason: Reason | None = "too_small" if ink.tiny and not answer.is_digit else answer.reason
-    return replace(answer, reason=reason, box=box)
+    return replace(answer, reason=reason, box=ink.place)
 
 
 def digit_probabilities(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:

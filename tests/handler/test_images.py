@@ -141,3 +141,32 @@ def test_a_jpeg_of_a_phone_with_a_second_picture_inside_is_read():
     data = io.BytesIO()
     drawing().convert("RGB").save(data, "MPO", save_all=True, append_images=[drawing(2).convert("RGB")])
     assert preprocess(decoded(open_image(data.getvalue()))).any()
+
+
+@pytest.mark.parametrize("size", [(4032, 3024), (4160, 3120), (5712, 3213), (8064, 6048)])
+def test_photos_of_phones_are_decoded_at_a_reduced_size(size):
+    page = Image.new("L", size, 230)
+    page.paste(30, (size[0] // 2, size[1] // 3, size[0] // 2 + size[1] // 40, size[1] // 3 + size[1] // 4))
+    image = decoded(open_image(encoded(page, "JPEG")))
+    assert 2000 <= max(image.size) < 4100
+    assert image.size[0] / image.size[1] == pytest.approx(size[0] / size[1], rel=0.01)
+    assert preprocess(image).any()
+
+
+def test_a_large_progressive_jpeg_is_refused_from_the_header():
+    """libjpeg would keep all of its coefficients."""
+    error = refusal(encoded(Image.new("L", (8000, 6000)), "JPEG", progressive=True))
+    assert (error.code, error.kind) == (413, "ImageTooLarge")
+    assert "50 megapixels" in error.message
+
+
+def test_more_megapixels_than_a_phone_makes_are_refused():
+    assert refusal(encoded(Image.new("L", (9000, 6000)), "JPEG")).code == 413
+
+
+@pytest.mark.parametrize(("brand", "name"), [(b"heic", "HEIC"), (b"avif", "AVIF")])
+def test_the_formats_of_phones_have_a_message_that_says_what_to_do(brand, name):
+    error = refusal(b"\x00\x00\x00\x1cftyp" + brand + bytes(40))
+    assert (error.code, error.kind) == (400, "NotAnImage")
+    assert f"The image is {name}." in error.message
+    assert "Most Compatible" in error.message

@@ -8,7 +8,15 @@ from PIL import Image, ImageDraw, ImageOps
 
 from handler.ink import find_inks
 from handler.preprocessing import preprocess
-from tests.handler.drawings import difference, drawing, on_nothing, on_paper, photo, reopened
+from tests.handler.drawings import (
+    difference,
+    difference_of_shape,
+    drawing,
+    on_nothing,
+    on_paper,
+    photo,
+    reopened,
+)
 
 MASK = drawing(7)
 EXPECTED = preprocess(MASK)
@@ -232,3 +240,69 @@ def test_a_single_dot_is_ink():
     image = Image.new("L", (280, 280))
     image.putpixel((9, 9), 255)
     assert preprocess(image).any()
+
+
+def form_cell() -> Image.Image:
+    """The drawing in a frame, as in a form."""
+    image = INVERTED.copy()
+    ImageDraw.Draw(image).rectangle([6, 6, 273, 273], outline=0, width=3)
+    return image
+
+
+def test_a_frame_is_left_out_and_the_place_of_the_digit_is_told():
+    found = find_inks(form_cell())
+    assert difference(preprocess(form_cell()), EXPECTED) < 1.0
+    assert found[0].place == pytest.approx([side / 280 for side in MASK.getbbox()], abs=0.01)
+    assert find_inks(INVERTED)[0].place is None
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_specks_and_rules_are_left_out(inverted):
+    image = INVERTED.copy()
+    pen = ImageDraw.Draw(image)
+    pen.line([(0, 262), (280, 262)], fill=0, width=2)
+    for place in [(20, 20), (250, 30), (15, 200), (240, 230)]:
+        pen.rectangle([*place, place[0] + 2, place[1] + 2], fill=0)
+    image = ImageOps.invert(image) if inverted else image
+    assert difference(preprocess(image), EXPECTED) < 1.0
+
+
+def test_a_ring_around_the_digit_is_left_out():
+    image = ImageOps.expand(INVERTED, 80, fill=255)
+    ImageDraw.Draw(image).ellipse([20, 20, 420, 420], outline=0, width=6)
+    assert difference(preprocess(image), EXPECTED) < 1.0
+
+
+def test_a_second_digit_beside_it_is_seen():
+    image = Image.new("L", (560, 280), 255)
+    image.paste(INVERTED, (20, 0))
+    image.paste(INVERTED, (200, 0))
+    assert find_inks(image)[0].several
+    assert not find_inks(INVERTED)[0].several
+
+
+def test_a_broken_stroke_and_a_bar_apart_are_one_digit():
+    image = INVERTED.copy()
+    ImageDraw.Draw(image).line([(0, 70), (280, 70)], fill=255, width=8)
+    found = find_inks(image)[0]
+    assert not found.several
+    assert found.place == pytest.approx([side / 280 for side in MASK.getbbox()], abs=0.01)
+
+
+@pytest.mark.parametrize("levels", [1, 16])
+@pytest.mark.parametrize("size", [8, 16, 28])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_arrays_of_few_levels(levels, size, inverted):
+    small = np.asarray(MASK.crop((40, 25, 235, 260)).resize((size, size), Image.Resampling.BOX)) / 255
+    values = ((1 - small if inverted else small) * levels).round().astype(np.uint8)
+    bright = Image.fromarray((small * levels).round().astype(np.uint8) * (255 // levels))
+    assert difference(preprocess(Image.fromarray(values)), preprocess(bright)) < 4.0
+
+
+@pytest.mark.parametrize("size", [(3000, 4000), (1500, 2000)])
+def test_a_digit_of_two_hundredths_of_the_height_is_found(size):
+    height = round(0.02 * size[1])
+    small = drawing(7, left=0.1 * height, top=0.1 * height, width=0.65 * height, height=0.8 * height,
+                    brush=0.1 * height, size=height)  # fmt: skip
+    image = photo(small, size=size, light="from a corner")
+    assert difference_of_shape(preprocess(image), EXPECTED) < 12.0

@@ -77,12 +77,12 @@ def test_of_several_candidates_the_surest_answers_in_one_batch(predictor, monkey
     monkeypatch.setattr(QuadrantModel, "forward", lambda self, x: calls.append(len(x)) or forward(self, x))
     unsure, sure = quadrants(60, 50, 0, 0), quadrants(0, 255, 0, 0)
     answers = predictor.predict_candidates(
-        [ways((unsure, {}), (sure, {"alone": False})), [], ways((unsure, {"score": 9.0}))]
+        [ways((unsure, {}), (sure, {"place": (0.1, 0.2, 0.3, 0.4)})), [], ways((unsure, {"score": 9.0}))]
     )
     assert [answer.digit for answer in answers] == [1, 0, 0]
     assert calls == [4]
     assert base64.b64decode(answers[0].input) == sure.tobytes()
-    assert [answer.box for answer in answers] == [(40, 50, 60, 70), None, None]
+    assert [answer.box for answer in answers] == [(0.1, 0.2, 0.3, 0.4), None, None]
     assert "reason" not in answers[0].as_dict()
     assert answers[1].reason == "blank"
 
