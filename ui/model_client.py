@@ -49,6 +49,7 @@ class Answer:
     model_version: str
     input: str
     latency_ms: float
+    reason: str = ""  # of what is no digit
 
     @property
     def ink_share(self) -> float:
@@ -153,7 +154,8 @@ class ModelClient:
 def _from(kind: type[T], content: Mapping[str, Any]) -> T:
     """The answer in the content of a response. Raises PictureRefused: the next picture may do better."""
     try:
-        answer = kind(**{name: content[name] for name in kind.__dataclass_fields__})
+        names = [name for name in kind.__dataclass_fields__ if name in content or name != "reason"]
+        answer = kind(**{name: content[name] for name in names})
         check_types(answer)
         answer.check()
     except (KeyError, TypeError, ValueError) as error:

@@ -21,6 +21,11 @@ from ui.record import Record, own_id
 from ui.visitor import new_visitor, visitor_hash
 
 NOT_A_DIGIT = "This does not look like a digit. Draw one digit, large, in the middle."
+# By the answer's reason; every other: NOT_A_DIGIT.
+NO_DIGIT = {
+    "several_digits": "There is more than one digit. Draw or show one digit.",
+    "too_small": "The digit is too small. Draw it larger, or take the picture from nearer.",
+}
 NOT_KEPT = "Drawing not saved, so no answer is shown. Retried every 3 seconds."
 LABEL_NOT_KEPT = "Label not saved. Choose the digit again in a moment."
 LABEL_WAITS = "Label not saved. Retried every 3 seconds."
@@ -235,7 +240,7 @@ class Session:
             self.drawing = drawing.remove_answer()
             self.notice = NOT_KEPT if isinstance(error, NotKept) else str(error)
             return isinstance(error, PictureRefused)
-        self.drawing, self.notice = answered.update(kept), "" if answer.is_digit else NOT_A_DIGIT
+        self.drawing, self.notice = answered.update(kept), _notice(answer)
         return True
 
     def _ask(self, picture: bytes, drawing_id: UUID) -> Answer:
@@ -245,3 +250,7 @@ class Session:
         if not self.may_keep(1 + len(picture) // BYTES_OF_ONE_ANSWER):
             raise ModelError(TOO_MANY)
         return self.model.predict(picture, drawing_id)
+
+
+def _notice(answer: Answer) -> str:
+    return "" if answer.is_digit else NO_DIGIT.get(answer.reason, NOT_A_DIGIT)

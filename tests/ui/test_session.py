@@ -13,6 +13,7 @@ from ui.session import (
     LABEL_OF_ANOTHER,
     LABEL_TOO_LATE,
     LABEL_WAITS,
+    NO_DIGIT,
     NOT_A_DIGIT,
     NOT_KEPT,
     TOO_LARGE,
@@ -470,6 +471,15 @@ def test_a_restarted_page_does_not_undo_a_label(session, canvas):
 def test_a_file_that_is_no_picture_is_told_so(session):
     session.refuse_upload("This file is no picture.")
     assert session.notice == "This file is no picture."
+
+
+@pytest.mark.parametrize(
+    ("reason", "notice"), [*NO_DIGIT.items(), ("not_a_digit", NOT_A_DIGIT), ("blank", NOT_A_DIGIT)]
+)
+def test_why_it_is_no_digit_is_said(session, canvas, fake_model, reason, notice):
+    fake_model.content = ANSWER | {"is_digit": False, "reason": reason}
+    canvas.show(ONE)
+    assert session.notice == notice
 
 
 def test_what_is_no_digit_is_said_and_still_guessed(session, canvas, fake_model):
