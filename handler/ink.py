@@ -83,15 +83,17 @@ def _of_opaque(image: Image.Image, sheets: int = 2) -> list[Ink]:
     paper = flat_paper(grey)
     if paper is None:
         return inks_of_photo(image, grey)
-    box = box_of(grey - np.uint8(paper) if paper else grey)
-    return [] if box is None else _on_flat_paper(image, grey, paper, box, sheets)
+    return _on_flat_paper(image, grey, (paper, low, high), sheets)
 
 
-def _on_flat_paper(image: Image.Image, grey: Grey, paper: int, box: Box, sheets: int) -> list[Ink]:
+def _on_flat_paper(image: Image.Image, grey: Grey, levels: tuple[int, int, int], sheets: int) -> list[Ink]:
+    """`levels` are the values of the paper, of the darkest and of the lightest pixel."""
+    box = box_of(grey - np.uint8(levels[0]) if levels[0] else grey)
+    if box is None:
+        return []
     # With the paper around it that the scaling of small ink looks at.
     area = widened(box, 3, grey.shape)
-    part = inside(grey, area)
-    layers = ink_on_flat_paper(part, paper, int(part.min()), int(part.max()))
+    layers = ink_on_flat_paper(inside(grey, area), *levels)
     inked = box_of(layers[0]) if layers else None
     if inked is None:
         return []

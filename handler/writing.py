@@ -74,10 +74,10 @@ def noise_level(values: Grey, deviations: float) -> float:
 
 
 def _thresholds(strength: Grey, floor: int) -> list[int]:
-    """The floor, and where Otsu splits what is above it, and what is above that."""
+    """The floor, and where Otsu splits what is above it, what is above that, and once more."""
     counts = np.bincount(strength.ravel(), minlength=256)
     found, threshold = [floor], floor
-    for lower in (0.9, 0.95):
+    for lower in (0.9, 0.95, 1.0):
         above = np.where(np.arange(256) > threshold, counts, 0)
         if above.sum() < 50:
             break

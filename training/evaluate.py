@@ -115,7 +115,9 @@ def draw(
 def _measure_photos(name: str, predictor: AnyPredictor, count: int, folder: Path) -> None:
     strokes = _held_out_strokes()
     if strokes is None or not isinstance(predictor, Predictor):
-        print("\nPhotos were not measured: they take a checkpoint, and people's strokes (training/pen_data.py).")
+        print(
+            "\nPhotos were not measured: they take a checkpoint, and people's strokes (training/pen_data.py)."
+        )
         return
     print(f"\n{name}, {count} pictures of each kind\n{table_of_photos(measure(predictor, strokes, count))}")
     draw_sheet(strokes).save(folder / "photos.png")

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from handler.bodies import read_submission
 from handler.errors import ClientError
 from handler.essentials import essentials
 from handler.forms import form_fields, form_image
 from handler.images import decoded, open_image
-from handler.preprocessing import preprocess
+from handler.preprocessing import candidates, preprocess
 from tests.handler.drawings import difference_of_shape, drawing, encoded
 
 # No accepted format gives Pillow's other modes (LAB, La).
@@ -103,6 +103,38 @@ def test_any_picture_gives_what_the_model_takes(image):
     assert (pixels.shape, pixels.dtype) == ((28, 28), np.uint8)
     assert pixels.max() in (0, 255)
     assert image.tobytes() == before
+
+
+@st.composite
+def scenes(draw: Any) -> Image.Image:
+    """Lines, boxes, discs and noise in any colours: what a finder of ink could stumble over."""
+    size = draw(st.integers(41, 700)), draw(st.integers(41, 700))
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    image = Image.new("RGB", size, tuple(random.integers(0, 256, 3).tolist()))
+    pen = ImageDraw.Draw(image)
+    for _ in range(draw(st.integers(0, 60))):
+        colour = tuple(random.integers(0, 256, 3).tolist())
+        (x0, x1), (y0, y1) = (sorted(random.integers(-20, side + 20, 2).tolist()) for side in size)
+        shape = draw(st.sampled_from([pen.line, pen.rectangle, pen.ellipse]))
+        outline = (
+            {} if shape == pen.line else {"outline": colour} if random.random() < 0.5 else {"fill": colour}
+        )
+        shape([x0, y0, x1, y1], **outline, width=int(random.integers(1, 30)))
+    noise = draw(st.sampled_from([0, 0, 3, 40]))
+    grain = random.normal(scale=noise, size=(size[1], size[0], 3)) if noise else 0
+    return Image.fromarray((np.asarray(image) + grain).clip(0, 255).astype(np.uint8))
+
+
+@bounded
+@given(scenes())
+def test_any_scene_has_at_most_three_candidates_inside_it(image):
+    found = candidates(image)
+    assert len(found) <= 3
+    for candidate in found:
+        assert (candidate.pixels.shape, candidate.pixels.max()) == ((28, 28), 255)
+        left, top, right, bottom = candidate.ink.place or (0, 0, 1, 1)
+        assert 0 <= left < right <= 1
+        assert 0 <= top < bottom <= 1
 
 
 @few
