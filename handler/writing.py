@@ -28,6 +28,8 @@ MOST_COMPONENTS = 400
 SHORTEST = 5
 # A part that is nearer to a digit than this share of its length belongs to it.
 NEAR = 0.22
+# In a photo a digit of 2 % of the height has a score of 1.5 and more, the corner of a shadow or a piece of a rule 0.8.
+LOWEST_SCORE = 0.9
 # Another digit is nearer than this share of its length.
 BESIDE = 1.2
 # The main component has this share of a digit in a photo, and its strokes this share of its length for a width; what
@@ -127,8 +129,8 @@ def _group(strength: Grey, inked: Mask, flat: bool) -> Group | None:
         * _separation(strength, mask, box, flat)
         * (1.2 - off_centre[main])
     )
-    score *= (0.3 if on_border[main] else 1) * (0.2 if stroke > 0.4 else 1)
-    if score == 0 or (not flat and stroke < THINNEST_STROKE):
+    score *= (0.2 if on_border[main] else 1) * (0.2 if stroke > 0.4 else 1)
+    if not flat and (stroke < THINNEST_STROKE or score < LOWEST_SCORE):
         return None
     return Group(mask, box, several, float(score), stroke)
 

@@ -184,6 +184,10 @@ BLANKS = {
     "ramp of light": Image.fromarray(np.tile(np.linspace(60, 220, 640), (480, 1)).astype(np.uint8)),
     "empty sheet in a vignette": photo(Image.new("L", (280, 280)), light="vignette"),
     "empty sheet behind a shadow": photo(Image.new("L", (280, 280)), light="behind a shadow"),
+    "empty sheet behind a slanting shadow": Image.fromarray(
+        np.where(np.add.outer(2 * np.arange(900), 5 * np.arange(675)) < 2800, 120, 235).astype(np.uint8)
+        + np.random.default_rng(0).integers(0, 9, (900, 675), np.uint8)
+    ),
     "empty sheet lit from a corner": photo(Image.new("L", (280, 280)), light="from a corner"),
 }
 
