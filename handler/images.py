@@ -105,10 +105,10 @@ def _open(data: bytes) -> Image.Image:
 
 def _decode_small(image: Image.Image) -> None:
     """Let a large JPEG be decoded at a reduced size, if that takes little memory."""
-    if image.format not in ("JPEG", "MPO") or image.info.get("progressive"):
+    if image.format not in ("JPEG", "MPO"):
         return
     width, height = image.size
-    if width * height <= MAXIMUM_PHOTO:
+    if width * height <= (MAXIMUM_PIXELS if image.info.get("progressive") else MAXIMUM_PHOTO):
         share = min(1.0, DECODED_SIDE / max(width, height))
         image.draft(None, (math.ceil(width * share), math.ceil(height * share)))
 

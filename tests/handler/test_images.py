@@ -153,6 +153,11 @@ def test_photos_of_phones_are_decoded_at_a_reduced_size(size):
     assert preprocess(image).any()
 
 
+def test_a_progressive_jpeg_of_as_many_pixels_as_other_formats_is_decoded_at_a_reduced_size():
+    image = decoded(open_image(encoded(Image.new("L", (4160, 3120)), "JPEG", progressive=True)))
+    assert image.size == (2080, 1560)
+
+
 def test_a_large_progressive_jpeg_is_refused_from_the_header():
     """libjpeg would keep all of its coefficients."""
     error = refusal(encoded(Image.new("L", (8000, 6000)), "JPEG", progressive=True))

@@ -225,7 +225,7 @@ def test_an_unexpected_error_is_this_row_s_alone_and_quotes_no_client(handler, m
 IDS = {"x-request-id": "mine", "X-Drawing-Id": "6f1f6c1e-52a5-4f0b-9a0e-0d5f0f6f7a11"}
 
 
-@pytest.mark.parametrize("fails", ["read_submission", "explain_inputs"])
+@pytest.mark.parametrize("fails", ["read_submission", "explain_candidates"])
 def test_a_failure_is_logged_with_the_ids_of_its_request(handler, monkeypatch, caplog, fails):
     monkeypatch.setattr(torchserve_handler, fails, lambda *_: 1 / 0)
     [(status, _)] = answered(handler, (image(), EXPLAIN | IDS))
