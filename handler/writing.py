@@ -173,7 +173,7 @@ def _is_other_digit(parts: Components, number: int, main: int, box: Box) -> bool
     size = max(box[2] - box[0], box[3] - box[1])
     aside = max(parts.left[number] - box[2], box[0] - parts.right[number], 0)
     below = max(parts.top[number] - box[3], box[1] - parts.bottom[number], 0)
-    alike = 0.6 * size < max(parts.width[number], parts.height[number]) < 1.6 * size
+    alike = 0.6 * size < parts.height[number] < 1.6 * size  # an underline is as wide
     return bool(
         alike and parts.area[number] > 0.3 * parts.area[main] and 0 < math.hypot(aside, below) < BESIDE * size
     )

@@ -277,6 +277,13 @@ def test_a_ring_around_the_digit_is_left_out():
     assert difference(preprocess(image), EXPECTED) < 1.0
 
 
+def test_an_underline_is_left_out_and_is_no_second_digit():
+    image = ImageOps.expand(INVERTED, 40, fill=255)
+    ImageDraw.Draw(image).line([(80, 318), (280, 322)], fill=0, width=14)
+    assert difference(preprocess(image), EXPECTED) < 1.0
+    assert not find_inks(image)[0].several
+
+
 def test_a_second_digit_beside_it_is_seen():
     image = Image.new("L", (560, 280), 255)
     image.paste(INVERTED, (20, 0))
