@@ -91,14 +91,15 @@ def _on_flat_paper(image: Image.Image, grey: Grey, levels: tuple[int, int, int],
     box = box_of(grey - np.uint8(levels[0]) if levels[0] else grey)
     if box is None:
         return []
-    # With the paper around it that the scaling of small ink looks at.
-    area = widened(box, 3, grey.shape)
+    area = widened(box, 1, grey.shape)
     layers = ink_on_flat_paper(inside(grey, area), *levels)
     inked = box_of(layers[0]) if layers else None
     if inked is None:
         return []
     if is_one_piece(layers[0], inked):
-        return [Ink(layers[0], inked, shift_box(inked, area), tiny=is_tiny(inked, grey.shape))]
+        # Scaled within the picture's own coordinates: a part's round differently.
+        place = shift_box(inked, area)
+        return [Ink(_on_whole(layers[0], area, grey), place, place, tiny=is_tiny(inked, grey.shape))]
     return _of_clutter(image, grey, [_on_whole(layer, area, grey) for layer in layers], sheets)
 
 
@@ -151,6 +152,8 @@ def _of_clutter(image: Image.Image, grey: Grey, layers: list[Grey], sheets: int)
     )
     if not inks:
         return (whole + inks_of_photo(image, grey))[:MOST_INKS]
+    if not inks[0].several and np.count_nonzero(inks[0].layer) == np.count_nonzero(layers[0]):
+        return whole  # a drawing of several strokes, and nothing to leave out
     as_well = [ink._replace(score=WHOLE * inks[0].score, several=inks[0].several) for ink in whole]
     return (inks + as_well)[:MOST_INKS]
 
