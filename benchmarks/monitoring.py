@@ -1,4 +1,4 @@
-"""What monitoring costs: the CPU of a prediction with all of it, and with none of it, in alternating rounds."""
+"""The cost of monitoring: CPU time of a prediction with and without it, in alternating rounds."""
 
 import time
 from contextlib import suppress

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -31,15 +32,18 @@ class Monitored:
     exporter: FakeExporter
     webhook: Webhook
 
-    def query(self, expression: str) -> list[dict]:
+    def query(self, expression: str) -> list[dict[str, Any]]:
         """The result of an instant query."""
-        answer = requests.get(
-            f"{monitoring.url(self.system, 'prometheus')}/api/v1/query",
-            params={"query": expression},
-            timeout=10,
-        ).json()
-        assert answer["status"] == "success", answer
-        return answer["data"]["result"]
+        return query(self.system, expression)
+
+
+def query(system: System, expression: str) -> list[dict[str, Any]]:
+    """The result of an instant query to a system's Prometheus."""
+    answer = requests.get(
+        f"{monitoring.url(system, 'prometheus')}/api/v1/query", params={"query": expression}, timeout=10
+    ).json()
+    assert answer["status"] == "success", answer
+    return answer["data"]["result"]
 
 
 @pytest.fixture(scope="session")

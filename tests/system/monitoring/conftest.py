@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import urllib3
 
-from ops import monitoring, supervisor
+from ops import supervisor
 from ops.system import System
-from tests.monitoring.conftest import RULES, to_the_webhook
+from tests.monitoring.conftest import RULES, query, to_the_webhook
 from tests.monitoring.programs import program
 from tests.monitoring.webhook import Webhook, received
 from tests.system.running import ROOT, RunningSystem, eventually, started
@@ -38,13 +37,7 @@ class Watched:
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The result of an instant query."""
-        answer = requests.get(
-            f"{monitoring.url(self.system, 'prometheus')}/api/v1/query",
-            params={"query": expression},
-            timeout=10,
-        ).json()
-        assert answer["status"] == "success", answer
-        return answer["data"]["result"]
+        return query(self.system, expression)
 
     def configure(self, change: Callable[[str], str]) -> None:
         """Let Prometheus take a changed configuration."""
