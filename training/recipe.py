@@ -27,7 +27,7 @@ class Recipe:
     drawn_images: int = 80_000
     drawn_none: float = 0.45  # the share of them that is no digit
     # How often each drawing by a person is rendered to learn from, beside those; and whether there are none.
-    renderings: int = 12
+    renderings: int = 24
     without_real_drawings: bool = False
     # Of each batch; what is left is MNIST.
     batch_size: int = 128
@@ -44,8 +44,9 @@ class Recipe:
     weight_decay: float = 1e-2
     label_smoothing: float = 0.01
     # What is kept is the moving average of the weights over about so many steps.
-    average_steps: int = 300
-    # The share of digits that `is_digit` may call none, of MNIST's validation digits and of the held-out styles each.
+    average_steps: int = 500
+    # The share of digits that `is_digit` may reject: of MNIST's validation digits, of held-out styles, and of each
+    # held-out writer's digits by a threshold that the other writers choose.
     rejected_share: float = 0.005
 
     # Augmentation

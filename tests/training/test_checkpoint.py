@@ -85,11 +85,16 @@ def test_people_s_drawings_are_a_group_of_their_own():
     assert metrics["people_area_under_curve"] == 1.0
 
 
-def test_each_writer_is_rejected_by_what_the_others_scored():
-    scores, writers = np.array([0.9, 0.8, 0.2, 0.3]), np.array([1, 1, 2, 2])
-    # The first's least is 0.8, above both of the second's; none of the first's is below 0.2.
-    assert checkpoint._rejected_by_others(scores, writers, 0.0) == 0.5
-    assert checkpoint._rejected_by_others(scores[:2], writers[:2], 0.0) == 0.0
+def test_threshold_rejects_no_more_of_any_writer_than_of_all():
+    validation, writers = np.linspace(0.5, 1, 100), [np.array([0.9, 0.8]), np.array([0.2, 0.3])]
+    assert checkpoint._threshold([validation, *writers], 0.0) == 0.2
+
+
+def test_each_writer_is_rejected_by_the_threshold_of_the_others():
+    writers, validation = [np.array([0.9, 0.8]), np.array([0.2, 0.3])], [np.array([0.95])]
+    # The first writer's least is 0.8, above both of the second's; none of the first's is below 0.2.
+    assert checkpoint._rejected_by_others(writers, validation, 0.0) == 0.5
+    assert checkpoint._rejected_by_others([writers[0]], [np.array([0.7])], 0.0) == 0.0
 
 
 def test_scores_are_calibrated_by_people_s_drawings_where_there_are_any():
