@@ -64,26 +64,25 @@ def describe(
     none = chosen_by.held_out.labels == NO_DIGIT
     of_none = logits_of(network, chosen_by.held_out.images[none])
     # Groups of people, as it were, each of the same weight: none should be told too much or too little.
-    groups = {
-        name: (logits_of(network, digits.images), digits.labels)
-        for name, digits in _groups(chosen_by).items()
+    answered = {
+        name: (logits_of(network, digits.images), digits.labels) for name, digits in groups(chosen_by).items()
     }
-    temperature = fit_temperature(*zip(*groups.values(), strict=True))
+    temperature = fit_temperature(*zip(*answered.values(), strict=True))
     line = UNCHANGED
     none_by_people = of_none[chosen_by.held_out.styles[none] >= BY_PEOPLE]
-    if "people" in groups and len(none_by_people):
-        odds = (log_odds(logits, temperature) for logits in (groups["people"][0], none_by_people))
+    if "people" in answered and len(none_by_people):
+        odds = (log_odds(logits, temperature) for logits in (answered["people"][0], none_by_people))
         line = fit_score_line(*odds)
-    scores = {name: digit_scores(logits, temperature, line) for name, (logits, _) in groups.items()}
+    scores = {name: digit_scores(logits, temperature, line) for name, (logits, _) in answered.items()}
     scores_of_none = digit_scores(of_none, temperature, line)
     others = [group for name, group in scores.items() if name != "people"]
-    writers = _by_writer(scores["people"], chosen_by.held_out.styles[~none]) if "people" in groups else []
+    writers = _by_writer(scores["people"], chosen_by.held_out.styles[~none]) if "people" in answered else []
     if none_called_digit is None:
         threshold = _threshold([*others, *writers], recipe.rejected_share)
     else:
         threshold = float(np.quantile(scores_of_none, 1 - none_called_digit))
     metrics: dict[str, float] = {}
-    for name, (logits, truth) in groups.items():
+    for name, (logits, truth) in answered.items():
         probabilities = digit_probabilities(logits, temperature)
         correct = probabilities.argmax(axis=1) == truth
         metrics[f"{name}_accuracy"] = float(correct.mean())
@@ -136,15 +135,15 @@ def _rejected_by_others(
     return float(rejected / sum(map(len, writers)))
 
 
-def _groups(chosen_by: ChosenBy) -> dict[str, Digits]:
+def groups(chosen_by: ChosenBy) -> dict[str, Digits]:
     """The digits by what they are of: MNIST's validation split, held-out styles and, if there are any, people."""
     drawn = chosen_by.held_out
-    groups = {"validation": chosen_by.validation}
+    found = {"validation": chosen_by.validation}
     for name, of_group in (("held_out", drawn.styles < BY_PEOPLE), ("people", drawn.styles >= BY_PEOPLE)):
         chosen = of_group & (drawn.labels != NO_DIGIT)
         if chosen.any():
-            groups[name] = Digits(drawn.images[chosen], drawn.labels[chosen])
-    return groups
+            found[name] = Digits(drawn.images[chosen], drawn.labels[chosen])
+    return found
 
 
 def logits_of(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:

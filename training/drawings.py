@@ -49,7 +49,9 @@ def drawings_of(recipe: Recipe, folder: Path) -> tuple[Drawings, Drawings]:
 
 
 def _to_learn_from(recipe: Recipe) -> Drawings:
-    learned = [drawing for drawing in _by_people(recipe) if not drawing.held_out]  # first: files can be missing
+    learned = [
+        drawing for drawing in _by_people(recipe) if not drawing.held_out
+    ]  # first: files can be missing
     generated = drawn(recipe.drawn_images, recipe.seed, outliers=recipe.drawn_none)
     return generated.and_also(_rendered(learned * recipe.renderings, draw_again, recipe.seed))
 

@@ -12,7 +12,6 @@ reporting sets: what chooses between recipes must not know them.
 
 import argparse
 import sys
-import zipfile
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from handler.predictor import Predictor
 from training import data, pen_data, real_drawings
-from training.archive import NETWORKS, RELEASED_CHECKPOINT, WEIGHTS
+from training.archive import RELEASED_CHECKPOINT
 from training.archived import AnyPredictor, archived
 from training.data import DataError, Digits
 from training.measure import DIGIT_SETS, answers, measured, rows
@@ -55,14 +54,6 @@ def load(path: Path, until: ExitStack, runtime: str = "int8") -> AnyPredictor:
             f"MODEL '{path}' is not a model ({reason}); use a checkpoint, such as runs/latest.pt of 'make train', "
             f"or an archive, such as model_store/mnist-1.1.mar of 'make archive'"
         ) from None
-
-
-def unpack(archive: Path, folder: Path) -> Path:
-    """Unpack the checkpoint of an archive and its ONNX files; gives back its path. KeyError where there is none."""
-    with zipfile.ZipFile(archive) as contents:
-        networks = {str(Path(WEIGHTS).with_suffix(suffix)) for suffix in NETWORKS} & set(contents.namelist())
-        contents.extractall(folder, {WEIGHTS, *networks})
-    return folder / WEIGHTS
 
 
 def table(confusion: NDArray[np.int64]) -> str:

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from handler.predictor import Predictor
+from training.archived import AnyPredictor
 from training.behaviour import called_a_digit, kept
 from training.calibration import expected_calibration_error
+from training.checkpoint import ChosenBy, groups
 from training.data import Digits
 from training.labelled import Labelled
 from training.measure import Answers, answers
@@ -25,6 +26,7 @@ SIGNIFICANT = 0.05
 # What may be lost without a test for chance, for these are no counts of the same drawings.
 CALIBRATION_MARGIN = 0.003
 BEHAVIOUR_MARGIN = 0.005
+TITLES = {"validation": "MNIST validation", "held_out": "held-out styles", "people": "held-out writers"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Verdict:
         return self.better and all(line.holds for line in self.lines)
 
 
-def judge(champion: Predictor, challenger: Predictor, by: JudgedBy) -> Verdict:
+def judge(champion: AnyPredictor, challenger: AnyPredictor, by: JudgedBy) -> Verdict:
     """Measure both and compare."""
     labelled = by.labelled.digits
     ours, theirs = answers(champion, labelled.images), answers(challenger, labelled.images)
@@ -74,18 +76,19 @@ def judge(champion: Predictor, challenger: Predictor, by: JudgedBy) -> Verdict:
 
 
 def what_was_known(
-    champion: Predictor, challenger: Predictor, validation: Digits, held_out: Drawings
+    champion: AnyPredictor, challenger: AnyPredictor, validation: Digits, held_out: Drawings
 ) -> list[Line]:
-    """The comparison on what is not learned from: of MNIST's validation split, of the styles and kinds held out."""
+    """The comparison on what is not learned from: MNIST's validation split, styles, kinds and writers held out."""
     none = held_out.labels == NO_DIGIT
-    styles = Digits(held_out.images[~none], held_out.labels[~none])
     lines = []
-    for name, digits in (("MNIST validation", validation), ("held-out styles", styles)):
+    for name, digits in groups(ChosenBy(validation, held_out)).items():
         ours, theirs = answers(champion, digits.images), answers(challenger, digits.images)
         lines += [
-            _paired(f"{name}, accuracy", ours.digits == digits.labels, theirs.digits == digits.labels),
-            _calibration(name, ours, theirs, digits.labels),
-            _paired(f"{name}, accepted as a digit", ours.is_digit, theirs.is_digit),
+            _paired(
+                f"{TITLES[name]}, accuracy", ours.digits == digits.labels, theirs.digits == digits.labels
+            ),
+            _calibration(TITLES[name], ours, theirs, digits.labels),
+            _paired(f"{TITLES[name]}, accepted as a digit", ours.is_digit, theirs.is_digit),
         ]
     refused = [~answers(model, held_out.images[none]).is_digit for model in (champion, challenger)]
     return [*lines, _paired("held-out non-digits, rejected", *refused)]
@@ -115,7 +118,7 @@ def _calibration(name: str, ours: Answers, theirs: Answers, labels: NDArray[np.i
     return Line(f"{name}, calibration error", before, after, holds=after <= before + CALIBRATION_MARGIN)
 
 
-def _behaviour(champion: Predictor, challenger: Predictor) -> list[Line]:
+def _behaviour(champion: AnyPredictor, challenger: AnyPredictor) -> list[Line]:
     ours, theirs = kept(champion), kept(challenger)
     lines = [
         Line(

@@ -15,21 +15,24 @@ import shutil
 import sys
 import time
 import zipfile
-from dataclasses import asdict
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import settings
-from handler.model import OUTPUTS, DigitClassifier, restored
+from handler.model import DigitClassifier, restored
 from handler.predictor import Predictor
-from training import data
+from training import data, pen_data
+from training.archive import RELEASED_CHECKPOINT, WEIGHTS
+from training.archived import AnyPredictor
 from training.checkpoint import ChosenBy, describe, git_revision, write, write_description
 from training.data import DataError
-from training.discriminant import with_discriminant, without_discriminant
 from training.drawings import drawings_of
-from training.evaluate import ModelError, unpack
+from training.evaluate import ModelError, load
 from training.fit import Curve, Plan, fit
 from training.halves import halves
 from training.judge import JudgedBy, judge, what_was_known
@@ -46,13 +49,13 @@ from training.train import split
 LOST = 3  # the exit status of a challenger that may not follow
 # With fewer, chance decides what was better.
 FEWEST = 100
-# The champion knows most of it: a few minutes at a low rate, of the mix that it learned from and of people's drawings.
+# The champion knows most of it: a few minutes at a low rate, of the mix that it learned from and of labelled drawings.
 # More of that than in training is no digit: what people's own ways blur first is the border to it.
 RECIPE = Recipe(
     epochs=1,
     drawn_images=24_000,
     drawn_none=0.4,
-    without_real_drawings=True,
+    renderings=3,
     none_share=0.25,
     learning_rate=5e-4,
     labelled_share=0.12,
@@ -64,15 +67,26 @@ RECIPE = Recipe(
 OF_THE_WAY = (0.5, 0.35, 0.2, 0.1)
 
 
-def retrain(champion: Path, version: str, labelled: Labelled, folder: Path, recipe: Recipe) -> Report:
-    """Train and judge; the challenger's checkpoint and its network for ONNX Runtime lie in `folder` after it.
+@dataclass(frozen=True)
+class Champion:
+    """The version that serves: how it answers, and the file of its weights."""
 
-    Raises ValueError where too little is labelled, DataError where MNIST is missing.
+    version: str
+    predictor: AnyPredictor
+    checkpoint: Path
+
+
+def retrain(champion: Champion, labelled: Labelled, folder: Path, recipe: Recipe) -> Report:
+    """Train and judge; the challenger's checkpoint and its networks for ONNX Runtime lie in `folder` after it.
+
+    Raises ValueError where too little is labelled,
+    DataError where MNIST is missing, PenDataError where the recipe needs pen strokes that are missing.
     """
     started = time.monotonic()
-    before = Predictor.load(champion, version)
+    before = champion.predictor
+    start = _start(champion)
     to_learn, held_labelled = labelled.split()
-    screened = screen(before, to_learn)
+    screened = screen(before, start, to_learn)
     if len(screened.kept) < FEWEST or len(held_labelled) < FEWEST * 0.2:
         raise ValueError(
             f"{len(labelled)} labelled drawings: {len(screened.kept)} for training ({FEWEST} needed), "
@@ -82,16 +96,16 @@ def retrain(champion: Path, version: str, labelled: Labelled, folder: Path, reci
     drawings, held_out = drawings_of(recipe, folder)
     choosing, judging = halves(validation, held_out)
     mix = Mix(learned, drawings, recipe, screened.kept.digits)
-    start, end, curve = _trained(champion, mix, recipe, folder)
+    end, curve = _trained(start, mix, recipe, folder)
     path = folder / "challenger.pt"
     # As strict as the champion: people shall see a model that tells better, not one whose border lies elsewhere. And a
     # little more, half of what chance is worth here, or the half that judges would see one in two less strict.
     passed = answers(before, choosing[1].images[choosing[1].labels == NO_DIGIT]).is_digit
     none_called_digit = max(0.0, float(passed.mean() - passed.std() / len(passed) ** 0.5 / 2))
     for share in OF_THE_WAY:
-        network = with_discriminant(between(start, end, share), [learned, screened.kept.digits], drawings)
+        network = between(start, end, share)
         content = describe(network, ChosenBy(*choosing), recipe, git_revision(), none_called_digit)
-        content["champion"] = version
+        content["champion"] = champion.version
         content["of_the_way"] = share
         content["labelled_drawings"] = screened.kept.labels()
         content["metrics"] |= {"curve": curve, "minutes": (time.monotonic() - started) / 60}
@@ -100,25 +114,38 @@ def retrain(champion: Path, version: str, labelled: Labelled, folder: Path, reci
         after = Predictor.load(path, "challenger")
         if all(line.holds for line in what_was_known(before, after, *choosing)):
             break
-    print(f"weight interpolation factor: {share:g} (0: champion, 1: retrained)", flush=True)
+    print(f"weight interpolation factor: {share:g} (0: start, 1: retrained)", flush=True)
     verdict = judge(before, after, JudgedBy(*judging, held_labelled))
     write_description(content | {"judged": [asdict(line) for line in verdict.lines]}, path)
-    return Report(version, before, after, labelled, held_labelled, screened, verdict)
+    return Report(champion.version, before, after, labelled, held_labelled, screened, verdict)
 
 
-def _trained(
-    champion: Path, mix: Mix, recipe: Recipe, folder: Path
-) -> tuple[torch.nn.Module, torch.nn.Module, Curve]:
-    """The champion, the same trained on, and what each epoch was like."""
-    state = without_discriminant(torch.load(champion, map_location="cpu", weights_only=True)["state_dict"])
-    start = restored(state).eval().to(memory_format=torch.channels_last)
-    channels = [weight.shape[0] for weight in state.values() if weight.dim() == 4]
-    outputs = next(weight.shape[0] for weight in state.values() if weight.dim() == 2)
-    if outputs < OUTPUTS:
-        raise ValueError(
-            f"{champion} has {outputs} outputs; retraining needs at least {OUTPUTS} (ten digits and no digit). "
-            "Serve a newer version first."
+def _start(champion: Champion) -> DigitClassifier:
+    """The network to train on: the champion's, or the release's if the champion's layers are others."""
+    state, released = (
+        torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+        for path in (champion.checkpoint, RELEASED_CHECKPOINT)
+    )
+    if _layers(state) != _layers(released):
+        print(
+            f"version {champion.version} has another network: training starts from {RELEASED_CHECKPOINT.name}",
+            flush=True,
         )
+        state = released
+    return restored(state).eval().to(memory_format=torch.channels_last)
+
+
+def _layers(state: Mapping[str, torch.Tensor]) -> list[tuple[int, ...]]:
+    """The kernel of each convolution and the outputs of each linear layer, whatever their width."""
+    return [
+        weight.shape[2:] if weight.dim() == 4 else weight.shape[:1]
+        for weight in state.values()
+        if weight.dim() in (2, 4)
+    ]
+
+
+def _trained(start: DigitClassifier, mix: Mix, recipe: Recipe, folder: Path) -> tuple[DigitClassifier, Curve]:
+    """The network trained on, and what each epoch was like."""
     work = folder / "work"
     shutil.rmtree(work, ignore_errors=True)  # it takes minutes: always from the start
     work.mkdir(parents=True)
@@ -130,10 +157,11 @@ def _trained(
         print(f"epoch {len(curve)} of {recipe.epochs}: loss {curve[-1]['loss']:.4f}", flush=True)
         return {}
 
+    channels = [weight.shape[0] for weight in start.state_dict().values() if weight.dim() == 4]
     plan = Plan("challenger", channels, recipe.epochs, recipe.seed, start)
     network = fit(plan, mix, recipe, work, after_epoch)
     shutil.rmtree(work)
-    return start, network, curve
+    return network, curve
 
 
 def between(start: torch.nn.Module, end: torch.nn.Module, share: float) -> DigitClassifier:
@@ -148,13 +176,11 @@ def between(start: torch.nn.Module, end: torch.nn.Module, share: float) -> Digit
 
 
 def unpacked(path: Path, folder: Path) -> Path:
-    """The checkpoint itself, or that of an archive, unpacked in `folder`. Raises ModelError for what holds none."""
+    """The checkpoint itself, or that of an archive, unpacked in `folder`."""
     if path.suffix != ".mar":
         return path
-    try:
-        return unpack(path, folder / "champion")
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path} contains no model: {type(error).__name__}") from None
+    with zipfile.ZipFile(path) as contents:
+        return Path(contents.extract(WEIGHTS, folder / "champion"))
 
 
 def _changed(labels: dict[str, int], folder: Path) -> dict[str, Any]:
@@ -188,14 +214,19 @@ def main(arguments: list[str]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob("challenger.*"):  # of an earlier run: nobody shall take it for this one's
         left.unlink()
-    try:
-        checkpoint = unpacked(options.checkpoint, folder)
-        labelled = fetch(settings.DATABASE_URL.read(), settings.DATABASE_PASSWORD.read())
-        report = retrain(checkpoint, options.champion, labelled, folder, RECIPE)
-    except (DataError, LabelledError, ModelError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    report.write(folder, _changed(labelled.labels(), folder))
+    recipe = replace(RECIPE, without_real_drawings=bool(pen_data.missing(pen_data.folder())))
+    if recipe.without_real_drawings:
+        print("without people's pen strokes; `make data` fetches them", flush=True)
+    with ExitStack() as until:
+        try:
+            predictor = load(options.checkpoint, until)
+            champion = Champion(options.champion, predictor, unpacked(options.checkpoint, folder))
+            labelled = fetch(settings.DATABASE_URL.read(), settings.DATABASE_PASSWORD.read())
+            report = retrain(champion, labelled, folder, recipe)
+        except (DataError, LabelledError, ModelError, ValueError) as error:
+            print(error, file=sys.stderr)
+            return 1
+        report.write(folder, _changed(labelled.labels(), folder))
     print(report.text())
     print(f"\nreport: {folder / 'report.html'}")
     return 0 if report.verdict.wins else LOST

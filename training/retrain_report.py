@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from handler.predictor import Predictor
+from training.archived import AnyPredictor
 from training.judge import Line, Verdict
 from training.labelled import Labelled
 from training.measure import Answers, answers, confusion
@@ -32,7 +33,7 @@ class Report:
     """A champion and a challenger, what they were trained and judged by, and the verdict."""
 
     version: str
-    champion: Predictor
+    champion: AnyPredictor
     challenger: Predictor
     labelled: Labelled
     judged_by: Labelled

@@ -1,6 +1,6 @@
 """Which labels to learn from: a person may have slipped, played, or drawn what is no digit.
 
-    screened = screen(predictor, labelled)
+    screened = screen(predictor, network, labelled)
     screened.kept, screened.doubts      # drawings to learn from; ids with the reason, for a person to look at
 
 Whether a label fits is asked of the other labels too and not of the model alone, which may simply not know this way of
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from handler.predictor import DIGITS, Predictor
+from handler.model import DigitClassifier
+from handler.predictor import DIGITS
+from training.archived import AnyPredictor
 from training.batches import features, predicted
 from training.labelled import Labelled
 
@@ -36,8 +38,11 @@ class Screened:
     doubts: dict[str, str]
 
 
-def screen(predictor: Predictor, labelled: Labelled) -> Screened:
-    """Take out blanks, what is no digit, and labels that neither the model nor the other labels bear out."""
+def screen(predictor: AnyPredictor, network: DigitClassifier, labelled: Labelled) -> Screened:
+    """Take out blanks, what is no digit, and labels that neither the model nor the other labels bear out.
+
+    The predictor is asked for its answers, the network for the features by which drawings are compared.
+    """
     if not len(labelled):
         return Screened(labelled, {})
     images, labels = labelled.digits.images, labelled.digits.labels
@@ -45,7 +50,7 @@ def screen(predictor: Predictor, labelled: Labelled) -> Screened:
     answered = np.array([answer.digit for answer in answers])
     confident = np.array([answer.confidence for answer in answers]) >= CONFIDENT
     disagrees = (answered != labels) & confident
-    by_others, judged = _issues(features(predictor.model, images), labels)
+    by_others, judged = _issues(features(network, images), labels)
     doubts: dict[str, str] = {}
     for place, id_ in enumerate(labelled.ids):
         if not images[place].any():

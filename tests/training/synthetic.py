@@ -1,6 +1,8 @@
 """Digits to train on in seconds, made from the project's own strokes: no test here needs MNIST."""
 
+import zipfile
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -8,6 +10,7 @@ from numpy.typing import NDArray
 
 from handler.preprocessing import preprocess
 from training import known_digits
+from training.archive import HANDLER, RELEASED_CHECKPOINT
 from training.augmentation import augment
 from training.data import Digits
 from training.recipe import Recipe
@@ -51,3 +54,13 @@ def quick(**settings) -> Recipe:
         "without_real_drawings": True,
     }
     return Recipe(**(size | augmentation | drawings | settings))
+
+
+def archive(path: Path, *names: str, **handler: str) -> Path:
+    """An archive of the released weights; `handler` has what is added to its files."""
+    with zipfile.ZipFile(path, "w") as contents:
+        for name in names:
+            contents.write(RELEASED_CHECKPOINT.with_suffix(name.removeprefix("weights")), name)
+        for file in HANDLER.glob("*.py"):
+            contents.writestr(f"handler/{file.name}", file.read_text() + handler.get(file.stem, ""))
+    return path

@@ -2,14 +2,13 @@
 
 import functools
 import shutil
-import zipfile
 
 import numpy as np
 import pytest
 
 from tests.training import synthetic
 from training import data, evaluate, measure, real_drawings
-from training.archive import HANDLER, RELEASED_CHECKPOINT
+from training.archive import RELEASED_CHECKPOINT
 from training.archived import archived
 from training.data import Digits
 
@@ -27,16 +26,6 @@ def little(monkeypatch, tmp_path, digits):
     monkeypatch.setattr(measure, "called_a_digit", functools.partial(measure.called_a_digit, count=2))
     monkeypatch.setattr(measure, "held_out_writers", lambda: None)
     monkeypatch.setattr(real_drawings, "SCRIPT", tmp_path / "drawn" / "drawn.py")
-
-
-def _archive(path, *names: str, **handler: str):
-    """An archive of the released weights; `handler` has what is added to its files."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for name in names:
-            archive.write(RELEASED_CHECKPOINT.with_suffix(name.removeprefix("weights")), name)
-        for file in HANDLER.glob("*.py"):
-            archive.writestr(f"handler/{file.name}", file.read_text() + handler.get(file.stem, ""))
-    return path
 
 
 def test_the_table_has_a_row_a_digit_with_its_accuracy():
@@ -73,7 +62,7 @@ def test_missing_reporting_sets_are_named(capsys, little, monkeypatch):
 
 
 def test_an_archive_is_measured_beside_the_checkpoint_that_it_holds(tmp_path, capsys, little):
-    archive = _archive(tmp_path / "mnist-7.3.mar", "weights.pt", "weights.onnx", "weights.int8.onnx")
+    archive = synthetic.archive(tmp_path / "mnist-7.3.mar", "weights.pt", "weights.onnx", "weights.int8.onnx")
     arguments = ["--model", str(archive), "--against", str(RELEASED_CHECKPOINT), "--output", str(tmp_path)]
     assert evaluate.main(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -86,7 +75,7 @@ def test_an_archive_is_measured_beside_the_checkpoint_that_it_holds(tmp_path, ca
 
 def test_an_archive_answers_by_the_handler_inside_it(tmp_path):
     one = "\nPredictor.predict_inputs = lambda self, inputs: [self._prediction(i, np.eye(10)[1], 1.0) for i in inputs]"
-    path = _archive(tmp_path / "mnist-7.3.mar", "weights.pt", "weights.onnx", predictor=one)
+    path = synthetic.archive(tmp_path / "mnist-7.3.mar", "weights.pt", "weights.onnx", predictor=one)
     with archived(path, "int8") as predictor:
         assert predictor.runtime == "float32"
         for count in (3, 1):
@@ -108,7 +97,7 @@ def test_a_model_alone_is_measured_in_float32_too(tmp_path, capsys, little):
 def test_what_is_no_model_is_named(tmp_path, capsys, little):
     broken = tmp_path / "mnist-1.1.mar"
     broken.write_bytes(b"PK")
-    empty = _archive(tmp_path / "mnist-1.2.mar")
+    empty = synthetic.archive(tmp_path / "mnist-1.2.mar")
     for path, reason in (
         (tmp_path / "none.pt", "file not found"),
         (broken, "BadZipFile"),

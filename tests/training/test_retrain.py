@@ -1,7 +1,6 @@
 """From labels to a challenger and a report: on a few drawings and in seconds, everything but the numbers."""
 
 import json
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ from handler.model import DigitClassifier
 from handler.predictor import Predictor
 from tests.training import synthetic
 from training import data, drawings, judge, onnx_export, retrain
-from training.archive import RELEASED_CHECKPOINT, WEIGHTS
+from training.archive import RELEASED_CHECKPOINT
 from training.labelled import Labelled, LabelledError, is_held
 
 LABELLED = 260
@@ -29,6 +28,7 @@ def _make_little(monkeypatch: pytest.MonkeyPatch) -> Labelled:
     monkeypatch.setattr(judge, "called_a_digit", lambda _: {"blank": 0.0})
     recipe = synthetic.quick(epochs=1, learning_rate=1e-5, labelled_share=0.2, validation_images=50)
     monkeypatch.setattr(retrain, "RECIPE", recipe)
+    monkeypatch.setattr(retrain.pen_data, "missing", lambda _: ["every file"])
     monkeypatch.setenv("DATABASE_URL", "postgresql://page@127.0.0.1/mnist")
     monkeypatch.setenv("DATABASE_PASSWORD", "none")
     digits = synthetic.digits(LABELLED)
@@ -77,10 +77,7 @@ def lost(tmp_path_factory) -> Lost:
         note(judged_by, by.validation, by.held_out, by.labelled.digits)
         return judged(before, after, by)
 
-    archive = folder / "mnist-1.0.mar"
-    with zipfile.ZipFile(archive, "w") as contents:
-        for suffix in (".pt", ".onnx"):  # as an archive of before int8
-            contents.write(RELEASED_CHECKPOINT.with_suffix(suffix), Path(WEIGHTS).with_suffix(suffix))
+    archive = synthetic.archive(folder / "mnist-1.0.mar", "weights.pt", "weights.onnx")  # as before int8
     with pytest.MonkeyPatch.context() as monkeypatch:
         labelled = _make_little(monkeypatch)
         monkeypatch.setattr(retrain, "describe", describing)
@@ -154,7 +151,7 @@ def test_too_few_labels_are_said_with_a_way_out(tmp_path, little, monkeypatch, c
 
 def test_what_is_not_there_is_said_in_one_line(tmp_path, little, monkeypatch, capsys):
     assert _retrain(tmp_path, tmp_path / "none.mar") == 1
-    assert "none.mar contains no model: FileNotFoundError" in capsys.readouterr().err
+    assert "none.mar' is not a model (file not found)" in capsys.readouterr().err
 
     def away(*_):
         raise LabelledError("Database unavailable")

@@ -24,7 +24,7 @@ def _labelled(digits: Digits) -> Labelled:
 
 def test_good_labels_are_kept(predictor):
     labelled = _labelled(synthetic.digits(200))
-    screened = screen(predictor, labelled)
+    screened = screen(predictor, predictor.model, labelled)
     assert len(screened.kept) >= 198
     assert screened.kept.labels().keys() == labelled.labels().keys() - screened.doubts.keys()
 
@@ -34,7 +34,7 @@ def test_wrong_labels_are_listed_with_what_was_read(predictor):
     wrong = np.arange(0, 300, 7)
     labels = digits.labels.copy()
     labels[wrong] = (labels[wrong] + 3) % 10
-    screened = screen(predictor, _labelled(Digits(digits.images, labels)))
+    screened = screen(predictor, predictor.model, _labelled(Digits(digits.images, labels)))
     listed = {int(id_.split()[1]) for id_ in screened.doubts}
     assert len(listed & set(wrong.tolist())) >= 0.9 * len(wrong)
     assert len(listed - set(wrong.tolist())) <= 3
@@ -48,7 +48,7 @@ def test_a_way_of_writing_that_the_model_reads_wrong_is_learned(predictor):
     digits = digits.take(np.flatnonzero(digits.labels != 7))
     ones = digits.labels == 1
     strange = Digits(digits.images, np.where(ones, 7, digits.labels))
-    screened = screen(predictor, _labelled(strange))
+    screened = screen(predictor, predictor.model, _labelled(strange))
     kept_sevens = np.count_nonzero(screened.kept.digits.labels == 7)
     assert kept_sevens >= 0.8 * ones.sum()
 
@@ -57,7 +57,7 @@ def test_a_blank_and_what_is_no_digit_are_listed(predictor):
     digits = synthetic.digits(100)
     images = digits.images.copy()
     images[3] = 0
-    screened = screen(predictor, _labelled(Digits(images, digits.labels)))
+    screened = screen(predictor, predictor.model, _labelled(Digits(images, digits.labels)))
     assert screened.doubts["drawing 3"] == BLANK
 
 
@@ -65,10 +65,10 @@ def test_of_too_few_the_models_word_counts(predictor):
     digits = synthetic.digits(10)
     labels = digits.labels.copy()
     labels[4] = 9
-    screened = screen(predictor, _labelled(Digits(digits.images, labels)))
+    screened = screen(predictor, predictor.model, _labelled(Digits(digits.images, labels)))
     assert "drawing 4" in screened.doubts
     assert len(screened.kept) >= 8
-    assert len(screen(predictor, _labelled(digits.take(np.arange(0)))).kept) == 0
+    assert len(screen(predictor, predictor.model, _labelled(digits.take(np.arange(0)))).kept) == 0
 
 
 def test_features_are_what_the_last_layer_sees(predictor):
