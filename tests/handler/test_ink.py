@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
+from handler.flat_paper import box_of, is_one_piece
 from handler.ink import find_inks
 from handler.preprocessing import preprocess
 from tests.handler.drawings import (
@@ -282,6 +283,25 @@ def test_a_drawing_of_two_strokes_is_taken_as_it_is():
     ImageDraw.Draw(image).line([(0, 70), (280, 70)], fill=255, width=8)
     [ink] = find_inks(image)
     assert ink.place is None
+
+
+@pytest.mark.parametrize("digit", [2, 4, 7])
+@pytest.mark.parametrize("left", [60, 61])
+@pytest.mark.parametrize("top", [40, 41])
+def test_a_tip_of_one_pixel_is_no_gap_wherever_it_is(digit, left, top):
+    """A search for clutter takes 4 ms."""
+    layer = np.asarray(drawing(digit, left=left, top=top)).copy()
+    row, column = np.argwhere(layer)[0]
+    layer[row - 1, column] = 255
+    assert is_one_piece(layer, box_of(layer))
+
+
+def test_a_straight_stroke_is_one_piece_and_a_sheet_is_not():
+    mask = Image.new("L", (320, 320))
+    for right, one_piece in ((180, True), (220, False)):
+        ImageDraw.Draw(mask).rectangle([150, 60, right, 260], fill=255)
+        layer = np.asarray(mask)
+        assert is_one_piece(layer, box_of(layer)) == one_piece
 
 
 def test_an_underline_is_left_out_and_is_no_second_digit():
