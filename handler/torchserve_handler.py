@@ -97,7 +97,8 @@ class DigitHandler:
             preprocess_ms.append((time.perf_counter() - before) * 1000)
         before = time.perf_counter()
         for model, requests in ((self._predict, to_predict), (self._explain, to_explain)):
-            answers |= _answered(model, requests, context)
+            if requests:
+                answers |= _answered(model, requests, context)
         network_ms = (time.perf_counter() - before) * 1000
         elapsed_ms = (time.perf_counter() - started) * 1000
         if elapsed_ms > SLOW_MS or self.record_span:

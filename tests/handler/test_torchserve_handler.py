@@ -1,6 +1,7 @@
 """The adapter in TorchServe's place: every request of a batch has an answer and a status of its own."""
 
 import base64
+import contextlib
 import io
 import json
 import logging
@@ -261,6 +262,13 @@ def test_what_a_worker_logs_is_json_with_its_version(handler, tmp_path):
         torch.set_num_threads(threads)
     line = json.loads(output.stream.getvalue().splitlines()[-1])
     assert (line["part"], line["model_version"], line["message"]) == ("handler", "1.9", "a warning")
+
+
+def test_a_batch_of_explanations_counts_no_prediction(handler, monkeypatch):
+    stages = []
+    monkeypatch.setattr(handler, "stage_times", lambda stage: contextlib.nullcontext(stages.append(stage)))
+    handler.handle([{"body": PNG}], Context([EXPLAIN]))
+    assert stages == ["preprocess"]
 
 
 def test_when_explaining_fails_predictions_are_still_answered(handler, monkeypatch, caplog):
