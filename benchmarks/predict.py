@@ -60,7 +60,7 @@ def measure() -> Results:
         ceiling = load.run(Target("idle nginx", idle_port, PATH), bodies, max(CLIENTS), SECONDS)
         say("one client, each asked in turn ...")
         by_name = {one.target.name: one.target for one in answering}
-        asked = (GATEWAY, DIRECT, FASTAPI, NOOP, NOOP_BATCHED)
+        asked = (GATEWAY, DIRECT, FASTAPI, NOOP)
         with contenders.awake(asked, answering):
             alone = load.alternate([by_name[name] for name in asked], bodies, ALTERNATIONS)
     say("the stages within a worker ...")
@@ -224,12 +224,7 @@ def _one_request(alone: dict[str, list[float]], by_stage: dict[str, list[float]]
         ("scale and centre", p50["ink, scale and centre"] - p50["ink"], by_stage["ink, scale and centre"]),
         ("the net and what its answer needs", p50["net, one alone"], by_stage["net, one alone"]),
         ("JSON", p50["JSON"], by_stage["JSON"]),
-        ("TorchServe itself, without waiting for a batch", median(alone[NOOP]), alone[NOOP]),
-        (
-            "TorchServe's wait for others of a batch",
-            median(_differences(alone[NOOP_BATCHED], alone[NOOP])),
-            _differences(alone[NOOP_BATCHED], alone[NOOP]),
-        ),
+        ("TorchServe itself", median(alone[NOOP]), alone[NOOP]),
         (
             "nginx",
             median(_differences(alone[GATEWAY], alone[DIRECT])),
@@ -243,7 +238,7 @@ def _one_request(alone: dict[str, list[float]], by_stage: dict[str, list[float]]
     )
     rows = [[name, shown(took), f"{len(times):,}" if times else ""] for name, took, times in parts]
     note = (
-        "Medians. Decode to JSON were timed in a process of their own; TorchServe, its wait and nginx by one client "
+        "Medians. Decode to JSON were timed in a process of their own; TorchServe and nginx by one client "
         "that posts each drawing to each contender in turn, of whose answers pairs are compared."
     )
     return Table("Where the time of one request goes", ["", "ms", "n"], rows, note)
