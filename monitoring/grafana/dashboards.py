@@ -70,7 +70,7 @@ ALERTS = Panel(
     "Firing alerts",
     "none",
     "Alerts that fire now. docs/operations.md says what each means and what to do.",
-    {"{{alertname}}": 'count by (alertname) (ALERTS{alertstate="firing"}) or vector(0)'},
+    {"{{alertname}}": 'count by (alertname) (ALERTS{alertstate="firing",severity!="none"}) or vector(0)'},
     "stat",
     6,
     red_from=1,

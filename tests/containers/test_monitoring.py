@@ -24,14 +24,31 @@ def test_prometheus_finds_alertmanager_and_itself_by_dns_and_nothing_is_publishe
     found = eventually(lambda: (up := _up(bare)).keys() >= {*STARTED} and up, 60)
     assert {found[job] for job in STARTED} == {"1"}
     # The exporter has no address as it does not run, and that is an alert.
-    eventually(lambda: "MonitoringAway" in _alerts(bare), 90)
-    overview = f"wget -qO- {PROMETHEUS}/consoles/overview.html"
-    page = bare.compose("exec", "-T", "-e", "http_proxy=", "prometheus", "sh", "-c", overview)
-    assert "<title>MNIST Digit Classifier: overview</title>" in page
-    assert "MonitoringAway" in page
+    eventually(lambda: "exporter cannot be scraped" in _alerts(bare), 90)
+    assert "<title>MNIST Digit Classifier: overview</title>" in _overview(bare)
+    # Prometheus shows what fires from its second evaluation on.
+    eventually(lambda: "MonitoringAway" in _overview(bare))
     for service in STARTED:
         assert not any(bare.inspect(service)["NetworkSettings"]["Ports"].values())
         assert bare.inspect(service)["HostConfig"]["ReadonlyRootfs"]
+    _expect_json(bare, "prometheus", "alertmanager")
+    # Without a container there is no address.
+    bare.compose("stop", "alertmanager")
+    eventually(lambda: "<td>MonitoringAway</td><td>page</td><td>alertmanager" in _overview(bare), 120)
+
+
+def _expect_json(bare: Deployment, *services: str) -> None:
+    for service in services:
+        lines = bare.compose("logs", "--no-log-prefix", service).splitlines()
+        assert lines
+        for line in lines:
+            fields = json.loads(line[line.index("{") :])  # compose may write before it
+            assert {"level", "msg"} <= fields.keys()
+
+
+def _overview(bare: Deployment) -> str:
+    overview = f"wget -qO- {PROMETHEUS}/consoles/overview.html"
+    return bare.compose("exec", "-T", "-e", "http_proxy=", "prometheus", "sh", "-c", overview)
 
 
 def _alerts(bare: Deployment) -> str:
@@ -58,7 +75,7 @@ def test_alertmanager_reads_the_configuration_of_the_operator(bare: Deployment):
         "--alertmanager.url=http://127.0.0.1:9093/monitoring/alertmanager",
     )  # fmt: skip
     names = [receiver["name"] for receiver in yaml.safe_load(said)["receivers"]]
-    assert names == ["webhook", "webhook-and-email"]
+    assert names == ["dead-mans-switch", "webhook", "webhook-and-email"]
     assert "THE-PASSWORD" not in said
 
 

@@ -83,6 +83,9 @@ def to_the_webhook(folder: Path, address: str) -> Path:
         receiver.pop("email_configs", None)
         receiver["webhook_configs"] = [{"url": address}]
     configuration["route"] |= {"group_wait": "1s", "group_interval": "1s"}
+    for route in configuration["route"]["routes"]:
+        if route.get("receiver") == "dead-mans-switch":
+            route["repeat_interval"] = "1s"
     path = folder / "alertmanager.yml"
     path.write_text(yaml.safe_dump(configuration), encoding="utf-8")
     return path

@@ -24,8 +24,16 @@ def test_a_dead_part_reaches_the_webhook_and_so_does_its_return(monitored: Monit
     eventually(lambda: monitored.webhook.has("resolved", alertname="ModelServerAway"))
 
 
+def test_the_watchdog_comes_again_and_again(monitored: Monitored):
+    def came() -> int:
+        return sum(alert["labels"]["alertname"] == "Watchdog" for alert in list(monitored.webhook.alerts))
+
+    before = came()
+    eventually(lambda: came() >= before + 2)
+
+
 def test_a_healthy_system_fires_nothing(monitored: Monitored):
-    known = {"ModelServerAway", "PartAway"}  # of the test above
+    known = {"ModelServerAway", "PartAway", "Watchdog"}  # of the tests above, and what always fires
     eventually(lambda: monitored.query('up{job="alertmanager"} == 1'))
     fired = {alert["labels"]["alertname"] for alert in monitored.webhook.alerts}
     assert fired <= known

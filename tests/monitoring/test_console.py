@@ -53,5 +53,6 @@ def test_a_dead_part_and_its_alert_are_on_the_console(monitored, console):
         expect(console.locator("#parts .bad")).to_have_text("does not answer")
         expect(console.locator("#alerts")).to_contain_text("PartAway")
         expect(console.locator("#alerts")).to_contain_text("postgres")
+        expect(console.locator("#alerts")).not_to_contain_text("Watchdog")
     finally:
         monitored.exporter.parts_down = set()
