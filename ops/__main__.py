@@ -1,6 +1,7 @@
 """What `make` runs:  python -m ops COMMAND [VALUE ...]"""
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -8,11 +9,12 @@ from dataclasses import dataclass
 
 from dotenv import load_dotenv
 
+from json_logs import log_as_json
 from ops import lock, postgres
 from ops.backup import backup, backup_as_is
 from ops.down import down
 from ops.environment import remove_secrets
-from ops.errors import told
+from ops.errors import OpsError, told
 from ops.models import models
 from ops.prune import days, prune
 from ops.references import write_references
@@ -25,6 +27,8 @@ from ops.system import ROOT, System
 from ops.up import up
 from ops.versions import Versions
 from settings import OPERATOR_PASSWORD, Setting
+
+log = logging.getLogger("ops.migrations")
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,17 @@ def _alone(change: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _migrate(system: System) -> None:
-    postgres.migrate(system)
-    write_references(system)
+def _migrate(system: System) -> bool:
+    """What the container `migrations` does at each start; it logs, where a command prints for a person."""
+    log_as_json("migrations")
+    try:
+        postgres.migrate(system)
+        write_references(system, log.warning)
+    except OpsError as error:
+        log.error("%s", error)  # noqa: TRY400
+        return False
+    log.info("the database has version %s", postgres.schema_version(system))
+    return True
 
 
 COMMANDS = {

@@ -71,6 +71,7 @@ def prometheus_command(system: System) -> list[str]:
         f"--web.route-prefix=/{_path(system)}",
         f"--web.console.templates={SOURCES / 'consoles'}",
         "--log.level=warn",  # below, it logs its path
+        "--log.format=json",
         "--web.cors.origin=-",  # an expression that matches no origin; the default is all
     ]
 
@@ -86,6 +87,7 @@ def alertmanager_command(system: System) -> list[str]:
         f"--web.external-url={system.address}/monitoring/alertmanager",
         f"--web.route-prefix=/{_path(system)}",
         "--log.level=warn",
+        "--log.format=json",
         "--cluster.listen-address=",
     ]
 

@@ -6,6 +6,7 @@ The view model_drift of sql/migrations/0006_model_quality.sql compares new drawi
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -22,8 +23,12 @@ ON CONFLICT DO NOTHING
 """
 
 
-def write_references(system: System) -> None:
-    """Write the references of the model store's archives that the database lacks; says which it cannot write.
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def write_references(system: System, say: Callable[[str], None] = _say) -> None:
+    """Write the references of the model store's archives that the database lacks; `say` gets those it cannot write.
 
     Archives that were packed before release 1.4 have none: no drift values, and everything else works.
     """
@@ -32,12 +37,12 @@ def write_references(system: System) -> None:
             known = {v for (v,) in connection.execute("SELECT DISTINCT model_version FROM model_reference")}
             for archive in sorted(system.model_store.glob("mnist-*.mar")):
                 if (version := archived_version(archive)) not in known:
-                    _write(connection, version, archive)
+                    _write(connection, version, archive, say)
     except (OSError, psycopg.Error):
-        print("Database unavailable: references for drift are written at the next start or swap.", flush=True)
+        say("Database unavailable: references for drift are written at the next start or swap.")
 
 
-def _write(connection: psycopg.Connection, version: str, archive: Path) -> None:
+def _write(connection: psycopg.Connection, version: str, archive: Path, say: Callable[[str], None]) -> None:
     try:
         reference = read_json(archive, REFERENCE)
     except DamagedError:  # mostly KeyError: it has none
@@ -47,6 +52,4 @@ def _write(connection: psycopg.Connection, version: str, archive: Path) -> None:
             connection.execute(WRITE, {"version": version, "reference": json.dumps(reference)})
     except psycopg.DataError as error:
         reason = str(error).partition("\n")[0]
-        print(
-            f"{REFERENCE} of {archive} cannot be used, so {version} has no drift values: {reason}", flush=True
-        )
+        say(f"{REFERENCE} of {archive} cannot be used, so {version} has no drift values: {reason}")

@@ -50,6 +50,14 @@ def test_a_request_is_in_the_gateways_log_with_its_id(deployment: Deployment):
     assert (fields["part"], fields["route"], fields["status"]) == ("gateway", "predict", 200)
 
 
+def test_the_migrations_log_as_json(deployment: Deployment):
+    lines = deployment.compose("logs", "--no-log-prefix", "migrations").splitlines()
+    assert lines
+    for line in lines:
+        fields = json.loads(line[line.index("{") :])
+        assert (fields["level"], fields["part"]) == ("info", "migrations")
+
+
 @pytest.mark.parametrize(
     ("version", "accepted"),
     [(ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_3, True)],

@@ -1,15 +1,20 @@
 """The configuration of Loki and Alloy, as far as it can be checked without them."""
 
 import re
+import subprocess
 
+import pytest
 import yaml
 
 from tests.documents import ROOT
+from tests.monitoring.programs import program
 
 LOKI = yaml.safe_load((ROOT / "monitoring/loki/loki.yml").read_text(encoding="utf-8"))
 ALLOY = (ROOT / "monitoring/alloy/config.alloy").read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-CODE = re.sub(r"//.*", "", re.sub(r'"(?:[^"\\]|\\.)*"', '""', ALLOY))
+CODE = re.sub(r"//.*", "", re.sub(r'"(?:[^"\\]|\\.)*"|`[^`]*`', '""', ALLOY))
+[TEXT] = re.findall(r"expression = `(.*)`", ALLOY)
+[LEVEL] = re.findall(r"template = `(.*)`", ALLOY)
 
 
 def test_loki_forgets_after_15_days_and_sends_nothing_to_its_maker():
@@ -51,3 +56,73 @@ def test_alloy_and_loki_have_no_secret_and_no_socket_of_the_engine():
         assert "secrets" not in service
         assert "docker.sock" not in str(service)
     assert not re.search("password|token|secret|basic_auth", ALLOY + str(LOKI), re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    ("line", "level"),
+    [
+        ("2026-11-30 02:39:30.022 UTC [7] LOG:  database system is ready to accept connections", "LOG"),
+        ('2026-11-30 02:39:30.022 UTC [71] FATAL:  password authentication failed for user "page"', "FATAL"),
+        ("2026/11/30 02:39:30 [error] 7#7: *4 upstream timed out (110: Connection timed out)", "error"),
+        ("2026/11/30 02:39:30 [emerg] 1#1: host not found", "emerg"),
+    ],
+)
+def test_alloy_finds_the_level_of_a_line_of_postgresql_and_of_nginx(line, level):
+    assert re.match(TEXT, line)["level"] == level
+
+
+@pytest.mark.parametrize(
+    "line", ['{"level": "error", "message": "a"}', "Setting 'X' has value 'Y'.", "\tSELECT 1"]
+)
+def test_alloy_finds_no_level_in_other_lines(line):
+    assert re.match(TEXT, line) is None
+
+
+LEVELS = {
+    "debug": "debug",
+    "info": "info",
+    "warning": "warning",
+    "error": "error",
+    "critical": "critical",
+    # nginx, PostgreSQL, Prometheus
+    "notice": "info",
+    "warn": "warning",
+    "crit": "critical",
+    "alert": "critical",
+    "emerg": "critical",
+    "LOG": "info",
+    "STATEMENT": "info",
+    "WARNING": "warning",
+    "ERROR": "error",
+    "FATAL": "critical",
+    "PANIC": "critical",
+    "INFO": "info",
+    "WARN": "warning",
+}
+
+
+def test_alloy_gives_each_level_the_name_that_our_parts_use(tmp_path):
+    """Prometheus' annotations are templates of the same kind."""
+    annotation = LEVEL.replace(".Value", ".Labels.level")
+    rule = {"alert": "A", "expr": "line", "annotations": {"level": f"<{annotation}>"}}
+    expected = [
+        {"exp_labels": {"level": level}, "exp_annotations": {"level": f"<{name}>"}}
+        for level, name in LEVELS.items()
+    ]
+    test = {
+        "input_series": [{"series": f'line{{level="{level}"}}', "values": "1"} for level in ("", *LEVELS)],
+        "alert_rule_test": [
+            {
+                "alertname": "A",
+                "eval_time": "0m",
+                "exp_alerts": [{"exp_annotations": {"level": "<>"}}, *expected],
+            }
+        ],
+    }
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "a", "rules": [rule]}]}))
+    (tmp_path / "test.yml").write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "tests": [test]}))
+    done = subprocess.run(
+        [program("promtool"), "test", "rules", tmp_path / "test.yml"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,11 +1,13 @@
 """References for drift get from the archives into the database, and a system without them works."""
 
 import json
+import logging
+import sys
 
 import psycopg
 import pytest
 
-from ops import backup, postgres, restore, swap
+from ops import backup, postgres, restore, secrets, swap
 from ops.__main__ import COMMANDS
 from ops.references import REFERENCE, write_references
 from ops.versions import RELEASED, Versions
@@ -51,10 +53,41 @@ def test_a_swap_writes_that_of_an_archive_that_came_since(migrated, monkeypatch)
     assert _written(migrated) == {("9.9", "digit"): 10}
 
 
-def test_the_containers_migrations_write_them(server):
-    write_archive(server.model_store, "1.4", **{REFERENCE: json.dumps({"digit": [7]})})
-    COMMANDS["migrate"].run(server)
-    assert _written(server) == {("1.4", "digit"): 10}
+@pytest.fixture
+def own_log(monkeypatch):
+    """The command makes all of its process log as JSON."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    yield
+    logging.captureWarnings(False)
+    root.handlers[:], root.level = before
+
+
+def _logged(capsys) -> list[tuple[str, str, str]]:
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    return [(line["part"], line["level"], line["message"]) for line in lines]
+
+
+@pytest.mark.usefixtures("own_log")
+def test_the_containers_migrations_write_them_and_log_which_they_cannot(server, capsys):
+    write_archive(server.model_store, "1.3", **{REFERENCE: json.dumps({"digit": [7]})})
+    other = write_archive(server.model_store, "1.4", **{REFERENCE: json.dumps({"digit": "none"})})
+    assert COMMANDS["migrate"].run(server)
+    assert _written(server) == {("1.3", "digit"): 10}
+    [warning, last] = _logged(capsys)
+    assert warning[:2] == ("migrations", "warning")
+    assert warning[2].startswith(f"{REFERENCE} of {other} cannot be used")
+    assert last == ("migrations", "info", f"the database has version {postgres.schema_version(server)}")
+
+
+@pytest.mark.usefixtures("own_log")
+def test_the_containers_migrations_log_why_they_failed(system, capsys):
+    secrets.ensure(system)
+    assert COMMANDS["migrate"].run(system) is False
+    [(part, level, message)] = _logged(capsys)
+    assert (part, level) == ("migrations", "error")
+    assert message.startswith("The database could not be migrated:")
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,9 @@ SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
 LEVELS = {"debug", "info", "warning", "error", "critical"}
 REQUIRED = ["time", "level", "part", "message"]
 PARTS = {"gateway", "page", "deliverer", "exporter", "torchserve", "handler", "controller"}
-# Programs that log in a form of their own: PostgreSQL, supervisord, and in the gateway's log nginx, of errors.
-OTHERS = {"postgres", "supervisor"}
-NGINX = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[[a-z]+\] ")
+# Alloy finds the level of PostgreSQL's lines, and of nginx's on errors. supervisord has a form of its own.
+ALLOY = (ROOT / "monitoring" / "alloy" / "config.alloy").read_text(encoding="utf-8")
+[TEXT] = re.findall(r"expression = `(.*)`", ALLOY)
 BEARER, BROKEN = "a-bearers-token", b"iVBORw0KGgo, but broken off"
 
 
@@ -43,8 +43,9 @@ def _lines(system: RunningSystem) -> list[dict]:
     lines = []
     for path, line in _log(system):
         name = path.name.partition(".")[0]
-        if name not in OTHERS and not (name == "gateway" and NGINX.match(line)):
-            lines.append(json.loads(line))
+        if name == "supervisor" or (name in ("postgres", "gateway") and re.match(TEXT, line)):
+            continue
+        lines.append(json.loads(line))
     return lines
 
 
@@ -145,8 +146,7 @@ def _selected(query: str, lines: list[dict]) -> list[dict]:
 def test_every_query_of_the_dashboard_finds_lines(used):
     system, _, _ = used
     # Alloy's labels: the container's service, and the level of the line, by its name in the line.
-    alloy = (ROOT / "monitoring" / "alloy" / "config.alloy").read_text()
-    assert 'expressions = {level = "level"}' in alloy
+    assert 'expressions = {level = "level"}' in ALLOY
     containers = {"handler": "torchserve", "controller": "torchserve"}
     lines = [line | {"service": containers.get(line["part"], line["part"])} for line in _lines(system)]
     drawing = str(system.newest().id)
