@@ -125,6 +125,13 @@ class Deployment:
             verify=self.certificate,
         )
 
+    def answering_version(self) -> str:
+        """Raises RuntimeError, which `eventually` lets through, where it is not answered."""
+        response = self.predict()
+        if not response.ok:
+            raise RuntimeError(f"{response.status_code} {response.text}")
+        return response.json()["model_version"]
+
     def rows(self, query: str, *values: object) -> list[tuple]:
         with psycopg.connect(self.database, connect_timeout=5) as connection:
             return connection.execute(query, values).fetchall()

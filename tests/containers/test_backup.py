@@ -40,7 +40,7 @@ def _serve_the_released(deployment: Deployment) -> None:
 
 
 def _versions(deployment: Deployment) -> set[str]:
-    return {deployment.predict().json()["model_version"] for _ in range(30)}
+    return {deployment.answering_version() for _ in range(30)}
 
 
 def test_everything_comes_back_after_all_volumes_are_lost(deployment: Deployment, backup: str):

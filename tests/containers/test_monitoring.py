@@ -42,8 +42,7 @@ def _expect_json(bare: Deployment, *services: str) -> None:
         lines = bare.compose("logs", "--no-log-prefix", service).splitlines()
         assert lines
         for line in lines:
-            fields = json.loads(line[line.index("{") :])  # compose may write before it
-            assert {"level", "msg"} <= fields.keys()
+            assert "level" in json.loads(line[line.index("{") :])  # compose may write before it
 
 
 def _overview(bare: Deployment) -> str:

@@ -20,7 +20,7 @@ def other(deployment: Deployment) -> None:
 
 
 def _versions(deployment: Deployment, requests: int = 40) -> Counter[str]:
-    return Counter(deployment.predict().json()["model_version"] for _ in range(requests))
+    return Counter(deployment.answering_version() for _ in range(requests))
 
 
 def test_a_version_is_swapped_and_taken_back(deployment: Deployment):
