@@ -28,7 +28,7 @@ ALERTS = {
     "torchserve": "ModelServerAway",
     "exporter": "MonitoringAway",
     "alertmanager": "MonitoringAway",
-}  # nobody tells of a dead Prometheus
+}  # Of a dead Prometheus a dead man's switch tells, outside of this server.
 # Nobody knows of the model but the gateway; what waits for the database is the deliverer's, too.
 UNKNOWN = {"gateway": {"torchserve"}, "postgres": {"deliverer"}}
 PARTS = {"gateway", "page", "deliverer", "postgres", "torchserve"}
@@ -79,8 +79,11 @@ def _sent(watched: Watched, since: datetime) -> set[tuple[str, str]]:
 
 @contextmanager
 def _dead(watched: Watched, part: str) -> Iterator[None]:
-    """Killed, and kept from being started anew."""
-    os.kill((supervisor.processes(watched.system) or {})[part]["pid"], signal.SIGKILL)
+    """Killed with its children, and kept from being started anew.
+
+    A TorchServe whose controller dies alone answers until the next controller ends it.
+    """
+    os.killpg((supervisor.processes(watched.system) or {})[part]["pid"], signal.SIGKILL)
     eventually(lambda: _stops(watched, part))
     try:
         yield
