@@ -45,6 +45,8 @@ def _lines(system: RunningSystem) -> list[dict]:
         name = path.name.partition(".")[0]
         if name == "supervisor" or (name in ("postgres", "gateway") and re.match(TEXT, line)):
             continue
+        if name == "postgres" and line.startswith("\t"):  # a statement of several lines
+            continue
         lines.append(json.loads(line))
     return lines
 
