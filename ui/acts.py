@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from ui.pictures import WHOLE, Box
+
 PNG = "data:image/png;base64,"
 # More than a person makes in one browser session, and less than the database's largest integer.
 MOST = 1_000_000
@@ -31,7 +33,13 @@ class Shown:
 
 @dataclass(frozen=True)
 class File(Shown):
-    """A picture that came as a file: a whole drawing by itself. Its number is that of the act before it."""
+    """A picture that came as a file: a whole drawing by itself. Its number is that of the act before it.
+
+    `picture` is the part of the original that is read: left, top, right and bottom, shares of its sides.
+    """
+
+    original: bytes
+    part: Box = WHOLE
 
 
 @dataclass(frozen=True)

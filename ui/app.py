@@ -18,6 +18,7 @@ from ui.database import Database, DatabaseAway
 from ui.model_client import ModelClient
 from ui.operator import Door
 from ui.outbox import Outbox
+from ui.place import place
 from ui.rate_limit import RateLimit
 from ui.record import Record
 from ui.session import ANSWERS_A_MINUTE, ANSWERS_AT_ONCE, Session
@@ -87,12 +88,15 @@ def _drawing_board(session: Session) -> None:
     with st.container(key="board"):
         with st.container(key="paper"):
             place_of_canvas = st.container(key="canvas")
+            place_of_file = st.container(key="file")
             place_of_tools = st.container(key="tools", horizontal=True, vertical_alignment="center")
         with st.container(key="panel"):
             places = answer.lay_out()
     answer.answer(session, places)
     with place_of_canvas:
         canvas(session)
+    with place_of_file:
+        place(session)
     # The browser takes 10 ms for each button: these come after the answer.
     with place_of_tools:
         tools()

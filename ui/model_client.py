@@ -22,6 +22,7 @@ READ_TIMEOUT_S = {"predictions": 12.0, "explanations": 32.0}
 FULL_INK = 255
 INPUT_SIDE = 28
 DIGITS = range(10)
+OPTIONAL = ("reason", "box")
 
 # Two lines on a phone, beside a button: the room that the page keeps for it.
 AWAY = "Model server unavailable: your drawing is read when it is back."
@@ -50,6 +51,7 @@ class Answer:
     input: str
     latency_ms: float
     reason: str = ""  # of what is no digit
+    box: list[float] | None = None  # of the digit: left, top, right and bottom, shares of the picture's sides
 
     @property
     def ink_share(self) -> float:
@@ -66,6 +68,8 @@ class Answer:
             raise ValueError("a probability is not from 0 to 1")
         if len(base64.b64decode(self.input, validate=True)) != INPUT_SIDE**2:
             raise ValueError("the model's input is of another size")
+        if self.box is not None and (len(self.box) != 4 or not all(0 <= side <= 1 for side in self.box)):
+            raise ValueError("the digit's box is none")
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,7 @@ class ModelClient:
 def _from(kind: type[T], content: Mapping[str, Any]) -> T:
     """The answer in the content of a response. Raises PictureRefused: the next picture may do better."""
     try:
-        names = [name for name in kind.__dataclass_fields__ if name in content or name != "reason"]
+        names = [name for name in kind.__dataclass_fields__ if name in content or name not in OPTIONAL]
         answer = kind(**{name: content[name] for name in names})
         check_types(answer)
         answer.check()

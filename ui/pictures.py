@@ -4,11 +4,16 @@ import base64
 import io
 import math
 import threading
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, JpegImagePlugin, TiffImagePlugin
 
+# Left, top, right and bottom, shares of a picture's sides.
+Box: TypeAlias = tuple[float, float, float, float]
+
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 SIDE = 28
 UPLOAD_SIDE = 1024  # pixels; what the model sees of a picture is 28x28
 # A stored picture has fewer bytes. Of a canvas that is scribbled all over there are 42 kB.
@@ -17,6 +22,7 @@ MOST_BYTES = 100_000
 WEBP_QUALITIES = (80, 40)
 WEBP_METHOD = 2  # of 0 to 6: 24 ms for such a photo of 59 kB; 4 takes 60 ms for one as large
 THUMBNAIL_SIDE = 112
+LEAST_PART_SIDE = 128  # pixels: of a smaller picture the model takes every pixel for ink or paper
 START_OF_SCAN = 0xDA  # a JPEG's marker
 # Paper and ink of a theme, grey levels; under a heat map the ink is paler, so that the colours count.
 SHADES = {"light": (255.0, 0.0), "dark": (20.0, 245.0)}
@@ -85,6 +91,29 @@ def scaled_down(file: bytes) -> bytes:
         raise PictureError(NO_PICTURE) from None
 
 
+def crop(file: bytes, box: Box) -> bytes:
+    """What lies in a box of a stored picture, as one of its own."""
+    with Image.open(io.BytesIO(file), formats=tuple(FORMATS)) as picture:
+        left, top, right, bottom = (share * side for share, side in zip(box, picture.size * 2, strict=True))
+        part = picture.crop((math.floor(left), math.floor(top), math.ceil(right), math.ceil(bottom)))
+    enlarged = LEAST_PART_SIDE / max(part.size)
+    if enlarged > 1:
+        part = part.resize((math.ceil(part.width * enlarged), math.ceil(part.height * enlarged)))
+    return _small_file(part)
+
+
+def widen(box: Box, by: float) -> Box:
+    """The box with a margin, a share of its longer side, within the picture."""
+    left, top, right, bottom = box
+    margin = by * max(right - left, bottom - top)
+    return max(0, left - margin), max(0, top - margin), min(1, right + margin), min(1, bottom + margin)
+
+
+def data_uri(file: bytes) -> str:
+    """A stored picture as the page shows it."""
+    return f"data:image/{extension(file)};base64," + base64.b64encode(file).decode("ascii")
+
+
 def thumbnail(file: bytes) -> str | None:
     """A small copy of a logged drawing as a data URI; None where there is nothing to see.
 
@@ -99,7 +128,7 @@ def thumbnail(file: bytes) -> str | None:
             small = _webp(picture, quality=60)
     except Exception:  # as in scaled_down
         return None
-    return "data:image/webp;base64," + base64.b64encode(small).decode("ascii")
+    return data_uri(small)
 
 
 def extension(file: bytes) -> str:
@@ -211,7 +240,7 @@ def _ink(encoded: str) -> NDArray[np.float64]:
 
 
 def _data_uri(picture: Image.Image) -> str:
-    return "data:image/png;base64," + base64.b64encode(_png(picture)).decode("ascii")
+    return data_uri(_png(picture))
 
 
 def _png(picture: Image.Image) -> bytes:

@@ -49,6 +49,24 @@ class Pad(Canvas):
         self.strokes = []
 
 
+class Place:
+    """Takes the place of the component of ui/place.py: what it shows, and a box that a person drags in it."""
+
+    def __init__(self):
+        self.shown = None
+
+    def __call__(self, *, key, data, on_chosen_change):
+        self.shown, self._choose = data, on_chosen_change
+
+    def drag(self, page, box):
+        import streamlit as st
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(st, "session_state", {"place": SimpleNamespace(chosen=box)})
+            self._choose()
+        page.run()
+
+
 class Page:
     """The running script, and what a person sees of it."""
 
@@ -123,7 +141,14 @@ def picture(picture_format):
 
 
 @pytest.fixture
-def page(monkeypatch, tmp_path, fake_model):
+def place(monkeypatch):
+    place = Place()
+    monkeypatch.setattr("ui.place._place", place)
+    return place
+
+
+@pytest.fixture
+def page(monkeypatch, tmp_path, fake_model, place):
     canvas = Pad()
     monkeypatch.setattr("ui.canvas._pad", canvas)
     monkeypatch.setenv("MODEL_URL", fake_model.url)
@@ -282,6 +307,27 @@ def test_a_picture_is_chosen_instead_of_drawn(page):
     assert [Image.open(io.BytesIO(row.drawing)).format for row in page.rows()[1:]] == ["PNG"]
     [uploader] = page.app.file_uploader
     assert uploader.value is None  # the server has let go of the file
+
+
+def test_the_picture_of_a_file_is_shown_with_the_box_that_was_read_and_another_box_is_read(
+    page, place, fake_model
+):
+    page.draw("stroke")
+    assert place.shown is None
+    fake_model.content = ANSWER | {"box": [0.2, 0.1, 0.4, 0.5]}
+    page.choose("seven.bmp", picture("BMP"))
+    assert place.shown["picture"].startswith("data:image/png;base64,")
+    assert place.shown["box"] == (0.2, 0.1, 0.4, 0.5)
+    whole = place.shown["picture"]
+    fake_model.content = ANSWER | {"digit": 3, "box": [0.0, 0.0, 1.0, 1.0]}
+    place.drag(page, [0.5, 0.5, 1, 1])
+    assert page.text("answer") == "3"
+    assert place.shown == {"picture": whole, "box": pytest.approx((0.425, 0.425, 1.0, 1.0))}
+    place.drag(page, ["not", "a", "box"])
+    assert len(page.rows()) == 2
+    place.shown = None
+    page.draw("stroke")
+    assert place.shown is None
 
 
 def test_a_file_that_is_no_picture_gets_a_sentence(page, fake_model):

@@ -1,9 +1,11 @@
 """What happens on the page: strokes, undo, clear, labels, uploads, and the order in which things are kept."""
 
+import io
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from PIL import Image
 
 from tests.ui.conftest import ANSWER, Canvas
 from ui.model_client import AWAY, ModelError
@@ -22,6 +24,17 @@ from ui.session import (
 )
 
 ONE, TWO = b"one stroke", b"two strokes"
+
+
+def _stripes():
+    """White on the left and black on the right."""
+    picture, file = Image.new("L", (200, 200), 255), io.BytesIO()
+    picture.paste(0, (80, 0, 200, 200))
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+STRIPES = _stripes()
 
 
 @pytest.fixture
@@ -474,7 +487,7 @@ def test_a_file_that_is_no_picture_is_told_so(session):
 
 
 @pytest.mark.parametrize(
-    ("reason", "notice"), [*NO_DIGIT.items(), ("not_a_digit", NOT_A_DIGIT), ("blank", NOT_A_DIGIT)]
+    ("reason", "notice"), [*NO_DIGIT.items(), ("not_a_digit", NOT_A_DIGIT), ("another", NOT_A_DIGIT)]
 )
 def test_why_it_is_no_digit_is_said(session, canvas, fake_model, reason, notice):
     fake_model.content = ANSWER | {"is_digit": False, "reason": reason}
@@ -765,3 +778,51 @@ def test_a_label_here_comes_after_one_given_elsewhere(session, canvas, outbox):
     session.label(7)
     [record] = _kept(session)
     assert (record.true_label, record.revision) == (7, 3)
+
+
+def test_another_place_of_a_file_is_read_in_the_same_drawing(session, fake_model):
+    fake_model.content = ANSWER | {"box": [0.1, 0.1, 0.4, 0.5]}
+    session.look_at_upload(STRIPES)
+    assert session.box == (0.1, 0.1, 0.4, 0.5)
+    fake_model.content = ANSWER | {"digit": 3, "box": [0.25, 0.5, 0.75, 1.0]}
+    session.look_at_place((0.5, 0.0, 1.0, 0.5))
+    asked = Image.open(io.BytesIO(fake_model.requests[-1][2]))
+    assert set(asked.convert("L").resize((9, 9)).get_flattened_data()) == {0}  # the right half is black
+    [record] = _kept(session)
+    assert (record.prediction, record.revision) == (3, 2)
+    assert record.drawing == fake_model.requests[-1][2]
+    # The box was widened by a margin within the picture, and what was found in it is a place of the whole.
+    assert session.box == pytest.approx((0.425 + 0.575 / 4, 0.575 / 2, 0.425 + 0.575 * 3 / 4, 0.575))
+    session.look_at_place((0.0, 0.0, 0.3, 1.0))  # of the whole picture, not of the part
+    asked = Image.open(io.BytesIO(fake_model.requests[-1][2]))
+    assert asked.convert("L").getpixel((0, 0)) == 255
+    assert session.file.original == STRIPES
+
+
+def test_a_label_is_of_the_place_that_was_read_and_closes_that_drawing(session, canvas):
+    session.look_at_upload(STRIPES)
+    session.label(1)
+    session.look_at_place((0.5, 0.0, 1.0, 0.5))
+    assert [(record.true_label, record.drawing == STRIPES) for record in _kept(session)] == [
+        (1, True),
+        (None, False),
+    ]
+
+
+def test_a_place_is_read_once_the_model_is_back(session, fake_model):
+    session.look_at_upload(STRIPES)
+    fake_model.status = 503
+    session.look_at_place((0.5, 0.0, 1.0, 0.5))
+    assert (session.notice, session.box) == (AWAY, None)
+    session.look_at_place((0.0, 0.0, 0.3, 1.0))  # only one waits
+    fake_model.status = 200
+    session.retry()
+    assert (session.notice, session.file.part[0], session.can_retry) == ("", pytest.approx(0.425), False)
+
+
+def test_a_drawing_has_no_other_place(session, canvas, fake_model):
+    session.look_at_upload(STRIPES)
+    canvas.show(ONE)
+    assert session.file is None
+    session.look_at_place((0.0, 0.0, 1.0, 0.5))
+    assert (len(fake_model.requests), session.box) == (2, None)

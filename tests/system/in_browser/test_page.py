@@ -120,7 +120,7 @@ def test_what_is_no_digit_is_said_kindly(system: RunningSystem, desktop: Page, t
     open_page(desktop, system.address)
     desktop.locator(".st-key-choose button").click()
     desktop.locator(".st-key-upload input[type=file]").set_input_files(tmp_path / "blank.png")
-    expect(desktop.locator(".st-key-notice")).to_contain_text("does not look like a digit")
+    expect(desktop.locator(".st-key-notice")).to_contain_text("Nothing is drawn here")
     expect(desktop.locator(".st-key-answer")).not_to_have_text(NONE_YET)
     expect(desktop.locator(".st-key-certainty")).to_contain_text("if it is a digit")
 

@@ -1,0 +1,29 @@
+"""The picture of a file on the page: which box a browser may ask for."""
+
+import pytest
+
+from ui.place import read_box
+
+
+def test_a_box_is_four_shares_of_the_picture_s_sides():
+    assert read_box([0, 0.25, 0.5, 1]) == (0.0, 0.25, 0.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        None,
+        "0.1",
+        [0.1, 0.2, 0.3],
+        [0.1, 0.2, 0.3, "0.4"],
+        [0.1, 0.2, 0.3, True],
+        [0.1, 0.2, 0.1, 0.4],
+        [0.5, 0.2, 0.1, 0.4],
+        [-0.1, 0.2, 0.3, 0.4],
+        [0.1, 0.2, 0.3, 1.4],
+        [0.1, 0.2, 0.3, float("nan")],
+        [0.1, 0.2, float("inf"), 0.4],
+    ],
+)
+def test_what_is_no_box_is_ignored(sent):
+    assert read_box(sent) is None
