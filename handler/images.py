@@ -11,29 +11,35 @@ import io
 import math
 import warnings
 
-from PIL import Image
+from PIL import AvifImagePlugin, Image, JpegImagePlugin
 
 from handler.canvas_png import read_canvas
 from handler.errors import ClientError
 from handler.essentials import essentials
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
-ACCEPTED = "PNG, JPEG, WebP, GIF and BMP"
-# By their first bytes from the fifth on (ISO 14496-12).
-PHONE_FORMATS = {b"ftypheic": "HEIC", b"ftypheix": "HEIC", b"ftypmif1": "HEIC", b"ftypavif": "AVIF"}
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP")
+ACCEPTED = "PNG, JPEG, WebP, AVIF, GIF and BMP"
+# The first bytes from the fifth on (ISO 14496-12). To read HEIC takes another 15 MB of decoders.
+AVIF = (b"ftypavif", b"ftypavis")
+HEIC = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")
 MAXIMUM_SIDE = 4096
 # What phones and cameras make, up to 48 megapixels: such a JPEG is decoded at a half, a quarter or an eighth of its
-# size. libjpeg keeps a progressive one whole, with up to 6 bytes a pixel, so that it may have no more than the others.
+# size. Of one in several scans, as a progressive one is, libjpeg keeps up to 8 bytes a pixel.
 MAXIMUM_PHOTO = 50_000_000
+MAXIMUM_IN_SCANS = 25_000_000
 DECODED_SIDE = 2000
+# A worker has one core.
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 # All images of a request together: one of the largest, 64 of 512x512.
 MAXIMUM_PIXELS = MAXIMUM_SIDE * MAXIMUM_SIDE
 
 
 def looks_like_image(data: bytes) -> bool:
     """Whether the bytes begin as an accepted format does, whatever a Content-Type says of them."""
-    return data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM")) or (
-        data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+    return (
+        data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM"))
+        or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
+        or data[4:12] in AVIF
     )
 
 
@@ -45,12 +51,12 @@ def open_image(data: bytes, pixels_before: int = 0) -> Image.Image:
     """
     if not data:
         raise ClientError(400, "EmptyImage", f"The image is empty (0 bytes). Accepted: {ACCEPTED}.")
-    if data[4:12] in PHONE_FORMATS:
+    if data[4:12] in HEIC:
         raise ClientError(
             400,
             "NotAnImage",
-            f"The image is {PHONE_FORMATS[data[4:12]]}. Accepted: {ACCEPTED}. Save it as JPEG; an iPhone takes JPEG "
-            "photos with Settings > Camera > Formats > Most Compatible.",
+            f"The image is HEIC. Accepted: {ACCEPTED}. Save it as JPEG; an iPhone takes JPEG photos with Settings > "
+            "Camera > Formats > Most Compatible.",
         )
     if not looks_like_image(data):
         raise ClientError(
@@ -88,7 +94,7 @@ def _open(data: bytes) -> Image.Image:
     except Exception as error:  # decoders raise whatever a broken header leads them to
         raise _unreadable(data) from error
     width, height = image.size
-    _decode_small(image)
+    _decode_small(image, needed)
     if max(image.size) > MAXIMUM_SIDE:
         raise _too_large(f"The image has {width}x{height} pixels")
     if min(width, height) < 1:
@@ -103,14 +109,22 @@ def _open(data: bytes) -> Image.Image:
     return image
 
 
-def _decode_small(image: Image.Image) -> None:
+def _decode_small(image: Image.Image, data: bytes) -> None:
     """Let a large JPEG be decoded at a reduced size, if that takes little memory."""
-    if image.format not in ("JPEG", "MPO"):
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
         return
     width, height = image.size
-    if width * height <= (MAXIMUM_PIXELS if image.info.get("progressive") else MAXIMUM_PHOTO):
+    if width * height <= (MAXIMUM_IN_SCANS if _has_scans(image, data) else MAXIMUM_PHOTO):
         share = min(1.0, DECODED_SIDE / max(width, height))
         image.draft(None, (math.ceil(width * share), math.ceil(height * share)))
+
+
+def _has_scans(image: JpegImagePlugin.JpegImageFile, data: bytes) -> bool:
+    """Whether a JPEG comes in several scans: it is progressive, or its first scan lacks some of its components."""
+    place = 2
+    while data[place + 1 : place + 2] not in (b"\xda", b""):
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return bool(image.info.get("progressive")) or data[place + 4 : place + 5] != bytes([image.layers])
 
 
 def _begins(data: bytes) -> str:
@@ -122,8 +136,8 @@ def _too_large(what: str) -> ClientError:
         413,
         "ImageTooLarge",
         f"{what}. Accepted: 1 to {MAXIMUM_SIDE} pixels per side and at most {MAXIMUM_PIXELS:,} pixels in all "
-        f"images of a request together; a JPEG that is not progressive: {MAXIMUM_PHOTO // 10**6} megapixels. "
-        "Make the image smaller, or save it as an ordinary JPEG.",
+        f"images of a request together; a JPEG: {MAXIMUM_PHOTO // 10**6} megapixels, a progressive one "
+        f"{MAXIMUM_IN_SCANS // 10**6}. Make the image smaller, or save it as JPEG.",
     )
 
 

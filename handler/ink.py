@@ -38,7 +38,7 @@ def find_inks(image: Image.Image) -> list[Ink]:
     image = turn_upright(image)
     transparent = image.has_transparency_data
     found = _of_transparent(image.convert("RGBA")) if transparent else _of_opaque(in_eight_bits(image))
-    return [ink.locate(image.size) for ink in found]
+    return [ink if ink.alone else ink.locate(image.size) for ink in found]
 
 
 def _of_transparent(image: Image.Image) -> list[Ink]:
@@ -68,7 +68,7 @@ def _usual_colour(sheet: Image.Image) -> tuple[int, ...]:
 
 
 def _moved(ink: Ink, corner: Box) -> Ink:
-    return ink._replace(box=shift_box(ink.box, corner))
+    return ink._replace(box=shift_box(ink.box, corner), alone=False)
 
 
 def _of_opaque(image: Image.Image, sheets: int = 2) -> list[Ink]:

@@ -29,7 +29,7 @@ class Ink(NamedTuple):
     layer: uint8 (h, w), ink up to 255 on exactly 0, never distorted. inked: the box of what is not 0 in the layer.
     box: the place of that in the upright picture.
     several: whether there is another digit beside it. tiny: whether it is too small to be read for sure.
-    score: how likely it is, to compare inks of one picture. place: the box as shares of the picture's sides.
+    alone: whether the picture shows nothing else. score: how likely it is, to compare inks of one picture.
     """
 
     layer: Grey
@@ -38,6 +38,7 @@ class Ink(NamedTuple):
     several: bool = False
     score: float = 1.0
     tiny: bool = False
+    alone: bool = True
     place: tuple[float, ...] | None = None
 
     def locate(self, size: tuple[int, int]) -> "Ink":
@@ -79,7 +80,7 @@ def _render(group: Group, look: Look, size: tuple[int, int], factor: int, flat: 
     left, top, right, bottom = (side * factor for side in group.box)
     found = (left, top, min(right, size[0]), min(bottom, size[1]))
     tiny = is_tiny(group.box, group.mask.shape)
-    return Ink(layer, inked, found, group.several, group.score, tiny)
+    return Ink(layer, inked, found, group.several, group.score, tiny, alone=False)
 
 
 def is_tiny(box: Box, shape: tuple[int, ...]) -> bool:

@@ -16,7 +16,7 @@ from ui.acts import Act, File, Labelled, Shown, read
 from ui.drawing import Drawing
 from ui.model_client import Answer, Explanation, ModelClient, ModelError, PictureRefused
 from ui.outbox import NotKept, Outbox
-from ui.pictures import MOST_BYTES, Box, crop, widen
+from ui.pictures import MOST_BYTES, WHOLE, Box, crop, widen
 from ui.record import Record, own_id
 from ui.visitor import new_visitor, visitor_hash
 
@@ -120,10 +120,11 @@ class Session:
 
     @property
     def box(self) -> Box | None:
-        """Where the digit was found in the picture of the file; None if it was not."""
-        found = self.drawing.answer.box if self.drawing.answer else None
-        if self.file is None or found is None:
+        """What of the file's picture was read: where the digit was found, or all if there is nothing else; or None."""
+        answer = self.drawing.answer
+        if self.file is None or answer is None or answer.reason == "blank":
             return None
+        found = answer.box or WHOLE
         left, top, right, bottom = self.file.part
         across, down = right - left, bottom - top
         return (

@@ -39,7 +39,7 @@ MODES = [
     "RGBa",
 ]
 BEGINNINGS = {
-    name: encoded(drawing().resize((40, 40)), name) for name in ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+    name: encoded(drawing().resize((40, 40)), name) for name in ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP")
 }
 BEGINNINGS["progressive"] = encoded(drawing().resize((40, 40)), "JPEG", progressive=True)
 SIDES = st.one_of(st.integers(1, 64), st.sampled_from([255, 257, 1000]))

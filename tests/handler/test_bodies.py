@@ -116,7 +116,7 @@ def test_base64_or_a_data_uri_as_the_body_is_read(body, content_type):
     assert submission.many is False
 
 
-@pytest.mark.parametrize("picture_format", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
+@pytest.mark.parametrize("picture_format", ["PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP"])
 def test_base64_of_every_format_is_read_as_the_body(picture_format):
     body = base64.b64encode(encoded(drawing(), picture_format))
     assert sizes({"body": body}, "text/plain") == [(280, 280)]

@@ -53,7 +53,7 @@ def test_a_plain_file_comes_back_as_it_is(data):
     assert essentials(data) == data
 
 
-@pytest.mark.parametrize("picture_format", ["GIF", "WEBP", "BMP"])
+@pytest.mark.parametrize("picture_format", ["GIF", "WEBP", "AVIF", "BMP"])
 def test_other_formats_come_back_as_they_are(picture_format):
     data = encoded(drawing(), picture_format)
     assert essentials(data) is data

@@ -103,7 +103,7 @@ def _bodies_without_an_image() -> Iterator[Case]:
 
 
 def _damaged_images() -> Iterator[Case]:
-    for picture_format in ("PNG", "JPEG", "WEBP", "GIF", "BMP"):
+    for picture_format in ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP"):
         whole = encoded(picture_format)
         for share in (0.05, 0.3, 0.6, 0.9):
             body = whole[: int(len(whole) * share)]

@@ -799,6 +799,15 @@ def test_another_place_of_a_file_is_read_in_the_same_drawing(session, fake_model
     assert session.file.original == STRIPES
 
 
+def test_without_a_box_all_of_the_picture_was_read_and_of_a_blank_nothing(session, fake_model):
+    assert session.box is None
+    session.look_at_upload(STRIPES)
+    assert session.box == (0, 0, 1, 1)
+    fake_model.content = ANSWER | {"is_digit": False, "reason": "blank"}
+    session.look_at_upload(STRIPES)
+    assert session.box is None
+
+
 def test_a_label_is_of_the_place_that_was_read_and_closes_that_drawing(session, canvas):
     session.look_at_upload(STRIPES)
     session.label(1)

@@ -55,7 +55,7 @@ def test_the_request_id_is_the_clients_and_not_torchserves(system: RunningSystem
     assert system.predict(SEVEN, **{"X-Request-Id": "mine"}).headers["X-Request-Id"] == "mine"
 
 
-@pytest.mark.parametrize("picture_format", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
+@pytest.mark.parametrize("picture_format", ["PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP"])
 def test_every_format_is_read(system: RunningSystem, picture_format):
     _assert_is_seven(system.predict(_as(picture_format)).json())
 
