@@ -185,6 +185,7 @@ test: test-environments lint ## run what CI runs, seven minutes: lint, the tests
 
 .PHONY: test-slow
 test-slow: test-environments mnist ## run the slow tests; CI runs them every night
+	@$(MAKE) -s .venv/serve/fuzzing || echo "atheris has no wheel for this machine: hypothesis alone fuzzes the images" >&2
 	@rm -f $(RAN)
 	@$(MAKE) -s -k -j2 -Otarget SPEED=slow $(SYSTEM) $(PARTS)
 	@$(SOME_RAN)
@@ -303,6 +304,10 @@ SHOW = 2>&1 | tee .venv/$*.log | sed -un 's/^ *Downloading \(.*[0-9] [MG]B)\).*/
 
 .venv/serve/tested: tests/requirements-handler.lock
 .venv/%/tested: .venv/%/installed tests/requirements-unit.lock
+	@$(INSTALL) $(SHOW)
+	@touch $@
+
+.venv/%/fuzzing: .venv/%/tested tests/requirements-fuzz.lock
 	@$(INSTALL) $(SHOW)
 	@touch $@
 
