@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from training.measure import DIGIT_SETS, percent, rows
+from training.photos.measure import PICTURES_OF_EACH_KIND, SURE, Row, mean
 from training.strokes import digits, outliers
 
 
@@ -56,7 +57,7 @@ How this run was selected: {published["history"]}
 
 ![Accuracy by confidence]({_picture(version, "reliability")})
 
-## Errors
+{_photos(published.get("photos"))}## Errors
 
 {_worst(measured)}
 
@@ -134,6 +135,28 @@ def _numbers(measured: dict[str, Any], seeds: Sequence[dict[str, float | None]])
         spread = f" {_spread([seed.get(name) for seed in seeds])} |" * several
         lines.append(f"| {name} | {text} | {percent(seeds[0][name])} |{spread}")
     return "\n".join(lines)
+
+
+def _photos(kinds: Sequence[dict[str, Any]] | None) -> str:
+    """The section on photos; "" where they were not measured."""
+    if not kinds:
+        return ""
+    rows = [Row(**kind) for kind in kinds]
+    lines = "\n".join(
+        f"| {row.kind} | {row.right:.0%} | {row.refused:.0%} | {row.sure_wrong:.0%} |" for row in rows
+    )
+    all_kinds = mean(rows)
+    return f"""## Photos, scans and screenshots
+
+{PICTURES_OF_EACH_KIND} generated pictures of each kind ([photos/](photos)), with digits by the reporting writers.
+Mean over {len(rows)} kinds: {all_kinds.right:.1%} right, {all_kinds.sure_wrong:.2%} wrong at a confidence of
+{SURE:.0%} or more. Where no clear digit is in the picture, "no digit" is right.
+
+| kind | right | no digit | sure, wrong |
+|---|---|---|---|
+{lines}
+
+"""
 
 
 def _spread(values: Sequence[float | None]) -> str:

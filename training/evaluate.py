@@ -19,17 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handler.predictor import Predictor
-from training import data, pen_data, real_drawings
+from training import data, real_drawings
 from training.archive import RELEASED_CHECKPOINT
 from training.archived import AnyPredictor, archived
 from training.data import DataError, Digits
 from training.measure import DIGIT_SETS, answers, measured, rows
-from training.pen_strokes import pen_strokes
-from training.photos.measure import draw_sheet, measure
+from training.photos.measure import PICTURES_OF_EACH_KIND, digits_by_people, draw_sheet, measure
 from training.photos.measure import table as table_of_photos
-from training.photos.scene import Strokes
 from training.pictures import draw_errors, draw_reliability
-from training.strokes.generate import NO_DIGIT
 
 
 class ModelError(Exception):
@@ -103,8 +100,8 @@ def draw(
         draw_errors(answered[title], digits, f"{name}, {title}", folder / f"{prefix}errors-{slug}.png")
 
 
-def _measure_photos(name: str, predictor: AnyPredictor, count: int, folder: Path) -> None:
-    strokes = _held_out_strokes()
+def _measure_photos(name: str, predictor: AnyPredictor, count: int, folder: Path, *, report: bool) -> None:
+    strokes = digits_by_people(report=report)
     if strokes is None or not isinstance(predictor, Predictor):
         print(
             "\nPhotos were not measured: they take a checkpoint, and people's strokes (training/pen_data.py)."
@@ -112,19 +109,6 @@ def _measure_photos(name: str, predictor: AnyPredictor, count: int, folder: Path
         return
     print(f"\n{name}, {count} pictures of each kind\n{table_of_photos(measure(predictor, strokes, count))}")
     draw_sheet(strokes).save(folder / "photos.png")
-
-
-def _held_out_strokes() -> list[tuple[Strokes, int]] | None:
-    """Digits by the writers who are kept for validation; None where they are not at hand."""
-    try:
-        drawings = pen_strokes(pen_data.folder())
-    except OSError:
-        return None
-    return [
-        (drawing.strokes, drawing.label)
-        for drawing in drawings
-        if drawing.held_out and drawing.label != NO_DIGIT
-    ]
 
 
 def main(arguments: list[str]) -> int:
@@ -135,7 +119,12 @@ def main(arguments: list[str]) -> int:
         "--output", type=Path, default=Path("runs/evaluation"), help="folder for the pictures"
     )
     parser.add_argument("--report", action="store_true", help="read the reporting sets, too")
-    parser.add_argument("--photos", type=int, default=20, help="pictures of each kind of photo; 0 for none")
+    parser.add_argument(
+        "--photos",
+        type=int,
+        default=PICTURES_OF_EACH_KIND,
+        help=f"pictures of each kind of photo, {PICTURES_OF_EACH_KIND} by default; 0 for none",
+    )
     options = parser.parse_args(arguments)
     with ExitStack() as until:
         try:
@@ -151,7 +140,7 @@ def main(arguments: list[str]) -> int:
         _compare(models, test, report=options.report)
         draw(*models[0], test, options.output, report=options.report)
         if options.photos:
-            _measure_photos(*models[0], options.photos, options.output)
+            _measure_photos(*models[0], options.photos, options.output, report=options.report)
     print(f"\npictures: {options.output}")
     if not options.report:
         print("The reporting sets were not read; ARGS=--report reads them.")

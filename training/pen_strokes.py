@@ -3,7 +3,8 @@
     found = pen_strokes(pen_data.folder())
     [drawing for drawing in found if not drawing.held_out]     # to learn from
 
-The reporting sets are not here: writers of pendigits whose number is divisible by 5, and Omniglot's background set 1.
+The reporting sets are not among them: writers of pendigits whose number is divisible by 5 (`reporting_digits`), and
+Omniglot's background set 1.
 """
 
 import re
@@ -57,6 +58,12 @@ def pen_strokes(folder: Path) -> list[PenDrawing]:
         held_out = alphabet == HELD_OUT_ALPHABET or writer in HELD_OUT_OMNIGLOT
         drawings.append(PenDrawing(strokes, NO_DIGIT, held_out, FIRST_OF_OMNIGLOT + writer))
     return drawings
+
+
+def reporting_digits(folder: Path) -> list[tuple[tuple[Points, ...], int]]:
+    """Strokes and label of each digit by pendigits' reporting writers. Raises OSError where the file is missing."""
+    written = _unipen(folder / PENDIGITS.name, down=-1)
+    return [(strokes, label) for strokes, label, writer in written if writer % REPORTING_EVERY == 0]
 
 
 def _unipen(path: Path, down: int) -> Iterator[tuple[tuple[Points, ...], int, int]]:

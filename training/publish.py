@@ -26,6 +26,7 @@ from training.card import card
 from training.data import DataError, Digits
 from training.evaluate import draw
 from training.measure import figures, measured
+from training.photos import measure as photos
 
 FOLDER = Path(__file__).resolve().parent
 MAXIMUM_BYTES = 2_500_000  # git keeps every version for ever
@@ -52,6 +53,7 @@ def publish(checkpoint: Path, version: str, history: str, folder: Path = FOLDER)
         "bytes": checkpoint.stat().st_size,
         "int8_bytes": checkpoint.with_suffix(INT8).stat().st_size,
         "measured": served,
+        "photos": _photos(Predictor.load(checkpoint, version, "int8")),
         # All in float32, the first is the released one.
         "seeds": [figures(float32), *_other_seeds(checkpoint, content, version, test)],
         **{name: value for name, value in content.items() if name != "state_dict"},
@@ -72,6 +74,14 @@ def publish(checkpoint: Path, version: str, history: str, folder: Path = FOLDER)
     written = folder / "MODEL_CARD.md"
     written.write_text(card(published), encoding="utf-8")
     return written
+
+
+def _photos(predictor: Predictor) -> list[dict[str, Any]] | None:
+    """How each kind of photo is read, with digits by the reporting writers; None without their strokes."""
+    strokes = photos.digits_by_people(report=True)
+    if strokes is None:
+        return None
+    return [row._asdict() for row in photos.measure(predictor, strokes, photos.PICTURES_OF_EACH_KIND)]
 
 
 def _other_seeds(

@@ -69,3 +69,8 @@ def test_a_missing_file_raises(folder):
     (folder / UJI[3].name).unlink()
     with pytest.raises(FileNotFoundError, match="UJIpenchars-w04"):
         pen_strokes.pen_strokes(folder)
+
+
+def test_the_reporting_writers_digits_are_those_that_no_other_set_has(folder):
+    assert [label for _, label in pen_strokes.reporting_digits(folder)] == [5]
+    assert 5 not in {drawing.writer for drawing in pen_strokes.pen_strokes(folder)}

@@ -17,6 +17,7 @@ from tests.training import synthetic
 from training import archive, behaviour, data, measure, publish, real_drawings
 from training.archive import RELEASED_CHECKPOINT
 from training.checkpoint import write, write_description
+from training.photos import measure as photos
 
 AT_LEAST = {
     "MNIST test set, accuracy (95 % interval)": 0.9965,
@@ -41,6 +42,7 @@ def measured_on(monkeypatch):
     monkeypatch.setattr(measure, "held_out_writers", lambda: None)
     monkeypatch.setattr(real_drawings, "digits", lambda limit=None: synthetic.digits(30))
     monkeypatch.setattr(real_drawings, "others", lambda: np.zeros((5, 28, 28), np.uint8))
+    monkeypatch.setattr(photos, "digits_by_people", lambda *, report: None)
 
 
 @pytest.fixture
@@ -59,6 +61,20 @@ def run(tmp_path) -> Path:
 @pytest.fixture(scope="module")
 def released() -> dict:
     return json.loads(RELEASED_CHECKPOINT.with_suffix(".json").read_text(encoding="utf-8"))
+
+
+def test_the_card_has_the_kinds_of_photos_with_digits_by_reporting_writers(
+    tmp_path, run, measured_on, monkeypatch
+):
+    written = {True: [([np.array([[0.0, 0.0], [2.0, 9.0]])], 1)], False: None}
+    monkeypatch.setattr(photos, "digits_by_people", lambda *, report: written[report])
+    monkeypatch.setattr(photos, "PICTURES_OF_EACH_KIND", 2)
+    monkeypatch.setattr(
+        photos, "KINDS", {name: photos.KINDS[name] for name in ("clean_canvas", "blank_sheet")}
+    )
+    text = publish.publish(run, "7.3", "The only run.", tmp_path).read_text()
+    assert "| clean_canvas | 100% | 0% | 0% |\n| blank_sheet | 100% | 100% | 0% |\n" in text
+    assert "Mean over 2 kinds: 100.0% right, 0.00% wrong" in text
 
 
 def test_publishing_writes_checkpoint_numbers_pictures_and_card(tmp_path, run, measured_on):

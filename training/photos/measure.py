@@ -11,12 +11,27 @@ import numpy as np
 from PIL import Image
 
 from handler.predictor import Prediction, Predictor
+from training import pen_data
+from training.pen_strokes import pen_strokes, reporting_digits
 from training.photos import KINDS, make
 from training.photos.scene import Strokes
+from training.strokes.generate import NO_DIGIT
 
+PICTURES_OF_EACH_KIND = 100
 # A wrong answer at this confidence is a sure one.
 SURE = 0.9
 CELL = 150
+
+
+def digits_by_people(*, report: bool) -> list[tuple[Strokes, int]] | None:
+    """Digits by the writers kept for validation, or else by the reporting ones; None without their strokes."""
+    try:
+        if report:
+            return list(reporting_digits(pen_data.folder()))
+        drawings = pen_strokes(pen_data.folder())
+    except OSError:
+        return None
+    return [(one.strokes, one.label) for one in drawings if one.held_out and one.label != NO_DIGIT]
 
 
 class Row(NamedTuple):
@@ -70,12 +85,17 @@ def _row(kind: str, answers: Sequence[Prediction], labels: Sequence[int]) -> Row
 
 def table(rows: Sequence[Row]) -> str:
     """The rows and their mean, as text."""
-    mean = Row("mean", *(float(np.mean(column)) for column in list(zip(*rows, strict=True))[1:]))
     lines = [f"{'pictures':<24}{'right':>8}{'no digit':>10}{'sure, wrong':>13}"]
     lines += [
-        f"{row.kind:<24}{row.right:8.1%}{row.refused:10.1%}{row.sure_wrong:13.1%}" for row in (*rows, mean)
+        f"{row.kind:<24}{row.right:8.1%}{row.refused:10.1%}{row.sure_wrong:13.1%}"
+        for row in (*rows, mean(rows))
     ]
     return "\n".join(lines)
+
+
+def mean(rows: Sequence[Row]) -> Row:
+    """The row of the mean over kinds."""
+    return Row("mean", *(float(np.mean(column)) for column in list(zip(*rows, strict=True))[1:]))
 
 
 def draw_sheet(digits: Sequence[tuple[Strokes, int]], columns: int = 3, seed: int = 0) -> Image.Image:
