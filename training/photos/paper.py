@@ -127,65 +127,56 @@ def rules(
     return picture
 
 
+def on_rules(
+    strokes: Strokes,
+    rng: Rng,
+    rule: Colour,
+    width: tuple[float, float],
+    gap: tuple[float, float],
+    *,
+    height: tuple[float, float],
+    squared: bool = False,
+    colour: Colour | None = None,
+) -> Image.Image:
+    """A photo of a digit on ruled paper with a margin line, or on squared paper; widths and gaps in pixels."""
+
+    def behind(picture: Real, _: Size, state: Rng) -> Real:
+        sides = state.uniform(*width), state.uniform(*gap)
+        return rules(picture, state, rule, *sides, margin=not squared, squared=squared)
+
+    return photo(strokes, rng, colour=colour, low=height[0], high=height[1], behind=behind)
+
+
 @kind()
 def ruled_paper(strokes: Strokes, rng: Rng) -> Image.Image:
-    return photo(
-        strokes,
-        rng,
-        low=0.1,
-        high=0.3,
-        behind=lambda p, z, r: rules(p, r, (165, 180, 205), r.uniform(1, 2), r.uniform(28, 45), margin=True),
-    )
+    return on_rules(strokes, rng, (165, 180, 205), (1, 2), (28, 45), height=(0.1, 0.3))
 
 
 @kind()
 def ruled_strong(strokes: Strokes, rng: Rng) -> Image.Image:
-    return photo(
-        strokes,
-        rng,
-        low=0.12,
-        high=0.3,
-        behind=lambda p, z, r: rules(
-            p, r, (110, 125, 165), r.uniform(1.5, 2.5), r.uniform(28, 45), margin=True
-        ),
-    )
+    return on_rules(strokes, rng, (110, 125, 165), (1.5, 2.5), (28, 45), height=(0.12, 0.3))
 
 
 @kind()
 def ruled_pencil(strokes: Strokes, rng: Rng) -> Image.Image:
-    return photo(
-        strokes,
-        rng,
-        colour=(115, 115, 118),
-        low=0.1,
-        high=0.3,
-        behind=lambda p, z, r: rules(p, r, (165, 180, 205), r.uniform(1, 2), r.uniform(28, 45), margin=True),
+    return on_rules(
+        strokes, rng, (165, 180, 205), (1, 2), (28, 45), height=(0.1, 0.3), colour=(115, 115, 118)
     )
 
 
 @kind()
 def squared_paper(strokes: Strokes, rng: Rng) -> Image.Image:
-    return photo(
-        strokes,
-        rng,
-        colour=(35, 45, 140),
-        low=0.25,
-        high=0.5,
-        behind=lambda p, z, r: rules(
-            p, r, (165, 175, 215), r.uniform(1, 3), r.uniform(50, 110), squared=True
-        ),
+    blue = (35, 45, 140)
+    return on_rules(
+        strokes, rng, (165, 175, 215), (1, 3), (50, 110), height=(0.25, 0.5), squared=True, colour=blue
     )
 
 
 @kind()
 def squared_pencil(strokes: Strokes, rng: Rng) -> Image.Image:
-    return photo(
-        strokes,
-        rng,
-        colour=(110, 110, 112),
-        low=0.2,
-        high=0.5,
-        behind=lambda p, z, r: rules(p, r, (180, 190, 220), r.uniform(1, 2), r.uniform(30, 60), squared=True),
+    grey = (110, 110, 112)
+    return on_rules(
+        strokes, rng, (180, 190, 220), (1, 2), (30, 60), height=(0.2, 0.5), squared=True, colour=grey
     )
 
 
