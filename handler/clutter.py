@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from handler.components import Components, Mask
+from handler.components import Components, Mask, fill
 
 # What is as few pixels away from the picture's border touches it.
 NEAR_BORDER = 2
@@ -15,6 +15,8 @@ FRAME_COVER = 0.85
 LINE_BREADTH = 0.12
 # A circled digit is longer than this share of its ring, and has this share of it around; the slash of a 0 has less.
 RINGED, RING_MARGIN = 0.25, 0.18
+# A circle is this share of a square or more, 0.785 if a program drew it; a 0 with a slash has 0.5 to 0.63.
+ROUND = 0.65
 
 
 def sides_touched(parts: Components) -> Mask:
@@ -66,8 +68,10 @@ def _is_ring_around(parts: Components, number: int, others: Mask) -> bool:
     within = others & (parts.left > left + margin) & (parts.right < right - margin)
     within &= (parts.top > top + margin) & (parts.bottom < bottom - margin)
     within &= np.maximum(parts.width, parts.height) > RINGED * size
+    if not within.any():
+        return False
     ring = parts.inside(number)
-    return any(
+    return np.count_nonzero(fill(ring)) > ROUND * size**2 and any(
         all(
             side.any()
             for side in (

@@ -111,3 +111,13 @@ def _joined(start: Numbers, end: Numbers, stride: int) -> tuple[Numbers, int]:
             root = further
     roots, component = np.unique(root, return_inverse=True)
     return component, len(roots)
+
+
+def fill(mask: Mask) -> Mask:
+    """With what lies between two of its pixels, both in a row and in a column."""
+    return _spanned(mask) & _spanned(mask.T).T
+
+
+def _spanned(mask: Mask) -> Mask:
+    """Each row from its first to its last pixel."""
+    return np.logical_or.accumulate(mask, axis=1) & np.logical_or.accumulate(mask[:, ::-1], axis=1)[:, ::-1]

@@ -17,6 +17,8 @@ from handler.writing import Group, widened
 Look: TypeAlias = Callable[[Box], Grey]
 
 MOST_INKS = 3
+# What has less than this share of the best group's score is a piece of a shadow's edge, or of the edge of a sheet.
+NEAR_BEST = 0.4
 # A digit of 2 % of the picture's height is read.
 TINY = 0.018
 # A picture is searched at this many pixels a side: strokes survive, the grain of a photo averages out.
@@ -51,8 +53,11 @@ class Ink(NamedTuple):
 def pick_inks(found: list[tuple[Group, Look]], size: tuple[int, int], factor: int, flat: bool) -> list[Ink]:
     """The best groups as ink, no two of them the same."""
     picked: list[tuple[Group, Look]] = []
+    best = max((group.score for group, _ in found), default=0.0)
     for group, look in sorted(found, key=lambda pair: -pair[0].score):
-        if len(picked) < MOST_INKS and all(_overlap(group.box, other.box) < 0.9 for other, _ in picked):
+        if len(picked) == MOST_INKS or group.score < NEAR_BEST * best:
+            break
+        if all(_overlap(group.box, other.box) < 0.9 for other, _ in picked):
             picked.append((group, look))
     inks = [_render(group, look, size, factor, flat) for group, look in picked]
     return [ink for ink in inks if ink is not None]

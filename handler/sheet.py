@@ -5,7 +5,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from handler.components import Box, Mask, connected_components
+from handler.components import Box, Mask, connected_components, fill
 from handler.contrast import Grey, extreme
 from handler.two_levels import edge, otsu
 
@@ -30,7 +30,7 @@ def sheet_mask(picture: Image.Image) -> Mask | None:
     sheet = parts.paint(np.arange(len(parts)) == largest)
     if not SMALLEST < sheet.mean() < LARGEST or edge(sheet).mean() > ON_EDGE:
         return None
-    hull = _filled(sheet)
+    hull = fill(sheet)
     if hull.mean() > 0.9 or sheet.sum() < 0.72 * hull.sum() or not _has_sharp_edge(grey, hull):
         return None
     margin = max(1, round(MARGIN * math.sqrt(hull.sum())))
@@ -39,16 +39,6 @@ def sheet_mask(picture: Image.Image) -> Mask | None:
     return np.asarray(
         core.resize(picture.size, Image.Resampling.NEAREST, (0, 0, width / factor, height / factor))
     )
-
-
-def _filled(mask: Mask) -> Mask:
-    """With what lies between two of its pixels, both in a row and in a column."""
-    return _spanned(mask) & _spanned(mask.T).T
-
-
-def _spanned(mask: Mask) -> Mask:
-    """Each row from its first to its last pixel."""
-    return np.logical_or.accumulate(mask, axis=1) & np.logical_or.accumulate(mask[:, ::-1], axis=1)[:, ::-1]
 
 
 def _has_sharp_edge(grey: Grey, sheet: Mask) -> bool:
@@ -71,7 +61,7 @@ def sheet_box(strength: Grey) -> Box | None:
     part = parts.inside(largest)
     if part.mean() < 0.35 or part.size < SMALLEST * strength.size:
         return None
-    hull = _filled(part)
+    hull = fill(part)
     rows, columns = (np.flatnonzero(hull.mean(axis=axis) > 0.75) for axis in (1, 0))
     if min(len(rows), len(columns)) < NARROWEST:
         return None

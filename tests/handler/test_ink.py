@@ -1,14 +1,17 @@
 """Which of the colours is ink is found out; a person never has to say."""
 
 import io
+from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
-from handler.flat_paper import box_of, is_one_piece
+from handler.flat_paper import box_of, inside, is_one_piece
 from handler.ink import find_inks
+from handler.pick import Look, pick_inks
 from handler.preprocessing import preprocess
+from handler.writing import Group
 from tests.handler.drawings import (
     difference,
     difference_of_shape,
@@ -276,6 +279,30 @@ def test_a_ring_around_the_digit_is_left_out():
     image = ImageOps.expand(INVERTED, 80, fill=255)
     ImageDraw.Draw(image).ellipse([20, 20, 420, 420], outline=0, width=6)
     assert difference(preprocess(image), EXPECTED) < 1.0
+
+
+def test_a_zero_with_a_slash_is_no_circled_one():
+    image = Image.new("L", (280, 280), 255)
+    ImageDraw.Draw(image).ellipse([70, 30, 210, 250], outline=0, width=12)
+    zero = image.rotate(-35, fillcolor=255)
+    expected = ImageOps.invert(zero).getbbox()
+    pen = ImageDraw.Draw(zero)
+    pen.line([(115, 165), (165, 115)], fill=0, width=12)
+    pen.line([(0, 272), (280, 272)], fill=0, width=2)
+    assert find_inks(zero)[0].box == pytest.approx(expected, abs=3)
+
+
+def test_what_is_far_less_likely_than_the_best_is_no_candidate():
+    mask = np.zeros((100, 100), bool)
+    mask[20:60, 20:24] = True
+
+    def group(left: int, score: float) -> tuple[Group, Look]:
+        moved = np.roll(mask, left, axis=1)
+        box = (20 + left, 20, 24 + left, 60)
+        return Group(moved, box, False, score, 0.1), partial(inside, moved.astype(np.uint8) * 255)
+
+    inks = pick_inks([group(0, 1.0), group(20, 10.0), group(40, 5.0)], (100, 100), 1, flat=True)
+    assert [ink.box[0] for ink in inks] == [40, 60]
 
 
 def test_a_drawing_of_two_strokes_is_taken_as_it_is():
