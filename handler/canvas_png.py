@@ -46,10 +46,11 @@ def read_canvas(data: bytes) -> Image.Image | None:
         part = inked[:, across].copy()  # aligned
         lines = np.flatnonzero(np.bitwise_or.reduce(part, axis=1))
         part = part[lines[0] : lines[-1] + 1]
-        if (part != (part & 0xFF) * RED_GREEN_BLUE).any():
+        steps = part.astype(np.uint8)
+        if (part != np.multiply(steps, RED_GREEN_BLUE, dtype=np.uint32)).any():
             return None
         drawn = sheet[1 + lines[0] :, across]
-        drawn[: len(part)] += _prefix_sums(part.astype(np.uint8))
+        drawn[: len(part)] += _prefix_sums(steps)
         drawn[len(part) :] = drawn[len(part) - 1]
     return Image.fromarray(sheet)
 
