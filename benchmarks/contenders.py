@@ -82,9 +82,9 @@ def model(system: System, name: str, model: str) -> Contender:
     management = Management(system.management_address)
     others = {
         worker["pid"]
-        for other in management.ask("GET", "/models")["models"]
+        for other in management.request("GET", "/models")["models"]
         if other["modelName"] != model
-        for worker in management.ask("GET", f"/models/{other['modelName']}")[0]["workers"]
+        for worker in management.request("GET", f"/models/{other['modelName']}")[0]["workers"]
     }
     processes = [process for process in leftovers.find(system, "torchserve") if process.pid not in others]
     return Contender(Target(name, system.inference_port, f"/predictions/{model}"), processes)

@@ -49,7 +49,7 @@ def _switch(system: System, on: bool) -> None:
     configuration = system.run / "gateway" / "nginx.conf"
     text = configuration.read_text(encoding="utf-8").replace(OFF + LOG, LOG)
     configuration.write_text(text if on else text.replace(LOG, OFF + LOG), encoding="utf-8")
-    watching = [part for part in parts.of(system) if part.name in WATCHING]
+    watching = [part for part in parts.list_parts(system) if part.name in WATCHING]
     with supervisor.remote(system) as interface:
         interface.signalProcess("gateway", "HUP")
         for part in watching:
@@ -58,7 +58,7 @@ def _switch(system: System, on: bool) -> None:
             elif interface.getProcessInfo(part.name)["pid"]:
                 interface.stopProcess(part.name)
     deadline = time.monotonic() + running.START_TIMEOUT_S
-    while on and not all(part.answers(system) for part in watching):
+    while on and not all(part.is_healthy(system) for part in watching):
         if time.monotonic() > deadline:
             raise StartError("Exporter, Prometheus and Alertmanager did not answer in time.")
         time.sleep(running.POLL_INTERVAL_S)

@@ -152,7 +152,7 @@ def noop_archives(workers: int) -> Iterator[list[Path]]:
 def register(system: System, model: str) -> None:
     """Let TorchServe serve an archive of the store, and wait until its workers are up."""
     parameters = {"url": f"{model}.mar", "synchronous": "true"}
-    Management(system.management_address).ask("POST", "/models", parameters, START_TIMEOUT_S)
+    Management(system.management_address).request("POST", "/models", parameters, START_TIMEOUT_S)
 
 
 @contextmanager
@@ -199,7 +199,7 @@ def _folder_beside_the_state() -> Iterator[Path]:
 
 def _wait_until_it_accepts(server: subprocess.Popen[bytes], system: System) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
-    while not postgres.answers(system):
+    while not postgres.is_ready(system):
         if server.poll() is not None:
             raise StartError(f"PostgreSQL ended with status {server.returncode}")
         if time.monotonic() > deadline:

@@ -135,9 +135,9 @@ def _settle(system: System) -> None:
     wanted = {*versions.served(), versions.previous} - {None}
     deadline = time.monotonic() + SETTLE_TIMEOUT_S
     management = Management(system.management_address)
-    while set(management.registered()) != wanted:
+    while set(management.list_versions()) != wanted:
         if time.monotonic() > deadline:
-            raise StartError(f"{set(management.registered())} are registered, and {wanted} should be")
+            raise StartError(f"{set(management.list_versions())} are registered, and {wanted} should be")
         time.sleep(POLL_S)
 
 

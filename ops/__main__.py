@@ -14,13 +14,13 @@ from ops import lock, postgres
 from ops.backup import backup, backup_as_is
 from ops.down import down
 from ops.environment import remove_secrets
-from ops.errors import OpsError, told
+from ops.errors import OpsError, run_cli
 from ops.models import models
 from ops.prune import days, prune
 from ops.references import write_references
 from ops.restore import check, restore
 from ops.retrain import next_version, retrain
-from ops.rotate import secrets, take_up
+from ops.rotate import secrets, set_password_from_stdin
 from ops.status import follow_logs, status
 from ops.swap import canary, promote, rollback, swap
 from ops.system import ROOT, System
@@ -48,7 +48,7 @@ def _alone(change: Callable[..., None]) -> Callable[..., None]:
 
     def run(system: System, *values: str) -> None:
         refusal = "Another 'make up' or 'make down' is running in this checkout; wait until it ends."
-        with lock.held(system.state / "ops.lock", refusal):
+        with lock.hold(system.state / "ops.lock", refusal):
             change(system, *values)
 
     return run
@@ -88,7 +88,7 @@ COMMANDS = {
     "migrate": Command(_migrate),
     "schema-version": Command(lambda system: print(postgres.schema_version(system))),
     "migrate-down-to": Command(postgres.migrate_down_to, 1),
-    "rotate": Command(take_up, 1),
+    "rotate": Command(set_password_from_stdin, 1),
     "default-version": Command(lambda system: print(Versions.read(system.versions).default)),
     "next-version": Command(lambda system: print(next_version(system))),
 }
@@ -113,7 +113,7 @@ def main() -> int:
     remove_secrets(os.environ)
     system = System.from_settings() if arguments.command == "up" else System.running_or_configured()
     try:
-        return told(lambda: command.run(system, *values))
+        return run_cli(lambda: command.run(system, *values))
     except KeyboardInterrupt:
         print(
             "Interrupted. Run the same command again to continue, or 'make down' to stop all parts.",

@@ -20,7 +20,7 @@ class DamagedError(Exception):
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+def _open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
@@ -40,13 +40,13 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 def read(path: Path, name: str) -> bytes:
     """A file of an archive. Raises DamagedError."""
-    with _opened(path) as archive:
+    with _open_archive(path) as archive:
         return archive.read(name)
 
 
 def read_json(path: Path, name: str) -> dict[str, Any]:
     """A JSON object of an archive. Raises DamagedError."""
-    with _opened(path) as archive:
+    with _open_archive(path) as archive:
         content = json.loads(archive.read(name))
     if not isinstance(content, dict):
         raise DamagedError(f"{name} is not a JSON object")
@@ -55,7 +55,7 @@ def read_json(path: Path, name: str) -> dict[str, Any]:
 
 def refuse_damaged(path: Path) -> None:
     """Read all of an archive and compare its checksums. Raises DamagedError."""
-    with _opened(path) as archive:
+    with _open_archive(path) as archive:
         broken = archive.testzip()
     if broken:
         raise DamagedError(f"wrong checksum of {broken}")

@@ -48,7 +48,7 @@ def backup_as_is(system: System, name: str) -> None:
     if name == STREAM:
         _write(system, sys.stdout.buffer)
         return
-    path = Path(name) if name else timed("mnist")
+    path = Path(name) if name else timestamped_path("mnist")
     unfinished = path.with_name(f"{path.name}.unfinished")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def backup_as_is(system: System, name: str) -> None:
     print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB of drawings, archives and versions")
 
 
-def timed(prefix: str) -> Path:
+def timestamped_path(prefix: str) -> Path:
     """A file name of the time, in the folder of the backups."""
     return FOLDER / f"{prefix}-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar"
 

@@ -7,11 +7,11 @@ import os
 import sys
 
 from ops import postgres
-from ops.errors import told
+from ops.errors import run_cli
 from ops.system import System
 
 
-def become() -> None:
+def exec_server() -> None:
     """Never returns. Raises OpsError where the data directory cannot be made."""
     system = System.from_settings()
     postgres.initialise(system)
@@ -20,4 +20,4 @@ def become() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(told(become))
+    sys.exit(run_cli(exec_server))

@@ -18,7 +18,7 @@ def down(system: System) -> None:
         deadline = time.monotonic() + STOP_TIMEOUT_S
         while supervisor.processes(system) is not None and time.monotonic() < deadline:
             time.sleep(POLL_INTERVAL_S)
-    leftovers.end(leftovers.find(system))
+    leftovers.terminate(leftovers.find(system))
     if remaining := leftovers.find(system):
         raise OpsError(
             f"Processes {', '.join(str(p.pid) for p in remaining)} did not stop. Kill them, then run 'make down' again."

@@ -14,7 +14,7 @@ class UsageError(OpsError):
     """A variable of `make` that is missing or wrong; the command exits with status 2."""
 
 
-def told(command: Callable[[], bool | None]) -> int:
+def run_cli(command: Callable[[], bool | None]) -> int:
     """Run a command, print its error in place of a traceback, and give back the exit status.
 
     That of a command whose reader has gone, as in `make status | head`, is a shell's for SIGPIPE.

@@ -34,7 +34,7 @@ def find(system: System, part: str | None = None) -> list[psutil.Process]:
     ]
 
 
-def end(processes: Iterable[psutil.Process]) -> None:
+def terminate(processes: Iterable[psutil.Process]) -> None:
     """Ask the processes to stop, and kill those that do not within STOP_TIMEOUT_S."""
     alive = list(processes)
     for send in (psutil.Process.terminate, psutil.Process.kill):
@@ -42,7 +42,7 @@ def end(processes: Iterable[psutil.Process]) -> None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 send(process)
         deadline = time.monotonic() + STOP_TIMEOUT_S
-        while (alive := [p for p in alive if _lives(p)]) and time.monotonic() < deadline:
+        while (alive := [p for p in alive if _is_alive(p)]) and time.monotonic() < deadline:
             time.sleep(POLL_INTERVAL_S)
 
 
@@ -57,10 +57,10 @@ def _is_marked(process: psutil.Process, system: System, part: str | None) -> boo
     except (psutil.Error, OSError):
         return False
     marked = all(environment.get(name) == value for name, value in marks(system, part).items())
-    return marked and _lives(process)
+    return marked and _is_alive(process)
 
 
-def _lives(process: psutil.Process) -> bool:
+def _is_alive(process: psutil.Process) -> bool:
     """Whether a process still does anything: a zombie only waits for its parent, which may never look."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE

@@ -12,12 +12,12 @@ POLL_INTERVAL_S = 0.05
 
 
 @contextmanager
-def held(path: Path, refusal: str, patience_s: float = 0.0) -> Iterator[None]:
+def hold(path: Path, refusal: str, patience_s: float = 0.0) -> Iterator[None]:
     """Hold the lock of this file; raises OpsError with `refusal` where another holds it for longer than that."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as lock:
         deadline = time.monotonic() + patience_s
-        while not _taken(lock.fileno()):
+        while not _try_lock(lock.fileno()):
             if time.monotonic() >= deadline:
                 raise OpsError(refusal)
             time.sleep(POLL_INTERVAL_S)
@@ -29,10 +29,10 @@ def is_held(path: Path) -> bool:
     if not path.exists():
         return False
     with path.open("a") as lock:
-        return not _taken(lock.fileno())
+        return not _try_lock(lock.fileno())
 
 
-def _taken(descriptor: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

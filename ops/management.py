@@ -2,7 +2,7 @@
 
     management = Management("unix:/tmp/mnist-1000-0a1b2c3d/torchserve/management.sock")
     management.register("1.1")
-    management.registered()["1.1"].is_up   # True, seconds later
+    management.list_versions()["1.1"].is_up   # True, seconds later
 
 An address is written as in TorchServe's configuration: unix:/PATH, or http://HOST:PORT as in containers.
 Every call raises ManagementError where TorchServe does not answer, or answers with an error.
@@ -53,7 +53,7 @@ class Worker(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Registered:
+class RegisteredVersion:
     """What TorchServe says of a version: its workers by their ids, how many there should be, its queue."""
 
     version: str
@@ -73,18 +73,18 @@ class Management:
     def __init__(self, address: str) -> None:
         self._address = address
 
-    def registered(self) -> dict[str, Registered]:
+    def list_versions(self) -> dict[str, RegisteredVersion]:
         """Each registered version; one that is registered may have no worker that answers."""
         try:
-            descriptions = self.ask("GET", f"/models/{MODEL}/all")
+            descriptions = self.request("GET", f"/models/{MODEL}/all")
         except NotFoundError:
             return {}
-        return {found.version: found for found in map(_registered, descriptions)}
+        return {found.version: found for found in map(_parse_version, descriptions)}
 
     def default(self) -> str | None:
         """The version that answers requests which name none; None while nothing is registered."""
         try:
-            return str(self.ask("GET", f"/models/{MODEL}")[0]["modelVersion"])
+            return str(self.request("GET", f"/models/{MODEL}")[0]["modelVersion"])
         except NotFoundError:
             return None
 
@@ -99,23 +99,23 @@ class Management:
             "max_batch_delay": str(MAX_BATCH_DELAY_MS),
             "synchronous": "false",
         }
-        self.ask("POST", "/models", parameters, REGISTER_TIMEOUT_S)
+        self.request("POST", "/models", parameters, REGISTER_TIMEOUT_S)
 
     def unregister(self, version: str) -> None:
         """Take a version out, if it is there, and end its workers with whatever they are at. Its archive stays."""
         with contextlib.suppress(NotFoundError):
-            self.ask("DELETE", f"/models/{MODEL}/{version}")
+            self.request("DELETE", f"/models/{MODEL}/{version}")
 
     def scale(self, version: str, workers: int) -> None:
         """Let a version have so many workers; does not wait for new ones."""
         parameters = {"min_worker": str(workers), "max_worker": str(workers)}
-        self.ask("PUT", f"/models/{MODEL}/{version}", parameters)
+        self.request("PUT", f"/models/{MODEL}/{version}", parameters)
 
     def set_default(self, version: str) -> None:
         """Let requests that name no version go to this one; TorchServe does not look whether it has workers."""
-        self.ask("PUT", f"/models/{MODEL}/{version}/set-default")
+        self.request("PUT", f"/models/{MODEL}/{version}/set-default")
 
-    def ask(
+    def request(
         self,
         method: str,
         path: str,
@@ -133,7 +133,7 @@ class Management:
                 raise ManagementError(f"no answer to {method} {path} within {timeout_s:g} s") from None
             except (OSError, http.client.HTTPException) as error:
                 raise AwayError(f"no answer to {method} {path}: {error}") from None
-        return _content(response.status, body)
+        return _parse_response(response.status, body)
 
 
 def _connection(address: str, timeout_s: float) -> http.client.HTTPConnection:
@@ -142,7 +142,7 @@ def _connection(address: str, timeout_s: float) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(urlsplit(address).netloc, timeout=timeout_s)
 
 
-def _content(status: int, body: bytes) -> Any:
+def _parse_response(status: int, body: bytes) -> Any:
     try:
         content = json.loads(body)
         if status < HTTPStatus.BAD_REQUEST:
@@ -153,8 +153,8 @@ def _content(status: int, body: bytes) -> Any:
     raise NotFoundError(message) if status == HTTPStatus.NOT_FOUND else RefusedError(message)
 
 
-def _registered(description: dict[str, Any]) -> Registered:
-    return Registered(
+def _parse_version(description: dict[str, Any]) -> RegisteredVersion:
+    return RegisteredVersion(
         version=description["modelVersion"],
         workers={
             worker["id"]: Worker(worker["pid"], worker["status"]) for worker in description.get("workers", [])

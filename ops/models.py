@@ -14,9 +14,9 @@ import psycopg
 
 from ops import lock, postgres
 from ops.archives import PROVENANCE, DamagedError, read_json
-from ops.management import READY, Management, ManagementError, Registered
+from ops.management import READY, Management, ManagementError, RegisteredVersion
 from ops.system import System
-from ops.versions import Versions, in_order
+from ops.versions import Versions, version_key
 
 # Kept by the database as drawings come (sql/migrations/0003_history.sql).
 ANSWERS = """
@@ -29,7 +29,7 @@ COLUMNS = ("version", "role", "workers", "queue", "validation", "drawings", "acc
 
 
 @dataclass(frozen=True)
-class Used:
+class Usage:
     """How many drawings a version answered, how many of these have a label, and how many of those it read right."""
 
     answers: int = 0
@@ -40,13 +40,13 @@ class Used:
 def models(system: System) -> None:
     """Print the table."""
     versions = Versions.read(system.versions)
-    registered, away = _registered(system)
-    used, unknown = _used(system)
+    registered, away = _list_versions(system)
+    used, unknown = _read_usage(system)
     archives = {
         path.stem.removeprefix("mnist-"): path for path in sorted(system.model_store.glob("mnist-*.mar"))
     }
     asked = filter(None, (*versions.served(), versions.previous))
-    every = sorted({*archives, *registered, *asked}, key=in_order, reverse=True)
+    every = sorted({*archives, *registered, *asked}, key=version_key, reverse=True)
     rows = [
         (
             version,
@@ -54,8 +54,8 @@ def models(system: System) -> None:
             _workers(registered.get(version)),
             str(registered[version].pending) if version in registered else "-",
             _validation(archives.get(version)),
-            "?" if unknown else f"{used.get(version, Used()).answers:,}",
-            "?" if unknown else _right(used.get(version, Used())),
+            "?" if unknown else f"{used.get(version, Usage()).answers:,}",
+            "?" if unknown else _right(used.get(version, Usage())),
             archives[version].name if version in archives else "missing",
         )
         for version in every
@@ -82,7 +82,7 @@ def _role(system: System, versions: Versions, version: str) -> str:
     return "; ".join(roles) or "-"
 
 
-def _workers(found: Registered | None) -> str:
+def _workers(found: RegisteredVersion | None) -> str:
     if found is None:
         return "-"
     # TorchServe has one word, UNLOADING, for a worker that starts and for one that ends.
@@ -100,19 +100,19 @@ def _validation(archive: Path | None) -> str:
     return f"{accuracy:.2%}" if isinstance(accuracy, float) else "-"
 
 
-def _right(used: Used) -> str:
+def _right(used: Usage) -> str:
     return f"{used.right / used.labelled:.1%} of {used.labelled:,}" if used.labelled else "-"
 
 
-def _registered(system: System) -> tuple[dict[str, Registered], str]:
+def _list_versions(system: System) -> tuple[dict[str, RegisteredVersion], str]:
     with contextlib.suppress(ManagementError):
-        return Management(system.management_address).registered(), ""
+        return Management(system.management_address).list_versions(), ""
     return {}, "TorchServe unavailable: workers and queues are unknown. See: make status"
 
 
-def _used(system: System) -> tuple[dict[str, Used], str]:
+def _read_usage(system: System) -> tuple[dict[str, Usage], str]:
     try:
         with psycopg.connect(postgres.owner_url(system), connect_timeout=5) as connection:
-            return {version: Used(*counts) for version, *counts in connection.execute(ANSWERS)}, ""
+            return {version: Usage(*counts) for version, *counts in connection.execute(ANSWERS)}, ""
     except (OSError, psycopg.Error):
         return {}, "Database unavailable: drawings and accuracy in use are unknown. See: make status"

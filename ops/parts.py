@@ -33,7 +33,7 @@ class Part:
 
     name: str
     command: Callable[[System], list[str]]
-    answers: Callable[[System], bool]
+    is_healthy: Callable[[System], bool]
     environment: Callable[[System], dict[str, str]] = lambda system: {}
     stop_signal: str = "TERM"
     autostart: bool = True
@@ -99,7 +99,7 @@ def _exporter_environment(system: System) -> dict[str, str]:
     return {"PYTHONPATH": str(ROOT), **database_environment(system, postgres.EXPORTER)}
 
 
-def _delivers(system: System) -> bool:
+def _is_outbox_delivered(system: System) -> bool:
     """Whether the deliverer leaves nothing waiting in the outbox."""
     command = [*_deliverer_command(system), "--check"]
     done = subprocess.run(
@@ -108,7 +108,7 @@ def _delivers(system: System) -> bool:
     return done.returncode == 0
 
 
-def _page_answers(system: System) -> bool:
+def _is_page_healthy(system: System) -> bool:
     connection = SocketConnection(system.page_socket, PROBE_TIMEOUT_S)
     with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
         connection.request("GET", "/_stcore/health")
@@ -116,7 +116,7 @@ def _page_answers(system: System) -> bool:
     return False
 
 
-def _says_ok(url: str) -> bool:
+def _is_ok(url: str) -> bool:
     with direct.session() as session, contextlib.suppress(requests.RequestException):
         return session.get(url, timeout=PROBE_TIMEOUT_S).ok
     return False
@@ -124,30 +124,30 @@ def _says_ok(url: str) -> bool:
 
 PARTS = (
     Part(
-        "postgres", postgres.server_command, postgres.answers, stop_signal="INT"
+        "postgres", postgres.server_command, postgres.is_ready, stop_signal="INT"
     ),  # INT: without waiting for clients
     Part(
         "torchserve",
         _torchserve_command,
-        lambda system: _says_ok(f"{system.inner_url}/ping"),
+        lambda system: _is_ok(f"{system.inner_url}/ping"),
     ),
     Part(
         "page",
         _page_command,
-        _page_answers,
+        _is_page_healthy,
         _page_environment,
     ),
-    Part("deliverer", _deliverer_command, _delivers, _deliverer_environment),
+    Part("deliverer", _deliverer_command, _is_outbox_delivered, _deliverer_environment),
     Part(
         "gateway",
         gateway.command,
-        lambda system: _says_ok(f"http://127.0.0.1:{system.gateway_port}/openapi.json"),
+        lambda system: _is_ok(f"http://127.0.0.1:{system.gateway_port}/openapi.json"),
         lambda system: {"TZ": "UTC"},  # nginx's logs are in the time zone of its environment
     ),
     Part(
         "exporter",
         _exporter_command,
-        lambda system: _says_ok(f"http://127.0.0.1:{system.exporter_port}/metrics"),
+        lambda system: _is_ok(f"http://127.0.0.1:{system.exporter_port}/metrics"),
         _exporter_environment,
     ),
 )
@@ -156,25 +156,25 @@ MONITORING = (
     Part(
         "alertmanager",
         monitoring.alertmanager_command,
-        lambda system: _says_ok(f"{monitoring.url(system, 'alertmanager')}/-/ready"),
+        lambda system: _is_ok(f"{monitoring.url(system, 'alertmanager')}/-/ready"),
     ),
     Part(
         "prometheus",
         monitoring.prometheus_command,
-        lambda system: _says_ok(f"{monitoring.url(system, 'prometheus')}/-/ready"),
+        lambda system: _is_ok(f"{monitoring.url(system, 'prometheus')}/-/ready"),
         autostart=False,  # else it would tell of parts that are just starting
     ),
 )
 
 
-def of(system: System) -> tuple[Part, ...]:
+def list_parts(system: System) -> tuple[Part, ...]:
     """The parts that this system has."""
     return PARTS + (MONITORING if system.monitoring else ())
 
 
-def become(part: Part, system: System) -> None:
+def exec_part(part: Part, system: System) -> None:
     """Replace this process by the part, once nothing of an earlier one is left to hold its port."""
-    leftovers.end(leftovers.find(system, part.name))
+    leftovers.terminate(leftovers.find(system, part.name))
     environment = {**os.environ, **leftovers.marks(system, part.name), **part.environment(system)}
     command = part.command(system)
     os.chdir(ROOT)
@@ -183,7 +183,7 @@ def become(part: Part, system: System) -> None:
 
 def main() -> None:
     name = Path(sys.argv[-1]).name
-    become(next(part for part in PARTS + MONITORING if part.name == name), System.from_settings())
+    exec_part(next(part for part in PARTS + MONITORING if part.name == name), System.from_settings())
 
 
 if __name__ == "__main__":

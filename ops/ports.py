@@ -5,14 +5,14 @@ import socket
 from ops.errors import OpsError
 
 # What one system takes: its public port, and of the eleven above it those in ops/system.py.
-OF_A_SYSTEM = 12
-LAST = 65_535
+PORTS_PER_SYSTEM = 12
+LAST_PORT = 65_535
 
 
-def free_ports(first: int, count: int = OF_A_SYSTEM) -> int:
+def free_ports(first: int, count: int = PORTS_PER_SYSTEM) -> int:
     """The lowest of `count` ports in a row that are free on loopback, at `first` or above. Raises OpsError."""
-    for lowest in range(first, LAST - count + 2, count):
-        if all(why_not_bound("127.0.0.1", port) is None for port in range(lowest, lowest + count)):
+    for lowest in range(first, LAST_PORT - count + 2, count):
+        if all(bind_error("127.0.0.1", port) is None for port in range(lowest, lowest + count)):
             return lowest
     raise OpsError(f"No {count} consecutive ports are free at {first} or above; choose a lower GATEWAY_PORT.")
 
@@ -24,10 +24,10 @@ def listening_hosts(host: str) -> list[str]:
     `localhost` and try only the first address, which is ::1.
     """
     counterpart = {"127.0.0.1": "::1", "0.0.0.0": "::"}.get(host)  # noqa: S104
-    return [host, counterpart] if counterpart and why_not_bound("::1", 0) is None else [host]
+    return [host, counterpart] if counterpart and bind_error("::1", 0) is None else [host]
 
 
-def why_not_bound(host: str, port: int) -> str | None:
+def bind_error(host: str, port: int) -> str | None:
     """The system's reason why nothing can listen there; None when it can."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

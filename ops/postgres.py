@@ -241,7 +241,7 @@ def role_url(system: System, role: str = PAGE) -> str:
     return f"postgresql://{role}@{system.hosts.database}:{system.database_port}/{DATABASE}"
 
 
-def answers(system: System) -> bool:
+def is_ready(system: System) -> bool:
     """Whether the server accepts connections."""
     done = subprocess.run(
         [BINARIES / "pg_isready", "-q", "-h", system.hosts.database, "-p", str(system.database_port)],

@@ -1,7 +1,7 @@
 """Bring TorchServe to the versions that should be served.
 
     reconciler = Reconciler(Management(address), output, report, up_within_s=60)
-    reconciler.bring(Versions.read(path))      # again and again: each call does what can be done now
+    reconciler.reconcile(Versions.read(path))      # again and again: each call does what can be done now
 
 Registers what is missing, sets the default once it answers, keeps the previous version warm with one worker, and takes
 out what is not asked for any more. What loses its requests is left in peace until those that it had are answered, for
@@ -18,14 +18,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ops.management import READY, Management, RefusedError, Registered
+from ops.management import READY, Management, RefusedError, RegisteredVersion
 from ops.versions import Versions
 from ops.workers_output import WorkersOutput
 
 POLL_INTERVAL_S = 0.1
 # What a worker printed at its end may come after the news of it; and TorchServe, which reads no further then, loses
 # some of it on a busy machine. So its next one or two starts are heard too.
-LAST_WORDS_WITHIN_S = 12.0
+EXIT_REASON_TIMEOUT_S = 12.0
 # The gateway waits so long for a prediction; the longest explanation takes half of that on a busy machine.
 DRAIN_S = 10.0
 WARM_WORKERS = 1
@@ -49,34 +49,34 @@ class Reconciler:
     report: Path
     up_within_s: float
     now: Callable[[], float] = time.monotonic
-    _receiving: set[str] = field(default_factory=set)
-    _left: dict[str, float] = field(default_factory=dict)
-    _workers: dict[str, int] = field(default_factory=dict)
-    _refused: set[tuple[str, bool]] = field(default_factory=set)  # version, and whether as a candidate
+    _serving: set[str] = field(default_factory=set)
+    _draining_since: dict[str, float] = field(default_factory=dict)
+    _full_workers: dict[str, int] = field(default_factory=dict)
+    _failed: set[tuple[str, bool]] = field(default_factory=set)  # version, and whether as a candidate
 
-    def bring(self, wanted: Versions) -> None:
+    def reconcile(self, wanted: Versions) -> None:
         """Do what is to be done now.
 
         Raises NotUpError where the default cannot be served, and ManagementError where TorchServe does not answer.
         """
-        if wanted.default not in self.management.registered():
+        if wanted.default not in self.management.list_versions():
             self._register(wanted.default)
         if self.management.default() != wanted.default:
             self.management.set_default(wanted.default)
             log.info("version %s is the default", wanted.default)
-        self._note_who_receives(set(wanted.served()))
-        self._take_out_all_but(wanted)
+        self._update_draining(set(wanted.served()))
+        self._unregister_unwanted(wanted)
         others = {*wanted.served(), wanted.previous, wanted.candidate} - {wanted.default, None}
         asked = {(version, version == wanted.candidate) for version in filter(None, others)}
-        self._refused &= asked
+        self._failed &= asked
         for version, as_candidate in sorted(asked):
-            self._try(version, as_candidate=as_candidate)
+            self._register_if_missing(version, as_candidate=as_candidate)
         self._scale(wanted)
 
     def _register(self, version: str) -> None:
         """Register a version and wait until all of its workers answer. Raises NotUpError, and then it is gone again."""
         log.info("registering version %s", version)
-        self.output.forget(version)
+        self.output.reset(version)
         try:
             self.management.register(version)
         except RefusedError as error:
@@ -84,7 +84,7 @@ class Reconciler:
         try:
             self._wait_for(version)
         except NotUpError:
-            self._take_out(version)
+            self._unregister(version)
             raise
         log.info("version %s is ready", version)
 
@@ -92,59 +92,61 @@ class Reconciler:
         first: dict[str, int] = {}  # the process that each worker began with
         deadline = time.monotonic() + self.up_within_s
         while time.monotonic() < deadline:
-            found = self.management.registered().get(version)
+            found = self.management.list_versions().get(version)
             if found is None:
                 raise NotUpError("TorchServe unregistered it")
             if found.is_up:
-                self._workers[version] = found.wanted_workers
+                self._full_workers[version] = found.wanted_workers
                 return
             for name, worker in found.workers.items():
                 if worker.pid > 0 and first.setdefault(name, worker.pid) != worker.pid:
-                    raise NotUpError(self._why_they_end(version))
+                    raise NotUpError(self._exit_reason(version))
             time.sleep(POLL_INTERVAL_S)
         raise NotUpError(f"its workers were not ready within {self.up_within_s:g} s")
 
-    def _why_they_end(self, version: str) -> str:
-        deadline = time.monotonic() + LAST_WORDS_WITHIN_S
-        while (why := self.output.why(version)) is None and time.monotonic() < deadline:
+    def _exit_reason(self, version: str) -> str:
+        deadline = time.monotonic() + EXIT_REASON_TIMEOUT_S
+        while (why := self.output.exit_reason(version)) is None and time.monotonic() < deadline:
             time.sleep(POLL_INTERVAL_S)
         return why or "its workers exit while they start"
 
-    def _take_out(self, version: str) -> None:
+    def _unregister(self, version: str) -> None:
         """Unregister a version, whatever its workers are at.
 
         Those that hang while they start are ended before: TorchServe would wait for them, and meanwhile answer nobody
         whose connection is served by the same thread.
         """
-        found = self.management.registered().get(version)
+        found = self.management.list_versions().get(version)
         for worker in found.workers.values() if found else ():
             if worker.state != READY and worker.pid > 0:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(worker.pid, signal.SIGKILL)
         self.management.unregister(version)
-        self._left.pop(version, None)
+        self._draining_since.pop(version, None)
         log.info("version %s is unregistered", version)
 
-    def _note_who_receives(self, receiving: set[str]) -> None:
-        for version in self._receiving - receiving:
-            self._left[version] = self.now()
+    def _update_draining(self, receiving: set[str]) -> None:
+        for version in self._serving - receiving:
+            self._draining_since[version] = self.now()
         for version in receiving:
-            self._left.pop(version, None)
-        self._receiving = receiving
+            self._draining_since.pop(version, None)
+        self._serving = receiving
 
-    def _is_drained(self, found: Registered) -> bool:
-        return found.pending == 0 and self.now() - self._left.get(found.version, -DRAIN_S) >= DRAIN_S
+    def _is_drained(self, found: RegisteredVersion) -> bool:
+        return (
+            found.pending == 0 and self.now() - self._draining_since.get(found.version, -DRAIN_S) >= DRAIN_S
+        )
 
-    def _take_out_all_but(self, wanted: Versions) -> None:
+    def _unregister_unwanted(self, wanted: Versions) -> None:
         kept = {*wanted.served(), wanted.previous, wanted.candidate}
-        for version, found in self.management.registered().items():
+        for version, found in self.management.list_versions().items():
             if version not in kept and self._is_drained(found):
-                self._take_out(version)
+                self._unregister(version)
 
-    def _try(self, version: str, *, as_candidate: bool) -> None:
+    def _register_if_missing(self, version: str, *, as_candidate: bool) -> None:
         """Register what may be missing without anyone being left unanswered; once, until it is asked for anew."""
-        registered = self.management.registered()
-        if version in registered or (version, as_candidate) in self._refused:
+        registered = self.management.list_versions()
+        if version in registered or (version, as_candidate) in self._failed:
             return
         # Memory is reckoned for three: the default, the previous one and a candidate.
         if as_candidate and len(registered) > 2:
@@ -153,13 +155,13 @@ class Reconciler:
             self._register(version)
         except NotUpError as error:
             log.error("version %s cannot be served: %s", version, error)  # noqa: TRY400
-            self._refused.add((version, as_candidate))
+            self._failed.add((version, as_candidate))
             if as_candidate:
                 self.report.write_text(json.dumps({version: str(error)}) + "\n", encoding="utf-8")
 
     def _scale(self, wanted: Versions) -> None:
-        for version, found in self.management.registered().items():
-            full = self._workers.get(version, found.wanted_workers)
+        for version, found in self.management.list_versions().items():
+            full = self._full_workers.get(version, found.wanted_workers)
             idle = version == wanted.previous and version not in wanted.served()
             workers = min(WARM_WORKERS, full) if idle else full
             if found.wanted_workers != workers and (not idle or self._is_drained(found)):

@@ -24,7 +24,7 @@ from dotenv import load_dotenv
 
 import settings
 from ops import proxies
-from ops.errors import OpsError, UsageError, told
+from ops.errors import OpsError, UsageError, run_cli
 from ops.system import ROOT, System
 from ops.versions import VERSION_FORM, archive_name
 
@@ -102,7 +102,7 @@ def push(store: Store, archive: Path) -> str:
 
 
 def _push_in_parts(store: Store, archive: Path, digest: str) -> None:
-    upload, there = _upload_to_go_on_with(store, archive, digest)
+    upload, there = _find_or_start_upload(store, archive, digest)
     parts = []
     for number, content in _parts(archive):
         etag = there.get(number)
@@ -123,7 +123,7 @@ def _push_in_parts(store: Store, archive: Path, digest: str) -> None:
     )
 
 
-def _upload_to_go_on_with(store: Store, archive: Path, digest: str) -> tuple[str, dict[int, str]]:
+def _find_or_start_upload(store: Store, archive: Path, digest: str) -> tuple[str, dict[int, str]]:
     """An upload of the very same parts that was broken off, and these; or a new one."""
     begun = store.client.list_multipart_uploads(Bucket=store.bucket, Prefix=archive.name).get("Uploads", [])
     own = {
@@ -172,7 +172,7 @@ def pull(store: Store, version: str, model_store: Path) -> str:
         return f"{archive} is already here"
     model_store.mkdir(parents=True, exist_ok=True)
     unfinished = archive.with_suffix(".unfinished")
-    _fetch(store, archive.name, there["ContentLength"], unfinished)
+    _download(store, archive.name, there["ContentLength"], unfinished)
     if _digest(unfinished) != digest:
         unfinished.unlink()
         raise OpsError(f"{archive.name} is damaged in the store: wrong checksum. The download was deleted")
@@ -180,7 +180,7 @@ def pull(store: Store, version: str, model_store: Path) -> str:
     return f"{archive} is pulled, {there['ContentLength']:,} bytes, SHA-256 {digest}"
 
 
-def _fetch(store: Store, key: str, length: int, unfinished: Path) -> None:
+def _download(store: Store, key: str, length: int, unfinished: Path) -> None:
     begun = unfinished.stat().st_size if unfinished.exists() else 0
     if begun > length:
         unfinished.unlink()
@@ -220,7 +220,7 @@ def main(arguments: list[str]) -> int:
     load_dotenv(ROOT / ".env")  # what the environment sets already, wins
     system = System.running_or_configured()
     try:
-        return told(lambda: print(_run(options.command, options.version, system.model_store)))
+        return run_cli(lambda: print(_run(options.command, options.version, system.model_store)))
     except (BotoCoreError, ClientError, OSError) as error:
         print(f"The S3 store at {settings.S3_ENDPOINT.read()} failed: {error}", file=sys.stderr)
         return 1

@@ -26,7 +26,7 @@ def reload(system: System) -> None:
     On return every new connection is answered by it. Raises OpsError where nginx refuses it, and then all is as before.
     """
     if system.in_containers:
-        _wait_for_the_container(system)
+        _wait_for_container(system)
         return
     written = gateway.split_configuration(system)
     kept = written.read_text(encoding="utf-8")
@@ -53,9 +53,9 @@ def reload(system: System) -> None:
         time.sleep(POLL_INTERVAL_S)
 
 
-def _wait_for_the_container(system: System) -> None:
+def _wait_for_container(system: System) -> None:
     """TorchServe's keeper tells the gateway's container (ops/split.py), which then says so itself."""
-    wanted = split.in_force(Versions.read(system.versions))
+    wanted = split.split_label(Versions.read(system.versions))
     deadline = time.monotonic() + FOLLOW_TIMEOUT_S
     in_a_row = 0
     while in_a_row < ANSWERS_IN_A_ROW:

@@ -28,7 +28,17 @@ from psycopg import sql
 
 from ops import lock, postgres, supervisor
 from ops.archives import DamagedError, refuse_unusable
-from ops.backup import ARCHIVES, CONTENTS, DUMP, STREAM, VERSIONS, backup_as_is, digest, scratch_folder, timed
+from ops.backup import (
+    ARCHIVES,
+    CONTENTS,
+    DUMP,
+    STREAM,
+    VERSIONS,
+    backup_as_is,
+    digest,
+    scratch_folder,
+    timestamped_path,
+)
 from ops.errors import OpsError, UsageError
 from ops.references import write_references
 from ops.reload import reload
@@ -64,7 +74,7 @@ class Backup:
 
 def check(system: System, name: str) -> None:
     """Raises OpsError where the file cannot be restored, and says why."""
-    with _opened(system, name):
+    with _open_backup(system, name):
         pass
 
 
@@ -73,13 +83,13 @@ def restore(system: System, name: str) -> None:
 
     Raises OpsError, and then all is as before.
     """
-    with _opened(system, name) as wanted:
+    with _open_backup(system, name) as wanted:
         refusal = "A swap, rollback or canary is running on this system; wait until it ends."
-        with lock.held(system.versions_lock, refusal):
-            saved = timed("before-restore")
-            changed = _exchange(system, wanted, saved)
+        with lock.hold(system.versions_lock, refusal):
+            saved = timestamped_path("before-restore")
+            changed = _replace_state(system, wanted, saved)
     if not system.in_containers:  # there ops/containers.sh does it, and the keeper tells the gateway
-        _let_the_parts_take_it_up(system, changed)
+        _reload_parts(system, changed)
     write_references(system)
     with psycopg.connect(postgres.owner_url(system)) as connection:
         [(drawings, labels)] = connection.execute("SELECT count(*), count(true_label) FROM predictions")
@@ -93,7 +103,7 @@ def restore(system: System, name: str) -> None:
 
 
 @contextmanager
-def _opened(system: System, name: str) -> Iterator[Backup]:
+def _open_backup(system: System, name: str) -> Iterator[Backup]:
     if not name:
         raise UsageError("FILE is missing, for example: make restore FILE=backups/mnist-20260101-120000.tar")
     with scratch_folder(system) as folder:
@@ -114,7 +124,7 @@ def _unpack(source: IO[bytes], folder: Path) -> None:
         with tarfile.open(fileobj=source, mode="r|") as tar:
             for member in tar:
                 name, content = PurePosixPath(member.name), tar.extractfile(member)
-                if content is None or not member.isfile() or not _belongs(name):
+                if content is None or not member.isfile() or not _is_backup_file(name):
                     raise OpsError(f"FILE contains '{name}', which no backup contains: {NOTHING_RESTORED}.")
                 (folder / name).parent.mkdir(exist_ok=True)
                 with content, (folder / name).open("wb") as file:
@@ -138,7 +148,7 @@ def _unpack(source: IO[bytes], folder: Path) -> None:
     (folder / ARCHIVES).mkdir(exist_ok=True)
 
 
-def _belongs(name: PurePosixPath) -> bool:
+def _is_backup_file(name: PurePosixPath) -> bool:
     if name.parent == ARCHIVES:
         version = name.name.removeprefix("mnist-").removesuffix(".mar")
         return bool(VERSION_FORM.fullmatch(version)) and name.name == archive_name(version)
@@ -192,7 +202,7 @@ def _migrations(system: System, folder: Path) -> list[Path]:
     return [known[version] for version in versions]
 
 
-def _exchange(system: System, wanted: Backup, saved: Path) -> list[Path]:
+def _replace_state(system: System, wanted: Backup, saved: Path) -> list[Path]:
     """Let the backup be the state, and save the present one; gives back the archives that changed.
 
     Raises OpsError, and then nothing changed.
@@ -308,7 +318,7 @@ def _rename_databases(connection: psycopg.Connection) -> None:
     raise OpsError("other connections to the database do not end")
 
 
-def _let_the_parts_take_it_up(system: System, changed: list[Path]) -> None:
+def _reload_parts(system: System, changed: list[Path]) -> None:
     if changed:  # one of them may serve under the same name with another content
         with supervisor.remote(system) as interface:
             interface.stopProcess("torchserve")

@@ -7,7 +7,7 @@ from pathlib import Path
 from ops import parts, postgres
 from ops.errors import OpsError
 from ops.system import ROOT, System
-from ops.versions import RELEASED, Versions, archive_name, in_order
+from ops.versions import RELEASED, Versions, archive_name, version_key
 
 LOST = 3  # what training.retrain ends with when the challenger may not follow
 
@@ -49,5 +49,5 @@ def retrain(system: System) -> None:
 def next_version(system: System) -> str:
     """One more than the highest there is: 1.2 after 1.1."""
     versions = [path.stem.removeprefix("mnist-") for path in system.model_store.glob("mnist-*.mar")]
-    *first, last = max([RELEASED, *versions], key=in_order).partition("-")[0].split(".")
+    *first, last = max([RELEASED, *versions], key=version_key).partition("-")[0].split(".")
     return ".".join([*first, str(int(last) + 1)])

@@ -13,7 +13,7 @@ from ops import secrets as files
 from ops.errors import OpsError, UsageError
 from ops.system import System
 
-ROLES = {files.OWNERS: postgres.OWNER} | {secret: role for role, secret in postgres.PASSWORDS.items()}
+ROLES = {files.OWNER: postgres.OWNER} | {secret: role for role, secret in postgres.PASSWORDS.items()}
 # Who read the password of the page's role when they started.
 READERS = ("page", "deliverer")
 
@@ -22,9 +22,9 @@ def secrets(system: System, name: str) -> None:
     """Without a name write what is missing; else rotate that one. Raises OpsError."""
     if not name:
         system.make_folders()
-        if files.is_lost(system, files.OWNERS) and system.database.exists():
+        if files.is_lost(system, files.OWNER) and system.database.exists():
             raise OpsError(
-                f"{system.secrets / files.OWNERS} holds no password, and the database knows another than a new file "
+                f"{system.secrets / files.OWNER} holds no password, and the database knows another than a new file "
                 "would have. To set a new one in both run: make down, then make up"
             )
         for path in files.ensure(system):
@@ -36,7 +36,7 @@ def secrets(system: System, name: str) -> None:
         raise OpsError(
             "The system is not running, but the database must receive the new password. Start it with: make up"
         )
-    _take_up(system, name, files.new(system, name))
+    _set_password(system, name, files.create_next(system, name))
     files.adopt(system, name)
     if ROLES[name] == postgres.PAGE:
         with supervisor.remote(system) as interface:
@@ -46,10 +46,10 @@ def secrets(system: System, name: str) -> None:
     print(f"{name} was replaced: {system.secrets / name}")
 
 
-def take_up(system: System, name: str) -> None:
+def set_password_from_stdin(system: System, name: str) -> None:
     """Let the database take up the password on the standard input; ops/containers.sh does the rest."""
     _refuse_unknown(name)
-    _take_up(system, name, sys.stdin.read().strip())
+    _set_password(system, name, sys.stdin.read().strip())
 
 
 def _refuse_unknown(name: str) -> None:
@@ -59,7 +59,7 @@ def _refuse_unknown(name: str) -> None:
         )
 
 
-def _take_up(system: System, name: str, password: str) -> None:
+def _set_password(system: System, name: str, password: str) -> None:
     try:
         try:
             connection = psycopg.connect(postgres.owner_url(system), connect_timeout=5)

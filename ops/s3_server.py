@@ -11,7 +11,7 @@ IDENTITIES = Path("/tmp/identities.json")  # noqa: S108  a tmpfs of the containe
 PORT = 8333
 
 
-def become() -> None:
+def exec_server() -> None:
     """Never returns."""
     key = Path(os.environ["S3_SECRET_KEY_FILE"]).read_text(encoding="ascii").strip()
     identity = {
@@ -32,4 +32,4 @@ def become() -> None:
 
 
 if __name__ == "__main__":
-    become()
+    exec_server()

@@ -8,8 +8,8 @@ from ops.errors import OpsError
 from ops.files import write_private
 from ops.system import System
 
-OWNERS = "database_owner_password"
-NAMES = (OWNERS, "database_page_password", "database_exporter_password")
+OWNER = "database_owner_password"
+NAMES = (OWNER, "database_page_password", "database_exporter_password")
 PASSWORD_BYTES = 24
 # What a file holds that was not written to its end: nothing, or zeros.
 PASSWORD = re.compile(r"[!-~]+")
@@ -36,19 +36,19 @@ def read(system: System, name: str) -> str:
     return password
 
 
-def new(system: System, name: str) -> str:
+def create_next(system: System, name: str) -> str:
     """A new value for a secret, beside the one in force; the same one until it is adopted."""
-    path = _new(system, name)
+    path = _next_path(system, name)
     write_once(path)
     return path.read_text(encoding="ascii").strip()
 
 
 def adopt(system: System, name: str) -> None:
     """Let the new value be the secret from now on."""
-    _new(system, name).rename(system.secrets / name)
+    _next_path(system, name).rename(system.secrets / name)
 
 
-def keep_operators(system: System, password: str) -> None:
+def write_operator_password(system: System, password: str) -> None:
     """Write the operator's password where the page reads it; without one there is no file."""
     system.operator_password.unlink(missing_ok=True)
     if password:
@@ -63,7 +63,7 @@ def write_once(path: Path) -> bool:
     return True
 
 
-def _new(system: System, name: str) -> Path:
+def _next_path(system: System, name: str) -> Path:
     return system.secrets / f"{name}.new"
 
 

@@ -26,7 +26,7 @@ class CheckError(Exception):
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Response:
     version: str
     answer: dict[str, Any]
     seconds: float
@@ -43,13 +43,13 @@ def check(inference: str, version: str, beside: str) -> float:
     with direct.session() as session:
         for round_ in range(ROUNDS):
             for digit, drawing in drawings.items():
-                own = _ask(session, inference, "predictions", version, drawing)
+                own = _post(session, inference, "predictions", version, drawing)
                 _refuse_wrong(own, digit)
-                other = _ask(session, inference, "predictions", beside, drawing)
+                other = _post(session, inference, "predictions", beside, drawing)
                 if round_:
                     seconds[version].append(own.seconds)
                     seconds[beside].append(other.seconds)
-        explained = _ask(session, inference, "explanations", version, drawings[7])
+        explained = _post(session, inference, "explanations", version, drawings[7])
     if "heatmap" not in explained.answer:
         raise CheckError("its explanation of a 7 has no heatmap")
     slower = statistics.median(seconds[version]) / statistics.median(seconds[beside])
@@ -60,7 +60,7 @@ def check(inference: str, version: str, beside: str) -> float:
     return slower
 
 
-def _ask(session: requests.Session, inference: str, what: str, version: str, drawing: bytes) -> _Asked:
+def _post(session: requests.Session, inference: str, what: str, version: str, drawing: bytes) -> _Response:
     started = time.perf_counter()
     try:
         response = session.post(
@@ -77,10 +77,10 @@ def _ask(session: requests.Session, inference: str, what: str, version: str, dra
     if response.status_code != HTTPStatus.OK or not isinstance(answer, dict):
         said = answer.get("message", "") if isinstance(answer, dict) else ""
         raise CheckError(f"{version} answered a known digit with status {response.status_code}: {said}")
-    return _Asked(version, answer, time.perf_counter() - started)
+    return _Response(version, answer, time.perf_counter() - started)
 
 
-def _refuse_wrong(asked: _Asked, digit: int) -> None:
+def _refuse_wrong(asked: _Response, digit: int) -> None:
     answer = asked.answer
     if answer.get("model_version") != asked.version:
         raise CheckError(f"it reports version {answer.get('model_version')!r}")

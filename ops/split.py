@@ -30,7 +30,7 @@ def _model_version(versions: Versions) -> list[str]:
     ]
 
 
-def in_force(versions: Versions) -> str:
+def split_label(versions: Versions) -> str:
     """By what the gateway of a container says which split it has (gateway/containers.conf.template)."""
     return " ".join(f"{version}={share:.4f}" for version, share in (versions.split or {}).items()) or "none"
 
@@ -38,7 +38,9 @@ def in_force(versions: Versions) -> str:
 def write(system: System) -> None:
     """Bring the file that the gateway's container watches to the state file; replaced whole, and only if it differs."""
     versions = Versions.read(system.versions)
-    wanted = f'map "" $split_in_force {{\n    default "{in_force(versions)}";\n}}\n' + split_clients(versions)
+    wanted = f'map "" $split_in_force {{\n    default "{split_label(versions)}";\n}}\n' + split_clients(
+        versions
+    )
     if system.split.exists() and system.split.read_text(encoding="utf-8") == wanted:
         return
     unfinished = system.split.with_suffix(".unfinished")

@@ -22,10 +22,10 @@ def status(system: System) -> bool:
         return False
     healthy = True
     print(f"{'part':<12} {'state':<10} {'pid':>8} {'up':>10} {'memory':>8}  healthy")
-    for part in parts.of(system):
+    for part in parts.list_parts(system):
         info = running[part.name]
         # A stopped deliverer has nothing waiting for a while: what does not run does not answer.
-        answers = bool(info["pid"]) and part.answers(system)
+        answers = bool(info["pid"]) and part.is_healthy(system)
         healthy = healthy and answers
         up_for = _duration(info["now"] - info["start"]) if info["pid"] else "-"
         print(

@@ -44,23 +44,23 @@ POLL_INTERVAL_S = 0.05
 def swap(system: System, version: str) -> None:
     """Let a version answer instead of the default, which stays warm for a rollback. Raises OpsError."""
     _refuse_form(version, "swap VERSION=1.1")
-    with _changing(system, "swap") as versions:
+    with _lock_versions(system, "swap") as versions:
         if version == versions.default:
             raise OpsError(f"VERSION '{version}' is already the default")
         _refuse_beside_canary(versions, version)
         if version not in versions.served():
-            _prove(system, versions, version)
-        _let_serve(system, versions, Versions(version, previous=versions.default))
+            _check_candidate(system, versions, version)
+        _change_default(system, versions, Versions(version, previous=versions.default))
         _report(version, "now", versions.default)
 
 
 def rollback(system: System) -> None:
     """Let the version before the default answer again; a canary ends. Raises OpsError."""
-    with _changing(system, "rollback") as versions:
+    with _lock_versions(system, "rollback") as versions:
         if versions.previous is None:
             raise OpsError("There is no previous version: no swap was made yet. See: make models")
         if _is_up(system, versions.previous):
-            _let_serve(system, versions, Versions(versions.previous, previous=versions.default))
+            _change_default(system, versions, Versions(versions.previous, previous=versions.default))
             _report(versions.previous, "again", versions.default)
         else:
             raise OpsError(
@@ -73,19 +73,19 @@ def canary(system: System, version: str, percent: str) -> None:
     """Give a version a share of the drawings; 0 percent takes it back. Raises OpsError."""
     _refuse_form(version, EXAMPLE_OF_CANARY)
     share = _share(percent)
-    with _changing(system, "canary") as versions:
+    with _lock_versions(system, "canary") as versions:
         if version == versions.default:
             raise OpsError(f"VERSION '{version}' is the default; a canary must be another version")
         if not share:
             if version not in (versions.split or {}):
                 raise OpsError(f"VERSION '{version}' is not a canary. See: make models")
-            _follow(system, replace(versions, split=None))
+            _apply_split(system, replace(versions, split=None))
             print(f"The canary {version} ended. {versions.default} receives all drawings again.")
             return
         _refuse_beside_canary(versions, version)
         if version not in versions.served():
-            _prove(system, versions, version)
-        _follow(system, replace(versions, split={version: share}))
+            _check_candidate(system, versions, version)
+        _apply_split(system, replace(versions, split={version: share}))
         print(
             f"{version} receives {float(percent):g} % of the drawings, {versions.default} the rest. "
             f"Next: make promote, or to end it: make canary VERSION={version} PERCENT=0"
@@ -94,23 +94,23 @@ def canary(system: System, version: str, percent: str) -> None:
 
 def promote(system: System) -> None:
     """Let the canary answer everything. Raises OpsError."""
-    with _changing(system, "promote") as versions:
+    with _lock_versions(system, "promote") as versions:
         if not versions.split:
             raise OpsError("There is no canary to promote. Start one: make canary VERSION=1.1 PERCENT=10")
         [version] = versions.split
-        _let_serve(system, versions, Versions(version, previous=versions.default))
+        _change_default(system, versions, Versions(version, previous=versions.default))
         _report(version, "now", versions.default)
 
 
 @contextmanager
-def _changing(system: System, kind: str) -> Iterator[Versions]:
+def _lock_versions(system: System, kind: str) -> Iterator[Versions]:
     """The versions as they are, while nobody else changes them. What a command changes is logged."""
-    if not _runs(system):
+    if not _is_running(system):
         raise OpsError("The system is not running. Start it with: make up")
     refusal = (
         "Another swap, rollback or canary is running on this system; wait until it ends. See: make models"
     )
-    with lock.held(system.versions_lock, refusal):
+    with lock.hold(system.versions_lock, refusal):
         # A command that was killed may have left its candidate.
         before = replace(Versions.read(system.versions), candidate=None)
         yield before
@@ -118,11 +118,11 @@ def _changing(system: System, kind: str) -> Iterator[Versions]:
             _log_change(system, kind, after)
 
 
-def _runs(system: System) -> bool:
+def _is_running(system: System) -> bool:
     if not system.in_containers:
         return supervisor.processes(system) is not None
     with contextlib.suppress(ManagementError):
-        Management(system.management_address).registered()
+        Management(system.management_address).list_versions()
         return True
     return False
 
@@ -157,7 +157,7 @@ def _refuse_beside_canary(versions: Versions, version: str) -> None:
         )
 
 
-def _prove(system: System, versions: Versions, version: str) -> None:
+def _check_candidate(system: System, versions: Versions, version: str) -> None:
     """Let a version be registered beside the others and see it answer. Raises OpsError, and then it is gone again."""
     try:
         _refuse_archive(system.model_store / archive_name(version), version)
@@ -198,13 +198,13 @@ def _refuse_little_memory() -> None:
 
 
 def _wait_until_up(system: System, version: str) -> None:
-    def look() -> bool:
+    def is_up_or_fails() -> bool:
         if (why := _rejection(system)) and version in why:
             raise CheckError(why[version])
         return _is_up(system, version)
 
     timeout_s = settings.WORKERS_UP_WITHIN_SECONDS.read() + CANDIDATE_TIMEOUT_S
-    if not _eventually(look, timeout_s):
+    if not _wait_until(is_up_or_fails, timeout_s):
         raise CheckError(f"it was not ready within {timeout_s:g} s")
 
 
@@ -219,7 +219,7 @@ def _rejection(system: System) -> dict[str, str]:
 def _is_up(system: System, version: str) -> bool:
     """Whether all workers that a version should have are ready; False while TorchServe does not answer."""
     with contextlib.suppress(ManagementError):
-        found = Management(system.management_address).registered().get(version)
+        found = Management(system.management_address).list_versions().get(version)
         return found is not None and found.is_up
     return False
 
@@ -230,10 +230,10 @@ def _is_default(system: System, version: str) -> bool:
     return False
 
 
-def _let_serve(system: System, before: Versions, after: Versions) -> None:
+def _change_default(system: System, before: Versions, after: Versions) -> None:
     """Make another version the default and wait until TorchServe has done so; else it is as before."""
     after.write(system.versions)
-    if not _eventually(lambda: _is_default(system, after.default), FOLLOW_TIMEOUT_S):
+    if not _wait_until(lambda: _is_default(system, after.default), FOLLOW_TIMEOUT_S):
         before.write(system.versions)
         raise OpsError(
             f"{after.default} did not become the default within {FOLLOW_TIMEOUT_S:.0f} s; "
@@ -254,14 +254,14 @@ def _report(default: str, when: str, loaded: str) -> None:
     print(f"{default} is the default {when}. {loaded} stays loaded; to go back to it: make rollback")
 
 
-def _follow(system: System, after: Versions) -> None:
+def _apply_split(system: System, after: Versions) -> None:
     after.write(system.versions)
     reload(system)
 
 
-def _eventually(look: Callable[[], bool], timeout_s: float) -> bool:
+def _wait_until(is_true: Callable[[], bool], timeout_s: float) -> bool:
     deadline = time.monotonic() + timeout_s
-    while not look():
+    while not is_true():
         if time.monotonic() > deadline:
             return False
         time.sleep(POLL_INTERVAL_S)

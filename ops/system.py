@@ -25,8 +25,8 @@ MARK = "MNIST_SYSTEM"
 SECRETS_OF_A_CONTAINER = Path("/run/secrets")
 LONGEST_SOCKET_PATH = 107  # bytes, by Linux
 # For the names below the folder of the sockets, such as torchserve/management.sock.
-OF_NAMES = 40
-PLAIN_SHORT_PATH = re.compile(rf"[A-Za-z0-9_./-]{{1,{LONGEST_SOCKET_PATH - OF_NAMES}}}")
+LONGEST_SOCKET_NAME = 40
+PLAIN_SHORT_PATH = re.compile(rf"[A-Za-z0-9_./-]{{1,{LONGEST_SOCKET_PATH - LONGEST_SOCKET_NAME}}}")
 
 
 @dataclass(frozen=True)

@@ -57,9 +57,9 @@ def start(system: System) -> subprocess.Popen[bytes]:
         "LOG_LOCATION": str(scratch),
         "METRICS_LOCATION": str(scratch),
         "METRICS_FILES": str(system.metrics_files),
-        "TS_INFERENCE_ADDRESS": _bound(system.hosts.inference, system.inference_port),
+        "TS_INFERENCE_ADDRESS": _bind_address(system.hosts.inference, system.inference_port),
         "TS_MANAGEMENT_ADDRESS": _management_address(system),
-        "TS_METRICS_ADDRESS": _bound(system.hosts.metrics, system.metrics_port),
+        "TS_METRICS_ADDRESS": _bind_address(system.hosts.metrics, system.metrics_port),
         "TS_GRPC_INFERENCE_PORT": str(system.grpc_inference_port),
         "TS_GRPC_MANAGEMENT_PORT": str(system.grpc_management_port),
         # The handler parses bodies itself, so that a bad one gets an answer of its own.
@@ -99,16 +99,16 @@ def start(system: System) -> subprocess.Popen[bytes]:
 
 def _management_address(system: System) -> str:
     if system.in_containers:
-        return _bound(system.hosts.management, MANAGEMENT_PORT)
+        return _bind_address(system.hosts.management, MANAGEMENT_PORT)
     return system.management_address
 
 
-def _bound(host: str, port: int) -> str:
+def _bind_address(host: str, port: int) -> str:
     """The one address that a host's name has: in a container that of one network."""
     return f"http://{socket.gethostbyname(host)}:{port}"
 
 
-def keep(system: System) -> int:
+def run_controller(system: System) -> int:
     """Run TorchServe and keep it at the wanted versions until it ends; gives back its exit status."""
     process = start(system)
     output = WorkersOutput(process.stdout or ())
@@ -118,7 +118,7 @@ def keep(system: System) -> int:
     reconciler = Reconciler(management, output, system.rejected, settings.WORKERS_UP_WITHIN_SECONDS.read())
     while process.poll() is None:
         time.sleep(POLL_INTERVAL_S)
-        changed = _changed(system.versions)
+        changed = _file_identity(system.versions)
         if time.monotonic() < next_check and changed == seen:
             continue
         next_check, seen = time.monotonic() + CHECK_INTERVAL_S, changed
@@ -126,9 +126,9 @@ def keep(system: System) -> int:
             if system.in_containers:
                 split.write(system)
             else:
-                _close_to_others(system.management_socket)
-            wanted = _wanted(system)
-            reconciler.bring(wanted)
+                _restrict_socket(system.management_socket)
+            wanted = _desired_versions(system)
+            reconciler.reconcile(wanted)
             if wanted != served:
                 with contextlib.suppress(OSError):  # a full disk: it is only for the exporter
                     wanted.write(system.served)
@@ -141,19 +141,19 @@ def keep(system: System) -> int:
     return process.returncode
 
 
-def _close_to_others(path: Path) -> None:
+def _restrict_socket(path: Path) -> None:
     """Give a socket mode 0600: the folder and the umask keep others out, and its own mode shall say so too."""
     with contextlib.suppress(FileNotFoundError):  # TorchServe has not made it yet
         path.chmod(0o600)
 
 
-def _wanted(system: System) -> Versions:
+def _desired_versions(system: System) -> Versions:
     """What the state file asks for; the candidate of a command that is no more is nobody's."""
     wanted = Versions.read(system.versions)
     return wanted if lock.is_held(system.versions_lock) else replace(wanted, candidate=None)
 
 
-def _changed(path: Path) -> tuple[int, int] | None:
+def _file_identity(path: Path) -> tuple[int, int] | None:
     """What is another after the file was replaced."""
     try:
         status = path.stat()
@@ -166,7 +166,7 @@ def main() -> None:
     log_as_json("controller")
     # The supervisor signals the whole process group: TorchServe stops by itself, and this loop after it.
     signal.signal(signal.SIGTERM, lambda _signal, _frame: log.info("stopping"))
-    sys.exit(keep(System.from_settings()))
+    sys.exit(run_controller(System.from_settings()))
 
 
 if __name__ == "__main__":

@@ -32,10 +32,10 @@ from mlflow.exceptions import MlflowException
 import settings
 from ops import proxies
 from ops.archives import PROVENANCE, DamagedError, read, read_json
-from ops.errors import OpsError, told
+from ops.errors import OpsError, run_cli
 from ops.system import ROOT, System
 from ops.tracker import Run, Tracker
-from ops.versions import Versions, archive_name, in_order
+from ops.versions import Versions, archive_name, version_key
 
 WEIGHTS = "weights.pt"  # the checkpoint in an archive, as in training/archive.py
 
@@ -93,8 +93,8 @@ def _archives(system: System) -> dict[str, tuple[Path, Run]]:
 def _challenger(versions: Versions, archived: list[str]) -> str | None:
     if versions.split:
         return next(iter(versions.split))
-    newest = max(archived, key=in_order)
-    return newest if in_order(newest) > in_order(versions.default) else None
+    newest = max(archived, key=version_key)
+    return newest if version_key(newest) > version_key(versions.default) else None
 
 
 def main(arguments: list[str]) -> int:
@@ -103,7 +103,7 @@ def main(arguments: list[str]) -> int:
     runs = parser.parse_args(arguments).runs
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     load_dotenv(ROOT / ".env")  # what the environment sets already, wins
-    return told(lambda: track(System.running_or_configured(), runs))
+    return run_cli(lambda: track(System.running_or_configured(), runs))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import psutil
 from ops import gateway, leftovers, monitoring, parts, postgres, secrets, supervisor
 from ops.errors import OpsError, UsageError
 from ops.parts import Part
-from ops.ports import LAST, OF_A_SYSTEM, listening_hosts, why_not_bound
+from ops.ports import LAST_PORT, PORTS_PER_SYSTEM, bind_error, listening_hosts
 from ops.references import write_references
 from ops.system import ROOT, System, ports
 from ops.versions import RELEASED, Versions, archive_name
@@ -29,18 +29,18 @@ def up(system: System, operator_password: str) -> None:
     """Start what does not run and wait until every part answers. Raises OpsError where one does not."""
     system.make_folders()
     if supervisor.processes(system) is None:
-        system = _with_what_is_installed(system)
-        secrets.keep_operators(system, operator_password)
+        system = _without_missing_programs(system)
+        secrets.write_operator_password(system, operator_password)
         _prepare(system)
         supervisor.start(system, dict(os.environ))
         system.record()
     else:
         wanted, system = system.monitoring, System.running_or_configured()
-        _say("The system is already running; checking the health of each part.")
+        _print("The system is already running; checking the health of each part.")
         if wanted and not system.monitoring:
-            _say("It runs without monitoring. To start it with: make down, then make up MONITORING=1")
+            _print("It runs without monitoring. To start it with: make down, then make up MONITORING=1")
     started = time.monotonic()
-    by_name = {part.name: part for part in parts.of(system)}
+    by_name = {part.name: part for part in parts.list_parts(system)}
     _wait_for(system, by_name.pop("postgres"), started)
     _step("migrations", lambda: postgres.migrate(system))
     write_references(system)
@@ -48,15 +48,15 @@ def up(system: System, operator_password: str) -> None:
         if not part.autostart:
             supervisor.start_part(system, part.name)
         _wait_for(system, part, started)
-    _say(f"\nReady: draw a digit at {system.address}")
+    _print(f"\nReady: draw a digit at {system.address}")
     if system.monitoring:
-        _say(f"Monitoring: {system.address}/monitoring/")
+        _print(f"Monitoring: {system.address}/monitoring/")
 
 
-def _with_what_is_installed(system: System) -> System:
+def _without_missing_programs(system: System) -> System:
     """The system, without monitoring where its programs are missing."""
     if system.monitoring and (missing := monitoring.missing()):
-        _say(
+        _print(
             f"MONITORING=1 needs {' and '.join(missing)} on the PATH ({monitoring.HOW_TO_GET_THEM}); it is left out."
         )
         return replace(system, monitoring=False)
@@ -67,12 +67,14 @@ def _prepare(system: System) -> None:
     _refuse_paths(system)
     to_archive = _version_to_archive(system)
     if stale := leftovers.find(system):
-        _step(f"stopping {len(stale)} processes left by a killed supervisor", lambda: leftovers.end(stale))
+        _step(
+            f"stopping {len(stale)} processes left by a killed supervisor", lambda: leftovers.terminate(stale)
+        )
     _refuse_taken_ports(system)
-    if secrets.is_lost(system, secrets.OWNERS) and system.database.exists():
+    if secrets.is_lost(system, secrets.OWNER) and system.database.exists():
         _step("setting a new password for the owner of the database", lambda: _renew_owner_password(system))
     for path in secrets.ensure(system):
-        _say(f"wrote {path.relative_to(system.state.parent)}")
+        _print(f"wrote {path.relative_to(system.state.parent)}")
     if not system.database.exists():
         _step("creating the database", lambda: postgres.initialise(system))
     if to_archive:
@@ -80,7 +82,7 @@ def _prepare(system: System) -> None:
     if system.monitoring:
         monitoring.write_configuration(system)
     gateway.write_configuration(system)
-    supervisor.write_configuration(system, parts.of(system))
+    supervisor.write_configuration(system, parts.list_parts(system))
 
 
 def _refuse_paths(system: System) -> None:
@@ -98,8 +100,8 @@ def _refuse_paths(system: System) -> None:
 
 def _renew_owner_password(system: System) -> None:
     """The file of the password is lost, but not what it protects: whoever has the data directory may set another."""
-    postgres.set_owner_password_of_stopped(system, secrets.new(system, secrets.OWNERS))
-    secrets.adopt(system, secrets.OWNERS)
+    postgres.set_owner_password_of_stopped(system, secrets.create_next(system, secrets.OWNER))
+    secrets.adopt(system, secrets.OWNER)
 
 
 def _version_to_archive(system: System) -> str | None:
@@ -117,30 +119,30 @@ def _version_to_archive(system: System) -> str | None:
 
 
 def _refuse_taken_ports(system: System) -> None:
-    if system.gateway_port > (highest := LAST - OF_A_SYSTEM + 1):
+    if system.gateway_port > (highest := LAST_PORT - PORTS_PER_SYSTEM + 1):
         raise UsageError(
-            f"GATEWAY_PORT={system.gateway_port} leaves no room for the other parts: they take ports of the eleven "
-            f"above it, and the last port is {LAST}. Choose {highest} or lower, for example: make up GATEWAY_PORT=8000"
+            f"GATEWAY_PORT={system.gateway_port} leaves no room for the other parts: they use the eleven ports above "
+            f"it, and the last port is {LAST_PORT}. Choose {highest} or lower, for example: make up GATEWAY_PORT=8000"
         )
     # A process that was just ended lets go of its port a moment after it is gone.
     deadline = time.monotonic() + PORT_RELEASE_S
     public = listening_hosts(system.gateway_host)
     for name, number in ports(system):
         hosts = public if number == system.gateway_port else ["127.0.0.1"]
-        while (taken := _why_taken(hosts, number)) and time.monotonic() < deadline:
+        while (taken := _bind_error(hosts, number)) and time.monotonic() < deadline:
             time.sleep(POLL_INTERVAL_S)
         if taken:
             raise OpsError(
-                f"Port {number} ({name}) cannot be used: {taken}{_holder(number)}. "
+                f"Port {number} ({name}) cannot be used: {taken}{_describe_owner(number)}. "
                 f"Choose others, for example: make up GATEWAY_PORT={_other(system.gateway_port)}"
             )
 
 
-def _why_taken(hosts: list[str], port: int) -> str | None:
-    return next((reason for host in hosts if (reason := why_not_bound(host, port))), None)
+def _bind_error(hosts: list[str], port: int) -> str | None:
+    return next((reason for host in hosts if (reason := bind_error(host, port))), None)
 
 
-def _holder(port: int) -> str:
+def _describe_owner(port: int) -> str:
     try:
         pid = next(
             c.pid
@@ -180,7 +182,7 @@ def _archive(system: System, version: str) -> None:
 
 def _wait_for(system: System, part: Part, started: float) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
-    while not part.answers(system):
+    while not part.is_healthy(system):
         if supervisor.processes(system) is None:
             raise OpsError(f"The supervisor stopped; see {system.logs / 'supervisor.log'}")
         if time.monotonic() > deadline:
@@ -189,15 +191,15 @@ def _wait_for(system: System, part: Part, started: float) -> None:
                 f"see {system.logs / part.name}.log, then run 'make up' again"
             )
         time.sleep(POLL_INTERVAL_S)
-    _say(f"{part.name:<12} ready after {time.monotonic() - started:4.1f} s")
+    _print(f"{part.name:<12} ready after {time.monotonic() - started:4.1f} s")
 
 
 def _step(title: str, work: Callable[[], None]) -> None:
     started = time.monotonic()
-    _say(f"{title} ...")
+    _print(f"{title} ...")
     work()
-    _say(f"{title}: done in {time.monotonic() - started:.1f} s")
+    _print(f"{title}: done in {time.monotonic() - started:.1f} s")
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, flush=True)

@@ -114,7 +114,7 @@ def archived_version(archive: Path) -> str:
     return archive.stem.removeprefix("mnist-")
 
 
-def in_order(version: str) -> tuple[list[int], bool, str]:
+def version_key(version: str) -> tuple[list[int], bool, str]:
     """What to sort versions by: 1.10 comes after 1.9, and a release after what leads to it: 1.1-rc1, 1.1."""
     numbers = version.replace("-", ".").split(".")
     return [int(part) for part in numbers if part.isdigit()], "-" not in version, version

@@ -2,7 +2,7 @@
 
 output = WorkersOutput(process.stdout)
 output.start()
-output.why("1.1")     # "RuntimeError: mat1 and mat2 shapes cannot be multiplied", or None
+output.exit_reason("1.1")     # "RuntimeError: mat1 and mat2 shapes cannot be multiplied", or None
 """
 
 import json
@@ -43,11 +43,11 @@ class WorkersOutput(threading.Thread):
             for printed in str(of_handler.get("exception", message)).splitlines():
                 self._note(str(entry.get("thread")), printed)
 
-    def why(self, version: str) -> str | None:
+    def exit_reason(self, version: str) -> str | None:
         """The first exception of a version's workers since it was last forgotten."""
         return self._exceptions.get(version)
 
-    def forget(self, version: str) -> None:
+    def reset(self, version: str) -> None:
         """Look for what comes from now on."""
         self._exceptions.pop(version, None)
 

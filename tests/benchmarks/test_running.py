@@ -27,8 +27,8 @@ subprocess.run([sys.executable, "-c", child, sys.argv[1]])
 @pytest.mark.service
 def test_a_database_runs_alone_and_leaves_nothing_behind():
     with running.database() as system:
-        assert postgres.answers(system)
-    assert not postgres.answers(system)
+        assert postgres.is_ready(system)
+    assert not postgres.is_ready(system)
     assert not system.state.exists()
     assert not system.sockets.exists()
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from ops.ports import why_not_bound
+from ops.ports import bind_error
 from tests.gateway.running import Gateway, started
 from tests.gateway.upstreams import Server
 
@@ -218,7 +218,7 @@ def test_in_a_container_every_name_is_known_and_origins_are_judged(in_a_containe
 
 
 def test_both_loopback_addresses_are_listened_on(gateway: Gateway):
-    if why_not_bound("::1", 0):
+    if bind_error("::1", 0):
         pytest.skip("this machine has no IPv6")
     response = requests.get(f"http://[::1]:{gateway.public}/", timeout=30)
     assert response.status_code == 200

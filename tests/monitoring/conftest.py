@@ -69,7 +69,7 @@ def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
             )
             stack.callback(process.terminate)
         for part in parts.MONITORING:
-            eventually(lambda part=part: part.answers(system), UP_WITHIN_S)
+            eventually(lambda part=part: part.is_healthy(system), UP_WITHIN_S)
         monitored = Monitored(system, exporter, webhook)
         # Rates need two scrapes, alerts on them one evaluation more.
         eventually(lambda: monitored.query("mnist:budget_burn:rate3d"), UP_WITHIN_S)

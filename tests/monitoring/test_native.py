@@ -24,9 +24,9 @@ def system(tmp_path):
 
 
 def test_they_are_parts_with_monitoring_alone(system):
-    names = [part.name for part in parts.of(system)]
+    names = [part.name for part in parts.list_parts(system)]
     assert names[-2:] == ["alertmanager", "prometheus"]
-    assert [part.name for part in parts.of(replace(system, monitoring=False))] == names[:-2]
+    assert [part.name for part in parts.list_parts(replace(system, monitoring=False))] == names[:-2]
 
 
 def test_prometheus_accepts_what_is_rendered_and_finds_the_rules_of_this_checkout(system):
@@ -100,7 +100,7 @@ def test_their_links_lead_through_the_gateway_and_do_not_tell_the_path(system):
 
 
 def test_prometheus_starts_last_so_that_it_tells_of_no_part_that_is_just_starting(system):
-    supervisor.write_configuration(system, parts.of(system))
+    supervisor.write_configuration(system, parts.list_parts(system))
     text = (system.run / "supervisord.conf").read_text(encoding="utf-8")
     starts = dict(re.findall(r"\[program:(\w+)\]\n.*\nautostart=(\w+)", text))
     assert list(starts)[-1] == "prometheus"

@@ -57,7 +57,7 @@ def a_server(system):
         subprocess.Popen(postgres.server_command(system), stderr=log) as process,
     ):
         try:
-            eventually(lambda: postgres.answers(system))
+            eventually(lambda: postgres.is_ready(system))
             yield system
         finally:
             process.send_signal(signal.SIGINT)

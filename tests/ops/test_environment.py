@@ -85,7 +85,7 @@ def test_a_failed_test_shows_no_environment():
 
 
 def test_the_operators_password_is_in_a_file_that_only_the_page_is_told_of(system):
-    secrets.keep_operators(system, "open sesame")
+    secrets.write_operator_password(system, "open sesame")
     assert stat.S_IMODE(system.operator_password.stat().st_mode) == 0o600
     for part in parts.PARTS:
         environment = part.environment(system)
@@ -93,7 +93,7 @@ def test_the_operators_password_is_in_a_file_that_only_the_page_is_told_of(syste
         assert ("OPERATOR_PASSWORD_FILE" in environment) == (part.name == "page")
         if part.name == "page":
             assert settings.OPERATOR_PASSWORD.read(environment) == "open sesame"
-    secrets.keep_operators(system, "")
+    secrets.write_operator_password(system, "")
     assert not system.operator_password.exists()
     assert not any("OPERATOR_PASSWORD_FILE" in part.environment(system) for part in parts.PARTS)
 

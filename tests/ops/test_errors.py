@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ops.errors import OpsError, UsageError, told
+from ops.errors import OpsError, UsageError, run_cli
 from ops.system import ROOT
 
 
@@ -30,13 +30,13 @@ def _raising(error):
     ],
 )
 def test_an_error_is_one_line(capsys, error, status, said):
-    assert told(_raising(error)) == status
+    assert run_cli(_raising(error)) == status
     assert capsys.readouterr().err == said
 
 
 def test_an_error_that_is_about_no_file_keeps_its_traceback():
     with pytest.raises(OSError, match="no route"):
-        told(_raising(OSError("no route")))
+        run_cli(_raising(OSError("no route")))
 
 
 def _ops(*arguments, state, stdout, **environment):

@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from ops import gateway
-from ops.ports import listening_hosts, why_not_bound
+from ops.ports import bind_error, listening_hosts
 from ops.reload import reload
 from ops.versions import Versions
 
@@ -27,7 +27,7 @@ def test_names_are_known_and_addresses_are_none(gateway_host, public_hosts, name
 
 
 def test_both_loopbacks_are_listened_on_where_there_are_two(monkeypatch):
-    monkeypatch.setattr("ops.ports.why_not_bound", lambda *_: None)
+    monkeypatch.setattr("ops.ports.bind_error", lambda *_: None)
     assert listening_hosts("127.0.0.1") == ["127.0.0.1", "::1"]
     assert listening_hosts("0.0.0.0") == ["0.0.0.0", "::"]  # noqa: S104
     assert listening_hosts("192.0.2.7") == ["192.0.2.7"]
@@ -39,18 +39,18 @@ def test_both_loopbacks_are_listened_on_where_there_are_two(monkeypatch):
 
 
 def test_a_machine_without_ipv6_has_one_of_each(monkeypatch):
-    monkeypatch.setattr("ops.ports.why_not_bound", lambda *_: "Address family not supported by protocol")
+    monkeypatch.setattr("ops.ports.bind_error", lambda *_: "Address family not supported by protocol")
     assert listening_hosts("127.0.0.1") == ["127.0.0.1"]
     assert listening_hosts("0.0.0.0") == ["0.0.0.0"]  # noqa: S104
 
 
 def test_both_wildcards_may_be_bound_at_once():
-    if why_not_bound("::1", 0):
+    if bind_error("::1", 0):
         pytest.skip("this machine has no IPv6")
     with socket.socket() as taken:
         taken.bind(("0.0.0.0", 0))  # noqa: S104
         taken.listen()
-        assert why_not_bound("::", taken.getsockname()[1]) is None
+        assert bind_error("::", taken.getsockname()[1]) is None
 
 
 def test_a_swap_leaves_the_settings_of_make_up(system, monkeypatch):

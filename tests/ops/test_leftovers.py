@@ -48,12 +48,12 @@ def test_a_process_without_the_mark_is_never_found(system):
 
 def test_what_is_asked_to_stop_stops(system, process):
     child = process(SLEEP, "page")
-    leftovers.end(leftovers.find(system))
+    leftovers.terminate(leftovers.find(system))
     assert child.poll() is not None
 
 
 def test_what_does_not_listen_is_killed(system, process, monkeypatch):
     monkeypatch.setattr(leftovers, "STOP_TIMEOUT_S", 0.5)
     child = process(DEAF, "page")
-    leftovers.end(leftovers.find(system))
+    leftovers.terminate(leftovers.find(system))
     assert child.poll() is not None

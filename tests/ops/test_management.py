@@ -85,7 +85,7 @@ def test_each_call_is_one_request(api):
 def test_what_is_not_there_is_no_error_where_nothing_needs_it(api):
     server, management = api
     server.answer = (404, b'{"code": 404, "type": "ModelNotFoundException", "message": "no mnist"}')
-    assert management.registered() == {}
+    assert management.list_versions() == {}
     assert management.default() is None
     management.unregister("1.1")
     for call in (lambda: management.register("1.1"), lambda: management.scale("1.1", 2)):
@@ -106,14 +106,14 @@ def test_an_error_is_one_line(api, answer, message):
     server, management = api
     server.answer = answer
     with pytest.raises(RefusedError, match=f"^{message}$"):
-        management.registered()
+        management.list_versions()
 
 
 def test_a_torchserve_that_hangs_is_told_from_one_that_is_away(api):
     server, management = api
     server.answer = None
     with pytest.raises(ManagementError, match=r"^no answer to GET /models within 0\.2 s$") as held:
-        management.ask("GET", "/models", timeout_s=0.2)
+        management.request("GET", "/models", timeout_s=0.2)
     assert not isinstance(held.value, AwayError)
 
 
@@ -123,10 +123,10 @@ def test_nobody_answers(system, left):
     if left:
         _SocketServer(str(path), _Handler).server_close()
     with pytest.raises(AwayError, match="no answer to GET /models/mnist/all: "):
-        Management(f"unix:{path}").registered()
+        Management(f"unix:{path}").list_versions()
     path.unlink(missing_ok=True)
 
 
 def test_nobody_answers_at_a_port():
     with pytest.raises(AwayError, match="Connection refused"):
-        Management("http://127.0.0.1:9").registered()
+        Management("http://127.0.0.1:9").list_versions()

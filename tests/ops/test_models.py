@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from ops.archives import PROVENANCE
-from ops.management import READY, Management, Registered, Worker
+from ops.management import READY, Management, RegisteredVersion, Worker
 from ops.models import models
 from ops.versions import Versions, archive_name
 
@@ -38,8 +38,8 @@ def test_it_has_every_version_the_newest_first(system, capsys):
 
 def test_a_worker_is_ready_or_not_up(system, capsys, monkeypatch):
     workers = {"9000": Worker(11, READY), "9001": Worker(-1, "UNLOADING")}
-    found = {"1.10": Registered("1.10", workers, wanted_workers=2, pending=0)}
-    monkeypatch.setattr(Management, "registered", lambda _: found)
+    found = {"1.10": RegisteredVersion("1.10", workers, wanted_workers=2, pending=0)}
+    monkeypatch.setattr(Management, "list_versions", lambda _: found)
     models(system)
     [row] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("1.10 ")]
     assert "1 ready, 1 not ready" in row

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from ops.errors import OpsError
-from ops.ports import LAST, OF_A_SYSTEM, free_ports, why_not_bound
+from ops.ports import LAST_PORT, PORTS_PER_SYSTEM, bind_error, free_ports
 
 
 @pytest.fixture
@@ -19,16 +19,16 @@ def taken():
 
 
 def test_a_taken_port_has_a_reason(taken):
-    assert "in use" in why_not_bound("127.0.0.1", taken)
+    assert "in use" in bind_error("127.0.0.1", taken)
 
 
 def test_a_row_of_free_ports_has_no_taken_one(taken):
-    for below in range(OF_A_SYSTEM):
+    for below in range(PORTS_PER_SYSTEM):
         first = free_ports(taken - below)
-        assert taken not in range(first, first + OF_A_SYSTEM)
-        assert all(why_not_bound("127.0.0.1", port) is None for port in range(first, first + OF_A_SYSTEM))
+        assert taken not in range(first, first + PORTS_PER_SYSTEM)
+        assert all(bind_error("127.0.0.1", port) is None for port in range(first, first + PORTS_PER_SYSTEM))
 
 
 def test_past_the_last_port_there_is_none():
     with pytest.raises(OpsError, match="GATEWAY_PORT"):
-        free_ports(LAST - 3)
+        free_ports(LAST_PORT - 3)

@@ -70,11 +70,11 @@ def test_a_client_that_obeys_the_environment_is_recorded(service, outside):
 def test_every_client_of_our_own_goes_past_the_proxy(service, outside, system, monkeypatch):
     with direct.session() as session:
         assert session.get(service, timeout=5).ok
-    assert parts._says_ok(f"{service}/ping")
-    assert Management(service).registered() == {}
+    assert parts._is_ok(f"{service}/ping")
+    assert Management(service).list_versions() == {}
     with pytest.raises(selfcheck.CheckError, match=r"^it reads a known 0 as a 7$"):
         selfcheck.check(service, "1.3", beside="1.2")
-    monkeypatch.setattr(reload.split, "in_force", lambda versions: "1.3 1")
+    monkeypatch.setattr(reload.split, "split_label", lambda versions: "1.3 1")
     in_a_container = SimpleNamespace(in_containers=True, inner_url=service, versions=system.versions)
     reload.reload(in_a_container)
     host, port = service.removeprefix("http://").split(":")

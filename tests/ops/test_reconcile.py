@@ -140,7 +140,7 @@ def api() -> Api:
 def reconciler(api: Api, clock: Clock, tmp_path, monkeypatch) -> Iterator[Reconciler]:
     monkeypatch.setattr(reconcile.os, "kill", lambda pid, number: api.calls.append(f"kill {pid} {number:d}"))
     monkeypatch.setattr(reconcile, "POLL_INTERVAL_S", 0.01)
-    monkeypatch.setattr(reconcile, "LAST_WORDS_WITHIN_S", 0.2)
+    monkeypatch.setattr(reconcile, "EXIT_REASON_TIMEOUT_S", 0.2)
     handler = type("Handler", (_Handler,), {"api": api})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -156,82 +156,82 @@ def _without_kills(api: Api) -> list[str]:
 
 
 def test_an_empty_torchserve_gets_the_default_version(api, reconciler):
-    reconciler.bring(Versions("1.0"))
+    reconciler.reconcile(Versions("1.0"))
     assert api.done() == ["register 1.0"]
     assert api.default == "1.0"
 
 
 def test_what_holds_already_is_left_alone(api, reconciler, clock):
     for _ in range(2):
-        reconciler.bring(Versions("1.1", previous="1.0", split={"1.2": 0.1}))
+        reconciler.reconcile(Versions("1.1", previous="1.0", split={"1.2": 0.1}))
         clock.seconds += 2 * DRAIN_S
     api.done()
-    reconciler.bring(Versions("1.1", previous="1.0", split={"1.2": 0.1}))
+    reconciler.reconcile(Versions("1.1", previous="1.0", split={"1.2": 0.1}))
     assert api.done() == []
 
 
 def test_after_a_crash_the_default_comes_first(api, reconciler):
-    reconciler.bring(Versions("1.2", previous="1.1", split={"1.0": 0.1}))
+    reconciler.reconcile(Versions("1.2", previous="1.1", split={"1.0": 0.1}))
     assert api.done() == ["register 1.2", "register 1.0", "register 1.1", "scale 1.1 1"]
     assert api.default == "1.2"
 
 
 def test_a_new_default_is_registered_before_it_becomes_the_default(api, reconciler):
-    reconciler.bring(Versions("1.0"))
-    reconciler.bring(Versions("1.1", previous="1.0"))
+    reconciler.reconcile(Versions("1.0"))
+    reconciler.reconcile(Versions("1.1", previous="1.0"))
     assert api.done() == ["register 1.0", "register 1.1", "default 1.1"]
 
 
 def test_a_default_that_cannot_be_registered_never_becomes_the_default(api, reconciler):
-    reconciler.bring(Versions("1.0"))
+    reconciler.reconcile(Versions("1.0"))
     for way_to_fail, why in ((api.damaged, "no archive"), (api.broken, "its workers exit while they start")):
         way_to_fail.add("1.1")
         with pytest.raises(NotUpError, match=f"^{why}$"):
-            reconciler.bring(Versions("1.1", previous="1.0"))
+            reconciler.reconcile(Versions("1.1", previous="1.0"))
         way_to_fail.clear()
     assert api.default == "1.0"
     assert "1.1" not in api.workers
 
 
 def test_the_previous_version_keeps_one_worker_when_its_requests_are_answered(api, reconciler, clock):
-    reconciler.bring(Versions("1.0"))
-    reconciler.bring(Versions("1.1", previous="1.0"))
+    reconciler.reconcile(Versions("1.0"))
+    reconciler.reconcile(Versions("1.1", previous="1.0"))
     api.done()
     clock.seconds += DRAIN_S - 0.1
-    reconciler.bring(Versions("1.1", previous="1.0"))
+    reconciler.reconcile(Versions("1.1", previous="1.0"))
     assert api.done() == []
     clock.seconds += 0.2
     api.pending["1.0"] = 1
-    reconciler.bring(Versions("1.1", previous="1.0"))
+    reconciler.reconcile(Versions("1.1", previous="1.0"))
     assert api.done() == []
     api.pending["1.0"] = 0
-    reconciler.bring(Versions("1.1", previous="1.0"))
+    reconciler.reconcile(Versions("1.1", previous="1.0"))
     assert api.done() == ["scale 1.0 1"]
 
 
 def test_rolled_back_to_it_has_all_of_its_workers_again(api, reconciler, clock):
-    reconciler.bring(Versions("1.0"))
-    reconciler.bring(Versions("1.1", previous="1.0"))
+    reconciler.reconcile(Versions("1.0"))
+    reconciler.reconcile(Versions("1.1", previous="1.0"))
     clock.seconds += DRAIN_S
-    reconciler.bring(Versions("1.1", previous="1.0"))
+    reconciler.reconcile(Versions("1.1", previous="1.0"))
     api.done()
-    reconciler.bring(Versions("1.0", previous="1.1"))
+    reconciler.reconcile(Versions("1.0", previous="1.1"))
     assert api.done() == ["default 1.0", "scale 1.0 2"]
 
 
 def test_what_nobody_asks_for_is_taken_out_when_its_requests_are_answered(api, reconciler, clock):
-    reconciler.bring(Versions("1.0", split={"1.1": 0.1}))
-    reconciler.bring(Versions("1.0"))
+    reconciler.reconcile(Versions("1.0", split={"1.1": 0.1}))
+    reconciler.reconcile(Versions("1.0"))
     assert api.done() == ["register 1.0", "register 1.1"]
     clock.seconds += DRAIN_S
-    reconciler.bring(Versions("1.0"))
+    reconciler.reconcile(Versions("1.0"))
     assert api.done() == ["unregister 1.1"]
 
 
 def test_a_canary_that_cannot_be_registered_keeps_nothing_from_being_served(api, reconciler):
     api.broken.add("1.1")
     for _ in range(2):
-        reconciler.bring(Versions("1.0", split={"1.1": 0.1}))
+        reconciler.reconcile(Versions("1.0", split={"1.1": 0.1}))
     assert _without_kills(api) == ["register 1.0", "register 1.1", "unregister 1.1"]
 
 
@@ -239,47 +239,47 @@ def test_why_a_candidate_is_not_up_is_told_and_it_is_tried_once(api, reconciler,
     api.broken.add("1.1")
     with monkeypatch.context() as patch:
         # As when what the workers print comes after the news of their end.
-        patch.setattr(reconcile, "LAST_WORDS_WITHIN_S", 60.0)
+        patch.setattr(reconcile, "EXIT_REASON_TIMEOUT_S", 60.0)
         patch.setattr(
-            reconciler.output, "forget", lambda _: threading.Timer(0.3, reconciler.output.run).start()
+            reconciler.output, "reset", lambda _: threading.Timer(0.3, reconciler.output.run).start()
         )
         for _ in range(2):
-            reconciler.bring(Versions("1.0", candidate="1.1"))
+            reconciler.reconcile(Versions("1.0", candidate="1.1"))
     assert json.loads(reconciler.report.read_text()) == {"1.1": "RuntimeError: no weights"}
     assert _without_kills(api) == ["register 1.0", "register 1.1", "unregister 1.1"]
     api.broken.clear()
-    reconciler.bring(Versions("1.0"))
-    reconciler.bring(Versions("1.0", candidate="1.1"))
+    reconciler.reconcile(Versions("1.0"))
+    reconciler.reconcile(Versions("1.0", candidate="1.1"))
     assert api.done() == ["register 1.1"]
 
 
 def test_a_previous_version_that_could_not_be_registered_is_tried_again_as_a_candidate(api, reconciler):
     api.broken.add("1.0")
-    reconciler.bring(Versions("1.1", previous="1.0"))
+    reconciler.reconcile(Versions("1.1", previous="1.0"))
     assert _without_kills(api) == ["register 1.1", "register 1.0", "unregister 1.0"]
     api.broken.clear()
-    reconciler.bring(Versions("1.1", previous="1.0", candidate="1.0"))
+    reconciler.reconcile(Versions("1.1", previous="1.0", candidate="1.0"))
     assert api.done()[0] == "register 1.0"
     assert "1.0" in api.workers
 
 
 def test_three_versions_are_in_memory_at_most(api, reconciler, clock):
-    reconciler.bring(Versions("1.0"))
-    reconciler.bring(Versions("1.1", previous="1.0"))
-    reconciler.bring(Versions("1.2", previous="1.1"))
+    reconciler.reconcile(Versions("1.0"))
+    reconciler.reconcile(Versions("1.1", previous="1.0"))
+    reconciler.reconcile(Versions("1.2", previous="1.1"))
     api.done()
-    reconciler.bring(Versions("1.2", previous="1.1", candidate="1.3"))
+    reconciler.reconcile(Versions("1.2", previous="1.1", candidate="1.3"))
     assert api.done() == []
     clock.seconds += DRAIN_S
-    reconciler.bring(Versions("1.2", previous="1.1", candidate="1.3"))
+    reconciler.reconcile(Versions("1.2", previous="1.1", candidate="1.3"))
     assert api.done() == ["unregister 1.0", "register 1.3", "scale 1.1 1"]
 
 
 def test_workers_that_hang_while_they_start_are_ended_before_the_version_is_taken_out(api, reconciler):
-    reconciler.bring(Versions("1.0"))
+    reconciler.reconcile(Versions("1.0"))
     reconciler.up_within_s = 0.2
     api.hanging.add("1.1")
-    reconciler.bring(Versions("1.0", candidate="1.1"))
+    reconciler.reconcile(Versions("1.0", candidate="1.1"))
     assert json.loads(reconciler.report.read_text()) == {"1.1": "its workers were not ready within 0.2 s"}
     killed = [f"kill {api.last_pid} {signal.SIGKILL:d}"] * WORKERS
     assert api.done() == ["register 1.0", "register 1.1", *killed, "unregister 1.1"]

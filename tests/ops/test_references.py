@@ -49,7 +49,7 @@ def test_a_swap_writes_that_of_an_archive_that_came_since(migrated, monkeypatch)
     monkeypatch.setattr(swap, "_is_up", lambda system, version: True)
     monkeypatch.setattr(swap, "_refuse_little_memory", lambda: None)
     monkeypatch.setattr(swap, "check", lambda url, version, default: 1.0)
-    swap._prove(migrated, Versions(RELEASED), "9.9")
+    swap._check_candidate(migrated, Versions(RELEASED), "9.9")
     assert _written(migrated) == {("9.9", "digit"): 10}
 
 
@@ -118,7 +118,7 @@ def test_without_the_database_it_is_one_line(system, capsys):
 @pytest.mark.usefixtures("drawn")
 def test_a_restored_system_has_the_references_of_its_archives(server, kept, monkeypatch, tmp_path):
     monkeypatch.setattr(backup, "FOLDER", tmp_path / "saved")
-    monkeypatch.setattr(restore, "_let_the_parts_take_it_up", lambda system, changed: None)
+    monkeypatch.setattr(restore, "_reload_parts", lambda system, changed: None)
     write_archive(server.model_store, "9.9", **{REFERENCE: json.dumps({"digit": [7]})})
     Versions(RELEASED).write(server.versions)
     restore.restore(server, str(kept))

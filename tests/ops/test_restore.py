@@ -23,7 +23,7 @@ ARCHIVE = f"model_store/{archive_name(RELEASED)}"
 @pytest.fixture(autouse=True)
 def taken_up(monkeypatch, tmp_path):
     """Only the database runs: no other part has to take up anything. Backups of before go to a folder of the test."""
-    monkeypatch.setattr(restore, "_let_the_parts_take_it_up", lambda system, changed: None)
+    monkeypatch.setattr(restore, "_reload_parts", lambda system, changed: None)
     monkeypatch.setattr(backup, "FOLDER", tmp_path / "saved")
 
 

@@ -50,36 +50,34 @@ def test_without_a_password_in_its_file_one_line_says_so(system, content):
 
 
 def test_a_folder_in_place_of_a_secret_is_said(system):
-    path = system.secrets / secrets.OWNERS
+    path = system.secrets / secrets.OWNER
     path.mkdir()
     for command in (
         secrets.ensure,
-        lambda system: secrets.is_lost(system, secrets.OWNERS),
+        lambda system: secrets.is_lost(system, secrets.OWNER),
         postgres.owner_url,
     ):
-        with pytest.raises(
-            OpsError, match=rf"{secrets.OWNERS} cannot be read: Is a directory\. It should be"
-        ):
+        with pytest.raises(OpsError, match=rf"{secrets.OWNER} cannot be read: Is a directory\. It should be"):
             command(system)
 
 
 def test_the_owners_password_is_not_made_anew_beside_the_database(system):
     secrets.ensure(system)
     system.database.mkdir()
-    (system.secrets / secrets.OWNERS).write_text("")
+    (system.secrets / secrets.OWNER).write_text("")
     with pytest.raises(OpsError, match="the database knows another than a new file"):
         rotate.secrets(system, "")
-    assert (system.secrets / secrets.OWNERS).read_text() == ""
+    assert (system.secrets / secrets.OWNER).read_text() == ""
 
 
 @pytest.mark.service
 def test_a_lost_password_of_the_owner_is_set_anew_in_the_database(system):
     with a_server(system):
         postgres.migrate(system)
-    before = secrets.read(system, secrets.OWNERS)
-    (system.secrets / secrets.OWNERS).write_text("")
+    before = secrets.read(system, secrets.OWNER)
+    (system.secrets / secrets.OWNER).write_text("")
     up._renew_owner_password(system)
-    assert secrets.read(system, secrets.OWNERS) != before
+    assert secrets.read(system, secrets.OWNER) != before
     assert [path.name for path in system.secrets.glob("*.new")] == []
     with a_server(system), psycopg.connect(postgres.owner_url(system)) as connection:
         assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (0,)

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from ops.errors import OpsError
-from ops.ports import OF_A_SYSTEM
+from ops.ports import PORTS_PER_SYSTEM
 from ops.system import IN_CONTAINERS, LONGEST_SOCKET_PATH, System, ports
 
 
 def test_every_port_follows_the_public_one(system):
     numbers = [number for _, number in ports(dataclasses.replace(system, monitoring=True))]
     assert numbers == sorted(set(numbers))
-    assert (numbers[0], numbers[-1]) == (system.gateway_port, system.gateway_port + OF_A_SYSTEM - 1)
+    assert (numbers[0], numbers[-1]) == (system.gateway_port, system.gateway_port + PORTS_PER_SYSTEM - 1)
 
 
 def test_torchserves_management_is_on_no_port_natively(system):

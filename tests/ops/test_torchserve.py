@@ -68,7 +68,7 @@ def _started(system: System) -> Iterator[Management]:
     with torchserve.start(system) as launcher:
         management = Management(system.management_address)
         try:
-            eventually(lambda: management.registered() == {})
+            eventually(lambda: management.list_versions() == {})
             yield management
         finally:
             for process in [*psutil.Process(launcher.pid).children(recursive=True), launcher]:
@@ -85,9 +85,9 @@ def test_versions_are_managed_through_the_socket_after_a_kill_too(alone):
             management.set_default("1.1")
             assert management.default() == "1.1"
             management.scale("1.0", 1)
-            eventually(lambda management=management: management.registered()["1.0"].is_up)
+            eventually(lambda management=management: management.list_versions()["1.0"].is_up)
             management.unregister("1.0")
-            assert management.registered().keys() == {"1.1"}
+            assert management.list_versions().keys() == {"1.1"}
             with pytest.raises(RefusedError):
                 management.register("1.2")
         assert alone.management_socket.is_socket()
@@ -97,10 +97,10 @@ def test_a_lone_request_waits_for_no_others_whatever_its_archive_asks_for(alone)
     with _started(alone) as management:
         management.register("1.0")
         management.scale("1.0", 1)
-        eventually(lambda: management.registered()["1.0"].is_up)
+        eventually(lambda: management.list_versions()["1.0"].is_up)
         answer = requests.post(f"{alone.inference_url}/predictions/mnist", b"", timeout=ANSWER_WITHIN_S)
         assert answer.status_code == 200
-        [description] = management.ask("GET", "/models/mnist")
+        [description] = management.request("GET", "/models/mnist")
         assert (description["batchSize"], description["maxBatchDelay"]) == (8, 0)
 
 
@@ -109,7 +109,7 @@ def test_requests_that_wait_share_a_batch(alone):
     with _started(alone) as management, ThreadPoolExecutor(9) as clients:
         management.register("1.0")
         management.scale("1.0", 1)
-        eventually(lambda: management.registered()["1.0"].is_up)
+        eventually(lambda: management.list_versions()["1.0"].is_up)
         address = f"{alone.inference_url}/predictions/mnist"
         answers = clients.map(lambda _: requests.post(address, b"", timeout=ANSWER_WITHIN_S).text, range(9))
         # The first batch takes what is there; the second one the rest. As it comes, TorchServe takes two at most.
@@ -120,7 +120,7 @@ def test_a_worker_gets_its_batch_from_a_thread_that_is_there(alone):
     with _started(alone) as management:
         management.register("1.0")
         management.scale("1.0", 1)
-        eventually(lambda: management.registered()["1.0"].is_up)
+        eventually(lambda: management.list_versions()["1.0"].is_up)
         [jvm] = [process for process in psutil.Process().children(recursive=True) if process.name() == "java"]
         names = [task.read_text() for task in Path(f"/proc/{jvm.pid}/task").glob("*/comm")]
         # The pool's threads; without it, Java starts a thread for each batch on two cores.

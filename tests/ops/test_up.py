@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ops.errors import OpsError, UsageError
-from ops.ports import LAST, OF_A_SYSTEM, why_not_bound
-from ops.up import _refuse_paths, _refuse_taken_ports, _version_to_archive, _with_what_is_installed
+from ops.ports import LAST_PORT, PORTS_PER_SYSTEM, bind_error
+from ops.up import _refuse_paths, _refuse_taken_ports, _version_to_archive, _without_missing_programs
 from ops.versions import RELEASED, Versions, archive_name
 
 
@@ -42,14 +42,14 @@ def test_another_version_is_never_made_of_the_released_one(system):
     assert _version_to_archive(system) is None
 
 
-@pytest.mark.parametrize("port", [LAST - OF_A_SYSTEM + 2, LAST])
+@pytest.mark.parametrize("port", [LAST_PORT - PORTS_PER_SYSTEM + 2, LAST_PORT])
 def test_a_port_without_room_above_it_is_refused(system, port):
     with pytest.raises(UsageError, match=rf"GATEWAY_PORT={port} leaves no room .* Choose 65524 or lower"):
         _refuse_taken_ports(replace(system, gateway_port=port))
 
 
 def test_a_port_that_is_taken_on_the_other_loopback_is_named(system):
-    if why_not_bound("::1", 0):
+    if bind_error("::1", 0):
         pytest.skip("this machine has no IPv6")
     with socket.socket(socket.AF_INET6) as taken:
         taken.bind(("::1", system.gateway_port))
@@ -65,13 +65,13 @@ def test_without_prometheus_the_system_runs_without_it_and_one_line_says_how_to_
 ):
     wanted = replace(system, monitoring=True)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert not _with_what_is_installed(wanted).monitoring
+    assert not _without_missing_programs(wanted).monitoring
     assert capsys.readouterr().out == (
         "MONITORING=1 needs prometheus and alertmanager on the PATH "
         "(Debian: apt-get install prometheus prometheus-alertmanager); it is left out.\n"
     )
     for name in ("prometheus", "prometheus-alertmanager"):  # the second by Debian's name
         (tmp_path / name).touch(mode=0o755)
-    assert _with_what_is_installed(wanted) == wanted
-    assert not _with_what_is_installed(system).monitoring
+    assert _without_missing_programs(wanted) == wanted
+    assert not _without_missing_programs(system).monitoring
     assert capsys.readouterr().out == ""

@@ -44,7 +44,7 @@ def test_why_a_worker_ended_is_in_the_handlers_line_too():
     trace = 'Traceback (most recent call last):\n  File "a.py", line 1, in b\nRuntimeError: no weights'
     output = WorkersOutput([_line(json.dumps(HANDLERS | {"exception": trace}))])
     output.run()
-    assert output.why("1.4") == "RuntimeError: no weights"
+    assert output.exit_reason("1.4") == "RuntimeError: no weights"
 
 
 @pytest.mark.parametrize("printed", [b"WARNING: of the JVM\n", b"\xff\n", b"[1]\n", b"[" * 100_000 + b"\n"])

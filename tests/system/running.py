@@ -25,7 +25,7 @@ import requests
 
 from ops import leftovers, postgres
 from ops.management import ManagementError
-from ops.ports import OF_A_SYSTEM, free_ports
+from ops.ports import PORTS_PER_SYSTEM, free_ports
 from ops.system import System
 from tests.system.proxy import proxy
 
@@ -169,7 +169,7 @@ def logs(system: System) -> str:
     return "".join(f"\n--- {name}\n{end}" for name, end in ends.items())
 
 
-def first_port(count: int = OF_A_SYSTEM) -> int:
+def first_port(count: int = PORTS_PER_SYSTEM) -> int:
     """The first of `count` free ports in a row, below those that the kernel gives to clients.
 
     From somewhere on: several rows of tests look for theirs at once.

@@ -6,7 +6,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
 
-from ops.ports import why_not_bound
+from ops.ports import bind_error
 from ops.system import ports
 from tests.system.browser import ARGUMENTS, chromium
 from tests.system.drawing import open_page
@@ -57,7 +57,7 @@ def _port(system: RunningSystem) -> int:
 
 
 def _hosts() -> list[str]:
-    return ["localhost", "127.0.0.1", *([] if why_not_bound("::1", 0) else ["[::1]"])]
+    return ["localhost", "127.0.0.1", *([] if bind_error("::1", 0) else ["[::1]"])]
 
 
 def test_another_page_cannot_open_the_websocket(system: RunningSystem, foreign: Page):

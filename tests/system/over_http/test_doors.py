@@ -37,13 +37,13 @@ def test_management_is_a_socket_of_this_user_alone(system: RunningSystem):
 @pytest.mark.parametrize("request_", REQUESTS)
 def test_no_port_of_the_system_answers_a_management_request(system: RunningSystem, request_):
     management = Management(system.system.management_address)
-    before = management.ask("GET", "/models"), management.registered()
+    before = management.request("GET", "/models"), management.list_versions()
     method, path = request_.format(RELEASED).split()
     answers = [_answer(port, method, path) for port in _ports(system)]
     assert answers.count(404) >= 4  # those of the gateway and of TorchServe's inference and metrics
     # The page answers every path that is asked for with its HTML; gRPC and PostgreSQL speak no HTTP.
     assert set(answers) <= {404, 405, "HTML", "no HTTP"}
-    assert (management.ask("GET", "/models"), management.registered()) == before
+    assert (management.request("GET", "/models"), management.list_versions()) == before
 
 
 def _ports(system: RunningSystem) -> set[int]:

@@ -312,11 +312,11 @@ def _begun(system: RunningSystem, *words: str) -> subprocess.Popen[str]:
 
 
 def _registered(system: RunningSystem) -> set[str]:
-    return set(Management(system.system.management_address).registered())
+    return set(Management(system.system.management_address).list_versions())
 
 
 def _is_up(system: RunningSystem, version: str) -> bool:
-    found = Management(system.system.management_address).registered().get(version)
+    found = Management(system.system.management_address).list_versions().get(version)
     return found is not None and found.is_up
 
 
