@@ -1,4 +1,4 @@
-"""What is in an archive, read without trusting it: it may be cut off, flipped, encrypted or no archive at all."""
+"""Read files of a .mar archive, which may be truncated, corrupt, encrypted or no archive."""
 
 import json
 import struct
@@ -16,7 +16,7 @@ PROVENANCE = "provenance.json"
 
 
 class DamagedError(Exception):
-    """An archive that cannot be read whole; the message says what is wrong, in a few words."""
+    """The archive is damaged; the message gives the reason in a few words."""
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def _open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    # RuntimeError is for what is encrypted, and its NotImplementedError for a compression that is not known.
+    # RuntimeError: an encrypted file. Its subclass NotImplementedError: an unknown compression.
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -39,13 +39,13 @@ def _open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def read(path: Path, name: str) -> bytes:
-    """A file of an archive. Raises DamagedError."""
+    """The content of one file of an archive. Raises DamagedError."""
     with _open_archive(path) as archive:
         return archive.read(name)
 
 
 def read_json(path: Path, name: str) -> dict[str, Any]:
-    """A JSON object of an archive. Raises DamagedError."""
+    """The JSON object in one file of an archive. Raises DamagedError."""
     with _open_archive(path) as archive:
         content = json.loads(archive.read(name))
     if not isinstance(content, dict):
@@ -54,7 +54,7 @@ def read_json(path: Path, name: str) -> dict[str, Any]:
 
 
 def refuse_damaged(path: Path) -> None:
-    """Read all of an archive and compare its checksums. Raises DamagedError."""
+    """Verify the checksum of every file of an archive. Raises DamagedError."""
     with _open_archive(path) as archive:
         broken = archive.testzip()
     if broken:
@@ -62,7 +62,7 @@ def refuse_damaged(path: Path) -> None:
 
 
 def refuse_unusable(path: Path, version: str) -> None:
-    """Raise DamagedError, which names the archive, unless all of it can be read and it is of the model and version."""
+    """Verify an archive's checksums, model name and version. Raises DamagedError, which names the archive."""
     try:
         refuse_damaged(path)
         model = read_json(path, MANIFEST).get("model")

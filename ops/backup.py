@@ -1,11 +1,11 @@
-"""Everything that cannot be made again, in one file: the drawings with their labels, the archives, the versions.
+"""Back up drawings with their labels, archives and versions in one tar file.
 
-    backup(system, "backups/today.tar")      # ops/restore.py puts it back
-    backup_as_is(system, "backups/as-is.tar")  # also with an archive that is damaged, before a restore replaces it
+    backup(system, "backups/today.tar")        # ops/restore.py restores it
+    backup_as_is(system, "backups/as-is.tar")  # accepts damaged archives; used before a restore
 
-Without a name it makes one of the time. "-" is the standard output, as ops/containers.sh uses it.
+Without a name, the file name contains the time. "-" is the standard output, which ops/containers.sh uses.
 
-A drawing that waits in the outbox is in the next backup: with the database there, it waits a tenth of a second.
+A drawing in the outbox is in the next backup. While the database runs, a drawing waits 0.1 s there.
 """
 
 import contextlib
@@ -32,19 +32,19 @@ FOLDER = Path("backups")
 STREAM = "-"
 DUMP = "database.dump"
 VERSIONS = "versions.json"
-CONTENTS = "contents.json"  # the SHA-256 of every other file, and the last in the tar: without it the tar was cut off
+CONTENTS = "contents.json"  # SHA-256 of every other file; the last file, so a truncated tar has none
 ARCHIVES = PurePosixPath("model_store")
 
 
 def backup(system: System, name: str) -> None:
-    """Write the tar, whole or not at all. Raises OpsError, also where an archive is missing or cannot be used."""
+    """Write a complete tar or none. Raises OpsError, also for a missing or damaged archive."""
     _refuse_missing_archives(system, Versions.read(system.versions))
     _refuse_unusable_archives(system)
     backup_as_is(system, name)
 
 
 def backup_as_is(system: System, name: str) -> None:
-    """The same with the archives that there are: a restore may be what repairs them. Raises OpsError."""
+    """Write the tar without a check of the archives: a restore may repair them. Raises OpsError."""
     if name == STREAM:
         _write(system, sys.stdout.buffer)
         return
@@ -65,29 +65,27 @@ def backup_as_is(system: System, name: str) -> None:
 
 
 def timestamped_path(prefix: str) -> Path:
-    """A file name of the time, in the folder of the backups."""
+    """A path in the backup folder that contains the time in UTC."""
     return FOLDER / f"{prefix}-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar"
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file."""
+    """The SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
 def scratch_folder(system: System) -> Iterator[Path]:
-    """A folder on a disk: a dump may be larger than the memory. In containers TMPDIR names one that ops alone has."""
+    """A temporary folder on disk, because a dump may be larger than memory. In containers TMPDIR names it."""
     system.run.mkdir(parents=True, exist_ok=True)
-    place = None if system.in_containers else system.run
-    with tempfile.TemporaryDirectory(dir=place, prefix="backup-") as folder:
+    parent = None if system.in_containers else system.run
+    with tempfile.TemporaryDirectory(dir=parent, prefix="backup-") as folder:
         yield Path(folder)
 
 
 def _write(system: System, output: IO[bytes]) -> None:
-    versions = replace(
-        Versions.read(system.versions), candidate=None
-    )  # of a command that is not running later
+    versions = replace(Versions.read(system.versions), candidate=None)  # its swap has ended by the restore
     with scratch_folder(system) as folder:
         dump = folder / DUMP
         _dump(system, dump)

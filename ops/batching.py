@@ -1,10 +1,10 @@
-"""Let TorchServe fill a batch with all requests that wait, also where none waits for others.
+"""Patch TorchServe so that a batch takes every queued request, also with a batch delay of 0.
 
-    write_patched_class(jar, folder)    # the folder that TorchServe is started in
+    write_patched_class(jar, folder)    # folder: TorchServe's working directory
 
-With a batch delay of 0, `Model.pollBatch` ends after the second request: `if (maxDelay <= 0) break`. The class written
-here has `<` in its place, one byte of its code. Java finds it first, because TorchServe's class path begins with the
-folder that it is started in. 0.12.0 is TorchServe's last release, so the class stays what it is.
+With a batch delay of 0, `Model.pollBatch` stops after the second request: `if (maxDelay <= 0) break`. The patch
+replaces `<=` by `<`, one byte of the class. Java loads the patched class first, because TorchServe's class path begins
+with the working directory. 0.12.0 is TorchServe's last release, so the class does not change.
 """
 
 import logging
@@ -12,16 +12,16 @@ import zipfile
 from pathlib import Path
 
 CLASS = "org/pytorch/serve/wlm/Model.class"
-# lload 6 (maxDelay), lconst_0, lcmp, ifgt (in pollBatch alone): goes on where the delay is above 0.
+# lload 6 (maxDelay), lconst_0, lcmp, ifgt: the loop continues if the delay is above 0. Occurs in pollBatch alone.
 FOUND = bytes.fromhex("16 06 09 94 9d")
-# ifge: goes on where it is 0 too. After a tick of the clock it is below 0, and poll takes that for 0.
+# ifge: it also continues at 0. After a clock tick the delay is below 0, which poll treats as 0.
 PATCHED = bytes.fromhex("16 06 09 94 9c")
 
 log = logging.getLogger(__name__)
 
 
 def write_patched_class(jar: Path, folder: Path) -> None:
-    """Write the class; with a jar that is not TorchServe 0.12.0's, write none and log it: a batch has two requests."""
+    """Write the patched class. With another jar than TorchServe 0.12.0's, log a warning and write nothing."""
     with zipfile.ZipFile(jar) as classes:
         code = classes.read(CLASS)
     if code.count(FOUND) != 1:

@@ -1,4 +1,4 @@
-"""The database's container: creates the data directory where there is none, then becomes the server.
+"""Start the database's container: create a missing data directory, then replace this process by PostgreSQL.
 
 python -m ops.database
 """
@@ -12,7 +12,7 @@ from ops.system import System
 
 
 def exec_server() -> None:
-    """Never returns. Raises OpsError where the data directory cannot be made."""
+    """Replace this process by PostgreSQL. Raises OpsError if the data directory cannot be created."""
     system = System.from_settings()
     postgres.initialise(system)
     command = postgres.server_command(system)

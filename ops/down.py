@@ -1,4 +1,4 @@
-"""Stop the system, leave no process, keep its data."""
+"""Stop every process of the system and keep its data."""
 
 import shutil
 import time
@@ -12,7 +12,7 @@ POLL_INTERVAL_S = 0.1
 
 
 def down(system: System) -> None:
-    """Stop every part and the supervisor, and what a killed supervisor left. Raises OpsError if one stays."""
+    """Stop parts, supervisor and leftover processes. Raises OpsError if a process does not stop."""
     if supervisor.shut_down(system):
         print("stopping ...", flush=True)
         deadline = time.monotonic() + STOP_TIMEOUT_S
@@ -25,5 +25,5 @@ def down(system: System) -> None:
         )
     shutil.rmtree(system.sockets, ignore_errors=True)
     system.operator_password.unlink(missing_ok=True)
-    gateway.monitoring_configuration(system).unlink(missing_ok=True)  # it has the password, too
+    gateway.monitoring_configuration(system).unlink(missing_ok=True)  # contains the password
     print(f"Stopped. The drawings stay in {system.state.name}/.")

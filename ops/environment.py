@@ -1,6 +1,6 @@
-"""The environment that every program inherits which a command of `ops` starts: the caller's, without its secrets.
+"""Remove secrets from the environment before a command of `ops` starts other programs.
 
-A part gets its own secrets as files that ops/parts.py names.
+A part reads its secrets from files; ops/parts.py sets their paths.
 """
 
 import re
@@ -8,12 +8,12 @@ from collections.abc import MutableMapping
 
 import settings
 
-# What people call a secret, those of other programs included: AWS_SECRET_ACCESS_KEY, PGPASSWORD, GITHUB_TOKEN.
+# Common names of secrets, also of other programs: AWS_SECRET_ACCESS_KEY, PGPASSWORD, GITHUB_TOKEN.
 SECRET_NAME = re.compile(
     r"^AWS_|PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|(^|_)API_?KEY|(^|_)(KEY|PASS|PAT|DSN)($|_)",
     re.IGNORECASE,
 )
-# An address with a password in it, such as that of a proxy.
+# A URL that contains a password, for example a proxy's.
 SECRET_VALUE = re.compile(r"://[^/\s@]*:[^/\s@]+@")
 NAMES = {
     name for setting in settings.ALL if setting.secret for name in (setting.name, f"{setting.name}_FILE")
@@ -21,7 +21,7 @@ NAMES = {
 
 
 def remove_secrets(environment: MutableMapping[str, str]) -> None:
-    """Remove every variable that holds a secret, by its name or by its value."""
+    """Remove every variable whose name or value indicates a secret."""
     for name, value in list(environment.items()):
         if name in NAMES or SECRET_NAME.search(name) or SECRET_VALUE.search(value):
             del environment[name]

@@ -1,4 +1,4 @@
-"""What ends a command of `ops`: one line that says what is wrong and what to do."""
+"""Errors of the commands of `ops`: one line with the problem and the remedy."""
 
 import os
 import signal
@@ -7,28 +7,26 @@ from collections.abc import Callable
 
 
 class OpsError(Exception):
-    """Shown to the person as one line, without a traceback; the command exits with status 1."""
+    """The command prints one line without a traceback and exits with status 1."""
 
 
 class UsageError(OpsError):
-    """A variable of `make` that is missing or wrong; the command exits with status 2."""
+    """A `make` variable is missing or invalid; the command exits with status 2."""
 
 
 def run_cli(command: Callable[[], bool | None]) -> int:
-    """Run a command, print its error in place of a traceback, and give back the exit status.
+    """Run a command, print its error without a traceback, and return the exit status.
 
-    That of a command whose reader has gone, as in `make status | head`, is a shell's for SIGPIPE.
+    If the reader has closed the pipe (`make status | head`), the status is a shell's for SIGPIPE.
     """
     try:
         status = 1 if command() is False else 0
-        sys.stdout.flush()  # here, and not when the interpreter ends, which would print a traceback
+        sys.stdout.flush()  # a flush at the interpreter's exit would print a traceback
     except OpsError as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # for what is printed when the interpreter ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         return 128 + signal.SIGPIPE
     except OSError as error:
         if error.filename is None:  # not about a file

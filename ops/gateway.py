@@ -1,4 +1,4 @@
-"""The gateway's nginx from a wheel: its rendered configuration and its command line."""
+"""The configuration and command line of the native gateway: nginx from a wheel."""
 
 import base64
 import os
@@ -18,19 +18,19 @@ from ops.split import split_clients
 from ops.system import ROOT, System
 from ops.versions import Versions
 
-# Idle connections of clients outlive a reload by so much: one that is closed while its client writes would lose a
-# request. nginx has this since 1.27.4, so it is not in the template.
+# After a reload, idle client connections stay open this long: closing one while its client writes loses a request.
+# The template omits this directive, because nginx has it only since 1.27.4.
 LINGER = "keepalive_min_timeout 20s;\n"
-# Stands for an empty list: no host and no origin is called so.
+# An empty list; no host and no origin has this name.
 NONE = "-"
-# The address that connects, and the name that it asks for.
+# Client address and requested host.
 AT_THIS_MACHINE = r"~^(127\.[0-9.]+|::1) (localhost|127\.[0-9.]+|\[::1\])$"
-# Has a letter, and no colon: an IP address is none.
+# A host name has a letter and no colon; an IP address does not match.
 HOST_NAME = re.compile(r"(?=.*[a-z])[a-z0-9._-]+")
 
 
 def write_configuration(system: System) -> None:
-    """Render gateway/nginx.conf.template for this system's ports and folders, and who answers, by the state file."""
+    """Render nginx's configuration: ports and folders of this system, operator access and traffic split."""
     template = (ROOT / "gateway" / "nginx.conf.template").read_text(encoding="utf-8")
     values = {
         "INNER_HOST": "127.0.0.1",
@@ -61,21 +61,21 @@ def write_configuration(system: System) -> None:
 
 
 def write_split(system: System) -> None:
-    """Write who answers, by the state file: the one part of the configuration that changes while nginx runs."""
+    """Write the traffic split of the desired state: the only configuration that changes while nginx runs."""
     split = split_clients(Versions.read(system.versions))
     split_configuration(system).write_text(LINGER + split, encoding="utf-8")
 
 
 def monitoring_maps(servers: Mapping[str, str], password: str) -> str:
-    """Who is an operator at /monitoring/, and where it leads: HOST:PORT/PATH by name. container.sh writes the same.
+    """nginx maps for /monitoring/: operator access and the servers, HOST:PORT/PATH by name.
 
-    Without a password operators sit at this machine (ui/operator.py).
+    gateway/container.sh writes the same maps. Without a password, visitors on localhost are operators (ui/operator.py).
     """
     if not any(servers.values()):
         operator = 'map "" $operator { default off; }'
     elif password:
         sent = re.escape(base64.b64encode(f"operator:{password}".encode()).decode())
-        # A regular expression, because nginx compares other values without their case.
+        # A regular expression, because nginx compares plain values case-insensitively.
         operator = f'map $http_authorization $operator {{ "~^Basic {sent}$" yes; default password; }}'
     else:
         operator = f'map "$remote_addr $host" $operator {{ "{AT_THIS_MACHINE}" yes; default no; }}'
@@ -84,20 +84,23 @@ def monitoring_maps(servers: Mapping[str, str], password: str) -> str:
 
 
 def listen_directives(hosts: list[str], port: int) -> str:
-    """nginx's `listen` for each address."""
+    """nginx's `listen` directives, one for each address."""
     return "".join(f"listen {f'[{host}]' if ':' in host else host}:{port};\n" for host in hosts)
 
 
 def known_names(gateway_host: str, public_hosts: str) -> list[str]:
-    """The names that a request to a native gateway may be meant for; addresses are none, and always accepted."""
+    """The host names that a native gateway accepts, sorted. It accepts every IP address."""
     names = ["localhost", gateway_host, socket.gethostname(), *public_hosts.split()]
     hosts = {re.sub(r":\d+$", "", name.lower()) for name in names}
     return sorted(host for host in hosts if HOST_NAME.fullmatch(host))
 
 
 def command(system: System) -> list[str]:
-    """nginx in the foreground. As root its workers stay root, like every part but PostgreSQL: a checkout
-    below a folder that is closed to others can then still be read."""
+    """The command that runs nginx in the foreground.
+
+    Started as root, its workers stay root, like every part but PostgreSQL: they must read a checkout below a folder
+    that other users cannot open.
+    """
     directives = "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
     return [
         str(nginx_binary()),
@@ -109,12 +112,12 @@ def command(system: System) -> list[str]:
 
 
 def split_configuration(system: System) -> Path:
-    """The part of the configuration that says who answers."""
+    """The configuration file of the traffic split."""
     return _folder(system) / "split.conf"
 
 
 def monitoring_configuration(system: System) -> Path:
-    """The part of the configuration that knows the operator's password."""
+    """The configuration file that contains the operator's password."""
     return _folder(system) / "http.d" / "monitoring.conf"
 
 

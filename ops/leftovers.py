@@ -1,7 +1,7 @@
-"""Processes of a system or of one of its parts that outlived whoever started them.
+"""Find and terminate leftover processes of a system or of one of its parts.
 
-A supervisor that was killed leaves its parts running, a killed nginx its workers, a killed `torchserve`
-its JVM. Each carries the system's mark in its environment, and is ended by that.
+A killed supervisor leaves its parts running, a killed nginx its workers, a killed `torchserve` its JVM. A mark in the
+environment identifies each process.
 """
 
 import contextlib
@@ -15,13 +15,13 @@ import psutil
 from ops.system import MARK, ROOT, System
 
 PART_MARK = "MNIST_PART"
-# A part whose supervisor is gone may hang at its next word, for nobody reads what it says.
+# Without a supervisor nobody reads a part's output, so the part may block on its next write.
 STOP_TIMEOUT_S = 8.0
 POLL_INTERVAL_S = 0.1
 
 
 def find(system: System, part: str | None = None) -> list[psutil.Process]:
-    """Living processes of the system, or of one part of it; never the caller or those that started it."""
+    """Running processes of the system or of one part, without the caller and its ancestors."""
     this = psutil.Process()
     own = {this.pid, *(parent.pid for parent in this.parents())}
     return [
@@ -35,7 +35,7 @@ def find(system: System, part: str | None = None) -> list[psutil.Process]:
 
 
 def terminate(processes: Iterable[psutil.Process]) -> None:
-    """Ask the processes to stop, and kill those that do not within STOP_TIMEOUT_S."""
+    """Send SIGTERM to the processes, and SIGKILL to those still alive after STOP_TIMEOUT_S."""
     alive = list(processes)
     for send in (psutil.Process.terminate, psutil.Process.kill):
         for process in alive:
@@ -47,7 +47,7 @@ def terminate(processes: Iterable[psutil.Process]) -> None:
 
 
 def marks(system: System, part: str | None = None) -> dict[str, str]:
-    """The environment variables by which `find` knows a process."""
+    """The environment variables by which `find` identifies a process."""
     return {MARK: os.fspath(system.state)} | ({PART_MARK: part} if part else {})
 
 
@@ -61,7 +61,7 @@ def _is_marked(process: psutil.Process, system: System, part: str | None) -> boo
 
 
 def _is_alive(process: psutil.Process) -> bool:
-    """Whether a process still does anything: a zombie only waits for its parent, which may never look."""
+    """Whether a process runs. A zombie does not: it waits for its parent, possibly forever."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -69,7 +69,7 @@ def _is_alive(process: psutil.Process) -> bool:
 
 
 def _is_gateway(process: psutil.Process, system: System) -> bool:
-    """nginx writes its title over its environment: it is known by its port, and as this checkout's own."""
+    """Whether a process is this checkout's nginx, by port and path: its title overwrites its environment."""
     try:
         program = Path(process.exe())
         environments = [environment.resolve() for environment in (ROOT / ".venv").iterdir()]

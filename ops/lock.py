@@ -1,4 +1,4 @@
-"""Locks that a process holds by a file, and that end with the process however it ends."""
+"""File locks, which the kernel releases when the process ends."""
 
 import fcntl
 import time
@@ -13,7 +13,7 @@ POLL_INTERVAL_S = 0.05
 
 @contextmanager
 def hold(path: Path, refusal: str, patience_s: float = 0.0) -> Iterator[None]:
-    """Hold the lock of this file; raises OpsError with `refusal` where another holds it for longer than that."""
+    """Hold the lock of this file. Raises OpsError(refusal) if it is not free within `patience_s`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as lock:
         deadline = time.monotonic() + patience_s
@@ -25,7 +25,7 @@ def hold(path: Path, refusal: str, patience_s: float = 0.0) -> Iterator[None]:
 
 
 def is_held(path: Path) -> bool:
-    """Whether some process, another or this one, holds the lock of this file."""
+    """Whether any process, this one included, holds the lock of this file."""
     if not path.exists():
         return False
     with path.open("a") as lock:

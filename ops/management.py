@@ -4,8 +4,8 @@
     management.register("1.1")
     management.list_versions()["1.1"].is_up   # True, seconds later
 
-An address is written as in TorchServe's configuration: unix:/PATH, or http://HOST:PORT as in containers.
-Every call raises ManagementError where TorchServe does not answer, or answers with an error.
+The address has the form of TorchServe's configuration: unix:/PATH natively, http://HOST:PORT in containers.
+Every call raises ManagementError if TorchServe does not answer or reports an error.
 """
 
 import contextlib
@@ -21,24 +21,24 @@ from ops.versions import archive_name
 
 MODEL = "mnist"
 REQUEST_TIMEOUT_S = 5.0
-# It unpacks the archive before it answers.
+# TorchServe unpacks the archive before it answers.
 REGISTER_TIMEOUT_S = 30.0
-# Milliseconds that a request waits for others to share its batch. In the archive's configuration 0 becomes 100.
+# The batch delay. TorchServe reads 0 in the archive's configuration as 100, but here as 0.
 MAX_BATCH_DELAY_MS = 0
 READY = "READY"
 SOCKET = "unix:"
 
 
 class ManagementError(Exception):
-    """What TorchServe did not do, in one line."""
+    """A call failed; the message gives the reason in one line."""
 
 
 class AwayError(ManagementError):
-    """TorchServe does not listen, or broke the connection: it starts, or stops."""
+    """TorchServe does not listen or closed the connection: it is starting or stopping."""
 
 
 class RefusedError(ManagementError):
-    """TorchServe answered with an error, and this is its message."""
+    """TorchServe reported an error; this is its message."""
 
 
 class NotFoundError(RefusedError):
@@ -46,7 +46,7 @@ class NotFoundError(RefusedError):
 
 
 class Worker(NamedTuple):
-    """A worker's process, 0 or less while it has none, and TorchServe's word for its state."""
+    """A worker's process id (0 or less: no process) and its state in TorchServe's terms."""
 
     pid: int
     state: str
@@ -54,7 +54,7 @@ class Worker(NamedTuple):
 
 @dataclass(frozen=True)
 class RegisteredVersion:
-    """What TorchServe says of a version: its workers by their ids, how many there should be, its queue."""
+    """A registered version: workers by id, desired number of workers, queued requests."""
 
     version: str
     workers: dict[str, Worker]
@@ -63,18 +63,18 @@ class RegisteredVersion:
 
     @property
     def is_up(self) -> bool:
-        """Whether all of its workers answer."""
+        """Whether all desired workers are ready."""
         return 0 < self.wanted_workers <= sum(worker.state == READY for worker in self.workers.values())
 
 
 class Management:
-    """The management API of the TorchServe at an address. No proxy is asked, whatever the environment names."""
+    """The management API at an address. Ignores proxies of the environment."""
 
     def __init__(self, address: str) -> None:
         self._address = address
 
     def list_versions(self) -> dict[str, RegisteredVersion]:
-        """Each registered version; one that is registered may have no worker that answers."""
+        """The registered versions by name; a version may have no ready worker."""
         try:
             descriptions = self.request("GET", f"/models/{MODEL}/all")
         except NotFoundError:
@@ -82,17 +82,17 @@ class Management:
         return {found.version: found for found in map(_parse_version, descriptions)}
 
     def default(self) -> str | None:
-        """The version that answers requests which name none; None while nothing is registered."""
+        """The default version, which answers requests without a version; None if none is registered."""
         try:
             return str(self.request("GET", f"/models/{MODEL}")[0]["modelVersion"])
         except NotFoundError:
             return None
 
     def register(self, version: str) -> None:
-        """Register an archive of the model store; its workers come up meanwhile.
+        """Register an archive of the model store, without waiting for its workers.
 
-        Asked to wait for them, TorchServe would answer nobody whose connection is served by the same thread. The
-        batch delay beats the one in the archive's configuration.
+        A synchronous registration would block every connection of the same TorchServe thread. The batch delay
+        overrides the archive's configuration.
         """
         parameters = {
             "url": archive_name(version),
@@ -102,17 +102,17 @@ class Management:
         self.request("POST", "/models", parameters, REGISTER_TIMEOUT_S)
 
     def unregister(self, version: str) -> None:
-        """Take a version out, if it is there, and end its workers with whatever they are at. Its archive stays."""
+        """Unregister a version, if registered, and end its workers with their requests. Keeps the archive."""
         with contextlib.suppress(NotFoundError):
             self.request("DELETE", f"/models/{MODEL}/{version}")
 
     def scale(self, version: str, workers: int) -> None:
-        """Let a version have so many workers; does not wait for new ones."""
+        """Set the number of a version's workers, without waiting for new ones."""
         parameters = {"min_worker": str(workers), "max_worker": str(workers)}
         self.request("PUT", f"/models/{MODEL}/{version}", parameters)
 
     def set_default(self, version: str) -> None:
-        """Let requests that name no version go to this one; TorchServe does not look whether it has workers."""
+        """Make a version the default. TorchServe does not check that it has workers."""
         self.request("PUT", f"/models/{MODEL}/{version}/set-default")
 
     def request(
@@ -122,7 +122,7 @@ class Management:
         parameters: dict[str, str] | None = None,
         timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> Any:
-        """TorchServe's answer to one request, read from JSON."""
+        """TorchServe's answer to one request, parsed from JSON."""
         target = f"{path}?{urlencode(parameters)}" if parameters else path
         with contextlib.closing(_connection(self._address, timeout_s)) as connection:
             try:

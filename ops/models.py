@@ -1,8 +1,6 @@
-"""A table of every model version: what serves, what its archive says of it, what its answers were worth.
+"""Print a table of the model versions: role, workers, validation accuracy and accuracy in use.
 
-    models(system)
-
-A version is in it that has an archive in the model store or is asked for.
+It lists every version with an archive, a registration in TorchServe or a role in the desired state.
 """
 
 import contextlib
@@ -18,7 +16,7 @@ from ops.management import READY, Management, ManagementError, RegisteredVersion
 from ops.system import System
 from ops.versions import Versions, version_key
 
-# Kept by the database as drawings come (sql/migrations/0003_history.sql).
+# Triggers keep these counts (sql/migrations/0003_history.sql).
 ANSWERS = """
 SELECT model_version, sum(drawings)::bigint,
        coalesce(sum(drawings) FILTER (WHERE true_label IS NOT NULL), 0)::bigint,
@@ -30,7 +28,7 @@ COLUMNS = ("version", "role", "workers", "queue", "validation", "drawings", "acc
 
 @dataclass(frozen=True)
 class Usage:
-    """How many drawings a version answered, how many of these have a label, and how many of those it read right."""
+    """A version's answered drawings, how many of them have a label, and how many labels equal the prediction."""
 
     answers: int = 0
     labelled: int = 0
@@ -85,13 +83,13 @@ def _role(system: System, versions: Versions, version: str) -> str:
 def _workers(found: RegisteredVersion | None) -> str:
     if found is None:
         return "-"
-    # TorchServe has one word, UNLOADING, for a worker that starts and for one that ends.
+    # TorchServe reports UNLOADING both for a starting and for an ending worker.
     counts = Counter("ready" if worker.state == READY else "not ready" for worker in found.workers.values())
     return ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"
 
 
 def _validation(archive: Path | None) -> str:
-    """How the version read MNIST's validation split; a dash where its archive does not say so, or is damaged."""
+    """The accuracy on MNIST's validation split; a dash if the archive has none or is damaged."""
     try:
         metrics = read_json(archive, PROVENANCE).get("metrics") if archive else None
     except DamagedError:
