@@ -1,8 +1,8 @@
-"""The parts of a native system: how each is started and how it shows that it is ready.
+"""The parts of a native system: start command, environment and health check of each.
 
     python -m ops.parts NAME
 
-becomes that part. It is what the supervisor runs.
+replaces the process by that part; the supervisor runs this command.
 """
 
 import contextlib
@@ -26,9 +26,9 @@ PROBE_TIMEOUT_S = 3.0
 
 @dataclass(frozen=True)
 class Part:
-    """`command` and `environment` start it; `answers` asks it for what it is there for.
+    """`command` and `environment` start the part; `is_healthy` checks it.
 
-    Without `autostart` it starts when those before it are ready.
+    Without `autostart`, `make up` starts the part when the parts before it are ready.
     """
 
     name: str
@@ -72,7 +72,7 @@ def _deliverer_environment(system: System) -> dict[str, str]:
 
 
 def database_environment(system: System, role: str) -> dict[str, str]:
-    """How a role reaches the database; its password stays in its file."""
+    """The environment variables with a role's database URL and the path of its password file."""
     return {
         "DATABASE_URL": postgres.role_url(system, role),
         "DATABASE_PASSWORD_FILE": str(system.secrets / postgres.PASSWORDS[role]),
@@ -100,7 +100,7 @@ def _exporter_environment(system: System) -> dict[str, str]:
 
 
 def _is_outbox_delivered(system: System) -> bool:
-    """Whether the deliverer leaves nothing waiting in the outbox."""
+    """Whether the deliverer's check finds no old drawing in the outbox."""
     command = [*_deliverer_command(system), "--check"]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **_deliverer_environment(system)}, check=False
@@ -162,18 +162,18 @@ MONITORING = (
         "prometheus",
         monitoring.prometheus_command,
         lambda system: _is_ok(f"{monitoring.url(system, 'prometheus')}/-/ready"),
-        autostart=False,  # else it would tell of parts that are just starting
+        autostart=False,  # started last, so that it reports no part that is still starting
     ),
 )
 
 
 def list_parts(system: System) -> tuple[Part, ...]:
-    """The parts that this system has."""
+    """The parts of this system, with monitoring if it is on."""
     return PARTS + (MONITORING if system.monitoring else ())
 
 
 def exec_part(part: Part, system: System) -> None:
-    """Replace this process by the part, once nothing of an earlier one is left to hold its port."""
+    """Terminate leftover processes of the part, which may hold its port, then replace this process by it."""
     leftovers.terminate(leftovers.find(system, part.name))
     environment = {**os.environ, **leftovers.marks(system, part.name), **part.environment(system)}
     command = part.command(system)

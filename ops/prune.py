@@ -1,4 +1,4 @@
-"""Remove old drawings from the log, labelled ones too."""
+"""Delete old drawings, also labelled ones."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +8,7 @@ from ops import postgres
 from ops.errors import OpsError, UsageError
 from ops.system import System
 
-# Small enough that the deliverer waits for no more than a moment.
+# Drawings per transaction; few, so that the deliverer does not wait long for locks.
 BATCH = 5_000
 MOST_DAYS = 36_500
 EXAMPLE = "for example: make prune DAYS=30"
@@ -24,7 +24,7 @@ SELECT count(*), count(true_label) FROM removed
 
 
 def days(text: str) -> int:
-    """What stands behind DAYS=, 1 to MOST_DAYS. Raises UsageError."""
+    """Parse the value of DAYS=, 1 to MOST_DAYS. Raises UsageError."""
     if not text:
         raise UsageError(f"DAYS is missing, {EXAMPLE}")
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_DAYS):
@@ -33,9 +33,9 @@ def days(text: str) -> int:
 
 
 def prune(system: System, days: int) -> None:
-    """Delete the drawings that are older than so many days, and say how many. Raises OpsError.
+    """Delete drawings older than `days` and print their number. Raises OpsError.
 
-    Broken off, it has deleted some and leaves the rest for the next time.
+    Deletes in batches: an interruption leaves the rest for the next run.
     """
     oldest = datetime.now(UTC) - timedelta(days=days)
     drawings = labelled = 0
@@ -46,7 +46,7 @@ def prune(system: System, days: int) -> None:
                 drawings, labelled = drawings + removed, labelled + removed_labelled
                 if removed < BATCH:
                     break
-            # What counted them counts nothing now.
+            # The trigger has set these counts to 0.
             connection.execute("DELETE FROM insights WHERE drawings = 0")
     except (OSError, psycopg.Error) as error:
         reason = str(error).strip().partition("\n")[0]

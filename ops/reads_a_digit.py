@@ -1,6 +1,6 @@
-"""The health check of TorchServe's container: status 0 when the model reads a digit.
+"""The health check of TorchServe's container: status 0 if the model reads a known 7.
 
-Asked every few seconds, so it imports nothing but what Python brings, which takes a tenth of a second less.
+It runs every few seconds and imports only the standard library, which saves 0.1 s.
 """
 
 import http.client
@@ -14,7 +14,7 @@ TIMEOUT_S = 4.0
 
 
 def main() -> int:
-    # Unlike urllib it asks no proxy that the environment names.
+    # Unlike urllib, http.client ignores proxies of the environment.
     connection = http.client.HTTPConnection(HOST, PORT, timeout=TIMEOUT_S)
     try:
         connection.request(

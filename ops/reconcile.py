@@ -1,11 +1,10 @@
-"""Bring TorchServe to the versions that should be served.
+"""Reconcile the versions registered in TorchServe with the desired state.
 
     reconciler = Reconciler(Management(address), output, report, up_within_s=60)
-    reconciler.reconcile(Versions.read(path))      # again and again: each call does what can be done now
+    reconciler.reconcile(Versions.read(path))      # repeatedly: each call takes the steps that are possible now
 
-Registers what is missing, sets the default once it answers, keeps the previous version warm with one worker, and takes
-out what is not asked for any more. What loses its requests is left in peace until those that it had are answered, for
-TorchServe ends a worker with whatever it is at.
+It registers missing versions, sets the default when its workers are ready, keeps the previous version warm with one
+worker, and drains unwanted versions before it unregisters them, because TorchServe ends workers with their requests.
 """
 
 import contextlib
@@ -23,10 +22,10 @@ from ops.versions import Versions
 from ops.workers_output import WorkersOutput
 
 POLL_INTERVAL_S = 0.1
-# What a worker printed at its end may come after the news of it; and TorchServe, which reads no further then, loses
-# some of it on a busy machine. So its next one or two starts are heard too.
+# A worker's last output may arrive after its end is reported. On a busy machine TorchServe loses some of that output,
+# so the wait includes the worker's next one or two starts.
 EXIT_REASON_TIMEOUT_S = 12.0
-# The gateway waits so long for a prediction; the longest explanation takes half of that on a busy machine.
+# The gateway's timeout for a prediction; the longest explanation takes half of it on a busy machine.
 DRAIN_S = 10.0
 WARM_WORKERS = 1
 
@@ -34,14 +33,14 @@ log = logging.getLogger("ops.reconcile")
 
 
 class NotUpError(Exception):
-    """A version that cannot be served; the message says why, in one line."""
+    """A version cannot be served; the message gives the reason in one line."""
 
 
 @dataclass
 class Reconciler:
-    """One for each run of TorchServe: it remembers what it waits for.
+    """The reconciler of one TorchServe process; it keeps drain times and failures.
 
-    `output` knows why workers end, and into the file `report` goes why a candidate cannot be served.
+    `output` gives the reason of a worker's exit. The file `report` receives the reason if a candidate cannot be served.
     """
 
     management: Management
@@ -55,9 +54,9 @@ class Reconciler:
     _failed: set[tuple[str, bool]] = field(default_factory=set)  # version, and whether as a candidate
 
     def reconcile(self, wanted: Versions) -> None:
-        """Do what is to be done now.
+        """Take every step towards the desired state that is possible now.
 
-        Raises NotUpError where the default cannot be served, and ManagementError where TorchServe does not answer.
+        Raises NotUpError if the default cannot be served, and ManagementError if TorchServe does not answer.
         """
         if wanted.default not in self.management.list_versions():
             self._register(wanted.default)
@@ -74,7 +73,7 @@ class Reconciler:
         self._scale(wanted)
 
     def _register(self, version: str) -> None:
-        """Register a version and wait until all of its workers answer. Raises NotUpError, and then it is gone again."""
+        """Register a version and wait for its workers. On failure, unregister it and raise NotUpError."""
         log.info("registering version %s", version)
         self.output.reset(version)
         try:
@@ -89,7 +88,7 @@ class Reconciler:
         log.info("version %s is ready", version)
 
     def _wait_for(self, version: str) -> None:
-        first: dict[str, int] = {}  # the process that each worker began with
+        first: dict[str, int] = {}  # each worker's first process id
         deadline = time.monotonic() + self.up_within_s
         while time.monotonic() < deadline:
             found = self.management.list_versions().get(version)
@@ -111,10 +110,10 @@ class Reconciler:
         return why or "its workers exit while they start"
 
     def _unregister(self, version: str) -> None:
-        """Unregister a version, whatever its workers are at.
+        """Unregister a version without a drain.
 
-        Those that hang while they start are ended before: TorchServe would wait for them, and meanwhile answer nobody
-        whose connection is served by the same thread.
+        Kills workers that are not ready first: TorchServe would wait for them and block every connection of the same
+        thread.
         """
         found = self.management.list_versions().get(version)
         for worker in found.workers.values() if found else ():
@@ -144,11 +143,11 @@ class Reconciler:
                 self._unregister(version)
 
     def _register_if_missing(self, version: str, *, as_candidate: bool) -> None:
-        """Register what may be missing without anyone being left unanswered; once, until it is asked for anew."""
+        """Register a version other than the default, once: after a failure, only a new request retries it."""
         registered = self.management.list_versions()
         if version in registered or (version, as_candidate) in self._failed:
             return
-        # Memory is reckoned for three: the default, the previous one and a candidate.
+        # The memory budget covers three versions: default, previous and candidate.
         if as_candidate and len(registered) > 2:
             return
         try:

@@ -1,11 +1,10 @@
-"""Archives on an S3-compatible store, for other machines to serve.
+"""Push archives to an S3-compatible store, and pull them on other machines.
 
     python -m ops.registry push 1.1
     python -m ops.registry pull 1.1
 
-An object is there whole or not at all, and carries the SHA-256 of its content: a pull that finds another content
-refuses it. Both go on where they were interrupted. Any S3 server will do; nothing is asked of it but objects, their
-metadata, ranges and multipart uploads.
+The store has a complete object or none. Its metadata has the SHA-256, which a pull verifies. Push and pull resume
+after an interruption. They need only objects, metadata, ranges and multipart uploads, which every S3 server has.
 """
 
 import argparse
@@ -30,19 +29,19 @@ from ops.versions import VERSION_FORM, archive_name
 
 PART_BYTES = 8 * 2**20  # S3 takes parts of 5 MiB and more
 BLOCK_BYTES = 2**20
-DIGEST = "sha256"  # the name of an object's metadata
+DIGEST = "sha256"  # a key of the object's metadata
 
 
 @dataclass
 class Store:
-    """A bucket, asked through its S3 interface."""
+    """A bucket with its S3 client."""
 
     client: Any
     bucket: str
 
     @classmethod
     def from_settings(cls) -> "Store":
-        """The store that the environment's settings describe; its bucket is made where it is not there."""
+        """The store of the environment's settings. Creates a missing bucket."""
         endpoint = settings.S3_ENDPOINT.read()
         proxies.bypass(endpoint)
         client = boto3.client(
@@ -55,8 +54,8 @@ class Store:
                 connect_timeout=5,
                 read_timeout=60,
                 retries={"mode": "standard", "max_attempts": 3},
-                s3={"addressing_style": "path"},  # what servers of one's own know
-                # Newer checksums than MD5 are not known everywhere; the content's own digest is compared in any case.
+                s3={"addressing_style": "path"},  # self-hosted servers support only this
+                # Some servers know only MD5. The SHA-256 in the metadata is compared in any case.
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
             ),
@@ -67,14 +66,14 @@ class Store:
         return store
 
     def head(self, key: str) -> dict[str, Any] | None:
-        """What the store says of an object; None where it is not there."""
+        """An object's length and metadata; None if it does not exist."""
         return _head(self.client.head_object, Bucket=self.bucket, Key=key)
 
 
 def push(store: Store, archive: Path) -> str:
-    """Put an archive into the store, going on where an earlier push stopped; says what was done.
+    """Upload an archive, or resume its upload, and return a message with the result.
 
-    Raises OpsError for a version that is there with another content, and what boto3 raises.
+    Raises OpsError if the store has the version with different content, and the errors of boto3.
     """
     key, digest = archive.name, _digest(archive)
     there = store.head(key)
@@ -117,14 +116,14 @@ def _push_in_parts(store: Store, archive: Path, digest: str) -> None:
             )
             etag = answer["ETag"]
         parts.append({"PartNumber": number, "ETag": etag})
-    # Only now there is an object, and all of it.
+    # Only this call creates the object.
     store.client.complete_multipart_upload(
         Bucket=store.bucket, Key=archive.name, UploadId=upload, MultipartUpload={"Parts": parts}
     )
 
 
 def _find_or_start_upload(store: Store, archive: Path, digest: str) -> tuple[str, dict[int, str]]:
-    """An upload of the very same parts that was broken off, and these; or a new one."""
+    """An interrupted upload of the same content with its parts (ETag by number), or a new upload."""
     begun = store.client.list_multipart_uploads(Bucket=store.bucket, Prefix=archive.name).get("Uploads", [])
     own = {
         number: f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
@@ -153,9 +152,9 @@ def _parts(archive: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def pull(store: Store, version: str, model_store: Path) -> str:
-    """Fetch an archive, going on where an earlier pull stopped; says what was done.
+    """Download an archive, or resume its download, and return a message with the result.
 
-    Raises OpsError for one that is missing, damaged or here with another content, and what boto3 raises.
+    Raises OpsError if it is missing, damaged or here with different content, and the errors of boto3.
     """
     archive = model_store / archive_name(version)
     there = store.head(archive.name)
@@ -217,7 +216,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("command", choices=["push", "pull"])
     parser.add_argument("version")
     options = parser.parse_args(arguments)
-    load_dotenv(ROOT / ".env")  # what the environment sets already, wins
+    load_dotenv(ROOT / ".env")  # the environment has priority
     system = System.running_or_configured()
     try:
         return run_cli(lambda: print(_run(options.command, options.version, system.model_store)))

@@ -1,4 +1,4 @@
-"""Let the running gateway take up who answers, as the state file has it now."""
+"""Apply the traffic split of the state file to the running gateway."""
 
 import subprocess
 import time
@@ -12,24 +12,25 @@ from ops.errors import OpsError
 from ops.system import System
 from ops.versions import Versions
 
-TAKE_UP_TIMEOUT_S = 5.0
+RELOAD_TIMEOUT_S = 5.0
 POLL_INTERVAL_S = 0.02
-# In containers the keeper writes and the gateway looks twice a second, and a worker of before answers for an instant.
+# In containers the controller writes the split, the gateway polls it twice a second, and an old nginx worker may
+# answer for a moment.
 FOLLOW_TIMEOUT_S = 15.0
 ANSWERS_IN_A_ROW = 3
 REQUEST_TIMEOUT_S = 2.0
 
 
 def reload(system: System) -> None:
-    """Write who answers anew and have nginx take it up, losing no request.
+    """Write the split and reload nginx without losing a request; on return, new connections use it.
 
-    On return every new connection is answered by it. Raises OpsError where nginx refuses it, and then all is as before.
+    Raises OpsError if nginx rejects the configuration; the old one then stays active.
     """
     if system.in_containers:
         _wait_for_container(system)
         return
     written = gateway.split_configuration(system)
-    kept = written.read_text(encoding="utf-8")
+    before = written.read_text(encoding="utf-8")
     gateway.write_split(system)
     done = subprocess.run(
         [*gateway.command(system), "-t"],
@@ -39,7 +40,7 @@ def reload(system: System) -> None:
         check=False,
     )
     if done.returncode != 0:
-        written.write_text(kept, encoding="utf-8")
+        written.write_text(before, encoding="utf-8")
         raise OpsError(f"The gateway rejected its new configuration: {done.stdout.strip()}")
     try:
         with supervisor.remote(system) as interface:
@@ -47,37 +48,37 @@ def reload(system: System) -> None:
             workers = master.children()
             interface.signalProcess("gateway", "HUP")
     except (OSError, xmlrpc.client.Error, psutil.Error):
-        return  # it is just being started, and will read the new one
-    deadline = time.monotonic() + TAKE_UP_TIMEOUT_S
+        return  # nginx is starting and reads the new file
+    deadline = time.monotonic() + RELOAD_TIMEOUT_S
     while any(map(_accepts, workers)) and time.monotonic() < deadline:
         time.sleep(POLL_INTERVAL_S)
 
 
 def _wait_for_container(system: System) -> None:
-    """TorchServe's keeper tells the gateway's container (ops/split.py), which then says so itself."""
+    """Wait until the gateway's container reports the split that the controller writes (ops/split.py)."""
     wanted = split.split_label(Versions.read(system.versions))
     deadline = time.monotonic() + FOLLOW_TIMEOUT_S
     in_a_row = 0
     while in_a_row < ANSWERS_IN_A_ROW:
         try:
-            # Each on a connection of its own: an open one goes on with the worker of before.
+            # A new connection each time: an open one stays with the old worker.
             with direct.session() as session:
-                said = session.get(
+                reported = session.get(
                     system.inner_url, headers={"Host": "split.in.force"}, timeout=REQUEST_TIMEOUT_S
                 ).text
         except requests.RequestException:
-            return  # it is just being started, and will read the new one
-        in_a_row = in_a_row + 1 if said == wanted else 0
+            return  # nginx is starting and reads the new file
+        in_a_row = in_a_row + 1 if reported == wanted else 0
         if time.monotonic() > deadline:
             raise OpsError(
                 f"The gateway did not apply the split '{wanted}' within {FOLLOW_TIMEOUT_S:.0f} s; it reports "
-                f"'{said[:100]}'. It applies the split when TorchServe's container runs. See: make status"
+                f"'{reported[:100]}'. It applies the split when TorchServe's container runs. See: make status"
             )
         time.sleep(POLL_INTERVAL_S)
 
 
 def _accepts(worker: psutil.Process) -> bool:
-    """Whether a worker of nginx still takes new connections: it says so itself when it does not."""
+    """Whether an nginx worker still accepts connections; its process title says when it shuts down."""
     try:
         return "shutting down" not in " ".join(worker.cmdline())
     except psutil.Error:
