@@ -1,13 +1,13 @@
-"""Put back what a backup holds, whole or not at all.
+"""Restore a backup completely or not at all.
 
-    restore(system, "backups/today.tar")      # on a system that runs; "-" is the standard input
-    check(system, "backups/today.tar")        # only whether it could be put back
+    restore(system, "backups/today.tar")      # on a running system; "-" is the standard input
+    check(system, "backups/today.tar")        # verify the backup without a restore
 
-Everything is checked before anything is touched, and the present state is saved in a backup of its own. The database of
-the backup is made beside the present one and takes its place when it is complete.
+A restore verifies the whole backup before it changes anything, and saves the current state in another backup. It
+creates the database of the backup beside the current one and renames both when the new one is complete.
 
-A dump is code: pg_restore runs whatever statements are in it. So the schema comes from this checkout's migrations, and
-of the dump only the drawings are loaded, by a role that may insert drawings and do nothing else.
+A dump is code: pg_restore runs every statement in it. So the schema comes from this checkout's migrations, and the
+dump supplies only the drawings, loaded by a role that may only insert drawings.
 """
 
 import contextlib
@@ -46,22 +46,22 @@ from ops.system import System
 from ops.versions import VERSION_FORM, Versions, archive_name, archived_version
 
 NOTHING_RESTORED = "nothing is restored"
-# The database of the backup until it is complete, and the present one after that.
+# The backup's database before the rename, and the current one after it.
 NEW = f"{postgres.DATABASE}_new"
 OLD = f"{postgres.DATABASE}_old"
-# Who loads the drawings, as long as that takes.
+# A temporary role that loads the drawings.
 LOADER = "loader"
 TABLE = "predictions"
 SCHEMA_VERSIONS = re.compile(
     r"^COPY public\.schema_migrations \(version\) FROM stdin;\n((?:\d+\n)+)\\\.$", re.MULTILINE
 )
-# A part that connects between being sent away and the renaming is sent away once more.
+# A part may connect again between the end of its connections and the rename; then both are repeated.
 MOST_RENAMINGS = 5
 
 
 @dataclass(frozen=True)
 class Backup:
-    """A backup that was unpacked and checked: its files, its state document, and the migrations of its database."""
+    """An unpacked and verified backup: its files, its versions file, the migrations of its database."""
 
     folder: Path
     versions: Versions
@@ -73,22 +73,24 @@ class Backup:
 
 
 def check(system: System, name: str) -> None:
-    """Raises OpsError where the file cannot be restored, and says why."""
+    """Verify that a file can be restored. Raises OpsError with the reason."""
     with _open_backup(system, name):
         pass
 
 
 def restore(system: System, name: str) -> None:
-    """Replace drawings, archives and versions by those of a backup; what was drawn since is only in `before-restore`.
+    """Replace drawings, archives and versions by those of a backup, and save the current ones in `before-restore`.
 
-    Raises OpsError, and then all is as before.
+    Raises OpsError; the state is then unchanged.
     """
     with _open_backup(system, name) as wanted:
         refusal = "A swap, rollback or canary is running on this system; wait until it ends."
         with lock.hold(system.versions_lock, refusal):
             saved = timestamped_path("before-restore")
             changed = _replace_state(system, wanted, saved)
-    if not system.in_containers:  # there ops/containers.sh does it, and the keeper tells the gateway
+    if (
+        not system.in_containers
+    ):  # ops/containers.sh restarts TorchServe, and the controller updates the gateway
         _reload_parts(system, changed)
     write_references(system)
     with psycopg.connect(postgres.owner_url(system)) as connection:
@@ -118,7 +120,7 @@ def _open_backup(system: System, name: str) -> Iterator[Backup]:
 
 
 def _unpack(source: IO[bytes], folder: Path) -> None:
-    """Every file of the tar, compared with what it says of itself. Raises OpsError."""
+    """Unpack the tar into a folder and verify its checksums. Raises OpsError."""
     unpacked = set()
     try:
         with tarfile.open(fileobj=source, mode="r|") as tar:
@@ -156,7 +158,7 @@ def _is_backup_file(name: PurePosixPath) -> bool:
 
 
 def _versions(folder: Path) -> Versions:
-    """The state document of a backup, with the archive of each version that it names. Raises OpsError."""
+    """The versions file of a backup. Raises OpsError, also if the archive of one of its versions is missing."""
     try:
         versions = Versions.parse((folder / VERSIONS).read_text(encoding="utf-8"))
     except ValueError as error:
@@ -177,12 +179,12 @@ def _refuse_unusable_archives(wanted: Backup) -> None:
         try:
             refuse_unusable(archive, archived_version(archive))
         except DamagedError as error:
-            said = str(error).removeprefix(f"{archive.parent}/")  # without the folder of this run
-            raise OpsError(f"In the backup {said}: {NOTHING_RESTORED}.") from None
+            reason = str(error).removeprefix(f"{archive.parent}/")  # without the temporary folder
+            raise OpsError(f"In the backup {reason}: {NOTHING_RESTORED}.") from None
 
 
 def _migrations(system: System, folder: Path) -> list[Path]:
-    """The migrations that a backup's database had. Raises OpsError where this checkout does not know them."""
+    """The migrations of a backup's database. Raises OpsError if this checkout does not have them."""
     dump = folder / DUMP
     try:
         postgres.client(system, "pg_restore", "--list", dump)
@@ -203,38 +205,38 @@ def _migrations(system: System, folder: Path) -> list[Path]:
 
 
 def _replace_state(system: System, wanted: Backup, saved: Path) -> list[Path]:
-    """Let the backup be the state, and save the present one; gives back the archives that changed.
+    """Save the current state, replace it by the backup, and return the paths of changed archives.
 
-    Raises OpsError, and then nothing changed.
+    Raises OpsError; the state is then unchanged.
     """
-    places = [system.model_store / archive.name for archive in wanted.archives]
+    targets = [system.model_store / archive.name for archive in wanted.archives]
     try:
         with psycopg.connect(postgres.owner_url(system, "postgres"), autocommit=True) as connection:
             _clean_up(connection)
             try:
                 _make_database(system, wanted)
                 changed = _copy_archives(system, wanted)
-                if not system.in_containers:  # there ops/containers.sh has done it
+                if not system.in_containers:  # in containers, ops/containers.sh has saved it
                     backup_as_is(system, str(saved))
                 _rename_databases(connection)
             except BaseException:
                 _clean_up(connection)
                 raise
-            for place in changed:
-                _unfinished(place).replace(place)
+            for target in changed:
+                _unfinished(target).replace(target)
             wanted.versions.write(system.versions)
-            with contextlib.suppress(psycopg.Error):  # else the next restore does it
+            with contextlib.suppress(psycopg.Error):  # the next restore cleans up, too
                 _clean_up(connection)
     except (OpsError, psycopg.Error, OSError) as error:
-        for place in places:
-            _unfinished(place).unlink(missing_ok=True)
+        for target in targets:
+            _unfinished(target).unlink(missing_ok=True)
         reason = str(error).strip().partition("\n")[0]
         raise OpsError(f"The backup cannot be loaded, so {NOTHING_RESTORED}: {reason}") from None
     return changed
 
 
 def _clean_up(connection: psycopg.Connection) -> None:
-    """Remove what a restore leaves behind, also one that was broken off."""
+    """Remove the databases and the role of a restore, also of an interrupted one."""
     for database in (NEW, OLD):
         connection.execute(
             sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database))
@@ -243,7 +245,7 @@ def _clean_up(connection: psycopg.Connection) -> None:
 
 
 def _make_database(system: System, wanted: Backup) -> None:
-    """The backup's schema by its migrations, then its drawings, then the migrations that came since."""
+    """Create the new database: the backup's migrations, then its drawings, then the newer migrations."""
     migrations = wanted.folder / "migrations"
     migrations.mkdir()
     for migration in wanted.migrations:
@@ -287,14 +289,17 @@ def _make_database(system: System, wanted: Backup) -> None:
 
 
 def _copy_archives(system: System, wanted: Backup) -> list[Path]:
-    """Copy those that differ beside their places: the two may lie on different disks. Gives back the places."""
+    """Copy changed archives beside their targets and return the targets.
+
+    The later rename then stays on one disk; the backup may be on another.
+    """
     system.model_store.mkdir(parents=True, exist_ok=True)
     changed = []
     for archive in wanted.archives:
-        place = system.model_store / archive.name
-        if not place.exists() or digest(place) != digest(archive):
-            shutil.copyfile(archive, _unfinished(place))
-            changed.append(place)
+        target = system.model_store / archive.name
+        if not target.exists() or digest(target) != digest(archive):
+            shutil.copyfile(archive, _unfinished(target))
+            changed.append(target)
     return changed
 
 
@@ -303,14 +308,14 @@ def _unfinished(archive: Path) -> Path:
 
 
 def _rename_databases(connection: psycopg.Connection) -> None:
-    """Both at once. Whoever is connected is sent away; the page's answers wait in its outbox meanwhile."""
+    """Rename both databases in one transaction. It ends all connections; drawings wait in the outbox."""
     rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
     for _ in range(MOST_RENAMINGS):
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ANY (%s)",
             [[postgres.DATABASE, NEW]],
         )
-        # It waits up to 5 s for those who leave, and lets nobody in.
+        # ALTER DATABASE waits up to 5 s for connections to end, and blocks new ones.
         with contextlib.suppress(psycopg.errors.ObjectInUse), connection.transaction():
             for name, other in ((postgres.DATABASE, OLD), (NEW, postgres.DATABASE)):
                 connection.execute(rename.format(sql.Identifier(name), sql.Identifier(other)))
@@ -319,7 +324,7 @@ def _rename_databases(connection: psycopg.Connection) -> None:
 
 
 def _reload_parts(system: System, changed: list[Path]) -> None:
-    if changed:  # one of them may serve under the same name with another content
+    if changed:  # TorchServe may serve an archive of the same name with other content
         with supervisor.remote(system) as interface:
             interface.stopProcess("torchserve")
             interface.startProcess("torchserve", False)

@@ -1,4 +1,4 @@
-"""Let what people labelled train a challenger, and archive it as the next version if it is better."""
+"""Train a challenger on the labelled drawings, and archive it as the next version if it is better."""
 
 import os
 import subprocess
@@ -9,17 +9,17 @@ from ops.errors import OpsError
 from ops.system import ROOT, System
 from ops.versions import RELEASED, Versions, archive_name, version_key
 
-LOST = 3  # what training.retrain ends with when the challenger may not follow
+LOST = 3  # training.retrain's exit status if the challenger fails the comparison
 
 
 def retrain(system: System) -> None:
-    """Train, judge and report; never swaps. Raises OpsError where it cannot be done."""
+    """Train, compare, report and archive; never swap. Raises OpsError if a step fails."""
     champion = Versions.read(system.versions).default
     archive = system.model_store / archive_name(champion)
     if not archive.exists():
         raise OpsError(f"{archive} is missing; retraining starts from this archive. See: make models")
     command: list[str | Path] = [
-        # Who draws comes first.
+        # A low priority, because predictions come first.
         *("nice", "-n", "10", system.python("train"), "-m", "training.retrain"),
         *("--champion", champion, "--checkpoint", archive, "--output", system.retraining),
     ]
@@ -47,7 +47,7 @@ def retrain(system: System) -> None:
 
 
 def next_version(system: System) -> str:
-    """One more than the highest there is: 1.2 after 1.1."""
+    """The version after the highest one in the model store: 1.2 after 1.1."""
     versions = [path.stem.removeprefix("mnist-") for path in system.model_store.glob("mnist-*.mar")]
     *first, last = max([RELEASED, *versions], key=version_key).partition("-")[0].split(".")
     return ".".join([*first, str(int(last) + 1)])

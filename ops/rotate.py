@@ -1,7 +1,7 @@
-"""Passwords: made where they are missing, and made anew on a system that runs.
+"""Create missing passwords, and rotate a password on a running system.
 
-secrets(system, "")                          # what `make secrets` does natively
-secrets(system, "database_page_password")    # another password from now on, in force at once
+secrets(system, "")                          # create; `make secrets` natively
+secrets(system, "database_page_password")    # rotate; the new password is active at once
 """
 
 import sys
@@ -14,12 +14,12 @@ from ops.errors import OpsError, UsageError
 from ops.system import System
 
 ROLES = {files.OWNER: postgres.OWNER} | {secret: role for role, secret in postgres.PASSWORDS.items()}
-# Who read the password of the page's role when they started.
+# The parts that read the page's database password at their start.
 READERS = ("page", "deliverer")
 
 
 def secrets(system: System, name: str) -> None:
-    """Without a name write what is missing; else rotate that one. Raises OpsError."""
+    """Write missing secrets, or rotate the secret `name`. Raises OpsError."""
     if not name:
         system.make_folders()
         if files.is_lost(system, files.OWNER) and system.database.exists():
@@ -47,7 +47,7 @@ def secrets(system: System, name: str) -> None:
 
 
 def set_password_from_stdin(system: System, name: str) -> None:
-    """Let the database take up the password on the standard input; ops/containers.sh does the rest."""
+    """Set a role's password to the standard input; ops/containers.sh writes the file and restarts parts."""
     _refuse_unknown(name)
     _set_password(system, name, sys.stdin.read().strip())
 
@@ -64,7 +64,7 @@ def _set_password(system: System, name: str, password: str) -> None:
         try:
             connection = psycopg.connect(postgres.owner_url(system), connect_timeout=5)
         except psycopg.OperationalError:
-            # Broken off after the database took up its owner's, and before the file had it.
+            # An interrupted rotation of the owner: the database has the new password, the file the old one.
             connection = psycopg.connect(postgres.owner_url(system), password=password, connect_timeout=5)
         with connection:
             postgres.set_password(connection, ROLES[name], password)

@@ -1,4 +1,4 @@
-"""The passwords of a native system, one file each, readable by their owner alone."""
+"""The passwords of a native system: one file each, with mode 0600."""
 
 import re
 import secrets
@@ -11,12 +11,12 @@ from ops.system import System
 OWNER = "database_owner_password"
 NAMES = (OWNER, "database_page_password", "database_exporter_password")
 PASSWORD_BYTES = 24
-# What a file holds that was not written to its end: nothing, or zeros.
+# An incompletely written file contains nothing or zeros, which do not match.
 PASSWORD = re.compile(r"[!-~]+")
 
 
 def ensure(system: System) -> list[Path]:
-    """Write each secret that is missing or empty and give back the new files; what is there stays as it is."""
+    """Write each missing or damaged secret and return the new files. Existing secrets stay."""
     return [path for name in NAMES if write_once(path := system.secrets / name)]
 
 
@@ -26,7 +26,7 @@ def is_lost(system: System, name: str) -> bool:
 
 
 def read(system: System, name: str) -> str:
-    """The secret `name`, one of NAMES. Raises OpsError where its file holds none."""
+    """The secret `name`, one of NAMES. Raises OpsError if its file contains no password."""
     password = _read(system.secrets / name)
     if password is None:
         raise OpsError(
@@ -37,26 +37,26 @@ def read(system: System, name: str) -> str:
 
 
 def create_next(system: System, name: str) -> str:
-    """A new value for a secret, beside the one in force; the same one until it is adopted."""
+    """Write a new value beside the active secret and return it. Repeated calls return the same value until `adopt`."""
     path = _next_path(system, name)
     write_once(path)
     return path.read_text(encoding="ascii").strip()
 
 
 def adopt(system: System, name: str) -> None:
-    """Let the new value be the secret from now on."""
+    """Replace the active secret by its new value."""
     _next_path(system, name).rename(system.secrets / name)
 
 
 def write_operator_password(system: System, password: str) -> None:
-    """Write the operator's password where the page reads it; without one there is no file."""
+    """Write the operator's password for the page, or delete the file if the password is empty."""
     system.operator_password.unlink(missing_ok=True)
     if password:
         write_private(system.operator_password, password + "\n")
 
 
 def write_once(path: Path) -> bool:
-    """Write a new secret where there is none; True if it was written."""
+    """Write a random secret if the file contains none; return whether it was written."""
     if _read(path) is not None:
         return False
     write_private(path, secrets.token_urlsafe(PASSWORD_BYTES) + "\n")
@@ -68,7 +68,7 @@ def _next_path(system: System, name: str) -> Path:
 
 
 def _read(path: Path) -> str | None:
-    """The password in a file; None where it holds none. Raises OpsError where no such file can be, as for a folder."""
+    """The password in a file; None if it contains none. Raises OpsError if it is unreadable, such as a folder."""
     try:
         password = path.read_text(encoding="ascii").strip()
     except (FileNotFoundError, UnicodeDecodeError):

@@ -1,6 +1,6 @@
-"""Whether a version really answers: the known digits sent to it, and to the one that it would replace.
+"""Check a version with the ten known digits: answers, explanation and latency beside the default version.
 
-check("http://127.0.0.1:8002", "1.1", beside="1.0")    # raises CheckError, with what is wrong
+check("http://127.0.0.1:8002", "1.1", beside="1.0")    # raises CheckError with the failed check
 """
 
 import statistics
@@ -16,13 +16,13 @@ from ops.system import ROOT
 
 KNOWN_DIGITS = ROOT / "training" / "known_digits"
 REQUEST_TIMEOUT_S = 10.0
-# The first round is not timed: every worker's first answers are slow.
+# Latency excludes the first round, because every worker's first answers are slow.
 ROUNDS = 6
-MOST_TIMES_SLOWER = 2.0
+MAX_LATENCY_RATIO = 2.0
 
 
 class CheckError(Exception):
-    """What a version does not do as it should, in one line."""
+    """A version failed a check; the message gives the reason in one line."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class _Response:
 
 
 def check(inference: str, version: str, beside: str) -> float:
-    """Ask a version for the ten known digits, again and again, and `beside` in turn with it.
+    """Send the ten known digits ROUNDS times, alternating with version `beside`, and return the latency ratio.
 
-    Gives back its median time, in times of the other's. Raises CheckError where it does not answer, answers wrongly or
-    takes more than MOST_TIMES_SLOWER.
+    The ratio is that of the medians. Raises CheckError for a missing or wrong answer, or a ratio above
+    MAX_LATENCY_RATIO.
     """
     drawings = {digit: (KNOWN_DIGITS / f"{digit}.png").read_bytes() for digit in range(10)}
     seconds: dict[str, list[float]] = {version: [], beside: []}
@@ -52,12 +52,12 @@ def check(inference: str, version: str, beside: str) -> float:
         explained = _post(session, inference, "explanations", version, drawings[7])
     if "heatmap" not in explained.answer:
         raise CheckError("its explanation of a 7 has no heatmap")
-    slower = statistics.median(seconds[version]) / statistics.median(seconds[beside])
-    if slower > MOST_TIMES_SLOWER:
+    ratio = statistics.median(seconds[version]) / statistics.median(seconds[beside])
+    if ratio > MAX_LATENCY_RATIO:
         raise CheckError(
-            f"it takes {slower:.1f} times as long as {beside}; at most {MOST_TIMES_SLOWER:g} times are accepted"
+            f"it takes {ratio:.1f} times as long as {beside}; at most {MAX_LATENCY_RATIO:g} times are accepted"
         )
-    return slower
+    return ratio
 
 
 def _post(session: requests.Session, inference: str, what: str, version: str, drawing: bytes) -> _Response:
@@ -72,11 +72,11 @@ def _post(session: requests.Session, inference: str, what: str, version: str, dr
         answer = response.json()
     except requests.Timeout:
         raise CheckError(f"{version} did not answer within {REQUEST_TIMEOUT_S:.0f} s") from None
-    except requests.RequestException as error:  # a body that is no JSON too
+    except requests.RequestException as error:  # includes a body that is not JSON
         raise CheckError(f"{version} did not answer: {type(error).__name__}") from None
     if response.status_code != HTTPStatus.OK or not isinstance(answer, dict):
-        said = answer.get("message", "") if isinstance(answer, dict) else ""
-        raise CheckError(f"{version} answered a known digit with status {response.status_code}: {said}")
+        message = answer.get("message", "") if isinstance(answer, dict) else ""
+        raise CheckError(f"{version} answered a known digit with status {response.status_code}: {message}")
     return _Response(version, answer, time.perf_counter() - started)
 
 

@@ -1,7 +1,7 @@
-"""Who answers, in the gateway's words: a piece of nginx configuration made of the state file.
+"""Write the traffic split of the state file as nginx configuration.
 
-split_clients(Versions("1.1", split={"1.2": 0.1}))     # natively a part of what ops/gateway.py writes
-write(system)                                          # in containers: a file that the gateway watches
+split_clients(Versions("1.1", split={"1.2": 0.1}))     # natively, ops/gateway.py writes this text
+write(system)                                          # in containers, the gateway polls this file
 """
 
 from ops.system import System
@@ -9,7 +9,7 @@ from ops.versions import Versions
 
 
 def split_clients(versions: Versions) -> str:
-    """Of every hundred keys ($split_key) so many go to a version, the rest to the default."""
+    """nginx configuration that sends each version its share of the keys ($split_key), the rest to the default."""
     lines = [
         f'    {100 * share:.2f}% "mnist/{version}";' for version, share in (versions.split or {}).items()
     ]
@@ -19,7 +19,7 @@ def split_clients(versions: Versions) -> str:
 
 
 def _model_version(versions: Versions) -> list[str]:
-    """The number of the version that answered, for the gateway's log of requests."""
+    """nginx's map from the answering model to its version, for the access log."""
     lines = [f'    "mnist/{version}" "{version}";' for version in versions.split or {}]
     return [
         "map $answered_by $model_version {",
@@ -31,12 +31,12 @@ def _model_version(versions: Versions) -> list[str]:
 
 
 def split_label(versions: Versions) -> str:
-    """By what the gateway of a container says which split it has (gateway/containers.conf.template)."""
+    """The split in one line, which a container's gateway reports (gateway/containers.conf.template)."""
     return " ".join(f"{version}={share:.4f}" for version, share in (versions.split or {}).items()) or "none"
 
 
 def write(system: System) -> None:
-    """Bring the file that the gateway's container watches to the state file; replaced whole, and only if it differs."""
+    """Write the split for the gateway's container, atomically and only if it differs."""
     versions = Versions.read(system.versions)
     wanted = f'map "" $split_in_force {{\n    default "{split_label(versions)}";\n}}\n' + split_clients(
         versions

@@ -1,4 +1,4 @@
-"""Say what runs and what answers."""
+"""Print state and health of each part."""
 
 import contextlib
 import os
@@ -10,12 +10,12 @@ import psutil
 from ops import parts, supervisor
 from ops.system import ROOT, System
 
-# With less than this no drawing can be kept for long: PostgreSQL alone writes its log in files of 16 MiB.
+# With less free space PostgreSQL soon stops: each file of its write-ahead log has 16 MiB.
 LEAST_FREE_MIB = 100
 
 
 def status(system: System) -> bool:
-    """Print a line for each part, and whether it answers what it is there for; True when all do."""
+    """Print state and health check of each part; return whether all parts are healthy."""
     running = supervisor.processes(system)
     if running is None:
         print("The system is not running. Start it with: make up")
@@ -24,13 +24,13 @@ def status(system: System) -> bool:
     print(f"{'part':<12} {'state':<10} {'pid':>8} {'up':>10} {'memory':>8}  healthy")
     for part in parts.list_parts(system):
         info = running[part.name]
-        # A stopped deliverer has nothing waiting for a while: what does not run does not answer.
-        answers = bool(info["pid"]) and part.is_healthy(system)
-        healthy = healthy and answers
+        # A stopped deliverer passes its check until a drawing waits for long; so a part must also run.
+        part_healthy = bool(info["pid"]) and part.is_healthy(system)
+        healthy = healthy and part_healthy
         up_for = _duration(info["now"] - info["start"]) if info["pid"] else "-"
         print(
             f"{part.name:<12} {info['statename'].lower():<10} {info['pid'] or '-':>8} {up_for:>10} "
-            f"{memory_mib(info['pid']):>4.0f} MiB  {'yes' if answers else 'no'}"
+            f"{memory_mib(info['pid']):>4.0f} MiB  {'yes' if part_healthy else 'no'}"
         )
     free_mib = shutil.disk_usage(system.state).free / 2**20
     if free_mib < LEAST_FREE_MIB:
@@ -43,7 +43,7 @@ def status(system: System) -> bool:
 
 
 def memory_mib(pid: int) -> float:
-    """What a process and its children have resident, in MiB; what several share counts in parts (PSS)."""
+    """The resident memory of a process and its children in MiB, with shared pages divided among users (PSS)."""
     if not pid:
         return 0.0
     total = 0.0
@@ -56,7 +56,7 @@ def memory_mib(pid: int) -> float:
 
 
 def follow_logs(system: System) -> None:
-    """Become `tail -F` over the logs of all parts, their JSON lines as a person reads them."""
+    """Replace this process by `tail -F` over the logs of all parts, with JSON lines as text."""
     logs = sorted(str(path) for path in system.logs.glob("*.log"))
     if not logs:
         print("There are no logs yet. Start the system with: make up")

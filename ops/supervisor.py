@@ -1,4 +1,4 @@
-"""The supervisor: supervisord, which starts the parts, restarts what dies and keeps their output."""
+"""Control supervisord, which starts the parts, restarts them after a crash and writes their logs."""
 
 import subprocess
 import sys
@@ -15,19 +15,19 @@ from ops.errors import OpsError
 from ops.parts import Part
 from ops.system import MARK, ROOT, System
 
-# A part that dies at once is tried again after 1 s, then 2 s, 3 s ..., and never given up.
+# supervisord retries a part that fails at its start after 1 s, 2 s, 3 s ..., without end.
 START_RETRIES = 2**31 - 1
 STOP_TIMEOUT_S = 30
 LOG_BYTES = 5_000_000
 LOG_BACKUPS = 2
-# Folders come from the environment: in supervisord's configuration a percent sign, a quote, a semicolon or a space in a
-# path would be read as something else. Commands are relative to the checkout for that reason.
+# Folders come from the environment, and commands are relative to the checkout, because %, quotes, semicolons and
+# spaces in a path have a meaning in supervisord's configuration.
 STATE = f"%(ENV_{MARK})s"
 LOGS = "MNIST_LOGS"
 
 
 def write_configuration(system: System, parts: Iterable[Part]) -> None:
-    """Render supervisord's configuration. It holds no secret: the parts read theirs from files."""
+    """Write supervisord's configuration. It contains no secret: parts read theirs from files."""
     sections = [
         f"""[supervisord]
 pidfile={STATE}/{system.run.relative_to(system.state)}/supervisord.pid
@@ -64,11 +64,11 @@ stdout_logfile_backups={LOG_BACKUPS}
 
 
 def start(system: System, environment: dict[str, str]) -> None:
-    """Start supervisord in the background, and by it every part."""
+    """Start supervisord in the background; it starts the parts. Raises OpsError."""
     done = subprocess.run(
         [Path(sys.executable).with_name("supervisord"), "--configuration", _configuration(system)],
         cwd=ROOT,
-        # What it expands in the names of logs, it expands once more.
+        # supervisord expands log names twice.
         env={**environment, **leftovers.marks(system), LOGS: str(system.logs).replace("%", "%%")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -80,7 +80,7 @@ def start(system: System, environment: dict[str, str]) -> None:
 
 
 def processes(system: System) -> dict[str, dict[str, Any]] | None:
-    """What supervisord says of each part by name (statename, pid, start, now); None when it does not run."""
+    """supervisord's state of each part by name (statename, pid, start, now); None if it does not run."""
     try:
         with remote(system) as interface:
             return {info["name"]: info for info in interface.getAllProcessInfo()}
@@ -89,7 +89,7 @@ def processes(system: System) -> dict[str, dict[str, Any]] | None:
 
 
 def start_part(system: System, name: str) -> None:
-    """Start a part that the supervisor did not start by itself; one that runs is left alone. Raises OpsError."""
+    """Start a part without autostart, unless it runs. Raises OpsError."""
     try:
         with remote(system) as interface:
             interface.startProcess(name, False)
@@ -99,7 +99,7 @@ def start_part(system: System, name: str) -> None:
 
 
 def shut_down(system: System) -> bool:
-    """Ask supervisord to stop every part and itself; False when it does not run."""
+    """Tell supervisord to stop every part and itself; return False if it does not run."""
     try:
         with remote(system) as interface:
             return bool(interface.shutdown())
@@ -109,7 +109,7 @@ def shut_down(system: System) -> bool:
 
 @contextmanager
 def remote(system: System) -> Iterator[Any]:
-    """supervisord's own interface; a call raises OSError when it does not run."""
+    """supervisord's XML-RPC interface; a call raises OSError if it does not run."""
     transport = SupervisorTransport(None, None, f"unix://{_socket(system)}")
     try:
         yield xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor

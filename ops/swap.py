@@ -1,12 +1,12 @@
-"""Change which versions are served, each time as a checked change of the state file.
+"""Change the desired state of the model versions.
 
-    swap(system, "1.1")              # from now on 1.1 answers
-    rollback(system)                 # and now the one before it again
-    canary(system, "1.3", 10)        # 1.3 answers a tenth
-    promote(system)                  # and now everybody
+    swap(system, "1.1")              # 1.1 becomes the default
+    rollback(system)                 # the previous version becomes the default
+    canary(system, "1.3", "10")      # 1.3 receives 10 % of the drawings
+    promote(system)                  # the canary becomes the default
 
-One change at a time. Whatever fails, the version that served goes on serving, and the error says in one line what
-failed. TorchServe follows the file by itself (ops/reconcile.py), the gateway is told (ops/reload.py).
+A lock allows one change at a time. After a failure, the old versions continue to serve, and the error gives the reason
+in one line. The controller applies the state file to TorchServe (ops/reconcile.py), ops/reload.py to the gateway.
 """
 
 import contextlib
@@ -32,17 +32,17 @@ from ops.system import System
 from ops.versions import VERSION_FORM, Versions, archive_name
 
 EXAMPLE_OF_CANARY = "canary VERSION=1.1 PERCENT=10"
-# Two workers, and what the JVM needs to unpack an archive.
+# Two workers, and the JVM's memory to unpack an archive.
 NEEDED_MIB = 700
-# Beside the time that its workers may take: for a version that is on its way out, and a TorchServe that starts anew.
+# Added to the workers' start time: an older version may drain first, or TorchServe may restart.
 CANDIDATE_TIMEOUT_S = 60.0
-# Long enough for a TorchServe that was killed just now to be back.
+# Includes the restart of a killed TorchServe.
 FOLLOW_TIMEOUT_S = 45.0
 POLL_INTERVAL_S = 0.05
 
 
 def swap(system: System, version: str) -> None:
-    """Let a version answer instead of the default, which stays warm for a rollback. Raises OpsError."""
+    """Make a version the default; the old default stays warm for a rollback. Raises OpsError."""
     _refuse_form(version, "swap VERSION=1.1")
     with _lock_versions(system, "swap") as versions:
         if version == versions.default:
@@ -55,7 +55,7 @@ def swap(system: System, version: str) -> None:
 
 
 def rollback(system: System) -> None:
-    """Let the version before the default answer again; a canary ends. Raises OpsError."""
+    """Make the previous version the default and end a canary. Raises OpsError."""
     with _lock_versions(system, "rollback") as versions:
         if versions.previous is None:
             raise OpsError("There is no previous version: no swap was made yet. See: make models")
@@ -70,7 +70,7 @@ def rollback(system: System) -> None:
 
 
 def canary(system: System, version: str, percent: str) -> None:
-    """Give a version a share of the drawings; 0 percent takes it back. Raises OpsError."""
+    """Send a version a share of the drawings; 0 percent ends the canary. Raises OpsError."""
     _refuse_form(version, EXAMPLE_OF_CANARY)
     share = _share(percent)
     with _lock_versions(system, "canary") as versions:
@@ -93,7 +93,7 @@ def canary(system: System, version: str, percent: str) -> None:
 
 
 def promote(system: System) -> None:
-    """Let the canary answer everything. Raises OpsError."""
+    """Make the canary the default. Raises OpsError."""
     with _lock_versions(system, "promote") as versions:
         if not versions.split:
             raise OpsError("There is no canary to promote. Start one: make canary VERSION=1.1 PERCENT=10")
@@ -104,14 +104,14 @@ def promote(system: System) -> None:
 
 @contextmanager
 def _lock_versions(system: System, kind: str) -> Iterator[Versions]:
-    """The versions as they are, while nobody else changes them. What a command changes is logged."""
+    """Hold the lock of the versions, yield the current versions, and log the change."""
     if not _is_running(system):
         raise OpsError("The system is not running. Start it with: make up")
     refusal = (
         "Another swap, rollback or canary is running on this system; wait until it ends. See: make models"
     )
     with lock.hold(system.versions_lock, refusal):
-        # A command that was killed may have left its candidate.
+        # A killed command leaves its candidate.
         before = replace(Versions.read(system.versions), candidate=None)
         yield before
         if (after := Versions.read(system.versions)) != before:
@@ -158,7 +158,7 @@ def _refuse_beside_canary(versions: Versions, version: str) -> None:
 
 
 def _check_candidate(system: System, versions: Versions, version: str) -> None:
-    """Let a version be registered beside the others and see it answer. Raises OpsError, and then it is gone again."""
+    """Register a version as candidate and check its answers. On failure, remove it and raise OpsError."""
     try:
         _refuse_archive(system.model_store / archive_name(version), version)
         _refuse_little_memory()
@@ -167,10 +167,10 @@ def _check_candidate(system: System, versions: Versions, version: str) -> None:
             print(f"registering {version} ...", flush=True)
         replace(versions, candidate=version).write(system.versions)
         _wait_until_up(system, version)
-        slower = check(system.inference_url, version, versions.default)
+        ratio = check(system.inference_url, version, versions.default)
         print(
             f"{version} reads the ten known digits correctly; "
-            f"its latency is {slower:.2f} times that of {versions.default}",
+            f"its latency is {ratio:.2f} times that of {versions.default}",
             flush=True,
         )
         write_references(system)
@@ -211,13 +211,13 @@ def _wait_until_up(system: System, version: str) -> None:
 def _rejection(system: System) -> dict[str, str]:
     try:
         rejected: dict[str, str] = json.loads(system.rejected.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # not there, or just being written
+    except (FileNotFoundError, ValueError):  # missing or incompletely written
         return {}
     return rejected
 
 
 def _is_up(system: System, version: str) -> bool:
-    """Whether all workers that a version should have are ready; False while TorchServe does not answer."""
+    """Whether all desired workers of a version are ready; False if TorchServe does not answer."""
     with contextlib.suppress(ManagementError):
         found = Management(system.management_address).list_versions().get(version)
         return found is not None and found.is_up
@@ -231,7 +231,7 @@ def _is_default(system: System, version: str) -> bool:
 
 
 def _change_default(system: System, before: Versions, after: Versions) -> None:
-    """Make another version the default and wait until TorchServe has done so; else it is as before."""
+    """Change the default and wait for TorchServe. On a timeout, restore the old state and raise OpsError."""
     after.write(system.versions)
     if not _wait_until(lambda: _is_default(system, after.default), FOLLOW_TIMEOUT_S):
         before.write(system.versions)
@@ -244,7 +244,7 @@ def _change_default(system: System, before: Versions, after: Versions) -> None:
 
 
 def _log_change(system: System, kind: str, after: Versions) -> None:
-    """Note what was changed and when, for whoever asks later and for the exporter."""
+    """Append the change to the log that the exporter reads."""
     line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "kind": kind, **asdict(after)}
     with contextlib.suppress(OSError), system.version_changes.open("a", encoding="utf-8") as changes:
         changes.write(json.dumps(line) + "\n")

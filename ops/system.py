@@ -1,7 +1,7 @@
-"""One system: where its files lie, where its parts listen, which environments run it.
+"""The paths, ports and addresses of one system.
 
-Two native systems on one machine differ in `STATE_DIR` (each checkout has its own `var/`) and in
-`GATEWAY_PORT`; everything else follows from these two. In containers a part has a name in place of loopback.
+Two native systems on one machine differ in `STATE_DIR` (each checkout has its own `var/`) and `GATEWAY_PORT`, which
+determine the other values. In containers, a part has a host name instead of loopback.
 """
 
 import hashlib
@@ -19,23 +19,23 @@ from ops.files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Marks every process of a system in its environment, so that what a killed supervisor left behind is found.
+# The environment variable by which ops/leftovers.py finds the processes of a killed supervisor.
 MARK = "MNIST_SYSTEM"
-# Where compose puts the secrets that a container may read.
+# Compose mounts a container's secrets here.
 SECRETS_OF_A_CONTAINER = Path("/run/secrets")
 LONGEST_SOCKET_PATH = 107  # bytes, by Linux
-# For the names below the folder of the sockets, such as torchserve/management.sock.
+# Bytes for the names in the folder of the sockets, such as torchserve/management.sock.
 LONGEST_SOCKET_NAME = 40
 PLAIN_SHORT_PATH = re.compile(rf"[A-Za-z0-9_./-]{{1,{LONGEST_SOCKET_PATH - LONGEST_SOCKET_NAME}}}")
 
 
 @dataclass(frozen=True)
 class Hosts:
-    """Where the parts listen. Each name leads to one network's address alone (docker-compose.yml)."""
+    """The hosts on which the parts listen. In containers, each name resolves in one network (docker-compose.yml)."""
 
     inner: str = "127.0.0.1"
     inference: str = "127.0.0.1"
-    management: str = ""  # natively it is a socket
+    management: str = ""  # natively a Unix socket
     metrics: str = "127.0.0.1"
     database: str = "127.0.0.1"
 
@@ -52,18 +52,18 @@ MANAGEMENT_PORT = 8003  # in containers
 
 @dataclass(frozen=True)
 class System:
-    """All paths are absolute."""
+    """The state folder, model store and gateway address of a system, and the values that follow. Paths are absolute."""
 
     state: Path
     model_store: Path
     gateway_host: str
     gateway_port: int
     hosts: Hosts = Hosts()
-    monitoring: bool = False  # whether Prometheus and Alertmanager are parts of it
+    monitoring: bool = False  # with Prometheus and Alertmanager
 
     @classmethod
     def from_settings(cls) -> "System":
-        """The system that the environment's settings describe."""
+        """The system of the environment's settings."""
         return cls(
             state=(ROOT / settings.STATE_DIR.read()).resolve(),
             model_store=(ROOT / settings.MODEL_STORE.read()).resolve(),
@@ -75,10 +75,10 @@ class System:
 
     @classmethod
     def running_or_configured(cls) -> "System":
-        """The system as `up` last started it, else as the settings describe it.
+        """The system that `up` started last, or the system of the settings if there is none.
 
-        `make up GATEWAY_PORT=9000` is answered by a plain `make status`: the ports in force are recorded. Where that
-        record is damaged, a line on stderr says so, and the settings count.
+        So after `make up GATEWAY_PORT=9000`, `make status` needs no port. If the record is damaged, print a line on
+        stderr and use the settings.
         """
         configured = cls.from_settings()
         try:
@@ -88,7 +88,7 @@ class System:
                 model_store=Path(record["model_store"]),
                 gateway_host=str(record["gateway_host"]),
                 gateway_port=settings.port(record["gateway_port"]),
-                monitoring=record.get("monitoring") is True,  # one of an earlier version has none
+                monitoring=record.get("monitoring") is True,  # missing in old records
             )
         except FileNotFoundError:
             return configured
@@ -101,7 +101,7 @@ class System:
             return configured
 
     def record(self) -> None:
-        """Write down what `running_or_configured` reads."""
+        """Write the record that `running_or_configured` reads."""
         record = {
             "model_store": str(self.model_store),
             "gateway_host": self.gateway_host,
@@ -111,20 +111,20 @@ class System:
         write_whole(self._record, json.dumps(record) + "\n")
 
     def make_folders(self) -> None:
-        """Create the folders of this system; secrets, drawings and sockets are the owner's alone. Raises OpsError."""
+        """Create the folders, with mode 0700 for secrets, drawings and sockets. Raises OpsError."""
         for folder in (self.state, self.logs, self.run, self.metrics_files):
             _make_folder(folder, 0o777)
         for folder in (self.secrets, self.outbox.parent, self.sockets):
             _make_folder(folder, 0o700)
             if folder == self.sockets and (folder.is_symlink() or folder.stat().st_uid != os.geteuid()):
                 raise OpsError(f"{folder} belongs to somebody else. Remove it, then run the command again.")
-            folder.chmod(0o700)  # one of an earlier version may be open
+            folder.chmod(0o700)  # earlier versions used another mode
 
     @property
     def _record(self) -> Path:
         return self.run / "system.json"
 
-    # Ports: the public one is chosen, the rest follow it, so that one number moves a whole system.
+    # Ports: all follow the public one, so one number moves a system.
 
     @property
     def inner_port(self) -> int:
@@ -172,9 +172,9 @@ class System:
 
     @property
     def management_address(self) -> str:
-        """As TorchServe's configuration writes it.
+        """TorchServe's management address in the form of its configuration.
 
-        Natively a socket: a web page in a browser on this machine sends requests to any port of loopback.
+        Natively it is a socket, because any web page in a local browser can send requests to loopback ports.
         """
         if self.in_containers:
             return f"http://{self.hosts.management}:{MANAGEMENT_PORT}"
@@ -186,7 +186,7 @@ class System:
 
     @property
     def address(self) -> str:
-        """Where a browser on this machine finds the page."""
+        """The page's URL for a browser on this machine."""
         host = "localhost" if self.gateway_host in ("127.0.0.1", "0.0.0.0", "::") else self.gateway_host  # noqa: S104
         return f"http://{host}:{self.gateway_port}"
 
@@ -202,7 +202,7 @@ class System:
 
     @property
     def run(self) -> Path:
-        """Rendered configuration and what lives as long as a run."""
+        """The folder of rendered configuration and other files of the current run."""
         return self.state / "run"
 
     @property
@@ -211,7 +211,7 @@ class System:
 
     @property
     def operator_password(self) -> Path:
-        """The operator's password of this run, for the page; missing where none is set."""
+        """The file of this run's operator password, for the page; missing if none is set."""
         return self.run / "operator_password"
 
     @property
@@ -221,64 +221,64 @@ class System:
 
     @property
     def retraining(self) -> Path:
-        """Challenger and report of the last `make retrain`, and the labels that it saw."""
+        """The folder of challenger, report and labels of the last `make retrain`."""
         return ROOT / "runs" / "retrain" if self.in_containers else self.state / "retrain"
 
     @property
     def metrics_files(self) -> Path:
-        """Where the exporter and TorchServe's workers count (monitoring/exporter/files.py)."""
+        """The folder of metrics from the exporter and TorchServe's workers (monitoring/exporter/files.py)."""
         return self.state / "metrics"
 
     @property
     def version_changes(self) -> Path:
-        """The log of what `swap`, `rollback`, `canary` and `promote` changed, a line of JSON each."""
+        """The log of changes by `swap`, `rollback`, `canary` and `promote`, one JSON line each."""
         return self.state / "version_changes.jsonl"
 
     @property
     def versions(self) -> Path:
-        """The file that states which model versions should be served."""
+        """The desired state of the model versions (ops/versions.py)."""
         return self.state / "versions.json"
 
     @property
     def served(self) -> Path:
-        """The same document for what TorchServe serves now."""
+        """The state that TorchServe serves now, in the same format."""
         return self.run / "served.json"
 
     @property
     def versions_lock(self) -> Path:
-        """Held by the command that changes the versions."""
+        """The lock file of commands that change the versions."""
         return self.state / "versions.lock"
 
     @property
     def rejected(self) -> Path:
-        """Why the last candidate could not be served, as TorchServe's keeper tells it."""
+        """The controller's report: why the last candidate could not be served."""
         return self.run / "rejected.json"
 
     @property
     def split(self) -> Path:
-        """In containers the gateway's part of the versions, as TorchServe's keeper writes it."""
+        """In containers, the traffic split that the controller writes for the gateway."""
         return self.state / "split.conf"
 
     @property
     def sockets(self) -> Path:
-        """A private folder for UNIX sockets, the same for every command: it does not depend on TMPDIR.
+        """The private folder of Unix sockets, independent of TMPDIR.
 
-        Where the path below the state is too long or has unusual characters, it is one in /tmp.
+        It is in /tmp if the path below the state folder is too long or has unusual characters.
         """
         below = self.run / "sockets"
         if PLAIN_SHORT_PATH.fullmatch(str(below)) and not self.in_containers:
             return below
         digest = hashlib.sha256(os.fsencode(self.state)).hexdigest()[:8]
-        return Path("/tmp") / f"mnist-{os.getuid()}-{digest}"  # noqa: S108  make_folders refuses another user's
+        return Path("/tmp") / f"mnist-{os.getuid()}-{digest}"  # noqa: S108  make_folders rejects another user's folder
 
     @property
     def management_socket(self) -> Path:
-        """TorchServe's management natively, in the folder that TorchServe has to itself."""
+        """The socket of TorchServe's management API, natively, in TorchServe's private folder."""
         return self.sockets / "torchserve" / "management.sock"
 
     @property
     def page_socket(self) -> Path:
-        """Where the page of a native system listens. On a TCP port any web page in a browser could open it."""
+        """The socket of the native page. A TCP port would be open to every web page in a local browser."""
         return self.sockets / "page.sock"
 
     def python(self, environment: str) -> Path:
@@ -291,12 +291,12 @@ def _make_folder(folder: Path, mode: int) -> None:
         folder.mkdir(mode=mode, parents=True, exist_ok=True)
     except OSError as error:
         raise OpsError(
-            f"The folder {folder} cannot be made: {error.strerror}. Remove or rename what is in its place."
+            f"The folder {folder} cannot be created: {error.strerror}. Remove or rename a file of that name."
         ) from None
 
 
 def ports(system: System) -> Iterable[tuple[str, int]]:
-    """Name and number of each port that the system listens on."""
+    """The name and number of each port that the system uses."""
     monitoring = (("Prometheus", system.prometheus_port), ("Alertmanager", system.alertmanager_port))
     return (
         ("gateway", system.gateway_port),

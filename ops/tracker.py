@@ -1,10 +1,10 @@
-"""Runs, versions and aliases on an MLflow server.
+"""Send runs, versions and aliases to an MLflow server.
 
     tracker = Tracker(MlflowClient("http://127.0.0.1:5000"))
     tracker.register(Path("model_store/mnist-1.3.mar"), run)
     tracker.alias("champion", "1.3")
 
-Each method sends only what the server does not have yet.
+Each method sends only missing data.
 """
 
 import re
@@ -19,17 +19,17 @@ from mlflow.entities.model_registry import ModelVersion
 
 from ops.errors import OpsError
 
-# Of the experiment and of the registered model.
+# The name of the experiment and of the registered model.
 NAME = "mnist"
-CHECKPOINT = "checkpoint_sha256"  # the tag that a run and the archives made of it are known by
-VERSION = "version"  # the tag of a registered version, for MLflow itself counts 1, 2, 3
+CHECKPOINT = "checkpoint_sha256"  # the tag that identifies a run and its archives
+VERSION = "version"  # a tag, because MLflow numbers versions 1, 2, 3
 TABLE_HEAD = "|---|---|"
 _NOT_IN_A_NAME = re.compile(r"[^\w\-. :/]")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A training run: its checkpoint's SHA-256, what that knows of itself, and the files that shall lie beside it."""
+    """A training run: the checkpoint's SHA-256 and provenance, and further files to upload."""
 
     name: str
     checkpoint: str
@@ -38,7 +38,7 @@ class Run:
 
 
 class Tracker:
-    """One server, asked through its client. Every method raises MlflowException where it does not answer."""
+    """The runs and versions on one server. Methods raise MlflowException if it does not answer."""
 
     def __init__(self, client: MlflowClient) -> None:
         self._client = client
@@ -46,7 +46,7 @@ class Tracker:
         self._experiment = found.experiment_id if found else client.create_experiment(NAME)
 
     def track(self, run: Run) -> str:
-        """The id of the server's run of this checkpoint; it gets one where it has none."""
+        """Add a run unless the server has one of this checkpoint, and return its id."""
         of_it = f"tags.{CHECKPOINT} = '{run.checkpoint}' and attributes.status = 'FINISHED'"
         known = self._client.search_runs([self._experiment], of_it)
         if known:
@@ -67,14 +67,14 @@ class Tracker:
             for path in run.files:
                 self._client.log_artifact(run_id, str(path))
             self._client.set_terminated(run_id)
-        except BaseException:  # the next time, half a run would be taken for a whole one
+        except BaseException:  # leave no incomplete run
             self._client.delete_run(run_id)
             raise
         print(f"MLflow: run '{run.name}' added")
         return run_id
 
     def register(self, archive: Path, version: str, run: Run) -> None:
-        """Register an archive, with the run that it comes from. Raises OpsError where another has its name."""
+        """Register an archive and its run. Raises OpsError if the version has other weights on the server."""
         known = self._registered(version)
         if known is not None:
             if known.tags.get(CHECKPOINT) != run.checkpoint:
@@ -96,13 +96,13 @@ class Tracker:
         print(f"MLflow: version {version} registered")
 
     def alias(self, alias: str, version: str | None) -> None:
-        """Let an alias name a registered version, or none."""
+        """Set an alias to a registered version, or delete it."""
         known = self._registered(version) if version else None
-        held = self._client.get_registered_model(NAME).aliases.get(alias)
-        if known is None and held is not None:
+        current = self._client.get_registered_model(NAME).aliases.get(alias)
+        if known is None and current is not None:
             self._client.delete_registered_model_alias(NAME, alias)
             print(f"MLflow: alias {alias} removed")
-        elif known is not None and str(known.version) != held:
+        elif known is not None and str(known.version) != current:
             self._client.set_registered_model_alias(NAME, alias, known.version)
             print(f"MLflow: alias {alias} set to {version}")
 
@@ -112,7 +112,7 @@ class Tracker:
 
 
 def _metrics(content: dict[str, Any], begun: int) -> Iterator[Metric]:
-    """The numbers of the run, those of each epoch as curves, and how a challenger and its champion were judged."""
+    """A run's metrics, the curves over epochs, and the comparison of challenger and champion."""
     metrics = content["metrics"]
     numbers = {name: value for name, value in metrics.items() if isinstance(value, (int, float))}
     numbers |= {name: content[name] for name in ("temperature", "digit_threshold")}
@@ -129,19 +129,19 @@ def _metrics(content: dict[str, Any], begun: int) -> Iterator[Metric]:
 
 
 def _parameters(content: dict[str, Any]) -> list[Param]:
-    held = dict(content["settings"])
-    held |= {f"checksum {name}": checksum for name, checksum in content["data_checksums"].items()}
-    held |= {f"library {name}": version for name, version in content["libraries"].items()}
+    parameters = dict(content["settings"])
+    parameters |= {f"checksum {name}": checksum for name, checksum in content["data_checksums"].items()}
+    parameters |= {f"library {name}": version for name, version in content["libraries"].items()}
     if "champion" in content:
-        held["champion"] = content["champion"]
-    return [Param(name, str(value)) for name, value in held.items()]
+        parameters["champion"] = content["champion"]
+    return [Param(name, str(value)) for name, value in parameters.items()]
 
 
 def card(name: str, content: dict[str, Any]) -> str:
     """The model card of a run or a version, as Markdown: purpose, training data, metrics and settings."""
     numbers = {name: value for name, value in content["metrics"].items() if isinstance(value, float)}
     data = "MNIST's training set and generated drawings"
-    if not content["settings"].get("without_real_drawings", True):  # releases up to 1.4 learned from none
+    if not content["settings"].get("without_real_drawings", True):  # releases up to 1.4 used no real drawings
         data += " and people's pen strokes"
     if "champion" in content:
         labelled = len(content["labelled_drawings"])

@@ -1,12 +1,12 @@
-"""Tell an MLflow server of runs, versions, and which version serves.
+"""Synchronize training runs, versions and aliases with an MLflow server.
 
     python -m ops.tracking
 
-is `make track`, and with MLFLOW_TRACKING_URI set every target that changes one of these ends with it. What lies on disk
-is compared with what the server knows, so what came while the server was away is told the next time.
+`make track` runs this command, and with MLFLOW_TRACKING_URI also every target that changes a run, version or alias.
+It compares the files on disk with the server, so it also sends changes made while the server was unavailable.
 
-The alias `champion` is the default version. `challenger` is the canary; without one the newest archive, if it is newer
-than the champion.
+The alias `champion` is the default version. The alias `challenger` is the canary or, without one, the newest archive
+if it is newer than the champion.
 """
 
 import argparse
@@ -18,11 +18,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# By default a server that is away is tried for minutes.
+# By default the client retries an unavailable server for minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-# Else it tells its makers what it is used for.
+# By default MLflow sends usage data to its developers.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 from dotenv import load_dotenv
@@ -41,7 +41,7 @@ WEIGHTS = "weights.pt"  # the checkpoint in an archive, as in training/archive.p
 
 
 def track(system: System, runs: Path) -> None:
-    """Tell the server what it does not know. Raises OpsError where it does not answer, or knows something else."""
+    """Send missing runs, versions and aliases. Raises OpsError if the server fails or its weights differ."""
     address = settings.MLFLOW_TRACKING_URI.read()
     if not address:
         raise OpsError("Setting 'MLFLOW_TRACKING_URI' is missing: the address of the MLflow server.")
@@ -58,12 +58,12 @@ def track(system: System, runs: Path) -> None:
             tracker.alias("champion", versions.default)
             tracker.alias("challenger", _challenger(versions, list(archives)))
     except MlflowException as error:
-        said = " ".join(str(error).split())[:300]
-        raise OpsError(f"MLflow at {address} was not updated; run 'make track' later: {said}") from None
+        reason = " ".join(str(error).split())[:300]
+        raise OpsError(f"MLflow at {address} was not updated; run 'make track' later: {reason}") from None
 
 
 def _runs(system: System, runs: Path) -> Iterator[Run]:
-    """Those of `make train`, and the last one of `make retrain`, whether it came to an archive or not."""
+    """The runs of `make train`, and the last run of `make retrain`, archived or not."""
     for description in sorted(runs.glob("*.json")):
         if description.with_suffix(".pt").exists():
             yield _run(f"train {description.stem}", description)
@@ -78,7 +78,7 @@ def _run(name: str, description: Path, *files: Path) -> Run:
 
 
 def _archives(system: System) -> dict[str, tuple[Path, Run]]:
-    """Each archive that can be read, with the run that its provenance tells of, by its version."""
+    """The readable archives by version, each with the run of its provenance."""
     found = {}
     for archive in sorted(system.model_store.glob(archive_name("*"))):
         version = archive.stem.removeprefix("mnist-")
@@ -102,7 +102,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="the folder of the checkpoints")
     runs = parser.parse_args(arguments).runs
     logging.getLogger("mlflow").setLevel(logging.WARNING)
-    load_dotenv(ROOT / ".env")  # what the environment sets already, wins
+    load_dotenv(ROOT / ".env")  # the environment has priority
     return run_cli(lambda: track(System.running_or_configured(), runs))
 
 

@@ -1,4 +1,4 @@
-"""Bring the system up, whatever state an earlier run left it in."""
+"""Start the system, also after a crash."""
 
 import os
 import re
@@ -20,13 +20,13 @@ from ops.versions import RELEASED, Versions, archive_name
 READY_TIMEOUT_S = 180.0
 POLL_INTERVAL_S = 0.2
 PORT_RELEASE_S = 2.0
-# nginx cannot quote a dollar sign, and looks for names with *, ? and [; initdb gives paths to a shell, between double
-# quotes; a colon separates paths in PYTHONPATH. All else works: spaces, %, ', ;, #, braces, letters of other scripts.
+# nginx cannot quote a dollar sign and expands *, ? and [; initdb passes paths to a shell in double quotes; a colon
+# separates paths in PYTHONPATH. Other characters work: spaces, %, ', ;, #, braces, letters of other scripts.
 NOT_IN_A_PATH = re.compile(r'["$`\\*?\[:\x00-\x1f\x7f]')
 
 
 def up(system: System, operator_password: str) -> None:
-    """Start what does not run and wait until every part answers. Raises OpsError where one does not."""
+    """Start the system and wait until every part is healthy. Raises OpsError if a part is not."""
     system.make_folders()
     if supervisor.processes(system) is None:
         system = _without_missing_programs(system)
@@ -54,7 +54,7 @@ def up(system: System, operator_password: str) -> None:
 
 
 def _without_missing_programs(system: System) -> System:
-    """The system, without monitoring where its programs are missing."""
+    """The system, without monitoring if its programs are missing."""
     if system.monitoring and (missing := monitoring.missing()):
         _print(
             f"MONITORING=1 needs {' and '.join(missing)} on the PATH ({monitoring.HOW_TO_GET_THEM}); it is left out."
@@ -99,13 +99,16 @@ def _refuse_paths(system: System) -> None:
 
 
 def _renew_owner_password(system: System) -> None:
-    """The file of the password is lost, but not what it protects: whoever has the data directory may set another."""
+    """Set a new owner's password after its file was lost; access to the data directory allows that."""
     postgres.set_owner_password_of_stopped(system, secrets.create_next(system, secrets.OWNER))
     secrets.adopt(system, secrets.OWNER)
 
 
 def _version_to_archive(system: System) -> str | None:
-    """The released version if it should be served and is not packed yet. Raises OpsError for any other."""
+    """The released version if it is the default and has no archive, else None.
+
+    Raises OpsError if the archive of another default is missing.
+    """
     version = Versions.read(system.versions).default
     archive = system.model_store / archive_name(version)
     if archive.exists():
@@ -124,7 +127,7 @@ def _refuse_taken_ports(system: System) -> None:
             f"GATEWAY_PORT={system.gateway_port} leaves no room for the other parts: they use the eleven ports above "
             f"it, and the last port is {LAST_PORT}. Choose {highest} or lower, for example: make up GATEWAY_PORT=8000"
         )
-    # A process that was just ended lets go of its port a moment after it is gone.
+    # The kernel may free a port shortly after its process has ended.
     deadline = time.monotonic() + PORT_RELEASE_S
     public = listening_hosts(system.gateway_host)
     for name, number in ports(system):
@@ -159,7 +162,7 @@ def _other(port: int) -> int:
 
 
 def _archive(system: System, version: str) -> None:
-    """Make the archive of the released checkpoint in the serving environment: no training, no data."""
+    """Archive the released checkpoint, in the serving environment; needs no training and no data."""
     done = subprocess.run(
         [
             system.python("serve"),

@@ -1,4 +1,4 @@
-"""Which model versions should be served: one small file, and the only thing to change to change them.
+"""The desired state of the model versions, a JSON file:
 
 {"default": "1.1", "previous": "1.0", "split": null, "candidate": null}
 """
@@ -11,20 +11,20 @@ from pathlib import Path
 from ops.errors import OpsError
 from ops.files import write_whole
 
-# The version that git holds as a checkpoint; the first `make up` archives and serves it.
+# The version whose checkpoint is in git; the first `make up` archives and serves it.
 RELEASED = "1.4"
-# nginx takes shares in hundredths of a percent, and none of 0 %.
+# nginx accepts shares in hundredths of a percent, but not 0 %.
 SHARE_DIGITS = 4
 LEAST_SHARE = 10**-SHARE_DIGITS
-# Two to four numbers, and what may follow them in a version: 1.0, 2.3.1, 1.1-rc2. As in training/archive.py.
+# Two to four numbers and an optional suffix: 1.0, 2.3.1, 1.1-rc2. As in training/archive.py.
 VERSION_FORM = re.compile(r"\d+(\.\d+){1,3}([-.][A-Za-z0-9]+)?")
 
 
 @dataclass(frozen=True)
 class Versions:
-    """`default` answers; `previous` is warm, for a rollback; `split` gives versions shares of 0.0001 to 0.9999.
+    """`default` answers; `previous` stays warm for a rollback; `split` gives versions shares of 0.0001 to 0.9999.
 
-    `candidate` is what a swap or a canary tries just now: it counts only as long as that command runs.
+    `candidate` is the version that a running swap or canary checks; it is ignored after the command.
     """
 
     default: str
@@ -34,7 +34,7 @@ class Versions:
 
     @classmethod
     def read(cls, path: Path) -> "Versions":
-        """The state that is asked for; the released version where nothing was asked for yet. Raises OpsError."""
+        """Read the desired state from a file; without a file, the released version is the default. Raises OpsError."""
         try:
             return cls.parse(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -52,7 +52,7 @@ class Versions:
 
     @classmethod
     def parse(cls, text: str) -> "Versions":
-        """The state that a versions file describes. Raises ValueError, which names what is wrong."""
+        """Parse a versions file. Raises ValueError with the reason."""
         try:
             versions = cls(**json.loads(text))
             versions._refuse_wrong_names()
@@ -79,7 +79,7 @@ class Versions:
         for version, share in shares.items():
             if version == self.default:
                 raise ValueError(
-                    f"'split' names version {version}, which is the default: it gets what is left"
+                    f"'split' names version {version}, which is the default: it receives the remaining share"
                 )
             if not LEAST_SHARE <= round(share, SHARE_DIGITS) <= 1 - LEAST_SHARE:
                 raise ValueError(
@@ -92,29 +92,29 @@ class Versions:
             )
 
     def write(self, path: Path) -> None:
-        """Replace the file whole: a reader sees the old state or the new one."""
+        """Replace the file atomically."""
         write_whole(path, json.dumps(asdict(self)) + "\n")
 
     def served(self) -> list[str]:
-        """Every version that answers, the default first."""
+        """The versions that answer, the default first."""
         return list(dict.fromkeys([self.default, *(self.split or {})]))
 
     def named(self) -> list[str]:
-        """Every version that needs its archive: those that answer, and the previous one."""
+        """The versions that need an archive: those that answer, and the previous one."""
         return list(dict.fromkeys([*self.served(), *filter(None, [self.previous])]))
 
 
 def archive_name(version: str) -> str:
-    """The archive of a version, a file name in the model store."""
+    """The file name of a version's archive in the model store."""
     return f"mnist-{version}.mar"
 
 
 def archived_version(archive: Path) -> str:
-    """The version that the name of an archive states."""
+    """The version in an archive's file name."""
     return archive.stem.removeprefix("mnist-")
 
 
 def version_key(version: str) -> tuple[list[int], bool, str]:
-    """What to sort versions by: 1.10 comes after 1.9, and a release after what leads to it: 1.1-rc1, 1.1."""
+    """The sort key of a version: 1.10 follows 1.9, and a release follows its candidates: 1.1-rc1, 1.1."""
     numbers = version.replace("-", ".").split(".")
     return [int(part) for part in numbers if part.isdigit()], "-" not in version, version

@@ -1,4 +1,4 @@
-"""What TorchServe prints, handed on line by line, and what of it tells why a worker did not start.
+"""Forward TorchServe's output line by line, and find the exception of a worker that failed to start.
 
 output = WorkersOutput(process.stdout)
 output.start()
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-# The thread that reads a worker's output has its name.
+# TorchServe names the thread that reads a worker's output after the worker.
 WORKERS_THREAD = re.compile(r"(?P<worker>W-\d+)-mnist_(?P<version>\S+)-std(?:out|err)")
 TRACEBACK = "Traceback (most recent call last):"
 LONGEST = 300
@@ -22,7 +22,7 @@ log = logging.getLogger("ops.torchserve")
 
 
 class WorkersOutput(threading.Thread):
-    """Ends with the output that it reads."""
+    """A thread that reads TorchServe's output until it ends."""
 
     def __init__(self, output: Iterable[bytes]) -> None:
         super().__init__(daemon=True)
@@ -35,7 +35,7 @@ class WorkersOutput(threading.Thread):
             text = line.decode(errors="replace").rstrip()
             entry = _entry(text)
             if not entry:
-                log.info("TorchServe: %s", text)  # by the JVM, or the launcher
+                log.info("TorchServe: %s", text)  # from the JVM or the launcher
                 continue
             message = str(entry.get("message"))
             of_handler = _entry(message)
@@ -44,11 +44,11 @@ class WorkersOutput(threading.Thread):
                 self._note(str(entry.get("thread")), printed)
 
     def exit_reason(self, version: str) -> str | None:
-        """The first exception of a version's workers since it was last forgotten."""
+        """The first exception of a version's workers since the last `reset`; None if there is none."""
         return self._exceptions.get(version)
 
     def reset(self, version: str) -> None:
-        """Look for what comes from now on."""
+        """Forget the exception of a version."""
         self._exceptions.pop(version, None)
 
     def _note(self, thread: str, text: str) -> None:
@@ -58,14 +58,14 @@ class WorkersOutput(threading.Thread):
         worker, version = found["worker"], found["version"]
         if text.startswith(TRACEBACK):
             self._in_traceback.add(worker)
-        # Python indents all of a traceback but its last line, which names the exception.
+        # Python indents every line of a traceback but the last, which names the exception.
         elif worker in self._in_traceback and text and not text[0].isspace():
             self._in_traceback.discard(worker)
             self._exceptions.setdefault(version, text[:LONGEST])
 
 
 def _entry(text: str) -> dict[str, Any]:
-    """The fields of a JSON line; none of any other."""
+    """The fields of a JSON line; empty for any other line."""
     with suppress(ValueError, RecursionError):
         content = json.loads(text)
         if isinstance(content, dict):

@@ -133,7 +133,7 @@ def test_a_file_in_place_of_a_folder_is_named(tmp_path, name):
     folder.touch()
     try:
         with pytest.raises(
-            OpsError, match=rf"The folder {folder} cannot be made: .* Remove or rename what is in"
+            OpsError, match=rf"The folder {folder} cannot be created: .* Remove or rename a file of"
         ):
             system.make_folders()
     finally:
