@@ -1,23 +1,23 @@
 #!/bin/sh
-# The gateway's container: fills in nginx's configuration, runs nginx, and lets it reload when something changed that it
-# cannot see by itself: another split, a renewed certificate, another address of a container that was started anew.
+# The gateway's container: renders nginx's configuration, runs nginx, and reloads it after a change of the split, the
+# certificate or another container's address.
 #
-#   container.sh serve      until it is told to stop
-#   container.sh check      whether nginx takes the configuration; the image is not built otherwise
+#   container.sh serve      run until SIGTERM
+#   container.sh check      test the configuration; the image's build runs this
 set -eu
 
 etc=/etc/gateway
 run=/run/gateway
-split=/state/split.conf # written by TorchServe's keeper
-given=/tls              # fullchain.pem and privkey.pem, as certbot names them
+split=/state/split.conf # written by the controller (ops/split.py)
+given=/tls              # fullchain.pem and privkey.pem, certbot's names
 self_signed=/certificate
 LOOK_EVERY_S=0.5
 DAYS=825
-# What answers where a name has no address, for its container does not run: nothing, at once.
+# The address for a name without one, because its container does not run: a connection fails at once.
 NOBODY=127.0.0.1
 MISSES=4
 
-# A JSON line (json_logs.py).
+# Log a JSON line (json_logs.py).
 say() {
     message=$(printf '%s' "$*" | tr -s '\000-\037' ' ' | sed 's/[\\"]/\\&/g')
     printf '{"time": "%s", "level": "info", "part": "gateway", "message": "%s"}\n' "$(date -u +%FT%T.000Z)" "$message" >&2
@@ -39,14 +39,14 @@ main() {
 }
 
 serve() {
-    rm -f "$run"/address-* "$run"/missed-* # of an earlier run
+    rm -f "$run"/address-* "$run"/missed-* # from an earlier run
     has_a_certificate || certificate "$self_signed"
     INNER_HOST=$(own_address gateway-inner)
     seen=$(look)
     settle "$(in_use)" || exit 1
     nginx -c "$run/nginx.conf" -e stderr -g 'daemon off;' &
     nginx=$!
-    # QUIT: what is being answered is answered to its end.
+    # QUIT: nginx completes active requests.
     trap 'kill -QUIT $nginx; wait $nginx; exit 0' TERM INT
     while kill -0 "$nginx" 2>/dev/null; do
         sleep $LOOK_EVERY_S &
@@ -64,7 +64,7 @@ serve() {
     wait "$nginx"
 }
 
-# All that a configuration depends on, as one text to compare.
+# Print every input of the configuration, to detect a change.
 look() {
     address torchserve-inference
     address page-inner
@@ -73,7 +73,7 @@ look() {
     has_a_certificate && cksum "$given/fullchain.pem" "$given/privkey.pem" || :
 }
 
-# Fill in everything; fails where nginx does not take it, and then all is as before.
+# Render the configuration; if nginx rejects it, restore the previous one and fail.
 settle() {
     before=$run/before
     rm -rf "$before" && mkdir "$before"
@@ -81,10 +81,10 @@ settle() {
         [ ! -e "$run/$file" ] || mv "$run/$file" "$before/"
     done
     write "$1"
-    if said=$(nginx -t -q -c "$run/nginx.conf" -e stderr 2>&1); then
+    if reason=$(nginx -t -q -c "$run/nginx.conf" -e stderr 2>&1); then
         return 0
     fi
-    say "nginx rejected the configuration: $said"
+    say "nginx rejected the configuration: $reason"
     for file in nginx.conf split.conf http.d; do
         rm -rf "${run:?}/$file"
         [ ! -e "$before/$file" ] || mv "$before/$file" "$run/"
@@ -102,13 +102,13 @@ write() {
         exit 1
         ;;
     esac
-    # nginx knows no rate of 0; the template then counts nobody.
+    # nginx rejects a rate of 0; the template then counts no client.
     RATE_LIMIT_ZONE=$RATE_LIMIT_PER_SECOND
     [ "$RATE_LIMIT_ZONE" != 0 ] || RATE_LIMIT_ZONE=1
     INFERENCE_ADDRESS=$(address torchserve-inference):8002
     PAGE_ADDRESS=$(address page-inner):8005
     EXPORTER_ADDRESS=$(address exporter-inner):8009
-    # Any name may be this server's: nobody is an operator here without a password.
+    # Accept every host name, because operators need a password here.
     KNOWN_NAMES='~.'
     host='([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?'
     PUBLIC_HOSTS=$(list PUBLIC_HOSTS "${PUBLIC_HOSTS:-}" "$host" 'digits.example.com digits.example.com:8443') || exit 1
@@ -130,8 +130,8 @@ write() {
     (umask 077 && monitoring >"$run/http.d/monitoring.conf")
 }
 
-# Who is an operator at /monitoring/, and where it leads, as ops/gateway.py writes it natively. The names are looked up
-# when an operator asks: these servers run in their own profile.
+# Print the maps for /monitoring/: operator access and servers, as ops/gateway.py does natively. nginx resolves the
+# servers' names at each request, because they run in their own profile.
 monitoring() {
     server=$(sed -n 's/^nameserver //p' /etc/resolv.conf | head -n 1)
     case "$server" in
@@ -150,14 +150,14 @@ monitoring() {
     echo 'map "" $grafana { default grafana:3000; }'
 }
 
-# By IPv6 too, where the container has it.
+# Print nginx's listen directives, with IPv6 if the container has it.
 listen() {
     echo "listen 0.0.0.0:$1;"
     ! grep -q . /proc/net/if_inet6 2>/dev/null || echo "listen [::]:$1;"
 }
 
-# The items of a setting as settings.py writes them: in lower case, without a port that the scheme has anyway, separated by
-# spaces; `-` for none.
+# Print the items of a setting like settings.py: in lower case, without the scheme's default port, separated by spaces;
+# `-` for none.
 list() {
     items=$(echo "$2" | tr '[:upper:],' '[:lower:] ' | xargs -n 1 |
         sed -E 's|^(http://.*):80$|\1|; s|^(https://.*):443$|\1|')
@@ -169,18 +169,18 @@ list() {
     echo "$items" | xargs
 }
 
-# Idle connections of clients outlive a reload by so much (ops/gateway.py). nginx has it since 1.27.4.
+# Print how long idle client connections stay open after a reload (ops/gateway.py), for nginx 1.27.4 and later.
 linger() {
     version=$(nginx -v 2>&1 | sed 's/.*nginx\/\([0-9.]*\).*/\1/')
     if [ "$(printf '1.27.4\n%s\n' "$version" | sort -V | head -n 1)" = 1.27.4 ]; then
         echo 'keepalive_min_timeout 20s;'
-    elif [ ! -e "$run/said" ]; then
+    elif [ ! -e "$run/warned" ]; then
         say "nginx $version is older than 1.27.4: a client may have to repeat a request that it sends on an idle connection during a reload"
-        : >"$run/said"
+        : >"$run/warned"
     fi
 }
 
-# Whose X-Forwarded-For is believed; without TRUSTED_PROXY nobody's, and a client is the address that connects.
+# Print the proxies whose X-Forwarded-For nginx trusts. Without TRUSTED_PROXY, the client is the connecting address.
 trusted_proxy() {
     [ -n "${TRUSTED_PROXY:-}" ] || return 0
     case "$TRUSTED_PROXY" in
@@ -196,8 +196,8 @@ trusted_proxy() {
     echo 'real_ip_recursive on;'
 }
 
-# The address of a name. On a busy machine an answer may be late once, and while a container is started anew there is none
-# for a moment: the one before then stays, or nginx would be reloaded for nothing, twice.
+# Print the address of a name. A lookup may fail on a busy machine or during a container's restart: the last address then
+# stays for some lookups, which avoids two needless reloads.
 address() {
     found=$(getent ahostsv4 "$1" 2>/dev/null | sed -n '1s/ .*//p')
     if [ -n "$found" ]; then
@@ -227,9 +227,9 @@ in_use() {
     if has_a_certificate; then echo "$given"; else echo "$self_signed"; fi
 }
 
-# A self-signed one, made once: the connection is encrypted, and a browser warns that nobody vouches for it.
+# Create a self-signed certificate once. It encrypts; browsers warn of it.
 certificate() {
-    # One that ends within a month is made anew.
+    # Replace a certificate that expires within a month.
     ! openssl x509 -in "$1/fullchain.pem" -noout -checkend 2592000 >/dev/null 2>&1 || return 0
     name=${SERVER_NAME:-localhost}
     say "there is no certificate in var/secrets/tls: making a self-signed one for $name"

@@ -1,4 +1,4 @@
-"""The nginx configuration with its placeholders filled in, as envsubst does it where there is no container.
+"""Render the nginx configuration natively, as envsubst does in the container.
 
 text = render(template, {"INNER_HOST": "127.0.0.1", ...})
 """
@@ -21,20 +21,20 @@ PLACEHOLDERS = (
     "GATEWAY_RUN",
     "GATEWAY_ETC",
 )
-# nginx writes its own variables in lower case, so these are never one of them.
+# nginx's variables are in lower case, so no placeholder has the name of one.
 _PLACEHOLDER = re.compile(r"\$\{([A-Z_]+)\}")
-# Each of these would end or open something in an nginx string, whatever it stands between.
+# Characters with a meaning in an nginx string.
 _BREAKS_NGINX = re.compile(r'["\'\\$;{}\x00-\x1f]')
-# The folders always stand between double quotes, and in names that `include` looks for.
+# The template has the folders in double quotes, and in patterns of `include`.
 _FOLDERS = ("GATEWAY_RUN", "GATEWAY_ETC")
 _BREAKS_FOLDER = re.compile(r'["\\$*?\[\x00-\x1f]')
 
 
 def render(template_text: str, values: Mapping[str, str]) -> str:
-    """The template with each `${NAME}` replaced by its value; everything else stays as it is.
+    """The template with each `${NAME}` replaced by its value.
 
-    Raises ValueError, which names the placeholder: when a value is missing, when a value or the template
-    names one that is not in PLACEHOLDERS, or when a value cannot stand in an nginx configuration.
+    Raises ValueError, which names the placeholder, for a missing value, a name that is not in PLACEHOLDERS, or a value
+    that is not safe in an nginx configuration.
     """
     used = set(_PLACEHOLDER.findall(template_text))
     accepted = f"Accepted: {', '.join(PLACEHOLDERS)}."

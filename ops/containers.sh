@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What `make` runs where RUNS_IN=containers: the same commands, with nothing on the server but the container engine.
+# The commands of `make` with RUNS_IN=containers. The server needs only a container engine.
 #
 #   ops/containers.sh COMMAND [VALUE ...]
 set -euo pipefail
@@ -8,10 +8,10 @@ cd "$(dirname "$0")/.."
 SECRETS=(database_owner_password database_page_password database_exporter_password operator_password s3_secret_key)
 FOLDER=var/secrets
 BACKUPS=backups
-RUNNING=var/running.yml   # the compose file of what runs
-BEFORE=var/before-upgrade # the version of the database before the last upgrade, and with .yml the compose file
-LOST=3     # what training.retrain ends with when the challenger may not follow
-KILLED=137 # what a container ends with that took more memory than it may
+RUNNING=var/running.yml   # the compose file of the running containers
+BEFORE=var/before-upgrade # the schema version before the last upgrade; with .yml, the compose file before it
+LOST=3     # training.retrain's exit status if the challenger fails the comparison
+KILLED=137 # the exit status of a container above its memory limit
 
 say() { echo "$@"; }
 fail() {
@@ -19,7 +19,7 @@ fail() {
   exit 1
 }
 
-# A command in a container of its own. Nothing is started for it: what runs, runs.
+# Run a command in a new container, without starting the services that it depends on.
 run() { docker compose --progress quiet run --rm --no-deps "$@"; }
 ops() { run -T ops ops "$@"; }
 
@@ -70,10 +70,10 @@ monitoring() { [ "$(setting MONITORING)" != 1 ] || echo prometheus alertmanager 
 
 logs() { docker compose logs --follow --tail 20 | sed -uEf ops/readable_logs.sed; }
 
-# Passwords: made where they are missing; or one made anew, taken up by the database, and by whoever uses it.
+# Create missing passwords, or rotate one.
 secrets() {
   local name
-  # Readable to all in a folder that is closed: a container reads its own as another user.
+  # Files readable by all in a private folder, because containers read them as another user.
   mkdir -p $FOLDER var/acme && make_backups_folder && chmod 0700 $FOLDER && mkdir -p $FOLDER/tls && chmod 0755 $FOLDER/tls var/acme
   if [ -n "${1:-}" ]; then
     rotate "$1"
@@ -101,7 +101,7 @@ rotate() {
   [[ " ${SECRETS[*]} " == *" $name "* ]] ||
     { echo "ROTATE '$name' is not one of ${SECRETS[*]}, for example: make secrets ROTATE=operator_password" >&2; exit 2; }
   require_secrets
-  # Broken off, the same command goes on with the same new password.
+  # After an interruption, the same command continues with the same new password.
   [ -s "$FOLDER/$name.new" ] || { password >"$FOLDER/$name.new" && chmod 0444 "$FOLDER/$name.new"; }
   case $name in
     database_*) ops rotate "$name" <"$FOLDER/$name.new" ;;
@@ -125,7 +125,7 @@ require_secrets() {
   done
 }
 
-# The exporter, another user, looks at the names and times in it; what is in a backup only its owner reads.
+# The exporter, another user, reads names and times of backups; only their owner reads the content.
 make_backups_folder() { mkdir -p $BACKUPS && chmod 0755 $BACKUPS; }
 
 backup() {
@@ -145,7 +145,7 @@ restore() {
   saved=$BACKUPS/before-restore-$(date -u +%Y%m%d-%H%M%S).tar
   backup "$saved" backup-as-is
   ops restore - <"$1"
-  # An archive of the same name may have another content now.
+  # TorchServe may serve an archive of the same name with other content.
   docker compose up --detach --wait --no-deps --no-build --force-recreate torchserve
   say "To return to the state before: make restore FILE=$saved"
 }
@@ -169,22 +169,22 @@ retrain() {
   say "Archived as $version. Try it: make canary VERSION=$version PERCENT=10, or make swap VERSION=$version"
 }
 
-# Of these nothing runs that `make upgrade` would have built anew.
+# `make upgrade` does not build these images, because no service runs them.
 training() { pull_signed training; run $(build_option) -T training "$@"; }
 track() { pull_signed tracking; run $(build_option) -T tracking; }
 archive() { run -T archive "$@" --model-store /models; }
 push() { run -T ops ops.registry push "${1:-}"; }
 pull() { run -T ops ops.registry pull "${1:-}"; }
 
-# New images and migrations, after a backup; the images of before stay, for `undo`.
+# Make a backup, keep the old images for `undo`, then start new images and apply their migrations.
 upgrade() {
-  # A system of before the exporter had a role has no password for it, and its database none either.
+  # Older systems have no role and no password for the exporter.
   [ -s $FOLDER/database_exporter_password ] || make_secret database_exporter_password
   require_secrets
-  # One that failed is tried again from where it began, or there would be no way back to that.
+  # Repeating a failed upgrade keeps its first backup and images, which `undo` needs.
   if [ ! -e $BEFORE.unfinished ]; then
     local id name
-    # Those that run, whatever TAG says by now.
+    # The images of the running containers, independent of TAG.
     while read -r id name; do
       docker tag "$id" "${name%:*}:$(before)"
     done < <(docker inspect --format '{{.Image}} {{.Config.Image}}' $(docker compose ps --all --quiet))
@@ -198,17 +198,17 @@ upgrade() {
     fail "The new version did not start. To return to the previous one without losing a drawing: make undo"
   cp docker-compose.yml $RUNNING
   rm $BEFORE.unfinished
-  # Those that have lost their names to the next ones, or the disk would be full one day.
+  # Remove untagged old images, which would fill the disk.
   docker image prune --force --filter "label=com.docker.compose.project=$(project)" >/dev/null
   say
   say "Upgraded: $(address). To return to the previous version without losing a drawing: make undo"
 }
 
-# The images before the last upgrade; what its migrations did is taken back by their own second halves.
+# Undo the migrations of the last upgrade by their `migrate:down` sections, then start the images before it.
 undo() {
   [ -s $BEFORE ] || fail "There is nothing to undo: no 'make upgrade' was run here."
   docker compose up --detach --wait --no-deps --no-build postgres
-  # What the page has written is delivered, within a tenth of a second, before columns of it are dropped.
+  # The deliverer empties the outbox (0.1 s) before columns are dropped.
   docker compose stop page && sleep 1 && docker compose stop deliverer
   ops migrate-down-to "$(cat $BEFORE)"
   local file=docker-compose.yml
@@ -220,7 +220,7 @@ undo() {
   say "The upgrade was undone: $(address)"
 }
 
-# IMAGES names a registry's images, which the release workflow made; without it they are made here.
+# IMAGES names the release workflow's images in a registry; without it, build the images here.
 build_or_pull() {
   if [ -z "$(setting IMAGES)" ]; then
     say "building the images; the first time it takes minutes ..."
@@ -232,10 +232,10 @@ build_or_pull() {
   fi
 }
 
-# What deploy.yml writes: a line for each image of the release, its part and its signed digest.
+# The file of deploy.yml: for each image of the release a line with part and signed digest.
 digests() { echo "var/digests-$(setting TAG)"; }
 
-# Pull by digest, for a tag can move in the registry, and give the image its tag here, where compose looks for it.
+# Pull by digest, because a registry's tag can change, and tag the image locally for compose.
 pull_signed() {
   [ -n "$(setting IMAGES)" ] && [ -e "$(digests)" ] || return 0
   local part image digest
@@ -250,12 +250,12 @@ pull_signed() {
 
 build_option() { [ -n "$(setting IMAGES)" ] || echo --build; }
 
-# The tag of the images before the last upgrade: other checkouts on this engine have their own.
+# The tag of the images before the last upgrade, different for each project on this engine.
 before() { echo "$(project)-before"; }
 
 project() { local name; name=$(setting COMPOSE_PROJECT_NAME); echo "${name:-mnist}"; }
 
-# As compose reads it: from the environment, else from .env.
+# Read a setting like compose: from the environment, else from .env.
 setting() { printenv "$1" || sed -n "s/^$1=//p" .env 2>/dev/null | tail -n 1; }
 
 address() {
@@ -264,4 +264,4 @@ address() {
   say "https://$(name=$(setting SERVER_NAME); echo "${name:-localhost}")$([ "${port:-443}" = 443 ] || echo ":$port")"
 }
 
-main "$@"; exit  # not a line further: a `git pull` may have changed this file meanwhile
+main "$@"; exit  # read no further line, because a `git pull` may have changed this file

@@ -13,7 +13,7 @@ COPY --from=packages /opt/venv /opt/venv
 WORKDIR /mlflow
 ENV HOME=/tmp PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER mnist
-# SQLite holds a few hundred runs, written by one command at a time. With the files beside it, the volume is all there is
-# to keep, and the drawings' database has one client fewer.
+# SQLite is enough for a few hundred runs with one writer. The volume then contains all data, and the drawings' database
+# has one client fewer.
 CMD ["mlflow", "server", "--host=0.0.0.0", "--port=5000", "--workers=1", \
      "--backend-store-uri=sqlite:////mlflow/mlflow.db", "--artifacts-destination=/mlflow/artifacts"]

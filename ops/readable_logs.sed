@@ -1,5 +1,5 @@
-# JSON lines (json_logs.py) as a person reads them: time, level, part, message, ids. Other lines stay.
-# Compose 2.26 clears the line of a terminal, even where there is none.
+# Convert JSON lines (json_logs.py) to text: time, level, part, message, ids. Other lines stay.
+# Compose 2.26 sends the terminal code that clears a line, also without a terminal.
 s/\x1b\[2K//
 s/\{"time": "([^"]*)", "level": "([^"]*)", "part": "([^"]*)", "message": "(([^"\\]|\\.)*)"(.*)\}$/\1 \2 \3: \4\6/
 T

@@ -1,5 +1,5 @@
-# What tells an MLflow server of runs, versions and who serves: `make track`. MLflow's client comes with so much that it has
-# an image of its own, and a container that no password is given to.
+# `make track`: sends runs, versions and aliases to an MLflow server. MLflow's client has many dependencies, so it has a
+# separate image and a container without passwords.
 
 FROM python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d AS packages
 COPY ops/requirements-tracking.lock /build/
