@@ -5,16 +5,16 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
-# A Python of the versions that TorchServe's and torch's wheels are made for; PYTHON= names another.
+# The Python versions for which TorchServe and torch have wheels; PYTHON= selects another program.
 SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
-# make searches for it once, at its first use.
+# make searches once, at the first use.
 PYTHON ?= $(eval PYTHON := $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c '$(SUITABLE)' >/dev/null 2>&1 && echo $$python && break; done))$(PYTHON)
-# An extra package index that holds CPU builds of torch, where the usual one only has the larger CUDA builds.
+# An extra package index with CPU builds of torch, if the default index has only the larger CUDA builds.
 TORCH_INDEX ?=
 
-# Where the system runs, from the environment or .env: native, or containers, those of docker-compose.yml. The same
-# commands work on either; in containers they need no Python.
+# From the environment or .env: native, or containers (docker-compose.yml). Both have the same commands; containers need
+# no Python.
 RUNS_IN ?= $(shell sed -n 's/^RUNS_IN=//p' .env 2>/dev/null | tail -n 1)
 ifneq ($(filter-out native containers,$(RUNS_IN)),)
 $(error Setting 'RUNS_IN' has value '$(RUNS_IN)'. Accepted: native, containers)
@@ -29,8 +29,8 @@ else
 OPS := .venv/ops/bin/python -m ops
 REGISTRY := .venv/registry/bin/python -m ops.registry
 ARCHIVE := .venv/serve/bin/python -m training.archive
-# Else glibc gives back what each step of training has used, only to ask for it again: a fifteenth of the time. Older
-# ones take no more than 32 MiB.
+# By default glibc returns the memory of each training step and requests it again, which takes 1/15 of the time. Older
+# versions of glibc accept at most 32 MiB.
 TRAINING := MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=2000000000 .venv/train/bin/python -m
 TRACK := .venv/tracking/bin/python -m ops.tracking
 INSTALLED := .venv/ops/installed
@@ -40,8 +40,8 @@ ARCHIVE_INSTALLED := .venv/serve/installed
 TRAINING_INSTALLED := .venv/train/installed
 TRACKING_INSTALLED := .venv/tracking/installed
 endif
-# With an MLflow server named, what changes runs, versions or who serves ends with telling it; a server that is away
-# fails nothing, and is told the next time.
+# With an MLflow server, each target that changes runs, versions or aliases sends them to it. If the server is
+# unavailable, the target still succeeds, and the next one sends the change.
 MLFLOW := $(or $(MLFLOW_TRACKING_URI),$(shell sed -n 's/^MLFLOW_TRACKING_URI=//p' .env 2>/dev/null))
 TRACKING := $(if $(MLFLOW),$(TRACKING_INSTALLED))
 TELL_MLFLOW = $(if $(MLFLOW),$(TRACK) || :)
@@ -166,8 +166,8 @@ archive: $(ARCHIVE_INSTALLED) $(TRACKING) ## pack a checkpoint as model_store/mn
 track: $(TRACKING_INSTALLED) ## send missing runs, versions and aliases to the MLflow server at MLFLOW_TRACKING_URI
 	@$(TRACK)
 
-# The code. Each part is tested in its own environment, and a failure in one does not stop the others. ARGS goes to
-# pytest: make test ARGS="-k swap".
+# The code. Each part has its own test environment, and a failed part does not stop the others. ARGS are pytest's
+# arguments: make test ARGS="-k swap".
 
 .PHONY: check
 check: test-environments ## run before each commit, one minute: lint, types and the tests that start no service
@@ -194,25 +194,25 @@ test-slow: test-environments mnist ## run the slow tests; CI runs them every nig
 test-portable: test-environments ## run the tests of training and handler six times, with different processor instructions or rounding
 	@.venv/test/bin/python -m tests.portable
 
-# Which tests of a part: `check` leaves out what starts a service, `test` what takes long.
+# The tests of each part: `check` excludes tests that start a service, `test` excludes slow tests.
 SPEED := test
 PICK_check := not service and not slow
 PICK_test := not slow
 PICK_slow := slow
-# Of several parts, some may have no such test (status 5 of pytest), but not all.
+# A part may have no such test (pytest's status 5), but not every part.
 PYTEST = -m pytest -m "$(PICK_$(SPEED))$(1)" $(2) $(ARGS) $(if $(filter-out 0,$(MAKELEVEL)),&& touch $(RAN) || test $$? = 5)
 RAN := .venv/ran
 SOME_RAN = test -e $(RAN) || { echo "ARGS '$(ARGS)' select no test" >&2; exit 2; }
 # The environments of a running system.
 RUNNING := $(patsubst %,.venv/%/installed,ops serve page monitoring)
-# The longest first, and two at once for two cores; three at once took as long.
+# The longest first, and two at once for two cores; three at once took the same time.
 SYSTEM := test-failures test-system
 PARTS := test-training test-handler test-ops test-sql test-gateway test-monitoring test-project test-ui test-benchmarks
 
 .PHONY: $(SYSTEM) $(PARTS)
 # Tests of training that need the serving environment.
 SERVED := tests/training/test_archive.py tests/training/test_behaviour.py
-# One thread each: what these compute is small, and more threads would wait for each other.
+# One thread each: these computations are small, so more threads would wait for each other.
 test-handler: export OMP_NUM_THREADS = 1
 test-handler: .venv/serve/tested ## test the handler, and the archive as TorchServe loads it
 	@.venv/serve/bin/python $(call PYTEST,,tests/handler $(SERVED))
@@ -232,14 +232,14 @@ test-monitoring: .venv/test/installed .venv/monitoring/installed ## test exporte
 test-benchmarks: .venv/test/installed ## test the calculations of the benchmarks
 	@.venv/test/bin/python $(call PYTEST,,tests/benchmarks)
 test-project: .venv/test/installed ## test make, settings, documentation, imports and the compose file
-	@# Without the variables of this make: these tests run make themselves.
+	@# Without this make's variables, because these tests run make.
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python $(call PYTEST,,tests/test_*.py tests/containers/test_compose_file.py)
 test-system: $(RUNNING) .venv/test/installed ## test the running system, over HTTP and in a browser
 	@.venv/test/bin/python $(call PYTEST, and not harms,tests/system)
 test-failures: $(RUNNING) .venv/test/installed .venv/registry/installed ## test a system while processes are killed and models are swapped
 	@.venv/test/bin/python $(call PYTEST, and harms,tests/system)
 
-# In one session, to start pytest once.
+# All in one pytest session, which saves its start time.
 .PHONY: test-others
 test-others: .venv/test/installed
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python $(call PYTEST,,tests --ignore=tests/handler \
@@ -259,7 +259,7 @@ lint: .venv/lint/installed ## ruff and mypy
 	@.venv/lint/bin/ruff format --check .
 	@.venv/lint/bin/mypy
 
-# The environments: one a part, as there is one container a part. A half-made one is made anew.
+# The environments: one per part, like the containers. An interrupted installation starts again.
 
 .PHONY: environments test-environments
 environments:
@@ -282,17 +282,17 @@ OPS_LOCKS := ops/requirements.lock handler/requirements-java.lock
 .venv/bench/installed: $(OPS_LOCKS) handler/requirements.lock benchmarks/requirements.lock handler/requirements-torch.txt
 .venv/uv/installed: tests/requirements-uv.lock
 
-# pip installs the files whose hashes the locks have, and builds none: a build runs packages that no lock names. Then
-# torch, of any build (handler/requirements-torch.txt).
+# pip installs only wheels with a hash in the locks, because a source build runs packages outside the locks. Then it
+# installs torch, of any build (handler/requirements-torch.txt).
 PIP = .venv/$*/bin/python -m pip install --disable-pip-version-check --progress-bar off --only-binary :all:
 INSTALL = $(PIP) --no-deps --require-hashes $(patsubst %,-r %,$(filter %.lock,$^))
 INSTALL_TORCH = $(patsubst %,&& $(PIP) $(TORCH_INDEX:%=--extra-index-url %) -r %,$(filter %-torch.txt,$^))
-# What pip says goes to a log; of it, each download and its size is shown.
+# pip's output goes to a log; the terminal shows each download with its size.
 SHOW = 2>&1 | tee .venv/$*.log | sed -un 's/^ *Downloading \(.*[0-9] [MG]B)\).*/  \1/p' || \
 	{ echo "Installing .venv/$* failed:" >&2; tail -n 5 .venv/$*.log >&2; exit 1; }
 
 .venv/%/installed:
-	@# Those of ops/up.py, before anything is installed.
+	@# The check of ops/up.py, before the installation.
 	@case "$$PWD" in *[\"\$$\`\\\*\?\[:]*) echo "The folder of this checkout, $$PWD, has one of the characters" \
 		'" $$ ` \ * ? [ : in its path. Choose a folder without it.' >&2; exit 1;; esac
 	@test -n "$(PYTHON)" || { echo "Python 3.11 to 3.13 with venv is needed and was not found; install it" \
@@ -311,9 +311,9 @@ SHOW = 2>&1 | tee .venv/$*.log | sed -un 's/^ *Downloading \(.*[0-9] [MG]B)\).*/
 	@$(INSTALL) $(SHOW)
 	@touch $@
 
-# Each requirements file has a lock beside it, with all that it needs, directly or not. First come the versions of all
-# files together, so that any two locks agree: an environment is made of several. MLflow's server has its own, else it
-# would hold back the page's. The present versions stay where they can.
+# Each requirements file has a lock with its direct and indirect packages. All files are first resolved together, so that
+# locks agree, because an environment installs several. MLflow's server is resolved alone, because it would prevent newer
+# versions for the page. Current versions stay if possible.
 REQUIREMENTS := $(filter-out %-torch.txt,$(wildcard */requirements*.txt))
 ALONE := ops/requirements-mlflow
 TOGETHER := $(filter-out $(ALONE).txt,$(REQUIREMENTS)) handler/requirements-torch.txt

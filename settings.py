@@ -1,11 +1,9 @@
-"""Every setting of the system: its name, type, default and meaning, in one place.
+"""All settings of the system: name, type, default and meaning.
 
-A setting is read from the environment when a program needs it:
+    port = settings.GATEWAY_PORT.read()     # reads the environment
 
-    port = settings.GATEWAY_PORT.read()
-
-A secret may also come from a file, named by `<NAME>_FILE`; its value is never shown. A value that
-does not fit stops the program with one line. `.env.example` lists the same settings, by test.
+A secret may also come from a file, whose path is in `<NAME>_FILE`; no message shows its value. An invalid value stops
+the program with a one-line message. A test keeps `.env.example` and this list equal.
 """
 
 import os
@@ -19,14 +17,14 @@ T = TypeVar("T")
 
 
 class SettingError(SystemExit):
-    """A setting that is missing or does not fit; ends the program with its message and status 1."""
+    """A setting is missing or invalid; the program ends with this message and status 1."""
 
 
 @dataclass(frozen=True)
 class Setting(Generic[T]):
-    """One setting: `kind` turns the text into the value, or raises ValueError.
+    """One setting: `kind` parses the text or raises ValueError.
 
-    `accepted` tells whoever wrote a wrong value what `kind` takes, where its name alone does not.
+    `accepted` describes valid values in the error message, if the name of `kind` is not enough.
     """
 
     name: str
@@ -37,8 +35,8 @@ class Setting(Generic[T]):
     accepted: str = ""
 
     def read(self, environ: Mapping[str, str] = os.environ) -> T:
-        """The value in force. Raises SettingError, which names the setting, its value and its type."""
-        text = environ.get(self.name)  # an empty one counts as not set, as in .env.example
+        """The active value. Raises SettingError with the setting's name, value and type."""
+        text = environ.get(self.name)  # empty means not set, as in .env.example
         if self.secret and not text and (file := environ.get(f"{self.name}_FILE")):
             text = self._read_file(file)
         if not text:
@@ -78,7 +76,7 @@ def port(text: str) -> int:
 
 
 def requests_per_second(text: str) -> int:
-    """A whole number of requests a second; 0 is no limit."""
+    """A whole number of requests per second; 0 means no limit."""
     number = int(text)
     if not 0 <= number <= 100_000:
         raise ValueError(text)
@@ -86,7 +84,7 @@ def requests_per_second(text: str) -> int:
 
 
 def seconds(text: str) -> int:
-    """A time of at least a second and at most an hour."""
+    """A time in whole seconds, from 1 to 3600."""
     number = int(text)
     if not 0 < number <= 3600:
         raise ValueError(text)
@@ -94,7 +92,7 @@ def seconds(text: str) -> int:
 
 
 def http_url(text: str) -> str:
-    """An http or https address without a trailing slash."""
+    """An http or https URL, returned without a trailing slash."""
     if not text.startswith(("http://", "https://")):
         raise ValueError(text)
     return text.rstrip("/")
@@ -111,7 +109,7 @@ def host_list(text: str) -> str:
 def origin_list(text: str) -> str:
     """Origins as a browser sends them, such as https://app.example.com, separated by spaces or commas.
 
-    Returned in lower case, without the port that the scheme has anyway, separated by spaces.
+    Returned in lower case, without the scheme's default port, separated by spaces.
     """
     origins = _list(text, re.compile(rf"https?://{_HOST}"))
     return re.sub(r"(http:\S*):80(?= |$)|(https:\S*):443(?= |$)", r"\1\2", origins)
@@ -125,7 +123,7 @@ def _list(text: str, accepted: re.Pattern[str]) -> str:
 
 
 def native_or_containers(text: str) -> str:
-    """One of the two words."""
+    """`native` or `containers`."""
     if text not in ("native", "containers"):
         raise ValueError(text)
     return text
@@ -139,7 +137,7 @@ def zero_or_one(text: str) -> int:
 
 
 def postgresql_url(text: str) -> str:
-    """A PostgreSQL address, without a password: that is a secret of its own."""
+    """A PostgreSQL URL without a password, which is a separate setting."""
     if not text.startswith(("postgresql://", "postgres://")):
         raise ValueError(text)
     return text
