@@ -37,7 +37,7 @@ def _sent(url: str, body: bytes = b"a body", **headers: str) -> dict:
         ("/explanations/mnist", "/explanations/mnist"),
     ],
 )
-def test_the_model_is_asked(url, path, asked):
+def test_the_gateway_forwards_a_request_to_the_model(url, path, asked):
     body = bytes(range(256)) * 50
     received = _sent(url + path, body)
     assert received["method"] == "POST"
@@ -45,7 +45,7 @@ def test_the_model_is_asked(url, path, asked):
     assert base64.b64decode(received["body"]) == body
 
 
-def test_a_query_is_not_passed_on(url):
+def test_the_gateway_drops_the_query_string(url):
     # TorchServe makes its parameters part of the request's data.
     assert _sent(f"{url}/predict?data=abc&explain=True")["path"] == "/predictions/mnist"
 
@@ -55,13 +55,13 @@ def test_a_query_is_not_passed_on(url):
     ["application/x-www-form-urlencoded", "image/png", "text/plain", "application/json", "multipart/mixed",
      "multipart/form-data", 'multipart/form-data; boundary="', "multipart/form-data; boundary=a b"],
 )  # fmt: skip
-def test_the_model_gets_bytes_whatever_their_type_and_is_told_it(url, content_type):
+def test_the_model_receives_bytes_and_the_declared_type(url, content_type):
     headers = _sent(f"{url}/predict", **{"Content-Type": content_type})["headers"]
     assert headers["content-type"] == "application/octet-stream"
     assert headers["x-content-type"] == content_type
 
 
-def test_a_form_is_bytes_to_the_model_too_and_it_is_told_the_boundary(url):
+def test_the_model_receives_a_form_as_bytes_with_its_boundary(url):
     response = requests.post(f"{url}/predict", files={"data": b"a picture"}, timeout=30)
     received = response.json()
     assert received["headers"]["content-type"] == "application/octet-stream"
@@ -70,21 +70,21 @@ def test_a_form_is_bytes_to_the_model_too_and_it_is_told_the_boundary(url):
 
 
 @pytest.mark.parametrize("content_type", ["", "caf\u00e9", "\u00ff\u00fe"])
-def test_a_type_that_is_missing_or_not_plain_text_is_not_passed_on(url, content_type):
+def test_the_gateway_drops_a_missing_or_non_ascii_type(url, content_type):
     headers = {"Content-Type": content_type.encode("latin-1")} if content_type else {}
     received = _sent(f"{url}/predict", **headers)["headers"]
     assert received["content-type"] == "application/octet-stream"
     assert received.get("x-content-type", "") == content_type.encode("ascii", "ignore").decode()
 
 
-def test_a_long_type_is_cut(url):
+def test_the_gateway_truncates_a_long_type(url):
     assert (
         len(_sent(f"{url}/predict", **{"Content-Type": "a/" + "b" * 5000})["headers"]["x-content-type"])
         == 200
     )
 
 
-def test_of_the_clients_headers_only_the_drawing_is_passed_on(url):
+def test_the_gateway_forwards_only_the_drawing_id_of_the_client_headers(url):
     drawing = str(uuid.uuid4())
     received = _sent(
         f"{url}/predict",
@@ -97,11 +97,11 @@ def test_of_the_clients_headers_only_the_drawing_is_passed_on(url):
 
 
 @pytest.mark.parametrize("drawing", ["x" * 500, "'; DROP TABLE predictions; --", "1234"])
-def test_what_is_no_drawing_id_is_not_passed_on(url, drawing):
+def test_the_gateway_drops_an_invalid_drawing_id(url, drawing):
     assert "x-drawing-id" not in _sent(f"{url}/predict", **{"X-Drawing-Id": drawing})["headers"]
 
 
-def test_an_empty_body_is_the_handlers_to_refuse(url):
+def test_the_gateway_forwards_an_empty_body_to_the_handler(url):
     received = _sent(f"{url}/predict", b"")
     assert received["headers"]["content-length"] == "0"
     assert received["headers"]["content-type"] == "application/octet-stream"
@@ -114,7 +114,7 @@ def test_a_chunked_body_arrives_with_its_length(url):
 
 
 @pytest.mark.parametrize("path", MODEL_PATHS)
-def test_a_chunked_body_is_asked_for_like_any_other(url, path):
+def test_a_chunked_body_gets_the_same_answer(url, path):
     drawing = str(uuid.uuid4())
     headers = {"Content-Type": "image/png", "X-Drawing-Id": drawing, "explain": "True", "Cookie": "a=b"}
     headers |= {"X-Request-Id": "one-of-mine", "traceparent": TRACE}
@@ -131,7 +131,7 @@ def test_a_chunked_body_is_asked_for_like_any_other(url, path):
     assert chunked.headers == whole.headers
 
 
-def test_connections_to_the_model_are_kept(url, model: Server):
+def test_the_gateway_reuses_connections_to_the_model(url, model: Server):
     _sent(f"{url}/predict")
     before = model.connections
     for _ in range(20):
@@ -142,7 +142,7 @@ def test_connections_to_the_model_are_kept(url, model: Server):
 @pytest.mark.parametrize("chunked", [False, True], ids=["whole", "chunked"])
 @pytest.mark.parametrize("path", MODEL_PATHS)
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
-def test_the_handlers_errors_pass_untouched(url, status, path, chunked):
+def test_the_gateway_forwards_handler_errors_unchanged(url, status, path, chunked):
     body = f"STATUS {status}".encode()
     response = requests.post(url + path, data=iter([body]) if chunked else body, timeout=30)
     assert response.status_code == status
@@ -181,20 +181,20 @@ def test_a_compressed_body_is_refused(url, model: Server, path, value):
 
 
 @pytest.mark.parametrize("value", ["", "identity", "Identity"])
-def test_an_uncompressed_body_may_say_so(url, value):
+def test_content_encoding_identity_is_accepted(url, value):
     assert base64.b64decode(_sent(f"{url}/predict", **{"Content-Encoding": value})["body"]) == b"a body"
 
 
 @pytest.mark.parametrize("path", ["/ping", "/openapi.json"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
-def test_ping_and_description_are_only_read(gateway: Gateway, method, path):
+def test_ping_and_openapi_accept_only_get_and_head(gateway: Gateway, method, path):
     response = requests.request(method, gateway.url + path, timeout=30)
     assert response.status_code == 405
     assert response.headers["Allow"] == "GET, HEAD"
     assert response.json()["code"] == 405
 
 
-def test_ping_lets_the_model_read_a_digit(url, model: Server):
+def test_ping_sends_a_known_digit_to_the_model(url, model: Server):
     response = requests.get(f"{url}/ping", timeout=30)
     assert response.status_code == 200
     assert response.json() == {"status": "Healthy"}
@@ -216,7 +216,7 @@ def test_ping_lets_the_model_read_a_digit(url, model: Server):
      "/page_away.html/../models"],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
-def test_nothing_else_of_torchserve_is_reachable(url, model: Server, method, path):
+def test_other_torchserve_paths_are_not_reachable(url, model: Server, method, path):
     before = len(model.requests)
     request = requests.Request(method, url).prepare()
     request.url = url + path  # as it is: requests would resolve the dots
@@ -231,7 +231,7 @@ def test_nothing_else_of_torchserve_is_reachable(url, model: Server, method, pat
     "path", ["/", "/api.conf", "/nginx.conf.template", "/page_away.html", "/_stcore/stream"]
 )
 @pytest.mark.parametrize("host", ["127.0.0.1", "whole.body"])
-def test_the_inner_listener_has_the_api_alone(gateway: Gateway, path, host):
+def test_the_inner_listener_serves_only_the_api(gateway: Gateway, path, host):
     response = requests.get(gateway.inner_url + path, headers={"Host": host}, timeout=30)
     assert response.status_code == 404
     assert response.json()["type"] == "NotFound"

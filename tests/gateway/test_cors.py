@@ -55,7 +55,7 @@ def test_a_preflight_is_answered_at_the_gateway(open_gateway: Gateway, model: Se
 
 
 @pytest.mark.parametrize("origin", STRANGERS)
-def test_other_origins_get_no_preflight_and_no_headers(open_gateway: Gateway, origin):
+def test_unlisted_origins_get_no_cors_headers(open_gateway: Gateway, origin):
     response = _preflight(open_gateway, "/predict", origin)
     assert response.status_code == 405
     assert _cors(response) == {}
@@ -78,7 +78,7 @@ def test_other_origins_get_no_preflight_and_no_headers(open_gateway: Gateway, or
     ],
     ids=["answer", "chunked", "of the model", "too large", "compressed", "model away"],
 )
-def test_an_answer_may_be_read_whatever_its_status(open_gateway: Gateway, path, body, headers, status):
+def test_a_listed_origin_can_read_an_answer_of_any_status(open_gateway: Gateway, path, body, headers, status):
     response = requests.post(
         open_gateway.url + path, data=body, headers={"Origin": APP, **headers}, timeout=30
     )
@@ -90,7 +90,7 @@ def test_an_answer_may_be_read_whatever_its_status(open_gateway: Gateway, path, 
     assert response.headers["Vary"] == "Origin"
 
 
-def test_too_many_requests_may_be_read_too(tmp_path, model: Server, page: Server):
+def test_a_listed_origin_can_read_a_429(tmp_path, model: Server, page: Server):
     with started(tmp_path, model.address, page.address, rate_limit=1, cors_origins=APP) as gateway:
         for _ in range(100):
             response = requests.post(f"{gateway.url}/predict", data=b"x", headers={"Origin": APP}, timeout=30)
@@ -109,9 +109,7 @@ def test_too_many_requests_may_be_read_too(tmp_path, model: Server, page: Server
         ("/predict", {"Origin": APP, "A": "a" * 9000}, 431),
     ],
 )
-def test_what_is_refused_before_its_origin_is_known_may_be_read_too(
-    open_gateway: Gateway, gateway: Gateway, path, headers, status
-):
+def test_any_origin_can_read_414_and_431(open_gateway: Gateway, gateway: Gateway, path, headers, status):
     headers = {"Origin": APP} | headers if status == 414 else headers
     response = requests.get(open_gateway.url + path, headers=headers, timeout=30)
     assert response.status_code == status
@@ -124,20 +122,20 @@ def test_what_is_refused_before_its_origin_is_known_may_be_read_too(
     assert _cors(response) == {}
 
 
-def test_the_description_may_be_read(open_gateway: Gateway):
+def test_a_listed_origin_can_read_openapi_json(open_gateway: Gateway):
     response = requests.get(f"{open_gateway.url}/openapi.json", headers={"Origin": APP}, timeout=30)
     assert _cors(response)["access-control-allow-origin"] == APP
 
 
 @pytest.mark.parametrize("path", ["/", "/ping", "/models", "/_stcore/stream"])
-def test_nothing_else_is_open(open_gateway: Gateway, path):
+def test_other_paths_have_no_cors_headers(open_gateway: Gateway, path):
     response = requests.get(open_gateway.url + path, headers={"Origin": APP}, timeout=30)
     assert _cors(response) == {}
     assert requests.options(open_gateway.url + path, headers={"Origin": APP}, timeout=30).status_code >= 400
 
 
 @pytest.mark.parametrize("path", MODEL_PATHS)
-def test_without_the_setting_there_is_no_cors(gateway: Gateway, path):
+def test_without_cors_origins_there_are_no_cors_headers(gateway: Gateway, path):
     response = requests.post(gateway.url + path, data=b"x", headers={"Origin": APP}, timeout=30)
     assert response.status_code == 200
     assert _cors(response) == {}

@@ -42,7 +42,7 @@ def _assert_is_error(headers, body: bytes, status: int, kind: str) -> str:
         (b"GET /ping HTTP/1.1\r\nHost: localhost\r\n" + (b"A: " + b"a" * 8000 + b"\r\n") * 6, 431, "HeadersTooLarge"),
     ],
 )  # fmt: skip
-def test_broken_http_is_told_so(gateway: Gateway, request_bytes, status, kind):
+def test_invalid_http_gets_a_json_error(gateway: Gateway, request_bytes, status, kind):
     response, body = gateway.exchange(request_bytes)
     assert response.status == status
     _assert_is_error(response.headers, body, status, kind)
@@ -51,7 +51,7 @@ def test_broken_http_is_told_so(gateway: Gateway, request_bytes, status, kind):
 @pytest.mark.parametrize(
     ("header", "value", "status"), [("Range", "bytes=999999999-", 416), ("If-Match", '"another"', 412)]
 )
-def test_a_condition_that_does_not_hold_is_told_so(gateway: Gateway, header, value, status):
+def test_a_failed_precondition_gets_a_json_error(gateway: Gateway, header, value, status):
     response = requests.get(f"{gateway.url}/openapi.json", headers={header: value}, timeout=30)
     assert response.status_code == status
     _assert_is_error(response.headers, response.content, status, "RequestFailed")
@@ -59,7 +59,7 @@ def test_a_condition_that_does_not_hold_is_told_so(gateway: Gateway, header, val
 
 @pytest.mark.parametrize("header", [b'Content-Type: "}\\', b"Content-Type: \xff\xfe", b'X-Drawing-Id: "},{'])
 @pytest.mark.parametrize("path", [b'/models/"}\\', b"/models/%22%0d%0a%7d", b"/models/\xff"])
-def test_no_text_of_the_client_breaks_an_error(gateway: Gateway, header, path):
+def test_client_text_cannot_break_the_json_of_an_error(gateway: Gateway, header, path):
     response, body = gateway.exchange(
         b"GET " + path + b' HTTP/1.1\r\nHost: localhost\r\nA: "\r\n' + header + b"\r\n\r\n"
     )
@@ -68,7 +68,7 @@ def test_no_text_of_the_client_breaks_an_error(gateway: Gateway, header, path):
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT"])
-def test_methods_that_nginx_refuses_by_itself(gateway: Gateway, method):
+def test_nginx_rejects_trace_and_connect_with_json(gateway: Gateway, method):
     target = "localhost:80" if method == "CONNECT" else "/"
     response, body = gateway.exchange(f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     assert response.status in (400, 405)
@@ -79,7 +79,7 @@ def test_methods_that_nginx_refuses_by_itself(gateway: Gateway, method):
 
 @pytest.mark.parametrize("port", ["public", "inner"])
 @pytest.mark.parametrize("path", ["/predictions/mnist", "/predict", "/explanations/mnist"])
-def test_five_mebibytes_are_accepted_and_not_a_byte_more(gateway: Gateway, model: Server, path, port):
+def test_the_body_limit_is_exactly_five_mebibytes(gateway: Gateway, model: Server, path, port):
     url = f"http://127.0.0.1:{getattr(gateway, port)}{path}"
     assert requests.post(url, data=b"a" * (5 * MEBIBYTE), timeout=30).status_code == 200
     before = len(model.requests)
@@ -91,7 +91,7 @@ def test_five_mebibytes_are_accepted_and_not_a_byte_more(gateway: Gateway, model
     assert len(model.requests) == before
 
 
-def test_a_chunked_body_is_counted_too(gateway: Gateway):
+def test_the_body_limit_includes_chunked_bodies(gateway: Gateway):
     connection = http.client.HTTPConnection("127.0.0.1", gateway.public, timeout=30)
     try:
         connection.putrequest("POST", "/predict")
@@ -106,7 +106,7 @@ def test_a_chunked_body_is_counted_too(gateway: Gateway):
         connection.close()
 
 
-def test_a_slow_client_does_not_hold_the_model(gateway: Gateway, model: Server):
+def test_a_slow_client_does_not_block_the_model(gateway: Gateway, model: Server):
     before = len(model.requests)
     with socket.create_connection(("127.0.0.1", gateway.public), timeout=30) as connection:
         connection.sendall(HEAD + b"Content-Length: 100\r\n\r\nhalf of it")
@@ -114,5 +114,5 @@ def test_a_slow_client_does_not_hold_the_model(gateway: Gateway, model: Server):
         assert len(model.requests) == before + 1
 
 
-def test_the_version_of_nginx_is_not_told(gateway: Gateway):
+def test_answers_hide_the_nginx_version(gateway: Gateway):
     assert requests.get(f"{gateway.url}/models", timeout=30).headers["Server"] == "nginx"

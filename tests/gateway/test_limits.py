@@ -39,7 +39,7 @@ def _statuses(url: str, count: int, method: str = "POST") -> Counter[int]:
 
 
 @pytest.mark.parametrize(("path", "method"), [*((path, "POST") for path in API), ("/ping", "GET")])
-def test_a_burst_is_answered_and_then_it_is_too_fast(limited: Gateway, path, method):
+def test_requests_after_a_burst_get_429(limited: Gateway, path, method):
     begin = time.monotonic()
     statuses = _statuses(limited.url + path, BURST + 40, method)
     assert statuses.keys() == {200, 429}
@@ -47,7 +47,7 @@ def test_a_burst_is_answered_and_then_it_is_too_fast(limited: Gateway, path, met
     assert BURST < statuses[200] <= BURST + 2 + time.monotonic() - begin
 
 
-def test_too_fast_says_what_is_accepted_and_when_to_come_back(limited: Gateway):
+def test_a_429_states_the_limit_and_the_retry_time(limited: Gateway):
     response = _first_refused(f"{limited.url}/predict")
     assert response.headers["Retry-After"] == "1"
     assert response.json()["code"] == 429
@@ -65,20 +65,20 @@ def _first_refused(url: str) -> requests.Response:
     raise AssertionError(f"{url} refused none of {10 * BURST} requests")
 
 
-def test_the_three_paths_of_the_api_are_counted_together(limited: Gateway):
+def test_the_api_paths_share_one_rate_limit(limited: Gateway):
     _first_refused(limited.url + API[0])
     assert 429 in _statuses(limited.url + API[2], 5)
 
 
-def test_the_page_is_not_counted(limited: Gateway):
+def test_the_page_has_no_rate_limit(limited: Gateway):
     assert _statuses(f"{limited.url}/static/js/index.js", BURST + 60, "GET") == {200: BURST + 60}
 
 
-def test_the_inner_listener_is_not_limited(limited: Gateway):
+def test_the_inner_listener_has_no_rate_limit(limited: Gateway):
     assert _statuses(f"{limited.inner_url}/predictions/mnist", BURST + 60) == {200: BURST + 60}
 
 
-def test_a_limit_of_0_is_none(gateway: Gateway):
+def test_a_limit_of_0_disables_the_rate_limit(gateway: Gateway):
     assert _statuses(f"{gateway.url}/predict", BURST + 60) == {200: BURST + 60}
 
 
@@ -89,7 +89,7 @@ def fresh(tmp_path, model: Server, page: Server) -> Iterator[Gateway]:
         yield gateway
 
 
-def test_thirty_uploads_at_once_reach_the_page_a_few_at_a_time(fresh: Gateway, page: Server):
+def test_the_gateway_delays_thirty_concurrent_uploads(fresh: Gateway, page: Server):
     head = b"PUT /_stcore/upload_file/a/%d HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx"
     before, begin = len(page.requests), time.monotonic()
     with contextlib.ExitStack() as open_ones:
@@ -120,7 +120,7 @@ def _what_came(connection: socket.socket) -> bytes:
         return b""
 
 
-def test_an_office_uploads_one_after_the_other(fresh: Gateway):
+def test_sequential_uploads_of_one_address_are_accepted(fresh: Gateway):
     url = f"{fresh.url}/_stcore/upload_file/a/b"
     with requests.Session() as session:
         assert {session.put(url, data=b"x", timeout=30).status_code for _ in range(6)} == {200}
@@ -138,7 +138,7 @@ def _status(gateway: Gateway) -> int:
     return requests.post(f"{gateway.url}/predict", data=b"x", timeout=30).status_code
 
 
-def test_a_client_has_a_hundred_requests_at_a_time_and_a_cancelled_one_frees_its_place(gateway: Gateway):
+def test_a_client_has_at_most_a_hundred_concurrent_requests(gateway: Gateway):
     with contextlib.ExitStack() as open_ones:
         begun = [open_ones.enter_context(_begun(gateway)) for _ in range(AT_THE_SAME_TIME)]
         eventually(lambda: _status(gateway) == 429)
@@ -147,14 +147,14 @@ def test_a_client_has_a_hundred_requests_at_a_time_and_a_cancelled_one_frees_its
         eventually(lambda: _status(gateway) == 200)
 
 
-def test_a_client_that_gives_up_lets_go_of_the_model(gateway: Gateway, model: Server):
+def test_a_cancelled_request_releases_the_model(gateway: Gateway, model: Server):
     before = model.given_up
     with pytest.raises(requests.ReadTimeout):
         requests.post(f"{gateway.url}/predict", data=b"UNTIL GIVEN UP", timeout=2)
     eventually(lambda: model.given_up == before + 1)
 
 
-def test_headers_that_come_a_byte_a_second_are_cut_off(gateway: Gateway):
+def test_slow_headers_time_out(gateway: Gateway):
     with socket.create_connection(("127.0.0.1", gateway.public), timeout=1) as connection:
         connection.sendall(b"POST /predict HTTP/1.1\r\nX-Slow: ")
         with pytest.raises(ConnectionResetError):
@@ -192,7 +192,7 @@ def test_every_answer_has_the_security_headers_once(gateway: Gateway, method, pa
 
 
 @pytest.mark.parametrize("path", ["/predict", "/explanations/mnist"])
-def test_an_apology_has_them_once_too(lonely_gateway: Gateway, path):
+def test_an_error_page_has_the_security_headers_once(lonely_gateway: Gateway, path):
     response = requests.post(lonely_gateway.url + path, data=b"x", timeout=30)
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "5"

@@ -43,7 +43,7 @@ def _post(path: str, body=b"x", **headers: str) -> Callable[[str], requests.Resp
     return lambda url: requests.post(url + path, data=body, headers=headers, timeout=30)
 
 
-def test_a_prediction_is_a_line_with_its_ids(lines):
+def test_a_prediction_logs_one_line_with_its_ids(lines):
     [line] = lines(_post("/predict", **{"X-Request-Id": "mine", "X-Drawing-Id": DRAWING}))
     assert list(line)[:6] == ["time", "level", "part", "message", "request_id", "drawing_id"]
     assert TIME.fullmatch(line["time"])
@@ -53,18 +53,18 @@ def test_a_prediction_is_a_line_with_its_ids(lines):
     assert (line["listener"], line["route"], line["status"]) == ("public", "predict", 200)
 
 
-def test_a_chunked_request_is_one_line_too(lines):
+def test_a_chunked_request_logs_one_line(lines):
     [line] = lines(_post("/explanations/mnist", iter([b"a", b"b"]), **{"X-Request-Id": "mine"}))
     assert (line["request_id"], line["listener"], line["route"]) == ("mine", "public", "explain")
 
 
-def test_a_failure_of_the_model_is_an_error(lines):
+def test_a_model_failure_logs_an_error(lines):
     refused, failed = lines(_post("/predict", b"STATUS 400"), _post("/predict", b"HANG UP"))
     assert (refused["status"], refused["level"]) == (400, "info")
     assert (failed["status"], failed["level"]) == (503, "error")
 
 
-def test_of_a_client_a_line_has_nothing_but_its_ids(lines):
+def test_a_line_contains_no_client_data_except_ids(lines):
     path = '/predict?password=hidden&"}'
     logged = lines(_post(path, **HOSTILE), _post("/models/hidden", **HOSTILE))
     assert len(logged) == 2
@@ -73,7 +73,7 @@ def test_of_a_client_a_line_has_nothing_but_its_ids(lines):
     assert all(line["request_id"].isalnum() and line["drawing_id"] == "" for line in logged)
 
 
-def test_the_pages_files_and_health_checks_are_no_lines_until_they_fail(lines):
+def test_page_files_and_health_checks_log_only_failures(lines):
     def get(path: str) -> Callable[[str], requests.Response]:
         return lambda url: requests.get(url + path, timeout=30)
 
@@ -83,7 +83,7 @@ def test_the_pages_files_and_health_checks_are_no_lines_until_they_fail(lines):
     assert (upload["route"], upload["status"]) == ("upload", 200)
 
 
-def test_the_containers_script_logs_json_too():
+def test_container_sh_logs_json():
     command = [ROOT / "gateway" / "container.sh", 'a "word"\n\\of two lines']
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2

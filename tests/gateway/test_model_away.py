@@ -28,14 +28,14 @@ def _assert_says_that_the_model_is_away(response: requests.Response) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_model_that_refuses_is_named(lonely_gateway: Gateway, path):
+def test_an_unreachable_model_gets_a_503_that_names_it(lonely_gateway: Gateway, path):
     for url in (lonely_gateway.url, lonely_gateway.inner_url):
         _assert_says_that_the_model_is_away(requests.post(url + path, data=b"a" * 200_000, timeout=30))
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("body", ["HANG UP", *(f"STATUS {status}" for status in TORCHSERVES_OWN)])
-def test_torchserves_own_errors_are_the_models_absence(gateway: Gateway, model: Server, path, body):
+def test_torchserve_errors_become_model_unavailable(gateway: Gateway, model: Server, path, body):
     for url in (gateway.url, gateway.inner_url):
         before = len(model.requests)
         _assert_says_that_the_model_is_away(requests.post(url + path, data=body, timeout=30))
@@ -44,19 +44,19 @@ def test_torchserves_own_errors_are_the_models_absence(gateway: Gateway, model: 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("status", [500, 507])
-def test_however_large_the_request_is_and_however_it_came(gateway: Gateway, path, status):
+def test_every_body_form_gets_model_unavailable(gateway: Gateway, path, status):
     body = f"STATUS {status} ".encode() + b"a" * 4_000_000
     for data in (body, iter([body])):
         _assert_says_that_the_model_is_away(requests.post(gateway.url + path, data=data, timeout=30))
 
 
-def test_the_model_is_asked_again_right_after_it_failed(gateway: Gateway):
+def test_the_gateway_retries_the_model_on_the_next_request(gateway: Gateway):
     for _ in range(5):
         assert requests.post(f"{gateway.url}/predict", data="STATUS 500", timeout=30).status_code == 503
         assert requests.post(f"{gateway.url}/predict", data="a digit", timeout=30).status_code == 200
 
 
-def test_a_model_that_takes_long_is_waited_for_when_it_explains(gateway: Gateway, model: Server):
+def test_an_explanation_has_a_longer_timeout_than_a_prediction(gateway: Gateway, model: Server):
     # TorchServe holds a request when its workers hang; but many explanations at once take their time. A prediction is
     # given up after 10 s, and an explanation after 30.
     def ask(path: str) -> requests.Response:
@@ -74,7 +74,7 @@ def test_a_model_that_takes_long_is_waited_for_when_it_explains(gateway: Gateway
         assert explanation.result().status_code == 200
 
 
-def test_ping_fails_when_the_model_refuses(lonely_gateway: Gateway):
+def test_ping_fails_without_a_model_connection(lonely_gateway: Gateway):
     for url in (lonely_gateway.url, lonely_gateway.inner_url):
         _assert_says_that_the_model_is_away(requests.get(f"{url}/ping", timeout=30))
         assert requests.head(f"{url}/ping", timeout=30).status_code == 503
@@ -86,7 +86,7 @@ def test_ping_fails_when_the_model_has_no_worker(tmp_path):
         assert model.requests[-1]["path"] == "/predictions/mnist"
 
 
-def test_the_model_is_found_again_when_it_comes_up(tmp_path):
+def test_the_gateway_reaches_a_model_after_its_start(tmp_path):
     with upstreams.model() as model:
         address = model.address
     with started(tmp_path, address, "127.0.0.1:9") as gateway:
@@ -101,5 +101,5 @@ def test_ping_fails_when_the_worker_has_no_memory_left(tmp_path):
         _assert_says_that_the_model_is_away(requests.get(f"{gateway.url}/ping", timeout=30))
 
 
-def test_the_description_needs_no_model(lonely_gateway: Gateway):
+def test_openapi_json_needs_no_model(lonely_gateway: Gateway):
     assert requests.get(f"{lonely_gateway.url}/openapi.json", timeout=30).status_code == 200

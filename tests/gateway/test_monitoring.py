@@ -57,7 +57,7 @@ def test_an_operator_reaches_each_server_with_its_own_path(guarded: Gateway, pat
 
 
 @pytest.mark.service
-def test_the_address_to_remember_leads_to_the_overview(guarded: Gateway):
+def test_the_short_address_redirects_to_the_overview(guarded: Gateway):
     for path in ("/monitoring", "/monitoring/"):
         response = _get(guarded, path, auth=OPERATOR)
         assert response.status_code == 302
@@ -66,7 +66,7 @@ def test_the_address_to_remember_leads_to_the_overview(guarded: Gateway):
 
 @pytest.mark.service
 @pytest.mark.parametrize("path", [*PATHS, "/monitoring", "/monitoring/", "/monitoring/x"])
-def test_whoever_sends_no_password_is_asked_for_it(guarded: Gateway, tool, path):
+def test_a_request_without_a_password_gets_401(guarded: Gateway, tool, path):
     before = len(tool.requests)
     response = _get(guarded, path)
     assert response.status_code == 401
@@ -84,14 +84,14 @@ def test_whoever_sends_no_password_is_asked_for_it(guarded: Gateway, tool, path)
         ("OPERATOR", OPERATOR[1]),
     ],
 )
-def test_another_password_or_name_is_refused(guarded: Gateway, tool, auth):
+def test_a_wrong_password_or_name_gets_401(guarded: Gateway, tool, auth):
     before = len(tool.requests)
     assert _get(guarded, auth=auth).status_code == 401
     assert len(tool.requests) == before
 
 
 @pytest.mark.service
-def test_whoever_guesses_has_five_tries_and_then_waits_and_the_operator_does_not(guarded: Gateway):
+def test_password_guesses_are_limited_but_not_the_operator(guarded: Gateway):
     answers = [_get(guarded, auth=("operator", str(number))).status_code for number in range(8)]
     assert answers == [401] * 5 + [429] * 3
     for _ in range(20):
@@ -102,7 +102,7 @@ def test_whoever_guesses_has_five_tries_and_then_waits_and_the_operator_does_not
 
 
 @pytest.mark.service
-def test_a_web_page_of_another_site_is_refused_even_with_the_password(guarded: Gateway, tool):
+def test_a_foreign_web_page_gets_403_even_with_the_password(guarded: Gateway, tool):
     before = len(tool.requests)
     response = _get(guarded, auth=OPERATOR, headers={"Origin": "https://other.example"})
     assert (response.status_code, response.json()["type"]) == (403, "ForeignOrigin")
@@ -120,7 +120,7 @@ def test_a_web_page_of_another_site_is_refused_even_with_the_password(guarded: G
         ("10.0.0.1", 403),
     ],
 )
-def test_without_a_password_operators_sit_at_this_machine(tmp_path, servers, model, page, asked):
+def test_without_a_password_operators_are_on_localhost(tmp_path, servers, model, page, asked):
     host, status = asked
     with started(
         tmp_path, model.address, page.address, monitoring=servers, public_hosts="digits.example.com"
@@ -131,7 +131,7 @@ def test_without_a_password_operators_sit_at_this_machine(tmp_path, servers, mod
         assert "WWW-Authenticate" not in response.headers
 
 
-def test_where_no_monitoring_runs_a_sentence_says_so(gateway: Gateway):
+def test_without_monitoring_an_error_explains_it(gateway: Gateway):
     for path in ("/monitoring", *PATHS):
         response = _get(gateway, path)
         assert (response.status_code, response.json()["type"]) == (404, "NoMonitoring")
@@ -139,7 +139,7 @@ def test_where_no_monitoring_runs_a_sentence_says_so(gateway: Gateway):
 
 
 @pytest.mark.service
-def test_a_server_that_is_away_is_no_error_of_the_service_and_its_path_is_in_no_log(tmp_path, model, page):
+def test_an_unavailable_monitoring_server_gets_404_and_no_log_line(tmp_path, model, page):
     away = dict.fromkeys(("prometheus", "alertmanager"), "127.0.0.1:9/hidden") | {"grafana": ""}
     with started(tmp_path, model.address, page.address, monitoring=away, operator_password=SESAME) as gateway:
         for path in (*PATHS, "/monitoring/other"):
@@ -149,13 +149,13 @@ def test_a_server_that_is_away_is_no_error_of_the_service_and_its_path_is_in_no_
 
 
 @pytest.mark.service
-def test_the_inner_listener_has_none_of_it(guarded: Gateway):
+def test_the_inner_listener_has_no_monitoring(guarded: Gateway):
     response = requests.get(f"{guarded.inner_url}/monitoring/", auth=OPERATOR, timeout=30)
     assert (response.status_code, response.json()["type"]) == (404, "NotFound")
 
 
 @pytest.mark.service
-def test_an_exporter_that_is_away_fills_no_log(guarded: Gateway, tmp_path):
+def test_an_unavailable_exporter_causes_no_log_lines(guarded: Gateway, tmp_path):
     for _ in range(20):
         assert requests.post(f"{guarded.url}/predict", data=b"x", timeout=30).ok
         time.sleep(0.01)  # until the refusal is back
@@ -165,7 +165,7 @@ def test_an_exporter_that_is_away_fills_no_log(guarded: Gateway, tmp_path):
 
 
 @pytest.mark.parametrize("password", ["", "o/p+e n:s'e$s"])
-def test_the_container_writes_the_same(tmp_path, password):
+def test_container_sh_writes_the_same_maps(tmp_path, password):
     servers = {
         "prometheus": "prometheus:9090/monitoring/prometheus",
         "alertmanager": "alertmanager:9093/monitoring/alertmanager",

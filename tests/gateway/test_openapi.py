@@ -29,19 +29,19 @@ def _documented_errors() -> set[tuple[int, str]]:
             and isinstance(node["code"], int)}  # fmt: skip
 
 
-def test_it_is_served(gateway: Gateway):
+def test_the_gateway_serves_openapi_json(gateway: Gateway):
     response = requests.get(f"{gateway.url}/openapi.json", timeout=30)
     assert response.headers["Content-Type"] == "application/json"
     assert response.json() == DOCUMENT
     assert requests.head(f"{gateway.url}/openapi.json", timeout=30).status_code == 200
 
 
-def test_it_is_openapi_3_1_of_every_path():
+def test_the_document_is_openapi_3_1_with_every_path():
     assert DOCUMENT["openapi"].startswith("3.1.")
     assert DOCUMENT["paths"].keys() == {*MODEL_PATHS, "/ping", "/openapi.json"}
 
 
-def test_every_reference_leads_somewhere():
+def test_every_reference_has_a_target():
     references = [node["$ref"] for node in _objects(DOCUMENT) if "$ref" in node]
     assert len(references) > 30
     for reference in references:
@@ -51,13 +51,13 @@ def test_every_reference_leads_somewhere():
 
 
 @pytest.mark.parametrize("path", MODEL_PATHS)
-def test_a_model_path_tells_its_statuses(path):
+def test_each_model_path_lists_its_statuses(path):
     assert DOCUMENT["paths"][path].keys() == {"post"}
     responses = DOCUMENT["paths"][path]["post"]["responses"]
     assert {"200", "400", "405", "413", "415", "503"} <= responses.keys()
 
 
-def test_answers_have_the_contracts_fields_with_their_ranges():
+def test_answers_have_the_fields_and_ranges_of_the_contract():
     assert SCHEMAS["Prediction"]["properties"].keys() == PREDICTION | OPTIONAL
     explained = PREDICTION | OPTIONAL | {"heatmap", "runner_up", "contrast"}
     assert SCHEMAS["Explanation"]["properties"].keys() == explained
@@ -84,7 +84,7 @@ def test_every_answer_has_the_request_id():
         }
 
 
-def test_an_error_example_stands_under_its_own_status():
+def test_each_error_example_has_the_status_of_its_response():
     for name, response in DOCUMENT["components"]["responses"].items():
         examples = response["content"]["application/json"]["examples"]
         codes = {example["value"]["code"] for example in examples.values()}
@@ -96,7 +96,7 @@ def test_an_error_example_stands_under_its_own_status():
             assert {example["value"]["code"] for example in examples.values()} == {int(code)}
 
 
-def test_every_error_of_the_gateway_is_in_it():
+def test_the_document_contains_every_gateway_error():
     text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "gateway").glob("*.conf*"))
     types = re.search(r"map \$status \$error_type \{(.*?)\}", text, re.DOTALL)[1]
     errors = {(int(code), kind) for code, kind in re.findall(r"(\d{3}) (\w+);", types)}
@@ -107,7 +107,7 @@ def test_every_error_of_the_gateway_is_in_it():
     assert errors - _documented_errors() == set()
 
 
-def test_every_error_of_the_handler_is_in_it():
+def test_the_document_contains_every_handler_error():
     errors = set()
     for path in (ROOT / "handler").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

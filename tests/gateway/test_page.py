@@ -17,14 +17,14 @@ MEBIBYTE = 1024 * 1024
     "path", ["/", "/static/js/main.js?v=1", "/anything", "/modelsandmore", "/_stcore/health"]
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
-def test_everything_that_is_not_the_api_is_the_page(gateway: Gateway, path, method):
+def test_other_paths_reach_the_page(gateway: Gateway, path, method):
     response = requests.request(method, gateway.url + path, timeout=30)
     assert response.headers["Content-Type"] == "text/html"
     received = response.json()
     assert (received["method"], received["path"]) == (method, path)
 
 
-def test_the_page_is_told_who_asks_and_for_which_host(gateway: Gateway):
+def test_the_page_receives_client_address_and_host(gateway: Gateway):
     claims = {"X-Forwarded-For": "1.2.3.4", "X-Forwarded-Proto": "https", "Cookie": "a=b"}
     headers = requests.get(gateway.url, headers=claims, timeout=30).json()["headers"]
     assert headers["host"] == f"127.0.0.1:{gateway.public}"
@@ -33,13 +33,13 @@ def test_the_page_is_told_who_asks_and_for_which_host(gateway: Gateway):
     assert headers["cookie"] == "a=b"
 
 
-def test_the_pages_own_errors_pass(gateway: Gateway):
+def test_the_gateway_forwards_errors_of_the_page(gateway: Gateway):
     response = requests.get(f"{gateway.url}/missing", timeout=30)
     assert (response.status_code, response.text) == (404, "the page's own 404")
 
 
 @pytest.mark.parametrize("path", ["/_stcore/metrics", "/_stcore/agent/mcp", "/_stcore/script-health-check"])
-def test_what_the_page_shows_operators_is_closed(gateway: Gateway, page: Server, path):
+def test_internal_paths_of_the_page_get_404(gateway: Gateway, page: Server, path):
     before = len(page.requests)
     response = requests.get(gateway.url + path, timeout=30)
     assert response.status_code == 404
@@ -47,7 +47,7 @@ def test_what_the_page_shows_operators_is_closed(gateway: Gateway, page: Server,
     assert len(page.requests) == before
 
 
-def test_the_websocket_is_upgraded_and_carries_both_ways(gateway: Gateway, page: Server):
+def test_the_websocket_transmits_both_ways(gateway: Gateway, page: Server):
     host = f"127.0.0.1:{gateway.public}"
     key = base64.b64encode(os.urandom(16)).decode()
     with socket.create_connection(("127.0.0.1", gateway.public), timeout=30) as connection:
@@ -66,7 +66,7 @@ def test_the_websocket_is_upgraded_and_carries_both_ways(gateway: Gateway, page:
     assert headers["host"] == host  # with its port, or the page would take the Origin for a stranger's
 
 
-def test_an_upload_may_have_ten_mebibytes(gateway: Gateway):
+def test_an_upload_of_ten_mebibytes_is_accepted(gateway: Gateway):
     picture = os.urandom(10 * MEBIBYTE)
     response = requests.put(f"{gateway.url}/_stcore/upload_file/a/b", files={"file": picture}, timeout=60)
     assert response.status_code == 200
@@ -79,7 +79,7 @@ def test_a_larger_upload_is_refused(gateway: Gateway):
     assert response.json()["type"] == "BodyTooLarge"
 
 
-def test_a_browser_is_shown_a_page_while_the_page_is_away(lonely_gateway: Gateway):
+def test_a_browser_gets_html_while_the_page_is_unavailable(lonely_gateway: Gateway):
     accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
     response = requests.get(lonely_gateway.url, headers={"Accept": accept}, timeout=30)
     assert response.status_code == 503
@@ -92,7 +92,7 @@ def test_a_browser_is_shown_a_page_while_the_page_is_away(lonely_gateway: Gatewa
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json"])
-def test_a_program_is_told_that_the_page_is_away(lonely_gateway: Gateway, accept):
+def test_a_program_gets_json_while_the_page_is_unavailable(lonely_gateway: Gateway, accept):
     response = requests.get(lonely_gateway.url, headers={"Accept": accept}, timeout=30)
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) > 0
@@ -101,7 +101,7 @@ def test_a_program_is_told_that_the_page_is_away(lonely_gateway: Gateway, accept
     assert "page" in error["message"]
 
 
-def test_an_upload_is_told_so_too(lonely_gateway: Gateway):
+def test_an_upload_gets_json_while_the_page_is_unavailable(lonely_gateway: Gateway):
     picture = os.urandom(10 * MEBIBYTE)
     response = requests.put(
         f"{lonely_gateway.url}/_stcore/upload_file/a/b", files={"file": picture}, timeout=60

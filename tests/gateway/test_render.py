@@ -47,17 +47,17 @@ def test_a_value_that_would_change_the_configuration_is_refused(name, value):
         render(TEMPLATE, {**VALUES, name: value})
 
 
-def test_a_folder_may_have_other_characters():
+def test_a_folder_accepts_more_characters_than_other_values():
     folder = "/a b%c'd;e{f}g#h"
     assert f'pid "{folder}/nginx.pid";' in render(TEMPLATE, {**VALUES, "GATEWAY_RUN": folder})
 
 
-def test_a_folder_stands_between_double_quotes():
+def test_the_template_quotes_folders():
     for line in TEMPLATE.splitlines():
         if "${GATEWAY_RUN}" in line or "${GATEWAY_ETC}" in line:
             assert re.search(r'"\$\{GATEWAY_(RUN|ETC)\}[^"$]*"', line), line
 
 
-def test_companions_have_no_placeholders():
+def test_the_included_files_have_no_placeholders():
     for path in (ROOT / "gateway").glob("*.conf"):
         assert "${" not in path.read_text(encoding="utf-8"), path.name

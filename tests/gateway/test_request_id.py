@@ -23,25 +23,25 @@ def _ids(gateway: Gateway, model: Server, sent: str | None, path: str = "/predic
 
 
 @pytest.mark.parametrize("sent", VALID)
-def test_a_valid_id_is_taken(gateway: Gateway, model: Server, sent):
+def test_the_gateway_keeps_a_valid_id(gateway: Gateway, model: Server, sent):
     assert _ids(gateway, model, sent) == (sent, sent)
 
 
 @pytest.mark.parametrize("sent", [None, "", *INVALID])
-def test_any_other_is_replaced(gateway: Gateway, model: Server, sent):
+def test_the_gateway_replaces_an_invalid_id(gateway: Gateway, model: Server, sent):
     answered, passed_on = _ids(gateway, model, sent)
     assert NGINX.fullmatch(answered)
     assert passed_on == answered
     assert _ids(gateway, model, sent)[0] != answered
 
 
-def test_of_two_ids_none_is_taken(gateway: Gateway):
+def test_the_gateway_replaces_two_ids(gateway: Gateway):
     request = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: a\r\nX-Request-Id: b\r\n\r\n"
     response, _ = gateway.exchange(request)
     assert NGINX.fullmatch(response.headers["X-Request-Id"])
 
 
-def test_the_page_receives_it(gateway: Gateway, page: Server):
+def test_the_page_receives_the_id(gateway: Gateway, page: Server):
     response = requests.get(f"{gateway.url}/history", headers={"X-Request-Id": "mine"}, timeout=30)
     assert response.headers["X-Request-Id"] == "mine"
     assert page.requests[-1]["headers"]["x-request-id"] == "mine"
@@ -60,13 +60,13 @@ def test_the_page_receives_it(gateway: Gateway, page: Server):
         (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: localhost", 414),
     ],
 )
-def test_the_gateways_own_errors_have_one(gateway: Gateway, request_line, status):
+def test_gateway_errors_have_an_id(gateway: Gateway, request_line, status):
     response, _ = gateway.exchange(request_line + b"\r\n\r\n")
     assert response.status == status
     assert NGINX.fullmatch(response.headers["X-Request-Id"])
 
 
-def test_an_error_of_a_part_that_is_away_has_the_clients(lonely_gateway: Gateway):
+def test_an_error_of_an_unavailable_part_has_the_client_id(lonely_gateway: Gateway):
     for path in ("/predict", "/explanations/mnist"):
         response = requests.post(
             lonely_gateway.url + path, data=b"x", headers={"X-Request-Id": "mine"}, timeout=30
@@ -77,7 +77,7 @@ def test_an_error_of_a_part_that_is_away_has_the_clients(lonely_gateway: Gateway
 
 
 @pytest.mark.parametrize("listener", ["url", "inner_url"])
-def test_a_valid_traceparent_is_passed_on_and_no_other(gateway: Gateway, model: Server, listener):
+def test_the_gateway_forwards_only_a_valid_traceparent(gateway: Gateway, model: Server, listener):
     url = f"{getattr(gateway, listener)}/predict"
     for sent in (TRACE, TRACE.upper(), "00-" + "0" * 600, 'x"', ""):
         requests.post(url, data=b"x", headers={"traceparent": sent}, timeout=30)

@@ -36,7 +36,7 @@ def _asked(url: str, ids: Sequence[str | None]) -> list[str]:
         ]
 
 
-def test_a_tenth_of_ten_thousand_drawings_is_a_tenth(split: Gateway):
+def test_the_canary_gets_its_share_of_ten_thousand_drawings(split: Gateway):
     paths = Counter(_asked(split.inner_url, [str(uuid.uuid4()) for _ in range(10_000)]))
     assert paths.keys() == {DEFAULT, CANARY}
     assert 900 <= paths[CANARY] <= 1100
@@ -50,7 +50,7 @@ def test_a_drawing_always_has_the_same_version(split: Gateway):
         assert _asked(url, ids) == first
 
 
-def test_what_has_no_drawings_id_is_split_request_by_request(split: Gateway):
+def test_requests_without_a_drawing_id_are_split_individually(split: Gateway):
     paths = Counter(_asked(split.url, [None] * 500))
     assert 15 <= paths[CANARY] <= 100
     # An id that is none is as good as no id.
@@ -63,7 +63,7 @@ def test_without_a_canary_the_default_answers_all(gateway: Gateway):
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("status", [404, 503])
-def test_while_the_canary_is_missing_the_default_is_asked(split: Gateway, model: Server, path, status):
+def test_the_default_answers_while_the_canary_is_missing(split: Gateway, model: Server, path, status):
     ids = (str(uuid.uuid4()) for _ in range(1000))
     canarys = next(id_ for id_ in ids if _asked(split.url, [id_]) == [CANARY])
     asked = len(model.requests)

@@ -17,12 +17,12 @@ def archive(tmp_path) -> Path:
     return made
 
 
-def test_a_whole_one_is_read(archive):
+def test_an_intact_archive_is_read(archive):
     refuse_damaged(archive)
     assert read_json(archive, MANIFEST) == {"model": {"modelName": "mnist"}}
 
 
-def test_any_byte_that_is_another_is_seen_or_does_no_harm(archive):
+def test_a_changed_byte_is_detected_or_harmless(archive):
     whole = archive.read_bytes()
     seen = 0
     for place in range(len(whole)):
@@ -35,7 +35,7 @@ def test_any_byte_that_is_another_is_seen_or_does_no_harm(archive):
     assert seen > len(whole) / 2  # the rest are times, rights and the like
 
 
-def test_any_cut_is_seen(archive):
+def test_every_truncation_is_detected(archive):
     whole = archive.read_bytes()
     for length in range(len(whole)):
         archive.write_bytes(whole[:length])
@@ -44,7 +44,7 @@ def test_any_cut_is_seen(archive):
 
 
 @pytest.mark.parametrize("manifest", ["", "no JSON", "[]", "null"])
-def test_a_manifest_that_is_none_is_said(archive, manifest):
+def test_an_invalid_manifest_is_reported(archive, manifest):
     with zipfile.ZipFile(archive, "w") as contents:
         contents.writestr(MANIFEST, manifest)
     with pytest.raises(DamagedError):

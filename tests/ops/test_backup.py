@@ -11,7 +11,7 @@ from ops.versions import RELEASED, Versions, archive_name
 from tests.ops.conftest import write_archive
 
 
-def test_a_backup_holds_all_of_it_and_is_its_owners_alone(server, kept, capsys):
+def test_a_backup_is_complete_and_private(server, kept, capsys):
     with tarfile.open(kept) as tar:
         assert tar.getnames() == [
             "database.dump",
@@ -29,7 +29,7 @@ def test_a_backup_holds_all_of_it_and_is_its_owners_alone(server, kept, capsys):
     assert list(server.run.glob("backup-*")) == []
 
 
-def test_without_the_database_there_is_no_backup(system, tmp_path):
+def test_a_backup_needs_the_database(system, tmp_path):
     (system.secrets / "database_owner_password").write_text("a-password")
     write_archive(system.model_store, RELEASED)
     with pytest.raises(OpsError, match=r"pg_dump failed: .* Is the database running\? See: make status"):
@@ -40,7 +40,7 @@ def test_without_the_database_there_is_no_backup(system, tmp_path):
 @pytest.mark.parametrize(
     "versions", [Versions("1.5"), Versions(RELEASED, previous="1.5"), Versions(RELEASED, split={"1.5": 0.1})]
 )
-def test_a_version_without_its_archive_is_named_and_nothing_is_written(server, drawn, tmp_path, versions):
+def test_a_missing_archive_prevents_the_backup(server, drawn, tmp_path, versions):
     versions.write(server.versions)
     with pytest.raises(
         OpsError, match=r"mnist-1\.5\.mar is missing, but \S+ names version 1\.5: no backup is"
@@ -49,7 +49,7 @@ def test_a_version_without_its_archive_is_named_and_nothing_is_written(server, d
     assert list(tmp_path.glob("kept*")) == []
 
 
-def test_an_archive_that_cannot_be_used_is_named_and_nothing_is_written(server, drawn, tmp_path):
+def test_a_damaged_archive_prevents_the_backup(server, drawn, tmp_path):
     archive = server.model_store / archive_name("1.5")
     for content, said in (
         (b"no zip", r"is damaged: BadZipFile"),
@@ -63,7 +63,7 @@ def test_an_archive_that_cannot_be_used_is_named_and_nothing_is_written(server, 
         assert list(tmp_path.glob("kept*")) == []
 
 
-def test_the_candidate_of_a_command_that_runs_is_not_kept(server, drawn, tmp_path):
+def test_a_backup_has_no_candidate(server, drawn, tmp_path):
     Versions(RELEASED, candidate="1.5").write(server.versions)
     backup.backup(server, str(tmp_path / "kept.tar"))
     with tarfile.open(tmp_path / "kept.tar") as tar:

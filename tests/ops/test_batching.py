@@ -19,7 +19,7 @@ def test_one_byte_of_the_class_differs(tmp_path):
     assert [(old, new) for old, new in zip(CODE, patched, strict=True) if old != new] == [(0x9D, 0x9C)]
 
 
-def test_another_torchserve_stays_as_it_is(tmp_path, caplog):
+def test_another_torchserve_version_is_not_patched(tmp_path, caplog):
     for code in (b"", CODE + CODE):
         batching.write_patched_class(_jar(tmp_path, code), tmp_path)
         assert not (tmp_path / batching.CLASS).exists()

@@ -40,7 +40,7 @@ HARMLESS = {
 }
 
 
-def test_secrets_are_removed_by_name_and_by_value_and_nothing_else_is():
+def test_only_secrets_are_removed_by_name_or_value():
     environment = SECRETS | HARMLESS
     remove_secrets(environment)
     assert environment == HARMLESS
@@ -54,7 +54,7 @@ def test_every_secret_setting_is_removed():
     assert environment == {}
 
 
-def test_what_a_command_starts_inherits_no_secret(tmp_path):
+def test_programs_started_by_a_command_inherit_no_secret(tmp_path):
     # `logs` becomes another program: here one that prints its environment.
     (tmp_path / "var" / "log").mkdir(parents=True)
     (tmp_path / "var" / "log" / "page.log").touch()
@@ -84,7 +84,7 @@ def test_a_failed_test_shows_no_environment():
     assert "open sesame" not in repr(RunningSystem(None, {"OPERATOR_PASSWORD": "open sesame"}))
 
 
-def test_the_operators_password_is_in_a_file_that_only_the_page_is_told_of(system):
+def test_only_the_page_receives_the_path_of_the_operator_password(system):
     secrets.write_operator_password(system, "open sesame")
     assert stat.S_IMODE(system.operator_password.stat().st_mode) == 0o600
     for part in parts.PARTS:
@@ -98,7 +98,7 @@ def test_the_operators_password_is_in_a_file_that_only_the_page_is_told_of(syste
     assert not any("OPERATOR_PASSWORD_FILE" in part.environment(system) for part in parts.PARTS)
 
 
-def test_page_deliverer_and_exporter_alone_are_told_of_the_databases_password(system):
+def test_only_page_deliverer_and_exporter_receive_a_database_password(system):
     told = {part.name for part in parts.PARTS if "DATABASE_PASSWORD_FILE" in part.environment(system)}
     assert told == {"page", "deliverer", "exporter"}
     assert parts.database_environment(system, "exporter")["DATABASE_URL"].startswith("postgresql://exporter@")

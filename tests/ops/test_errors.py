@@ -34,7 +34,7 @@ def test_an_error_is_one_line(capsys, error, status, said):
     assert capsys.readouterr().err == said
 
 
-def test_an_error_that_is_about_no_file_keeps_its_traceback():
+def test_an_os_error_without_a_file_keeps_its_traceback():
     with pytest.raises(OSError, match="no route"):
         run_cli(_raising(OSError("no route")))
 
@@ -51,7 +51,7 @@ def _ops(*arguments, state, stdout, **environment):
     )
 
 
-def test_a_reader_that_goes_before_the_end_is_no_error(tmp_path):
+def test_a_closed_pipe_causes_no_traceback(tmp_path):
     """As in `make status | head`."""
     reader, writer = os.pipe()
     os.close(reader)
@@ -62,7 +62,7 @@ def test_a_reader_that_goes_before_the_end_is_no_error(tmp_path):
     assert (done.returncode, done.stderr) == (141, "")
 
 
-def test_a_file_in_place_of_the_state_folder_is_said_in_one_line(tmp_path):
+def test_a_file_at_the_state_folder_path_gets_a_one_line_error(tmp_path):
     (tmp_path / "var").touch()
     done = _ops("up", state=tmp_path / "var", stdout=subprocess.DEVNULL)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)

@@ -21,12 +21,12 @@ from ops.versions import Versions
         ("gateway.lan", "", {"gateway.lan"}),
     ],
 )
-def test_names_are_known_and_addresses_are_none(gateway_host, public_hosts, names):
+def test_known_names_exclude_addresses(gateway_host, public_hosts, names):
     ours = {"localhost", socket.gethostname().lower()}
     assert set(gateway.known_names(gateway_host, public_hosts)) == names | ours
 
 
-def test_both_loopbacks_are_listened_on_where_there_are_two(monkeypatch):
+def test_the_gateway_listens_on_ipv4_and_ipv6(monkeypatch):
     monkeypatch.setattr("ops.ports.bind_error", lambda *_: None)
     assert listening_hosts("127.0.0.1") == ["127.0.0.1", "::1"]
     assert listening_hosts("0.0.0.0") == ["0.0.0.0", "::"]  # noqa: S104
@@ -38,13 +38,13 @@ def test_both_loopbacks_are_listened_on_where_there_are_two(monkeypatch):
     )
 
 
-def test_a_machine_without_ipv6_has_one_of_each(monkeypatch):
+def test_without_ipv6_the_gateway_listens_on_ipv4(monkeypatch):
     monkeypatch.setattr("ops.ports.bind_error", lambda *_: "Address family not supported by protocol")
     assert listening_hosts("127.0.0.1") == ["127.0.0.1"]
     assert listening_hosts("0.0.0.0") == ["0.0.0.0"]  # noqa: S104
 
 
-def test_both_wildcards_may_be_bound_at_once():
+def test_both_wildcard_addresses_can_be_bound():
     if bind_error("::1", 0):
         pytest.skip("this machine has no IPv6")
     with socket.socket() as taken:
@@ -53,7 +53,7 @@ def test_both_wildcards_may_be_bound_at_once():
         assert bind_error("::", taken.getsockname()[1]) is None
 
 
-def test_a_swap_leaves_the_settings_of_make_up(system, monkeypatch):
+def test_a_swap_keeps_the_settings_of_make_up(system, monkeypatch):
     monkeypatch.setenv("PUBLIC_HOSTS", "digits.example.com")
     gateway.write_configuration(system)
     monkeypatch.delenv("PUBLIC_HOSTS")
@@ -64,6 +64,6 @@ def test_a_swap_leaves_the_settings_of_make_up(system, monkeypatch):
     assert 'mnist/1.2"' in (folder / "split.conf").read_text(encoding="utf-8")
 
 
-def test_the_page_is_in_the_owner_s_folder(system):
+def test_the_page_socket_is_in_the_private_folder(system):
     assert system.page_socket.parent == system.sockets
     assert stat.S_IMODE(system.sockets.stat().st_mode) == 0o700

@@ -33,26 +33,26 @@ def process(system):
         child.stdout.close()
 
 
-def test_processes_are_found_by_system_and_by_part(system, process):
+def test_find_selects_by_system_and_part(system, process):
     page, gateway = process(SLEEP, "page"), process(SLEEP, "gateway")
     assert {p.pid for p in leftovers.find(system)} == {page.pid, gateway.pid}
     assert [p.pid for p in leftovers.find(system, "page")] == [page.pid]
 
 
-def test_a_process_without_the_mark_is_never_found(system):
+def test_find_ignores_a_process_without_the_mark(system):
     with subprocess.Popen(SLEEP, stdout=subprocess.PIPE) as stranger:
         stranger.stdout.readline()
         assert leftovers.find(system) == []
         stranger.kill()
 
 
-def test_what_is_asked_to_stop_stops(system, process):
+def test_terminate_stops_a_process(system, process):
     child = process(SLEEP, "page")
     leftovers.terminate(leftovers.find(system))
     assert child.poll() is not None
 
 
-def test_what_does_not_listen_is_killed(system, process, monkeypatch):
+def test_terminate_kills_a_process_that_ignores_sigterm(system, process, monkeypatch):
     monkeypatch.setattr(leftovers, "STOP_TIMEOUT_S", 0.5)
     child = process(DEAF, "page")
     leftovers.terminate(leftovers.find(system))

@@ -82,7 +82,7 @@ def test_each_call_is_one_request(api):
     ]
 
 
-def test_what_is_not_there_is_no_error_where_nothing_needs_it(api):
+def test_a_missing_version_is_an_error_only_if_needed(api):
     server, management = api
     server.answer = (404, b'{"code": 404, "type": "ModelNotFoundException", "message": "no mnist"}')
     assert management.list_versions() == {}
@@ -109,7 +109,7 @@ def test_an_error_is_one_line(api, answer, message):
         management.list_versions()
 
 
-def test_a_torchserve_that_hangs_is_told_from_one_that_is_away(api):
+def test_a_hanging_torchserve_differs_from_an_absent_one(api):
     server, management = api
     server.answer = None
     with pytest.raises(ManagementError, match=r"^no answer to GET /models within 0\.2 s$") as held:
@@ -118,7 +118,7 @@ def test_a_torchserve_that_hangs_is_told_from_one_that_is_away(api):
 
 
 @pytest.mark.parametrize("left", [True, False], ids=["a socket that nobody serves", "no socket"])
-def test_nobody_answers(system, left):
+def test_an_absent_socket_raises_away_error(system, left):
     path = system.sockets / "api.sock"
     if left:
         _SocketServer(str(path), _Handler).server_close()
@@ -127,6 +127,6 @@ def test_nobody_answers(system, left):
     path.unlink(missing_ok=True)
 
 
-def test_nobody_answers_at_a_port():
+def test_a_closed_port_raises_away_error():
     with pytest.raises(AwayError, match="Connection refused"):
         Management("http://127.0.0.1:9").list_versions()

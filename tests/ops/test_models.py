@@ -20,7 +20,7 @@ def archives(system) -> None:
                 archive.writestr(PROVENANCE, json.dumps({"metrics": {"validation_accuracy": 0.995}}))
 
 
-def test_it_has_every_version_the_newest_first(system, capsys):
+def test_the_table_lists_the_newest_version_first(system, capsys):
     Versions("1.10", previous="1.8", split={"1.9": 0.25}).write(system.versions)
     models(system)
     header, *lines = capsys.readouterr().out.splitlines()
@@ -36,7 +36,7 @@ def test_it_has_every_version_the_newest_first(system, capsys):
     assert any(line.startswith("Database unavailable") for line in lines)
 
 
-def test_a_worker_is_ready_or_not_up(system, capsys, monkeypatch):
+def test_the_table_counts_ready_and_other_workers(system, capsys, monkeypatch):
     workers = {"9000": Worker(11, READY), "9001": Worker(-1, "UNLOADING")}
     found = {"1.10": RegisteredVersion("1.10", workers, wanted_workers=2, pending=0)}
     monkeypatch.setattr(Management, "list_versions", lambda _: found)
@@ -45,7 +45,7 @@ def test_a_worker_is_ready_or_not_up(system, capsys, monkeypatch):
     assert "1 ready, 1 not ready" in row
 
 
-def test_an_archive_that_is_damaged_is_no_error(system, capsys):
+def test_the_table_lists_a_damaged_archive(system, capsys):
     (system.model_store / archive_name("1.10")).write_bytes(b"PK")
     models(system)
     [row] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("1.10 ")]

@@ -22,13 +22,13 @@ def test_a_taken_port_has_a_reason(taken):
     assert "in use" in bind_error("127.0.0.1", taken)
 
 
-def test_a_row_of_free_ports_has_no_taken_one(taken):
+def test_free_ports_skips_a_taken_port(taken):
     for below in range(PORTS_PER_SYSTEM):
         first = free_ports(taken - below)
         assert taken not in range(first, first + PORTS_PER_SYSTEM)
         assert all(bind_error("127.0.0.1", port) is None for port in range(first, first + PORTS_PER_SYSTEM))
 
 
-def test_past_the_last_port_there_is_none():
+def test_free_ports_ends_at_the_last_port():
     with pytest.raises(OpsError, match="GATEWAY_PORT"):
         free_ports(LAST_PORT - 3)

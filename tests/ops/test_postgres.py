@@ -14,7 +14,7 @@ from ops.errors import OpsError
 from tests.ops.conftest import a_server, a_system
 
 
-def test_a_data_directory_that_was_broken_off_is_made_anew(system):
+def test_an_incomplete_data_directory_is_created_again(system):
     secrets.ensure(system)
     unfinished = system.database.with_suffix(".unfinished")
     unfinished.mkdir()
@@ -24,7 +24,7 @@ def test_a_data_directory_that_was_broken_off_is_made_anew(system):
     assert not unfinished.exists()
 
 
-def test_a_complete_data_directory_is_left_alone(system):
+def test_a_complete_data_directory_is_not_changed(system):
     system.database.mkdir()
     (system.database / "mine").write_text("rows")
     postgres.initialise(system)
@@ -52,7 +52,7 @@ def _capabilities(server: psutil.Process) -> dict[str, int]:
 
 @pytest.mark.service
 @pytest.mark.parametrize(("place", "capabilities"), [("open_folder", 0), ("tmp_path", 1 << 2)])
-def test_as_root_it_has_no_capability_or_the_one_to_read(as_root, request, place, capabilities):
+def test_as_root_postgres_has_at_most_the_read_capability(as_root, request, place, capabilities):
     folder = request.getfixturevalue(place)
     if postgres._closed_folder(["setpriv", "--reuid=nobody", "--clear-groups"], postgres.BINARIES):
         pytest.skip("this checkout is closed to other users")
@@ -71,7 +71,7 @@ def test_as_root_it_has_no_capability_or_the_one_to_read(as_root, request, place
         postgres.migrate(running)
 
 
-def test_as_root_without_that_capability_a_closed_folder_is_named(as_root, system, monkeypatch, tmp_path):
+def test_as_root_without_the_capability_the_error_names_the_folder(as_root, system, monkeypatch, tmp_path):
     monkeypatch.setattr(postgres, "_may_give_away", lambda capability: False)
     tmp_path.chmod(0o700)
     with pytest.raises(OpsError) as raised:
@@ -83,7 +83,7 @@ def test_as_root_without_that_capability_a_closed_folder_is_named(as_root, syste
     assert len(said.splitlines()) == 1
 
 
-def test_migrations_may_be_applied_again_and_nobody_gets_in_without_a_password(server):
+def test_migrations_are_repeatable_and_connections_need_a_password(server):
     postgres.migrate(server)
     postgres.migrate(server)
     password = secrets.read(server, "database_page_password")
@@ -94,7 +94,7 @@ def test_migrations_may_be_applied_again_and_nobody_gets_in_without_a_password(s
             psycopg.connect(postgres.role_url(server), password=wrong)
 
 
-def test_a_failed_migration_says_why_and_does_not_show_the_password(system):
+def test_a_failed_migration_shows_the_reason_but_no_password(system):
     secrets.ensure(system)
     with pytest.raises(OpsError, match=r"The database could not be migrated:\n.*refused") as raised:
         postgres.migrate(system)

@@ -61,13 +61,13 @@ def outside(monkeypatch) -> Proxy:
         yield found
 
 
-def test_a_client_that_obeys_the_environment_is_recorded(service, outside):
+def test_the_test_proxy_records_a_client_that_uses_it(service, outside):
     with pytest.raises(requests.ConnectionError):
         requests.get(service, timeout=5)
     assert outside.asked[0].startswith(f"GET {service}/ HTTP/1.1".encode())
 
 
-def test_every_client_of_our_own_goes_past_the_proxy(service, outside, system, monkeypatch):
+def test_the_clients_of_this_project_bypass_the_proxy(service, outside, system, monkeypatch):
     with direct.session() as session:
         assert session.get(service, timeout=5).ok
     assert parts._is_ok(f"{service}/ping")
@@ -84,7 +84,7 @@ def test_every_client_of_our_own_goes_past_the_proxy(service, outside, system, m
     assert outside.asked == []
 
 
-def test_no_other_code_uses_a_client_that_obeys_the_environment():
+def test_no_other_module_uses_a_client_with_proxies():
     obeys = re.compile(r"requests\.(get|post|put|delete|head|request|Session)\(|urlopen\(|httpx|aiohttp")
     found = {
         str(path.relative_to(ROOT))
@@ -109,14 +109,14 @@ def test_no_other_code_uses_a_client_that_obeys_the_environment():
         ("https://[2001:db8::1]", False),
     ],
 )
-def test_a_local_server_is_asked_without_a_proxy_and_any_other_with_it(outside, address, local):
+def test_bypass_adds_only_local_servers_to_no_proxy(outside, address, local):
     proxies.bypass(address)
     assert requests.utils.should_bypass_proxies(address, no_proxy=None) is local
     named = requests.utils.get_environ_proxies(address)
     assert ("http" not in named) is local
 
 
-def test_what_is_listed_already_stays_listed(outside, monkeypatch):
+def test_bypass_keeps_existing_no_proxy_entries(outside, monkeypatch):
     monkeypatch.delenv("no_proxy")
     monkeypatch.setenv("NO_PROXY", "example.com")
     proxies.bypass("http://localhost:9000")

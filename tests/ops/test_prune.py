@@ -33,7 +33,7 @@ def _ages(log):
     return [age for (age,) in rows]
 
 
-def test_what_is_old_goes_and_is_counted(server, log, capsys, monkeypatch):
+def test_prune_deletes_and_counts_old_drawings(server, log, capsys, monkeypatch):
     monkeypatch.setattr(prune, "BATCH", 1)
     prune.prune(server, 30)
     said = capsys.readouterr().out
@@ -47,13 +47,13 @@ def test_what_is_old_goes_and_is_counted(server, log, capsys, monkeypatch):
     assert log.execute("SELECT count(*) FROM insights WHERE drawings <= 0").fetchone() == (0,)
 
 
-def test_with_nothing_old_it_says_so_too(server, log, capsys):
+def test_prune_reports_zero_drawings(server, log, capsys):
     prune.prune(server, 500)
     assert capsys.readouterr().out.startswith("Removed 0 drawings older than 500 days")
     assert len(_ages(log)) == 4
 
 
-def test_without_a_database_it_is_one_line_with_a_way_out(system):
+def test_prune_without_a_database_prints_one_line(system):
     secrets.ensure(system)
     with pytest.raises(OpsError, match=r"Removed 0 drawings, .*'make status'") as raised:
         prune.prune(system, 30)
@@ -62,7 +62,7 @@ def test_without_a_database_it_is_one_line_with_a_way_out(system):
 
 
 @pytest.mark.parametrize("text", ["1", "30", "36500"])
-def test_days_are_a_number(text):
+def test_days_accepts_a_whole_number(text):
     assert prune.days(text) == int(text)
 
 

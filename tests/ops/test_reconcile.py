@@ -155,13 +155,13 @@ def _without_kills(api: Api) -> list[str]:
     return [call for call in api.done() if not call.startswith("kill")]
 
 
-def test_an_empty_torchserve_gets_the_default_version(api, reconciler):
+def test_the_default_is_registered_in_an_empty_torchserve(api, reconciler):
     reconciler.reconcile(Versions("1.0"))
     assert api.done() == ["register 1.0"]
     assert api.default == "1.0"
 
 
-def test_what_holds_already_is_left_alone(api, reconciler, clock):
+def test_a_reconciled_state_causes_no_call(api, reconciler, clock):
     for _ in range(2):
         reconciler.reconcile(Versions("1.1", previous="1.0", split={"1.2": 0.1}))
         clock.seconds += 2 * DRAIN_S
@@ -193,7 +193,7 @@ def test_a_default_that_cannot_be_registered_never_becomes_the_default(api, reco
     assert "1.1" not in api.workers
 
 
-def test_the_previous_version_keeps_one_worker_when_its_requests_are_answered(api, reconciler, clock):
+def test_the_drained_previous_version_keeps_one_worker(api, reconciler, clock):
     reconciler.reconcile(Versions("1.0"))
     reconciler.reconcile(Versions("1.1", previous="1.0"))
     api.done()
@@ -209,7 +209,7 @@ def test_the_previous_version_keeps_one_worker_when_its_requests_are_answered(ap
     assert api.done() == ["scale 1.0 1"]
 
 
-def test_rolled_back_to_it_has_all_of_its_workers_again(api, reconciler, clock):
+def test_a_rollback_restores_all_workers(api, reconciler, clock):
     reconciler.reconcile(Versions("1.0"))
     reconciler.reconcile(Versions("1.1", previous="1.0"))
     clock.seconds += DRAIN_S
@@ -219,7 +219,7 @@ def test_rolled_back_to_it_has_all_of_its_workers_again(api, reconciler, clock):
     assert api.done() == ["default 1.0", "scale 1.0 2"]
 
 
-def test_what_nobody_asks_for_is_taken_out_when_its_requests_are_answered(api, reconciler, clock):
+def test_an_unwanted_version_is_unregistered_after_its_drain(api, reconciler, clock):
     reconciler.reconcile(Versions("1.0", split={"1.1": 0.1}))
     reconciler.reconcile(Versions("1.0"))
     assert api.done() == ["register 1.0", "register 1.1"]
@@ -228,14 +228,14 @@ def test_what_nobody_asks_for_is_taken_out_when_its_requests_are_answered(api, r
     assert api.done() == ["unregister 1.1"]
 
 
-def test_a_canary_that_cannot_be_registered_keeps_nothing_from_being_served(api, reconciler):
+def test_a_failed_canary_does_not_affect_other_versions(api, reconciler):
     api.broken.add("1.1")
     for _ in range(2):
         reconciler.reconcile(Versions("1.0", split={"1.1": 0.1}))
     assert _without_kills(api) == ["register 1.0", "register 1.1", "unregister 1.1"]
 
 
-def test_why_a_candidate_is_not_up_is_told_and_it_is_tried_once(api, reconciler, monkeypatch):
+def test_a_failed_candidate_is_reported_and_not_retried(api, reconciler, monkeypatch):
     api.broken.add("1.1")
     with monkeypatch.context() as patch:
         # As when what the workers print comes after the news of their end.
@@ -253,7 +253,7 @@ def test_why_a_candidate_is_not_up_is_told_and_it_is_tried_once(api, reconciler,
     assert api.done() == ["register 1.1"]
 
 
-def test_a_previous_version_that_could_not_be_registered_is_tried_again_as_a_candidate(api, reconciler):
+def test_a_failed_previous_version_is_retried_as_a_candidate(api, reconciler):
     api.broken.add("1.0")
     reconciler.reconcile(Versions("1.1", previous="1.0"))
     assert _without_kills(api) == ["register 1.1", "register 1.0", "unregister 1.0"]
@@ -263,7 +263,7 @@ def test_a_previous_version_that_could_not_be_registered_is_tried_again_as_a_can
     assert "1.0" in api.workers
 
 
-def test_three_versions_are_in_memory_at_most(api, reconciler, clock):
+def test_at_most_three_versions_are_registered(api, reconciler, clock):
     reconciler.reconcile(Versions("1.0"))
     reconciler.reconcile(Versions("1.1", previous="1.0"))
     reconciler.reconcile(Versions("1.2", previous="1.1"))
@@ -275,7 +275,7 @@ def test_three_versions_are_in_memory_at_most(api, reconciler, clock):
     assert api.done() == ["unregister 1.0", "register 1.3", "scale 1.1 1"]
 
 
-def test_workers_that_hang_while_they_start_are_ended_before_the_version_is_taken_out(api, reconciler):
+def test_hanging_workers_are_killed_before_unregistration(api, reconciler):
     reconciler.reconcile(Versions("1.0"))
     reconciler.up_within_s = 0.2
     api.hanging.add("1.1")

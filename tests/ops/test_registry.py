@@ -60,7 +60,7 @@ def empty(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("MODEL_STORE", str(tmp_path))
 
 
-def test_what_is_pushed_is_pulled_byte_for_byte(store, archive, there):
+def test_a_pull_returns_the_pushed_bytes(store, archive, there):
     assert "is pushed, 1,024,000 bytes, SHA-256 " in push(store, archive)
     assert "is pulled" in pull(store, "7.1", there)
     assert (there / archive.name).read_bytes() == archive.read_bytes()
@@ -69,7 +69,7 @@ def test_what_is_pushed_is_pulled_byte_for_byte(store, archive, there):
     assert "is already here" in pull(store, "7.1", there)
 
 
-def test_a_store_on_this_machine_is_asked_without_a_proxy(store, archive, monkeypatch):
+def test_a_local_store_is_reached_without_a_proxy(store, archive, monkeypatch):
     with proxy() as outside:
         for name, value in outside.environment.items():
             monkeypatch.setenv(name, value)
@@ -87,7 +87,7 @@ def test_a_version_is_never_overwritten(store, archive, there):
         pull(store, "7.1", archive.parent)
 
 
-def test_a_large_archive_that_is_broken_off_is_not_seen_and_goes_on(store, archive, there, monkeypatch):
+def test_an_interrupted_push_is_invisible_and_resumes(store, archive, there, monkeypatch):
     monkeypatch.setattr(registry, "PART_BYTES", 5 * 2**20)
     archive.write_bytes(bytes(range(256)) * 50_000)  # three parts
     upload_part, sent = store.client.upload_part, []
@@ -113,7 +113,7 @@ def test_a_large_archive_that_is_broken_off_is_not_seen_and_goes_on(store, archi
     assert (there / archive.name).read_bytes() == archive.read_bytes()
 
 
-def test_what_is_left_of_another_archive_is_not_gone_on_with(store, archive, there, monkeypatch):
+def test_a_push_does_not_resume_the_upload_of_other_content(store, archive, there, monkeypatch):
     monkeypatch.setattr(registry, "PART_BYTES", 5 * 2**20)
     archive.write_bytes(b"old" * 4_000_000)
     begun = store.client.create_multipart_upload(Bucket=store.bucket, Key=archive.name)["UploadId"]
@@ -125,7 +125,7 @@ def test_what_is_left_of_another_archive_is_not_gone_on_with(store, archive, the
     assert (there / archive.name).read_bytes() == archive.read_bytes()
 
 
-def test_a_pull_that_was_broken_off_goes_on(store, archive, there):
+def test_an_interrupted_pull_resumes(store, archive, there):
     push(store, archive)
     there.mkdir()
     (there / archive.name).with_suffix(".unfinished").write_bytes(archive.read_bytes()[:300_000])
@@ -147,7 +147,7 @@ def test_a_damaged_archive_is_refused(store, archive, there, length):
     assert list(there.iterdir()) == []
 
 
-def test_an_object_whose_content_was_exchanged_is_refused(store, archive, there):
+def test_an_object_with_replaced_content_is_rejected(store, archive, there):
     push(store, archive)
     digest = store.head(archive.name)["Metadata"]
     store.client.put_object(Bucket=store.bucket, Key=archive.name, Body=b"other", Metadata=digest)
@@ -169,14 +169,14 @@ def test_an_object_whose_content_was_exchanged_is_refused(store, archive, there)
     ],
 )
 @pytest.mark.usefixtures("store", "empty")
-def test_what_cannot_be_done_is_said_in_one_line(capsys, words, status, said):
+def test_an_impossible_command_prints_one_line(capsys, words, status, said):
     assert registry.main(list(words)) == status
     [line] = capsys.readouterr().err.splitlines()
     assert said in line
 
 
 @pytest.mark.usefixtures("store", "empty")
-def test_a_store_that_is_away_or_refuses_is_said_without_a_secret(capsys, monkeypatch):
+def test_a_store_error_shows_no_secret(capsys, monkeypatch):
     monkeypatch.setenv("S3_SECRET_KEY", "not the right one")
     assert registry.main(["pull", "7.1"]) == 1
     refused = capsys.readouterr().err
@@ -189,7 +189,7 @@ def test_a_store_that_is_away_or_refuses_is_said_without_a_secret(capsys, monkey
         assert len(said.splitlines()) == 1
 
 
-def test_settings_are_asked_for_by_name():
+def test_a_missing_setting_is_named():
     done = subprocess.run(
         [sys.executable, "-m", "ops.registry", "pull", "7.1"],
         cwd=ROOT,

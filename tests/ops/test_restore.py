@@ -77,14 +77,14 @@ def _refused(server, state, path, said) -> str:
     return str(raised.value)
 
 
-def test_a_backup_that_is_cut_off_changes_nothing(server, state, kept):
+def test_a_truncated_backup_changes_nothing(server, state, kept):
     whole = kept.read_bytes()
     for share in (0.0, 0.3, 0.6):
         kept.write_bytes(whole[: int(share * len(whole))])
         _refused(server, state, kept, "not a complete backup")
 
 
-def test_what_belongs_in_no_backup_is_refused(server, state, kept, tmp_path):
+def test_an_unknown_file_in_a_backup_is_rejected(server, state, kept, tmp_path):
     whole = _files(kept)
     for name in ("../../escaped", "/escaped", "model_store/../x", "model_store/mnist-x.mar", "x"):
         _refused(
@@ -126,7 +126,7 @@ WRONG_PARTS = [
 ]
 
 
-def test_a_part_that_is_wrong_is_named_and_all_is_as_before(server, state, kept, tmp_path):
+def test_a_wrong_file_is_named_and_nothing_changes(server, state, kept, tmp_path):
     whole = _files(kept)
     for changed, said in WRONG_PARTS:
         files = {name: content for name, content in {**whole, **changed}.items() if content is not None}
@@ -136,7 +136,7 @@ def test_a_part_that_is_wrong_is_named_and_all_is_as_before(server, state, kept,
         assert not (tmp_path / "saved").exists()
 
 
-def test_contents_that_are_nested_too_deeply_are_no_backup(server, state, kept, tmp_path):
+def test_deeply_nested_contents_are_rejected(server, state, kept, tmp_path):
     path = tmp_path / "deep.tar"
     with tarfile.open(path, "w") as tar:
         for name, content in {**_files(kept), backup.CONTENTS: b"[" * 100_000}.items():
@@ -146,7 +146,7 @@ def test_contents_that_are_nested_too_deeply_are_no_backup(server, state, kept, 
     _refused(server, state, path, r"FILE is not a complete backup \(RecursionError\)")
 
 
-def test_an_archive_of_another_version_or_with_damage_inside_is_refused(server, state, kept, tmp_path):
+def test_a_wrong_or_damaged_archive_is_rejected(server, state, kept, tmp_path):
     whole = _files(kept)
     other = write_archive(tmp_path, "7.5").read_bytes()
     flipped = write_archive(tmp_path, "7.4", weights="w" * 100).read_bytes().replace(b"w" * 100, b"v" * 100)
@@ -160,7 +160,7 @@ def test_an_archive_of_another_version_or_with_damage_inside_is_refused(server, 
         _refused(server, state, _tar(tmp_path / "bad.tar", files), "nothing is restored")
 
 
-def test_a_restore_replaces_an_archive_that_is_damaged_or_missing(server, kept):
+def test_a_restore_replaces_a_damaged_or_missing_archive(server, kept):
     archive = server.model_store / archive_name(RELEASED)
     whole = archive.read_bytes()
     archive.write_bytes(b"no zip")
@@ -171,7 +171,7 @@ def test_a_restore_replaces_an_archive_that_is_damaged_or_missing(server, kept):
     assert archive.read_bytes() == whole
 
 
-def test_a_file_that_the_contents_do_not_list_is_refused(server, state, kept):
+def test_an_unlisted_file_is_rejected(server, state, kept):
     with tarfile.open(kept, "a") as tar:
         tar.addfile(tarfile.TarInfo("model_store/mnist-6.6.mar"))
     _refused(server, state, kept, r"mnist-6\.6\.mar is damaged in the backup: nothing is restored")
@@ -185,7 +185,7 @@ def test_a_file_that_the_contents_do_not_list_is_refused(server, state, kept):
         ("DELETE FROM schema_migrations", "none"),
     ],
 )
-def test_a_schema_that_this_checkout_does_not_know_is_refused(server, state, tmp_path, statement, version):
+def test_an_unknown_schema_version_is_rejected(server, state, tmp_path, statement, version):
     with psycopg.connect(postgres.owner_url(server)) as connection:
         connection.execute(statement)
     newer = tmp_path / "newer.tar"
@@ -198,7 +198,7 @@ def test_a_schema_that_this_checkout_does_not_know_is_refused(server, state, tmp
     )
 
 
-def test_a_dump_that_is_damaged_inside_is_refused(server, state, kept, tmp_path):
+def test_a_damaged_dump_is_rejected(server, state, kept, tmp_path):
     files = _files(kept)
     files[backup.DUMP] = files[backup.DUMP][:-300]
     _refused(
@@ -209,7 +209,7 @@ def test_a_dump_that_is_damaged_inside_is_refused(server, state, kept, tmp_path)
     )
 
 
-def test_a_row_that_the_schema_refuses_changes_nothing(server, state, tmp_path):
+def test_an_invalid_row_changes_nothing(server, state, tmp_path):
     with psycopg.connect(postgres.owner_url(server)) as connection:
         connection.execute("ALTER TABLE predictions DROP CONSTRAINT predictions_revision_check")
         connection.execute("UPDATE predictions SET revision = 0")
@@ -218,12 +218,12 @@ def test_a_row_that_the_schema_refuses_changes_nothing(server, state, tmp_path):
     _refused(server, state, wrong, r"so nothing is restored: pg_restore failed: .*violates check constraint")
 
 
-def test_where_the_present_state_cannot_be_saved_nothing_is_restored(server, state, kept, tmp_path):
+def test_without_a_backup_of_the_current_state_nothing_is_restored(server, state, kept, tmp_path):
     (tmp_path / "saved").write_text("a file in place of the folder")
     _refused(server, state, kept, r"so nothing is restored: FILE .* cannot be written")
 
 
-def test_a_restore_and_the_way_back(server, drawn, state, kept, capsys):
+def test_a_restore_can_be_reverted(server, drawn, state, kept, capsys):
     with psycopg.connect(postgres.owner_url(server)) as connection:
         connection.execute("UPDATE predictions SET true_label = 7, labelled_at = now(), revision = 2")
         connection.execute(sql.SQL("COMMENT ON TABLE predictions IS 'of before'"))
@@ -253,7 +253,7 @@ def test_a_restore_and_the_way_back(server, drawn, state, kept, capsys):
     assert list(server.run.glob("backup-*")) == []
 
 
-def test_after_a_restore_the_page_may_do_what_it_could_before(server, kept):
+def test_a_restore_keeps_the_rights_of_the_page(server, kept):
     restore.restore(server, str(kept))
     password = secrets.read(server, "database_page_password")
     with psycopg.connect(postgres.role_url(server), password=password, autocommit=True) as page:
@@ -263,7 +263,7 @@ def test_after_a_restore_the_page_may_do_what_it_could_before(server, kept):
             page.execute("DELETE FROM predictions")
 
 
-def test_an_older_schema_is_brought_to_this_one(server, drawn, tmp_path):
+def test_a_restore_migrates_an_older_schema(server, drawn, tmp_path):
     postgres.migrate_down_to(server, "0002")
     older = tmp_path / "older.tar"
     backup.backup(server, str(older))
@@ -278,7 +278,7 @@ def test_an_older_schema_is_brought_to_this_one(server, drawn, tmp_path):
         )
 
 
-def test_whoever_is_connected_is_sent_away(server, drawn, kept):
+def test_a_restore_ends_all_connections(server, drawn, kept):
     with psycopg.connect(postgres.owner_url(server), autocommit=True) as connection:
         restore.restore(server, str(kept))
         with pytest.raises(psycopg.OperationalError):
@@ -286,7 +286,7 @@ def test_whoever_is_connected_is_sent_away(server, drawn, kept):
     assert drawn() == 3
 
 
-def test_what_a_restore_that_was_killed_left_is_no_hindrance(server, state, kept):
+def test_a_restore_cleans_up_after_a_killed_one(server, state, kept):
     before = state()
     with psycopg.connect(postgres.owner_url(server), autocommit=True) as connection:
         for name in (restore.NEW, restore.OLD):
@@ -317,7 +317,7 @@ def _with_copy_statement(dump: bytes, statement: str) -> bytes:
     return dump[:begin] + statement.encode().ljust(end - begin) + dump[end:]
 
 
-def test_a_statement_in_a_dump_runs_nothing_on_the_server(server, state, kept, tmp_path):
+def test_a_statement_in_a_dump_is_not_executed(server, state, kept, tmp_path):
     whole = _files(kept)
     touched = server.state / "touched"
     server.state.chmod(0o777)  # PostgreSQL may run as another user
@@ -333,7 +333,7 @@ def test_a_statement_in_a_dump_runs_nothing_on_the_server(server, state, kept, t
     assert not (tmp_path / "saved").exists()
 
 
-def test_functions_and_triggers_of_a_dump_are_left_out(server, drawn, tmp_path):
+def test_functions_and_triggers_of_a_dump_are_ignored(server, drawn, tmp_path):
     with psycopg.connect(postgres.owner_url(server)) as connection:
         connection.execute(
             """
@@ -359,7 +359,7 @@ def test_functions_and_triggers_of_a_dump_are_left_out(server, drawn, tmp_path):
 @pytest.mark.parametrize(
     ("name", "said"), [("", "FILE is missing"), ("nowhere.tar", "FILE 'nowhere.tar' cannot be")]
 )
-def test_a_file_that_is_not_there_is_named(server, name, said):
+def test_a_missing_file_is_named(server, name, said):
     with pytest.raises(UsageError, match=said):
         restore.restore(server, name)
 

@@ -16,13 +16,13 @@ from ops.versions import RELEASED, Versions, archive_name
         (("3.4.9",), "3.4.10"),
     ],
 )
-def test_it_is_one_more_than_the_highest_there_is(system, versions, expected):
+def test_the_next_version_follows_the_highest(system, versions, expected):
     for version in versions:
         (system.model_store / archive_name(version)).touch()
     assert next_version(system) == expected
 
 
-def test_without_the_champions_archive_nothing_is_trained(system):
+def test_retraining_needs_the_archive_of_the_champion(system):
     Versions("7.3").write(system.versions)
     with pytest.raises(OpsError, match=r"mnist-7\.3\.mar is missing; retraining starts from this archive"):
         retrain(system)

@@ -15,7 +15,7 @@ from tests.ops.conftest import a_server
 DAMAGED = [b"", b"\n", b"\0" * 33, b"\xff\xfe"]
 
 
-def test_each_secret_is_written_once_and_for_its_owner_alone(system):
+def test_each_secret_is_written_once_and_private(system):
     written = secrets.ensure(system)
     assert {path.name for path in written} == set(secrets.NAMES)
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in written)
@@ -28,7 +28,7 @@ def test_each_secret_is_written_once_and_for_its_owner_alone(system):
 
 
 @pytest.mark.parametrize("content", DAMAGED)
-def test_an_empty_file_is_written_anew(system, content):
+def test_a_damaged_secret_is_written_again(system, content):
     secrets.ensure(system)
     path = system.secrets / "database_page_password"
     path.write_bytes(content)
@@ -38,7 +38,7 @@ def test_an_empty_file_is_written_anew(system, content):
 
 
 @pytest.mark.parametrize("content", [None, *DAMAGED])
-def test_without_a_password_in_its_file_one_line_says_so(system, content):
+def test_a_file_without_a_password_gets_a_one_line_error(system, content):
     path = system.secrets / "database_owner_password"
     if content is not None:
         path.write_bytes(content)
@@ -49,7 +49,7 @@ def test_without_a_password_in_its_file_one_line_says_so(system, content):
     )
 
 
-def test_a_folder_in_place_of_a_secret_is_said(system):
+def test_a_folder_at_the_path_of_a_secret_is_reported(system):
     path = system.secrets / secrets.OWNER
     path.mkdir()
     for command in (
@@ -61,7 +61,7 @@ def test_a_folder_in_place_of_a_secret_is_said(system):
             command(system)
 
 
-def test_the_owners_password_is_not_made_anew_beside_the_database(system):
+def test_a_lost_owner_password_is_not_recreated_by_make_secrets(system):
     secrets.ensure(system)
     system.database.mkdir()
     (system.secrets / secrets.OWNER).write_text("")
@@ -71,7 +71,7 @@ def test_the_owners_password_is_not_made_anew_beside_the_database(system):
 
 
 @pytest.mark.service
-def test_a_lost_password_of_the_owner_is_set_anew_in_the_database(system):
+def test_a_lost_owner_password_is_reset_in_the_database(system):
     with a_server(system):
         postgres.migrate(system)
     before = secrets.read(system, secrets.OWNER)
@@ -92,7 +92,7 @@ def _copy_script(folder):
     engine.chmod(0o755)
 
 
-def test_in_containers_the_owners_password_is_not_made_anew(tmp_path):
+def test_in_containers_a_lost_owner_password_is_not_recreated(tmp_path):
     _copy_script(tmp_path)
     path = tmp_path / "var" / "secrets" / "database_owner_password"
     path.parent.mkdir(parents=True)
@@ -111,7 +111,7 @@ def test_in_containers_the_owners_password_is_not_made_anew(tmp_path):
     assert path.read_text() == ""
 
 
-def test_in_containers_an_upgrade_makes_the_password_that_earlier_systems_did_not_have(tmp_path):
+def test_in_containers_an_upgrade_creates_the_exporter_password(tmp_path):
     _copy_script(tmp_path)
     folder = tmp_path / "var" / "secrets"
     folder.mkdir(parents=True)
@@ -130,7 +130,7 @@ def test_in_containers_an_upgrade_makes_the_password_that_earlier_systems_did_no
     assert (folder / "database_owner_password").read_text() == "as it was"
 
 
-def test_in_containers_the_exporter_may_look_into_the_folder_of_the_backups(tmp_path):
+def test_in_containers_the_exporter_can_list_the_backups(tmp_path):
     _copy_script(tmp_path)
     subprocess.run(
         ["sh", "-c", f"umask 077; {tmp_path}/ops/containers.sh secrets"],

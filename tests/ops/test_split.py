@@ -13,7 +13,7 @@ from ops.versions import Versions
     ("versions", "says"),
     [(Versions("1.1"), "none"), (Versions("1.1", split={"1.2": 0.1}), "1.2=0.1000")],
 )
-def test_it_is_written_whole_and_says_which_split_it_is(system, versions, says):
+def test_the_split_file_has_the_split_and_its_label(system, versions, says):
     contained = replace(system, hosts=IN_CONTAINERS)
     versions.write(contained.versions)
     split.write(contained)
@@ -23,7 +23,7 @@ def test_it_is_written_whole_and_says_which_split_it_is(system, versions, says):
     assert list(contained.state.glob("*.unfinished")) == []
 
 
-def test_what_is_there_already_is_not_written_again(system):
+def test_an_unchanged_split_is_not_written_again(system):
     contained = replace(system, hosts=IN_CONTAINERS)
     split.write(contained)
     before = contained.split.stat().st_ino

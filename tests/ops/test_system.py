@@ -17,7 +17,7 @@ def test_every_port_follows_the_public_one(system):
     assert (numbers[0], numbers[-1]) == (system.gateway_port, system.gateway_port + PORTS_PER_SYSTEM - 1)
 
 
-def test_torchserves_management_is_on_no_port_natively(system):
+def test_the_native_management_api_has_no_port(system):
     assert "TorchServe, management" not in dict(ports(system))
     assert system.management_address == f"unix:{system.sockets}/torchserve/management.sock"
     in_a_container = dataclasses.replace(system, hosts=IN_CONTAINERS)
@@ -25,19 +25,19 @@ def test_torchserves_management_is_on_no_port_natively(system):
 
 
 @pytest.mark.parametrize("monitoring", [True, False])
-def test_the_ports_of_monitoring_are_taken_only_with_it(system, monitoring):
+def test_the_monitoring_ports_are_used_only_with_monitoring(system, monitoring):
     system = dataclasses.replace(system, monitoring=monitoring)
     assert {"Prometheus", "Alertmanager"} <= dict(ports(system)).keys() or not monitoring
     assert ("Prometheus" in dict(ports(system))) is monitoring
 
 
-def test_that_it_was_started_with_monitoring_is_found_again(system, monkeypatch):
+def test_the_record_has_the_monitoring_setting(system, monkeypatch):
     monkeypatch.setenv("STATE_DIR", str(system.state))
     dataclasses.replace(system, monitoring=True).record()
     assert System.running_or_configured().monitoring
 
 
-def test_the_system_as_it_was_started_is_found_again(system, monkeypatch):
+def test_the_record_has_the_values_of_the_start(system, monkeypatch):
     monkeypatch.setenv("STATE_DIR", str(system.state))
     monkeypatch.setenv("GATEWAY_PORT", str(system.gateway_port + 1000))
     assert System.running_or_configured().gateway_port == system.gateway_port + 1000
@@ -62,9 +62,7 @@ def test_the_system_as_it_was_started_is_found_again(system, monkeypatch):
         b'{"model_store": "/m", "gateway_host": "127.0.0.1", "gateway_port": 70000}',
     ],
 )
-def test_where_the_record_of_the_start_is_damaged_one_line_says_so_and_the_settings_count(
-    system, monkeypatch, capsys, content
-):
+def test_with_a_damaged_record_the_settings_are_used(system, monkeypatch, capsys, content):
     monkeypatch.setenv("STATE_DIR", str(system.state))
     monkeypatch.setenv("GATEWAY_PORT", str(system.gateway_port))
     system.record()
@@ -78,7 +76,7 @@ def test_where_the_record_of_the_start_is_damaged_one_line_says_so_and_the_setti
     assert capsys.readouterr().err == ""
 
 
-def test_a_record_of_the_start_that_cannot_be_written_whole_leaves_the_earlier_one(system, monkeypatch):
+def test_an_incomplete_write_keeps_the_earlier_record(system, monkeypatch):
     monkeypatch.setenv("STATE_DIR", str(system.state))
     system.record()
 
@@ -114,7 +112,7 @@ def test_socket_paths_have_no_unusual_character(system, folder):
     assert unusual.sockets.parent == Path("/tmp")  # noqa: S108
 
 
-def test_a_socket_folder_of_another_is_refused(system, tmp_path):
+def test_a_socket_folder_of_another_user_is_rejected(system, tmp_path):
     system.sockets.rmdir()
     system.sockets.symlink_to(tmp_path)
     try:
@@ -126,7 +124,7 @@ def test_a_socket_folder_of_another_is_refused(system, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["secrets", "outbox", "run", "log", "run/sockets"])
-def test_a_file_in_place_of_a_folder_is_named(tmp_path, name):
+def test_a_file_at_the_path_of_a_folder_is_named(tmp_path, name):
     system = System(tmp_path, tmp_path, "127.0.0.1", 8000)
     folder = system.sockets if name == "run/sockets" else system.state / name
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -142,13 +140,13 @@ def test_a_file_in_place_of_a_folder_is_named(tmp_path, name):
             system.sockets.rmdir()
 
 
-def test_socket_paths_stay_short_however_deep_the_checkout_lies(system):
+def test_socket_paths_stay_short_in_a_deep_checkout(system):
     deep = dataclasses.replace(system, state=system.state / ("deep/" * 100))
     for name in (".ts.sock.9000", "management.sock"):
         assert len(str(deep.sockets / "torchserve" / name)) < LONGEST_SOCKET_PATH
 
 
-def test_secrets_outbox_and_sockets_are_closed_to_others(system):
+def test_secrets_outbox_and_sockets_are_private(system):
     folders = (system.secrets, system.outbox.parent, system.sockets)
     for folder in folders:
         folder.chmod(0o755)  # as an earlier version made them

@@ -76,7 +76,7 @@ def _started(system: System) -> Iterator[Management]:
                     process.kill()
 
 
-def test_versions_are_managed_through_the_socket_after_a_kill_too(alone):
+def test_the_socket_manages_versions_also_after_a_kill(alone):
     for _ in range(2):  # the second start finds the socket that the first has left
         with _started(alone) as management:
             management.register("1.0")
@@ -93,7 +93,7 @@ def test_versions_are_managed_through_the_socket_after_a_kill_too(alone):
         assert alone.management_socket.is_socket()
 
 
-def test_a_lone_request_waits_for_no_others_whatever_its_archive_asks_for(alone):
+def test_a_single_request_ignores_the_batch_delay_of_its_archive(alone):
     with _started(alone) as management:
         management.register("1.0")
         management.scale("1.0", 1)
@@ -104,7 +104,7 @@ def test_a_lone_request_waits_for_no_others_whatever_its_archive_asks_for(alone)
         assert (description["batchSize"], description["maxBatchDelay"]) == (8, 0)
 
 
-def test_requests_that_wait_share_a_batch(alone):
+def test_queued_requests_share_a_batch(alone):
     _archive(alone, "1.0", SLOW_HANDLER)
     with _started(alone) as management, ThreadPoolExecutor(9) as clients:
         management.register("1.0")
@@ -116,7 +116,7 @@ def test_requests_that_wait_share_a_batch(alone):
         assert 2 < max(int(answer) for answer in answers) <= 8
 
 
-def test_a_worker_gets_its_batch_from_a_thread_that_is_there(alone):
+def test_batches_use_the_thread_pool(alone):
     with _started(alone) as management:
         management.register("1.0")
         management.scale("1.0", 1)

@@ -163,7 +163,7 @@ def _archive(system, version: str, content, checkpoint: bytes) -> Path:
     return made
 
 
-def test_a_server_on_this_machine_is_told_without_a_proxy_and_nobody_else_is(told):
+def test_a_local_server_is_reached_without_a_proxy(told):
     _trained(told.runs, "proxied", DESCRIPTION, b"proxied")
     with proxy() as outside:
         done = told.track(**outside.environment)
@@ -171,7 +171,7 @@ def test_a_server_on_this_machine_is_told_without_a_proxy_and_nobody_else_is(tol
         assert outside.asked == []
 
 
-def test_a_run_is_told_once_with_parameters_curves_metrics_and_model_card(told):
+def test_a_run_is_sent_once_with_parameters_curves_metrics_and_card(told):
     _trained(told.runs, "latest", DESCRIPTION, b"a run")
     (told.runs / "unfinished.pt").write_bytes(b"a run that goes on")
     assert told.tell() == ["MLflow: run 'train latest' added"]
@@ -191,7 +191,7 @@ def test_a_run_is_told_once_with_parameters_curves_metrics_and_model_card(told):
     assert told.tell() == []
 
 
-def test_archives_are_versions_of_their_runs_and_aliases_say_who_serves(told):
+def test_archives_become_versions_and_aliases_name_champion_and_challenger(told):
     before, after = b"the champion's weights", b"the challenger's weights"
     Versions("1.1").write(told.system.versions)
     _archive(told.system, "1.1", DESCRIPTION, before)
@@ -237,7 +237,7 @@ def test_archives_are_versions_of_their_runs_and_aliases_say_who_serves(told):
     )
 
 
-def test_half_a_run_is_not_left_behind(told):
+def test_an_incomplete_run_is_deleted(told):
     refused = DESCRIPTION | {"metrics": {"validation_accuracy": 0.9, "what is ? no name": 1.0}}
     _trained(told.runs, "latest", refused, b"refused at first")
     assert told.track().returncode == 1
@@ -246,7 +246,7 @@ def test_half_a_run_is_not_left_behind(told):
     assert told.run_of(b"refused at first")[0]["info"]["status"] == "FINISHED"
 
 
-def test_a_server_that_is_away_is_said_in_one_line_and_told_later(told):
+def test_an_unavailable_server_gets_the_run_later(told):
     _trained(told.runs, "latest", DESCRIPTION, b"trained while it was away")
     done = told.track(MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert done.returncode == 1
@@ -255,7 +255,7 @@ def test_a_server_that_is_away_is_said_in_one_line_and_told_later(told):
     assert told.tell() == ["MLflow: run 'train latest' added"]
 
 
-def test_without_an_address_the_setting_is_asked_for(told):
+def test_a_missing_address_names_the_setting(told):
     done = told.track(MLFLOW_TRACKING_URI="")
     assert done.returncode == 1
     assert done.stderr.startswith("Setting 'MLFLOW_TRACKING_URI' is missing: ")

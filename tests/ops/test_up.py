@@ -13,7 +13,7 @@ from ops.versions import RELEASED, Versions, archive_name
 
 
 @pytest.mark.parametrize("character", ['"', "$", "`", "\\", "*", "?", "[", ":", "\n"])
-def test_a_path_that_cannot_be_used_is_named(system, character):
+def test_an_unusable_path_is_named(system, character):
     for name, where in (("STATE_DIR", "state"), ("MODEL_STORE", "model_store")):
         with pytest.raises(OpsError, match=f"The folder of {name}, ") as raised:
             _refuse_paths(replace(system, **{where: Path(f"/srv/a{character}b")}))
@@ -21,7 +21,7 @@ def test_a_path_that_cannot_be_used_is_named(system, character):
         assert len(str(raised.value).splitlines()) == 1
 
 
-def test_other_paths_can_be_used(system):
+def test_other_paths_are_accepted(system):
     _refuse_paths(replace(system, state=Path("/srv/a b%c'd;e{f}g#h(i)&ä")))
 
 
@@ -31,7 +31,7 @@ def test_the_released_model_is_archived_once(system):
     assert _version_to_archive(system) is None
 
 
-def test_another_version_is_never_made_of_the_released_one(system):
+def test_only_the_released_version_is_archived(system):
     Versions("7.3", previous=RELEASED).write(system.versions)
     with pytest.raises(
         OpsError,
@@ -43,12 +43,12 @@ def test_another_version_is_never_made_of_the_released_one(system):
 
 
 @pytest.mark.parametrize("port", [LAST_PORT - PORTS_PER_SYSTEM + 2, LAST_PORT])
-def test_a_port_without_room_above_it_is_refused(system, port):
+def test_a_port_close_to_the_last_one_is_rejected(system, port):
     with pytest.raises(UsageError, match=rf"GATEWAY_PORT={port} leaves no room .* Choose 65524 or lower"):
         _refuse_taken_ports(replace(system, gateway_port=port))
 
 
-def test_a_port_that_is_taken_on_the_other_loopback_is_named(system):
+def test_a_port_in_use_on_ipv6_loopback_is_named(system):
     if bind_error("::1", 0):
         pytest.skip("this machine has no IPv6")
     with socket.socket(socket.AF_INET6) as taken:
@@ -60,9 +60,7 @@ def test_a_port_that_is_taken_on_the_other_loopback_is_named(system):
             _refuse_taken_ports(system)
 
 
-def test_without_prometheus_the_system_runs_without_it_and_one_line_says_how_to_get_it(
-    system, monkeypatch, capsys, tmp_path
-):
+def test_without_prometheus_the_system_starts_with_a_hint(system, monkeypatch, capsys, tmp_path):
     wanted = replace(system, monitoring=True)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert not _without_missing_programs(wanted).monitoring

@@ -6,11 +6,11 @@ from ops.errors import OpsError
 from ops.versions import RELEASED, Versions, archive_name
 
 
-def test_nothing_asked_for_means_the_released_version(tmp_path):
+def test_without_a_file_the_released_version_is_the_default(tmp_path):
     assert Versions.read(tmp_path / "versions.json") == Versions(default=RELEASED)
 
 
-def test_what_is_written_is_read(tmp_path):
+def test_a_written_file_is_read_back(tmp_path):
     path = tmp_path / "versions.json"
     wanted = Versions(default="1.1", previous="1.0", split={"1.2": 0.1})
     wanted.write(path)
@@ -18,13 +18,13 @@ def test_what_is_written_is_read(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["versions.json"]
 
 
-def test_the_default_and_the_candidates_are_served(tmp_path):
+def test_default_and_canary_are_served(tmp_path):
     assert Versions("1.1", previous="1.0", split={"1.2": 0.1}).served() == ["1.1", "1.2"]
     assert Versions("1.1").served() == ["1.1"]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"default": null}', '{"default": "1.0", "colour": "red"}'])
-def test_a_damaged_file_is_an_error_and_not_the_default(tmp_path, text):
+def test_a_damaged_file_is_an_error(tmp_path, text):
     path = tmp_path / "versions.json"
     path.write_text(text)
     with pytest.raises(
@@ -34,7 +34,7 @@ def test_a_damaged_file_is_an_error_and_not_the_default(tmp_path, text):
         Versions.read(path)
 
 
-def test_a_folder_in_its_place_is_said(tmp_path):
+def test_a_folder_at_the_path_of_the_file_is_reported(tmp_path):
     path = tmp_path / "versions.json"
     path.mkdir()
     with pytest.raises(OpsError, match=r"versions\.json cannot be read: Is a directory"):
@@ -42,7 +42,7 @@ def test_a_folder_in_its_place_is_said(tmp_path):
 
 
 @pytest.mark.parametrize("share", [10**400, -(10**400)], ids=["huge", "hugely negative"])
-def test_a_share_that_is_no_number_of_the_machine_is_said(share):
+def test_an_out_of_range_share_is_reported(share):
     with pytest.raises(ValueError, match="it has another form"):
         Versions.parse(json.dumps({"default": "1.0", "split": {"1.1": share}}))
 

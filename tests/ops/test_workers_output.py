@@ -31,7 +31,7 @@ def _line(message: str) -> bytes:
     ],
     ids=["handler", "text", "other JSON", "deep"],
 )
-def test_a_line_is_handed_on_as_json(capsys, printed, part):
+def test_a_json_line_is_forwarded(capsys, printed, part):
     WorkersOutput([printed]).run()
     [line] = capsys.readouterr().out.splitlines()
     entry = json.loads(line)
@@ -40,7 +40,7 @@ def test_a_line_is_handed_on_as_json(capsys, printed, part):
         assert entry == HANDLERS
 
 
-def test_why_a_worker_ended_is_in_the_handlers_line_too():
+def test_the_exit_reason_is_found_in_a_handler_line():
     trace = 'Traceback (most recent call last):\n  File "a.py", line 1, in b\nRuntimeError: no weights'
     output = WorkersOutput([_line(json.dumps(HANDLERS | {"exception": trace}))])
     output.run()

@@ -50,7 +50,7 @@ def _filters():
     ]
 
 
-def test_a_filter_finds_what_fits_it_and_nothing_else(page, records):
+def test_a_filter_finds_exactly_the_matching_drawings(page, records):
     for filters in _filters():
         expected = [record for record in records if filters.fit(record)]
         assert history.newest(page, filters, limit=100) == expected, filters
@@ -58,7 +58,7 @@ def test_a_filter_finds_what_fits_it_and_nothing_else(page, records):
             assert list(history.export(page, filters, 7)) == expected[:7], filters
 
 
-def test_turning_pages_shows_each_drawing_once_in_both_directions(page, records):
+def test_paging_shows_each_drawing_once_in_both_directions(page, records):
     for filters in _filters():
         expected = [record for record in records if filters.fit(record)]
         seen, place = [], None
@@ -78,7 +78,7 @@ def test_new_drawings_do_not_move_a_page(page, records):
     assert history.newest(page, Filters(digit=3), place) == before
 
 
-def test_named_drawings_are_found_by_pages_too(page, records):
+def test_paging_finds_drawings_by_id(page, records):
     mine = records[::4]
     ids = [record.id for record in mine] + [uuid.uuid4()]
     assert history.newest_of(page, ids) == mine
@@ -87,7 +87,7 @@ def test_named_drawings_are_found_by_pages_too(page, records):
     assert history.newest_of(page, []) == []
 
 
-def test_one_drawing_is_found_whole(page):
+def test_one_drawing_is_found_with_all_fields(page):
     insert(page)
     record = history.record(page, ROW["id"])
     assert (record.drawing, record.probabilities[0], record.revision) == (b"png", pytest.approx(0.1), 1)
@@ -95,7 +95,7 @@ def test_one_drawing_is_found_whole(page):
     assert history.record(page, uuid.uuid4()) is None
 
 
-def test_versions_are_those_of_the_drawings_that_are_there(page, owner, records):
+def test_versions_lists_the_versions_of_existing_drawings(page, owner, records):
     assert history.versions(page) == ["1.0", "1.1"]
     owner.execute("DELETE FROM predictions WHERE model_version = '1.0'")
     assert history.versions(page) == ["1.1"]

@@ -50,7 +50,7 @@ def test_every_change_is_counted(page, owner):
     assert kept == []
 
 
-def test_what_was_drawn_before_is_counted_too(page, owner):
+def test_the_migration_counts_existing_drawings(page, owner):
     _insert_varied(page)
     kept = _counts(owner)
     owner.execute("TRUNCATE insights")
@@ -58,7 +58,7 @@ def test_what_was_drawn_before_is_counted_too(page, owner):
     assert _counts(owner) == kept != []
 
 
-def test_insights_tell_of_a_period_and_a_version(page):
+def test_insights_filter_by_period_and_version(page):
     new, old = datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
     for number, (at, version, label) in enumerate(
         [(new, "1.0", 7), (new, "1.0", 1), (new, "1.1", 7), (new, "1.1", None), (old, "1.1", 7)]
@@ -85,7 +85,7 @@ def test_insights_tell_of_a_period_and_a_version(page):
     assert insights(page, version="9.9").accuracy is None
 
 
-def test_who_stores_most_comes_first(page, monkeypatch):
+def test_visitors_are_sorted_by_stored_drawings(page, monkeypatch):
     one, other = visitor_hash("one"), visitor_hash("other")
     drawn = [(one, 10), (one, 20), (other, 100), (None, 5)]
     for number, (visitor, size) in enumerate(drawn):

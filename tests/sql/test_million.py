@@ -88,7 +88,7 @@ def test_a_page_of_history_reads_few_blocks(page, rows):
     assert shares[most] < MOST_OF_THE_TABLE, most
 
 
-def test_a_visitor_s_page_does_too(page):
+def test_a_page_of_one_visitor_reads_few_blocks(page):
     ids = [row[0] for row in page.execute("SELECT id FROM predictions TABLESAMPLE SYSTEM (5) LIMIT 1000")]
     assert len(ids) == 1000
     place = _places(page)[1]
@@ -103,7 +103,7 @@ def test_insights_read_few_blocks(page, rows):
         assert sum(_share_read(page, statement, values) for statement in statements) < MOST_OF_THE_TABLE
 
 
-def test_who_stores_most_is_found_in_the_newest_drawings_alone(page):
+def test_the_visitor_list_reads_only_the_newest_drawings(page):
     values = {"since": None, "newest": insights.NEWEST_STORED, "visitors": 10}
     assert (
         _blocks_read(page, insights.STORED, values) < 2 * insights.NEWEST_STORED
@@ -117,12 +117,12 @@ def test_who_stores_most_is_found_in_the_newest_drawings_alone(page):
         "SELECT * FROM drift(%(newest)s - interval '24 hours')",
     ],
 )
-def test_model_quality_is_measured_in_the_newest_drawings_alone(page, rows, statement):
+def test_model_quality_reads_only_the_newest_drawings(page, rows, statement):
     assert _blocks_read(page, statement, {"newest": NOW}) < 2 * min(rows, NEWEST)
     # However long the period is.
     assert _blocks_read(page, statement, {"newest": NOW - timedelta(days=340)}) < 2 * min(rows, NEWEST)
 
 
-def test_labelled_accuracy_reads_counts_alone(page):
+def test_labelled_accuracy_reads_only_counts(page):
     assert _share_read(page, "SELECT * FROM model_accuracy_by_day", {}) < MOST_OF_THE_TABLE
     assert _share_read(page, "SELECT * FROM model_accuracy", {}) < MOST_OF_THE_TABLE

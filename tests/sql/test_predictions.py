@@ -40,7 +40,7 @@ def insert(connection, **changes):
     connection.execute(f"INSERT INTO predictions ({names}) VALUES ({values})", row)  # noqa: S608
 
 
-def test_the_schema_holds_what_is_right_and_refuses_what_is_not(page):
+def test_the_schema_accepts_valid_rows_and_rejects_invalid_ones(page):
     insert(page)
     insert(page, id=uuid.UUID(int=2), true_label=4, labelled_at="2026-01-01T00:00:01Z", revision=2)
     wrong = [
@@ -71,7 +71,7 @@ def test_the_schema_holds_what_is_right_and_refuses_what_is_not(page):
     assert page.execute("SELECT count(*) FROM predictions").fetchone() == (2,)
 
 
-def test_the_page_may_write_answers_and_labels_and_nothing_else(page):
+def test_the_page_may_write_only_answers_and_labels(page):
     insert(page)
     page.execute("UPDATE predictions SET true_label = 1, labelled_at = now(), revision = revision + 1")
     forbidden = [
@@ -105,7 +105,7 @@ def test_the_page_may_write_answers_and_labels_and_nothing_else(page):
             page.execute(statement)
 
 
-def test_the_exporter_reads_numbers_and_neither_drawings_nor_visitors(migrated, page):
+def test_the_exporter_reads_no_drawings_and_no_visitors(migrated, page):
     insert(page, created_at="now")
     password = secrets.read(migrated, "database_exporter_password")
     url = postgres.role_url(migrated, postgres.EXPORTER)
@@ -130,13 +130,13 @@ def test_the_exporter_reads_numbers_and_neither_drawings_nor_visitors(migrated, 
 
 
 @pytest.mark.parametrize("database", ["postgres", "template1"])
-def test_the_page_reaches_no_other_database(migrated, database):
+def test_the_page_cannot_connect_to_other_databases(migrated, database):
     password = secrets.read(migrated, "database_page_password")
     with pytest.raises(psycopg.OperationalError, match=f'permission denied for database "{database}"'):
         psycopg.connect(postgres.role_url(migrated), password=password, dbname=database)
 
 
-def test_what_the_page_changes_of_its_own_role_is_undone_at_the_next_start(migrated):
+def test_a_start_resets_the_role_of_the_page(migrated):
     # PostgreSQL lets every role change its own password and defaults.
     with connected_as_page(migrated) as page:
         page.execute("ALTER ROLE page PASSWORD 'another'")
@@ -150,7 +150,7 @@ def test_what_the_page_changes_of_its_own_role_is_undone_at_the_next_start(migra
         assert page.execute("SHOW default_transaction_read_only").fetchone() == ("off",)
 
 
-def test_the_last_migration_can_be_taken_back(migrated):
+def test_the_last_migration_can_be_undone(migrated):
     newest = postgres.schema_version(migrated)
     postgres.migrate_down_to(migrated, "0003")
     with connected_as_page(migrated) as page:
@@ -174,7 +174,7 @@ def _upsert(page, record):
     ("drew", "writes", "taken"),
     [(ONE, ONE, True), (None, None, True), (ONE, OTHER, False), (None, ONE, False), (ONE, None, False)],
 )
-def test_only_who_drew_a_drawing_changes_its_row(page, drew, writes, taken):
+def test_only_the_visitor_who_drew_it_changes_a_row(page, drew, writes, taken):
     first = replace(
         RECORD, visitor=drew, ink_share=0.125, confidence=0.5, digit_score=0.5, probabilities=[0.0] * 10
     )

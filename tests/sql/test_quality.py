@@ -40,13 +40,13 @@ def _write_reference(owner, version, values):
     # As statsmodels' proportion_confint(..., method="wilson") has them.
     [(9, 10, 0.5958, 0.9821), (97, 100, 0.9155, 0.9897), (0, 10, 0.0, 0.2775), (1, 1, 0.2065, 1.0)],
 )
-def test_the_interval_is_wilson_s_and_the_page_s(page, correct, labelled, lower, upper):
+def test_the_interval_is_wilson_s_as_on_the_page(page, correct, labelled, lower, upper):
     found = page.execute("SELECT lower, upper FROM wilson_interval(%s, %s)", (correct, labelled)).fetchone()
     assert found == pytest.approx((lower, upper), abs=1e-4)
     assert found == pytest.approx(Share(correct, labelled).interval, abs=1e-9)
 
 
-def test_accuracy_is_of_the_labels_of_a_week_by_version_and_day(page):
+def test_accuracy_uses_the_labels_of_a_week_by_version_and_day(page):
     today, before, old = _now(), _now(days=6), _now(days=7)
     label = {"labelled_at": today}
     _insert_drawings(
@@ -103,7 +103,7 @@ def test_a_reference_has_every_bin_and_sums_to_one(page, owner):
     assert shares["digit_score", 2] > shares["digit_score", 1]  # an edge belongs to the bin above it
 
 
-def test_psi_is_what_a_hand_computes(page, owner):
+def test_psi_equals_a_manual_calculation(page, owner):
     owner.execute("INSERT INTO model_reference SELECT '1.0', 'digit', n, 0.1 FROM generate_series(0, 9) AS n")
     digits = [0] * 220 + [digit for digit in range(1, 10) for _ in range(20)]
     _insert_drawings(page, [{"prediction": digit} for digit in digits])
@@ -120,7 +120,7 @@ def test_psi_is_what_a_hand_computes(page, owner):
     # 400 drawings, as many of 0 to 4 more as of 5 to 9 fewer: five times (40 + more + 0.5) / 405 and its opposite.
     [(0, 0.0, "stable"), (9, 0.0502, "stable"), (14, 0.1246, "shifted"), (22, 0.3307, "drifted")],
 )
-def test_a_psi_has_a_plain_word(page, owner, more, psi, state):
+def test_a_psi_has_a_state(page, owner, more, psi, state):
     owner.execute("INSERT INTO model_reference SELECT '1.0', 'digit', n, 0.1 FROM generate_series(0, 9) AS n")
     digits = [digit for digit in range(10) for _ in range(40 + (more if digit < 5 else -more))]
     _insert_drawings(page, [{"prediction": digit} for digit in digits])
@@ -128,7 +128,7 @@ def test_a_psi_has_a_plain_word(page, owner, more, psi, state):
     assert (drift.psi, drift.state) == (pytest.approx(psi, abs=1e-4), state)
 
 
-def test_there_is_no_drift_without_a_reference_or_with_few_drawings_of_a_day(page, owner):
+def test_drift_needs_a_reference_and_enough_drawings(page, owner):
     _insert_drawings(page, [{}] * 199)
     assert drifts(page) == []
     _write_reference(owner, "1.0", {"digit": [7], "ink_share": [0.1]})
@@ -169,7 +169,7 @@ def psi(page, owner, drawn):
 
 
 @pytest.mark.parametrize("way", ["as before", "other writers", "inverted picture"])
-def test_no_drift_is_none(psi, way):
+def test_unchanged_drawings_show_no_drift(psi, way):
     assert max(psi(way).values()) < 0.1
 
 
