@@ -1,4 +1,4 @@
-"""One gateway for most tests; those of a part that is away start their own."""
+"""The gateway that most tests share. Tests with an unavailable part start their own."""
 
 import pytest
 
@@ -27,6 +27,6 @@ def gateway(model: Server, page: Server, tmp_path_factory) -> Gateway:
 
 @pytest.fixture
 def lonely_gateway(tmp_path) -> Gateway:
-    """A gateway with nothing behind it: both addresses refuse."""
+    """A gateway without model and page: connections to both fail."""
     with started(tmp_path, "127.0.0.1:9", "127.0.0.1:9") as gateway:
         yield gateway

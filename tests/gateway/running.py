@@ -1,4 +1,4 @@
-"""The real nginx with the real configuration, for the gateway's tests."""
+"""Run nginx with the gateway's configuration for tests."""
 
 import http.client
 import os
@@ -95,7 +95,7 @@ def started(
     (folder / "http.d" / "monitoring.conf").write_text(monitoring_maps(monitoring, operator_password))
     (folder / "listen.conf").write_text(listen_directives(listening_hosts("127.0.0.1"), public))
     configuration.write_text(render(TEMPLATE, values), encoding="utf-8")
-    # As root, nginx would give its worker to a user who cannot read pytest's folders.
+    # As root, nginx would run its worker as a user who cannot read pytest's folders.
     directives = "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
     command = [
         str(nginx_binary()),

@@ -1,4 +1,4 @@
-"""What reaches the model, from whom, and in which form."""
+"""The requests that the gateway forwards to the model, and their form."""
 
 import base64
 import json
@@ -46,7 +46,7 @@ def test_the_gateway_forwards_a_request_to_the_model(url, path, asked):
 
 
 def test_the_gateway_drops_the_query_string(url):
-    # TorchServe makes its parameters part of the request's data.
+    # TorchServe adds query parameters to the request's data.
     assert _sent(f"{url}/predict?data=abc&explain=True")["path"] == "/predictions/mnist"
 
 
@@ -126,7 +126,7 @@ def test_a_chunked_body_gets_the_same_answer(url, path):
     assert chunked.json()["headers"]["x-drawing-id"] == drawing
     assert chunked.json()["headers"]["x-request-id"] == "one-of-mine"
     assert chunked.json()["headers"]["traceparent"] == TRACE
-    # Through the gateway twice, but its own headers go with the answer once.
+    # The request passes the gateway twice, but the answer has its headers once.
     del chunked.headers["Date"], whole.headers["Date"]
     assert chunked.headers == whole.headers
 
@@ -219,7 +219,7 @@ def test_ping_sends_a_known_digit_to_the_model(url, model: Server):
 def test_other_torchserve_paths_are_not_reachable(url, model: Server, method, path):
     before = len(model.requests)
     request = requests.Request(method, url).prepare()
-    request.url = url + path  # as it is: requests would resolve the dots
+    request.url = url + path  # requests would normalize the dots
     with requests.Session() as session:
         response = session.send(request, timeout=30)
     assert response.status_code == 404

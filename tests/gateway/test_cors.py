@@ -1,4 +1,4 @@
-"""What web pages of CORS_ORIGINS may do with the API."""
+"""CORS: access of web pages from CORS_ORIGINS to the API."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ STRANGERS = ["https://evil.test", "https://app.example.com.evil.test", "https://
 
 @pytest.fixture(scope="module")
 def open_gateway(tmp_path_factory, model: Server, page: Server) -> Iterator[Gateway]:
-    """A gateway whose API two origins may use."""
+    """A gateway with two origins in CORS_ORIGINS."""
     folder = tmp_path_factory.mktemp("cors")
     with started(folder, model.address, page.address, cors_origins=f"{APP} {OTHER}") as gateway:
         yield gateway
@@ -104,7 +104,7 @@ def test_a_listed_origin_can_read_a_429(tmp_path, model: Server, page: Server):
     ("path", "headers", "status"),
     [
         (f"/predict?{'a' * 9000}", {}, 414),
-        # Before or after the origin, which the gateway may not have read.
+        # Before or after the Origin header, which the gateway may not have read.
         ("/predict", {"A": "a" * 9000, "Origin": APP}, 431),
         ("/predict", {"Origin": APP, "A": "a" * 9000}, 431),
     ],

@@ -1,4 +1,4 @@
-"""What nginx itself refuses is JSON too, whatever the client wrote."""
+"""nginx's own errors are JSON for any request."""
 
 import http.client
 import json
@@ -98,7 +98,7 @@ def test_the_body_limit_includes_chunked_bodies(gateway: Gateway):
         connection.putheader("Transfer-Encoding", "chunked")
         connection.endheaders()
         chunk = b"10000\r\n" + b"a" * 65536 + b"\r\n"
-        connection.send(chunk * 81)  # 5 MiB and 64 KiB, and no end: nginx need not wait for it
+        connection.send(chunk * 81)  # 5 MiB and 64 KiB; nginx must not wait for the end
         response = connection.getresponse()
         assert response.status == 413
         _assert_is_error(response.headers, response.read(), 413, "BodyTooLarge")

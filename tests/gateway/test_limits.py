@@ -1,4 +1,4 @@
-"""What one client may ask for, and the headers that go with every answer."""
+"""The limits of one client, and the headers of every answer."""
 
 import contextlib
 import re
@@ -26,7 +26,7 @@ SECURITY = {
 
 @pytest.fixture
 def limited(tmp_path, model: Server, page: Server) -> Iterator[Gateway]:
-    """A gateway that accepts one request a second, so that a slow test does not let more pass."""
+    """A gateway with a limit of one request per second, so that a slow test does not allow more."""
     with started(tmp_path, model.address, page.address, rate_limit=1) as gateway:
         yield gateway
 
@@ -43,7 +43,7 @@ def test_requests_after_a_burst_get_429(limited: Gateway, path, method):
     begin = time.monotonic()
     statuses = _statuses(limited.url + path, BURST + 40, method)
     assert statuses.keys() == {200, 429}
-    # The limit accepts one more for each second that the requests took; 1 for the second that had begun.
+    # The limit accepts one more request for each second of the test, and one for the started second.
     assert BURST < statuses[200] <= BURST + 2 + time.monotonic() - begin
 
 
@@ -84,7 +84,7 @@ def test_a_limit_of_0_disables_the_rate_limit(gateway: Gateway):
 
 @pytest.fixture
 def fresh(tmp_path, model: Server, page: Server) -> Iterator[Gateway]:
-    """A gateway that has counted nothing yet."""
+    """A new gateway, without earlier requests."""
     with started(tmp_path, model.address, page.address) as gateway:
         yield gateway
 
@@ -100,7 +100,7 @@ def test_the_gateway_delays_thirty_concurrent_uploads(fresh: Gateway, page: Serv
         for index, connection in enumerate(connections):
             connection.sendall(head % index)
         time.sleep(1)
-        assert requests.get(f"{fresh.url}/", timeout=30).status_code == 200  # others are served meanwhile
+        assert requests.get(f"{fresh.url}/", timeout=30).status_code == 200  # other requests are not delayed
         for connection in connections:
             connection.setblocking(False)
         answers = [_what_came(connection) for connection in connections]
@@ -128,7 +128,7 @@ def test_sequential_uploads_of_one_address_are_accepted(fresh: Gateway):
 
 
 def _begun(gateway: Gateway) -> socket.socket:
-    """A request whose body does not come."""
+    """A request without its body."""
     connection = socket.create_connection(("127.0.0.1", gateway.public), timeout=30)
     connection.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n1")
     return connection

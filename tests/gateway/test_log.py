@@ -1,4 +1,4 @@
-"""The gateway's log of requests: JSON lines of the form of all parts, with the ids and nothing else of a client's."""
+"""The gateway's access log: JSON lines as in all parts, with ids but no other client data."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ HOSTILE = {
 
 @pytest.fixture
 def lines(tmp_path, model: Server, page: Server):
-    """Sends requests, and gives what is logged of them."""
+    """Sends requests and returns their log lines."""
 
     def lines(*sent: Callable[[str], requests.Response]) -> list[dict]:
         with started(tmp_path, model.address, page.address) as gateway:

@@ -1,4 +1,4 @@
-"""While the model is away, the gateway says so and names the part."""
+"""While the model is unavailable, the gateway's error names it."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ from tests.gateway.upstreams import Server
 
 pytestmark = pytest.mark.service
 PATHS = ["/predictions/mnist", "/predict", "/explanations/mnist"]
-# 507 is a worker without memory; the others say that the model is missing, busy, failing or asked wrongly.
+# 507: a worker without memory. The others: the model is missing, busy or failing, or the request is invalid.
 TORCHSERVES_OWN = [403, 404, 405, 409, 429, 500, 501, 502, 503, 504, 505, 507]
 
 
@@ -39,7 +39,7 @@ def test_torchserve_errors_become_model_unavailable(gateway: Gateway, model: Ser
     for url in (gateway.url, gateway.inner_url):
         before = len(model.requests)
         _assert_says_that_the_model_is_away(requests.post(url + path, data=body, timeout=30))
-        assert len(model.requests) == before + 1  # asked once: the same request may be what kills it
+        assert len(model.requests) == before + 1  # no retry, because the request may crash the worker
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -57,8 +57,8 @@ def test_the_gateway_retries_the_model_on_the_next_request(gateway: Gateway):
 
 
 def test_an_explanation_has_a_longer_timeout_than_a_prediction(gateway: Gateway, model: Server):
-    # TorchServe holds a request when its workers hang; but many explanations at once take their time. A prediction is
-    # given up after 10 s, and an explanation after 30.
+    # TorchServe holds a request while its workers hang, but many explanations at once are slow. The timeout of a
+    # prediction is 10 s, of an explanation 30 s.
     def ask(path: str) -> requests.Response:
         return requests.post(gateway.url + path, data=b"UNTIL RELEASED", timeout=60)
 

@@ -1,4 +1,4 @@
-"""/monitoring/: whom the gateway lets in, where it leads, and that nothing of it is open to anyone else."""
+"""/monitoring/: access for operators only, and the three servers."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ PATHS = {
 
 @pytest.fixture(scope="module")
 def tool():
-    with upstreams.model() as server:  # it answers with what it received
+    with upstreams.model() as server:  # it echoes requests
         yield server
 
 
@@ -158,7 +158,7 @@ def test_the_inner_listener_has_no_monitoring(guarded: Gateway):
 def test_an_unavailable_exporter_causes_no_log_lines(guarded: Gateway, tmp_path):
     for _ in range(20):
         assert requests.post(f"{guarded.url}/predict", data=b"x", timeout=30).ok
-        time.sleep(0.01)  # until the refusal is back
+        time.sleep(0.01)  # until nginx receives the refusal
     assert (tmp_path / "nginx.log").read_text() == ""
     requests.post(f"{guarded.url}/predict", data=json.dumps("x" * 6_000_000), timeout=30)
     assert "too large body" in (tmp_path / "nginx.log").read_text()

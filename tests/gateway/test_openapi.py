@@ -1,4 +1,4 @@
-"""The description of the API tells all of it."""
+"""openapi.json describes the whole API."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""Which web pages may use the drawing page, and which names lead to it."""
+"""Accepted origins of the drawing page, and accepted host names."""
 
 import base64
 import os
@@ -41,7 +41,7 @@ FOREIGN = [
 
 @pytest.fixture
 def behind_a_proxy(tmp_path, model: Server, page: Server) -> Iterator[Gateway]:
-    """A gateway that is reached under two more names."""
+    """A gateway with two names in PUBLIC_HOSTS."""
     hosts = "digits.example.com other.example.com:8443"
     with started(tmp_path, model.address, page.address, public_hosts=hosts) as gateway:
         yield gateway
@@ -149,7 +149,7 @@ def test_the_api_answers_any_origin(gateway: Gateway, path):
 def test_an_unknown_host_gets_403(gateway: Gateway, page: Server, model: Server, asked, host):
     method, path = asked
     before = len(page.requests), len(model.requests)
-    # Of its own origin to the browser.
+    # To the browser, this is the same origin.
     message = _assert_is_refused(
         _answer(gateway, path, method, Host=host, Origin=f"http://{host}"), "UnknownHost"
     )

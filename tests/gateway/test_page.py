@@ -1,4 +1,4 @@
-"""The page behind the gateway: its requests, its websocket, its uploads, and its absence."""
+"""The page behind the gateway: requests, websocket, uploads and unavailability."""
 
 import base64
 import os
@@ -63,7 +63,7 @@ def test_the_websocket_transmits_both_ways(gateway: Gateway, page: Server):
             connection.sendall(message)
             assert connection.recv(4096) == message
     headers = page.requests[-1]["headers"]
-    assert headers["host"] == host  # with its port, or the page would take the Origin for a stranger's
+    assert headers["host"] == host  # with its port, or the page would reject the Origin
 
 
 def test_an_upload_of_ten_mebibytes_is_accepted(gateway: Gateway):
@@ -88,7 +88,7 @@ def test_a_browser_gets_html_while_the_page_is_unavailable(lonely_gateway: Gatew
     assert response.headers["Cache-Control"] == "no-store"
     assert "The drawing page (Streamlit) is unavailable" in response.text
     assert '<meta http-equiv="refresh"' in response.text
-    assert "src=" not in response.text  # it needs nothing else, as there is nothing to get it from
+    assert "src=" not in response.text  # it loads no other file
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json"])

@@ -1,4 +1,4 @@
-"""The id of a request: the client's or the gateway's own, passed on and given back with every answer."""
+"""The request id: the client's or the gateway's, forwarded and returned with every answer."""
 
 import re
 

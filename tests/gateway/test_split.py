@@ -1,4 +1,4 @@
-"""Which version answers: a canary has a share of the drawings, and a drawing always the same version."""
+"""The traffic split: a canary gets its share of the drawings, and each drawing has one version."""
 
 import uuid
 from collections import Counter
@@ -18,15 +18,15 @@ PATHS = ["/predictions/mnist", "/predict", "/explanations/mnist"]
 
 @pytest.fixture(scope="module")
 def split(model: Server, page: Server, tmp_path_factory) -> Iterator[Gateway]:
-    """A gateway that gives a tenth to version 1.1."""
+    """A gateway that sends 10 % to version 1.1."""
     folder, versions = tmp_path_factory.mktemp("split"), Versions("1.0", split={"1.1": 0.1})
     with started(folder, model.address, page.address, versions=versions) as gateway:
         yield gateway
 
 
 def _asked(url: str, ids: Sequence[str | None]) -> list[str]:
-    """The paths that the model is asked at for drawings of these ids."""
-    # `requests`, which is on top of it, computes five times as long: ten seconds for ten thousand drawings.
+    """The model's paths for drawings with these ids."""
+    # `requests`, based on it, needs five times the CPU time: 10 s for 10,000 drawings.
     with urllib3.connection_from_url(url, timeout=30, retries=False) as gateway:
         return [
             gateway.request(
@@ -53,7 +53,7 @@ def test_a_drawing_always_has_the_same_version(split: Gateway):
 def test_requests_without_a_drawing_id_are_split_individually(split: Gateway):
     paths = Counter(_asked(split.url, [None] * 500))
     assert 15 <= paths[CANARY] <= 100
-    # An id that is none is as good as no id.
+    # An invalid id counts as no id.
     assert len(set(_asked(split.url, ["of no form"] * 200))) == 2
 
 
@@ -69,7 +69,7 @@ def test_the_default_answers_while_the_canary_is_missing(split: Gateway, model: 
     asked = len(model.requests)
     body = f"STATUS {status}"
     response = requests.post(split.url + path, data=body, headers={"X-Drawing-Id": canarys}, timeout=30)
-    # This model answers the default so too.
+    # This test model answers the default version in the same way.
     assert response.status_code == 503
     assert response.json()["type"] == "ModelUnavailable"
     paths = [request["path"] for request in model.requests[asked:]]

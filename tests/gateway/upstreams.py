@@ -1,4 +1,4 @@
-"""What stands behind the gateway in its tests: HTTP servers in TorchServe's and the page's place."""
+"""HTTP servers that replace TorchServe and the page in the gateway's tests."""
 
 import base64
 import hashlib
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-# Longer than the gateway waits for any answer.
+# Longer than every timeout of the gateway.
 LONGEST_S = 60
 
 
@@ -17,7 +17,7 @@ class Server(ThreadingHTTPServer):
     """A server on a free port of loopback that counts its connections."""
 
     daemon_threads = True
-    # A silent answer, which a test leaves behind, is not waited for.
+    # Do not wait for a blocked answer at the end of a test.
     block_on_close = False
 
     def __init__(self, handler: type[BaseHTTPRequestHandler], port: int = 0) -> None:
@@ -38,14 +38,14 @@ class Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Head and body go out together: else the second waits 40 ms for the acknowledgement of the first.
+    # Send head and body together; separately, the body waits 40 ms for the head's acknowledgement.
     wbufsize = -1
     server: Server
 
     def parse_request(self) -> bool:
         if not super().parse_request():
             return False
-        # Whatever the method: the handlers below decide.
+        # Any method; the handlers below decide.
         setattr(self, f"do_{self.command}", self.answer)
         return True
 
@@ -76,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _Model(_Handler):
-    """Answers what it received; a body `STATUS 413 ...` with that status, `UNTIL RELEASED` after `released` is set."""
+    """Echoes requests; answers a body `STATUS 413 ...` with that status, `UNTIL RELEASED` after `released` is set."""
 
     def answer(self) -> None:
         request = self.received()
@@ -115,7 +115,7 @@ class _FullModel(_Handler):
 
 
 class _Page(_Handler):
-    """Answers HTML with what it received, and a websocket with the text that it is sent."""
+    """Echoes requests as HTML and websocket messages as text."""
 
     def answer(self) -> None:
         if self.headers.get("Upgrade", "").lower() == "websocket":
@@ -148,7 +148,7 @@ class _Page(_Handler):
 
 
 class _Redirecting(_Handler):
-    """Leads to a folder by its own path, as Debian's Prometheus does."""
+    """Redirects to a folder by its own path, as Debian's Prometheus does."""
 
     def answer(self) -> None:
         self.send_response(301)
@@ -172,27 +172,27 @@ def _serving(handler: type[_Handler], port: int = 0) -> Iterator[Server]:
 
 
 def model(port: int = 0):
-    """In TorchServe's place, on a free port or on this one."""
+    """A replacement for TorchServe, on a free port or on this one."""
     return _serving(_Model, port)
 
 
 def broken_model():
-    """In TorchServe's place, with no worker."""
+    """A replacement for TorchServe without workers."""
     return _serving(_BrokenModel)
 
 
 def full_model():
-    """In TorchServe's place, with workers that have no memory left."""
+    """A replacement for TorchServe whose workers have no memory left."""
     return _serving(_FullModel)
 
 
 def page():
-    """In the page's place."""
+    """A replacement for the page."""
     return _serving(_Page)
 
 
 def redirecting():
-    """In Prometheus' place."""
+    """A replacement for Prometheus."""
     return _serving(_Redirecting)
 
 

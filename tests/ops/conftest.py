@@ -1,4 +1,4 @@
-"""A system of the tests' own, with nothing started, and one with PostgreSQL alone."""
+"""A stopped system for tests, and one that runs only PostgreSQL."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ INSERT = """
 
 
 def write_archive(folder, version, model="mnist", **files):
-    """An archive that says which version it is, and has no model."""
+    """Write an archive with a manifest but without a model."""
     path = folder / archive_name(version)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(MANIFEST, json.dumps({"model": {"modelName": model, "modelVersion": version}}))
@@ -37,7 +37,7 @@ def write_archive(folder, version, model="mnist", **files):
 
 @contextmanager
 def a_system(folder, gateway_port=None):
-    """A system below a folder, with nothing started."""
+    """A stopped system below a folder."""
     system = System(folder / "var", folder / "model_store", "127.0.0.1", gateway_port or first_port())
     system.make_folders()
     system.model_store.mkdir()
@@ -49,7 +49,7 @@ def a_system(folder, gateway_port=None):
 
 @contextmanager
 def a_server(system):
-    """PostgreSQL of a system, answering; nothing is migrated yet."""
+    """A running PostgreSQL without migrations."""
     secrets.ensure(system)
     postgres.initialise(system)
     with (
@@ -71,19 +71,19 @@ def system(tmp_path):
 
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory):
-    """The one PostgreSQL behind `server`: to make and start it takes longer than what a test asks of it."""
+    """The PostgreSQL behind `server`, shared because its start takes longer than a test."""
     with a_system(tmp_path_factory.mktemp("postgresql")) as system, a_server(system):
         yield system
 
 
 @pytest.fixture
 def server(tmp_path, postgresql):
-    """A system whose PostgreSQL is as a new one; nothing is migrated yet."""
+    """A system whose PostgreSQL is in the state of a new one, without migrations."""
     with a_system(tmp_path, postgresql.gateway_port) as system:
         shutil.copytree(postgresql.secrets, system.secrets, dirs_exist_ok=True)
         yield system
         with psycopg.connect(postgres.owner_url(system, "postgres"), autocommit=True) as owner:
-            # All that a migration makes.
+            # Everything that a migration creates.
             names = sql.Identifier(postgres.DATABASE), sql.Identifier(postgres.PAGE)
             owner.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(names[0]))
             owner.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(names[1]))
@@ -91,7 +91,7 @@ def server(tmp_path, postgresql):
 
 @pytest.fixture
 def drawn(server):
-    """A server whose database has three drawings; how many there are."""
+    """The number of drawings, three, in the database of `server`."""
     postgres.migrate(server)
     write_archive(server.model_store, RELEASED)
     with psycopg.connect(postgres.owner_url(server)) as connection:

@@ -1,4 +1,4 @@
-"""An S3 server for the tests: a real one, with a key of its own."""
+"""Run a real S3 server with its own key for tests."""
 
 import json
 import subprocess
@@ -18,14 +18,14 @@ KEYS = {"accessKey": "the-key", "secretKey": "of the store, with a blank"}
 
 @contextmanager
 def s3_server(folder: Path) -> Iterator[str]:
-    """The address of a server that keeps all it has in the folder; gone on leaving."""
+    """Run a server with its data in this folder, and yield its address."""
     identity = {
         "name": "models",
         "credentials": [KEYS],
         "actions": ["Admin", "Read", "Write", "List", "Tagging"],
     }
     (folder / "identities.json").write_text(json.dumps({"identities": [identity]}))
-    # Each of its parts takes the port 10,000 above as well, unless told otherwise.
+    # By default each of its parts also uses the port 10,000 above.
     first = first_port(8)
     master, volume, filer, s3, *grpc = range(first, first + 8)
     command = [
@@ -46,8 +46,8 @@ def s3_server(folder: Path) -> Iterator[str]:
             eventually(lambda: _answers(address), timeout_s=60)
             yield address
         finally:
-            process.kill()  # asked to end, it waits for more than a minute
-            # Its sockets have fixed names, which end with the ports.
+            process.kill()  # SIGTERM takes more than a minute
+            # Its sockets have fixed names that end with the ports.
             for socket in Path("/tmp").glob("seaweedfs-*.sock"):  # noqa: S108
                 if socket.stem.rpartition("-")[2] in map(str, range(first, first + 8)):
                     socket.unlink()

@@ -1,4 +1,4 @@
-"""A damaged archive is told from a whole one, whatever was done to it."""
+"""Damaged archives are detected."""
 
 import zipfile
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_a_changed_byte_is_detected_or_harmless(archive):
             read_json(archive, MANIFEST)
         except DamagedError:
             seen += 1
-    assert seen > len(whole) / 2  # the rest are times, rights and the like
+    assert seen > len(whole) / 2  # the rest are times, permissions and other metadata
 
 
 def test_every_truncation_is_detected(archive):

@@ -1,4 +1,4 @@
-"""What is in a backup, and when none is made; a whole one with its restore: tests/system/over_http."""
+"""The content of a backup, and the reasons to refuse one. tests/system/over_http has a backup with its restore."""
 
 import json
 import tarfile

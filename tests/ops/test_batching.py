@@ -1,4 +1,4 @@
-"""The class that TorchServe batches with, patched. What it does is tested with TorchServe in test_torchserve.py."""
+"""The patch of TorchServe's batching class. test_torchserve.py tests its effect."""
 
 import zipfile
 

@@ -1,4 +1,4 @@
-"""What the programs inherit that a command starts."""
+"""The environment of programs that a command starts."""
 
 import os
 import stat
@@ -55,7 +55,7 @@ def test_every_secret_setting_is_removed():
 
 
 def test_programs_started_by_a_command_inherit_no_secret(tmp_path):
-    # `logs` becomes another program: here one that prints its environment.
+    # `logs` replaces its process by another program, here one that prints its environment.
     (tmp_path / "var" / "log").mkdir(parents=True)
     (tmp_path / "var" / "log" / "page.log").touch()
     tail = tmp_path / "tail"

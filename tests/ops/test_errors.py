@@ -1,4 +1,4 @@
-"""What a command says in place of a traceback."""
+"""The errors that a command prints instead of a traceback."""
 
 import os
 import subprocess

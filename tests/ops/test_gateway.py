@@ -1,4 +1,4 @@
-"""The native gateway's configuration: its names, its addresses, and what a swap leaves alone."""
+"""The native gateway's configuration: host names, addresses, and the effect of a swap."""
 
 import socket
 import stat
@@ -58,7 +58,7 @@ def test_a_swap_keeps_the_settings_of_make_up(system, monkeypatch):
     gateway.write_configuration(system)
     monkeypatch.delenv("PUBLIC_HOSTS")
     Versions("1.1", split={"1.2": 0.1}).write(system.versions)
-    reload(system)  # nginx does not run: it will read what is written
+    reload(system)  # nginx does not run and will read the new file
     folder = gateway.split_configuration(system).parent
     assert "digits.example.com" in (folder / "nginx.conf").read_text(encoding="utf-8")
     assert 'mnist/1.2"' in (folder / "split.conf").read_text(encoding="utf-8")

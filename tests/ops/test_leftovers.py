@@ -17,7 +17,7 @@ DEAF = [
 
 @pytest.fixture
 def process(system):
-    """Start a process that carries the marks of a part of the system."""
+    """Start a process with the marks of a part of the system."""
     started = []
 
     def start(command, part):

@@ -12,7 +12,7 @@ from ops.management import AwayError, Management, ManagementError, RefusedError
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    """Answers each request with what the server was given; without an answer it holds the request."""
+    """Answers each request with the server's prepared answer; without one, it holds the request."""
 
     def do_GET(self):
         self.server.asked.append(f"{self.command} {self.path}")

@@ -1,4 +1,4 @@
-"""The table of versions, where nothing runs: what it shows comes from the state file and the archives."""
+"""The table of versions of a stopped system, from state file and archives."""
 
 import json
 import zipfile

@@ -1,4 +1,4 @@
-"""Free ports are found past those that are taken."""
+"""The search for free ports skips ports in use."""
 
 import random
 import socket
@@ -11,7 +11,7 @@ from ops.ports import LAST_PORT, PORTS_PER_SYSTEM, bind_error, free_ports
 
 @pytest.fixture
 def taken():
-    """A port below those that the kernel gives to clients, on which something listens."""
+    """A port in use, below the kernel's range for clients."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", free_ports(random.randrange(10_000, 30_000))))
         other.listen()

@@ -1,4 +1,4 @@
-"""PostgreSQL's data directory: made whole or not at all, and below a folder that is closed to others."""
+"""PostgreSQL's data directory: complete or absent, also below a private folder."""
 
 import os
 import re
@@ -39,7 +39,7 @@ def as_root():
 
 @pytest.fixture
 def open_folder():
-    """A folder that every user may enter; those of the tests are closed."""
+    """A folder that every user may enter, unlike pytest's folders."""
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="open-") as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -60,7 +60,7 @@ def test_as_root_postgres_has_at_most_the_read_capability(as_root, request, plac
         server = next(
             process
             for process in psutil.process_iter(["cmdline"])
-            # None of a zombie.
+            # A zombie has no capabilities.
             if str(running.database) in (process.info["cmdline"] or [])
         )
         assert server.username() == postgres.UNPRIVILEGED

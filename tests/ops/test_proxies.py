@@ -1,4 +1,4 @@
-"""With proxies in the environment, and no list of what is reached without them, nothing local is asked through one."""
+"""With proxies but no no_proxy in the environment, requests to local services use no proxy."""
 
 import http.server
 import os
@@ -15,7 +15,7 @@ from ops.management import Management
 from tests.system.proxy import Proxy, proxy
 
 ROOT = Path(__file__).parent.parent.parent
-# Where code may make a connection by a library that obeys the proxies of the environment.
+# Modules that may use a library with support for the environment's proxies.
 MAY_ASK_A_PROXY = {
     "ops/direct.py",  # switches that off
     "training/download.py",  # downloads data
@@ -44,7 +44,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def service():
-    """A service of the system: whatever it is asked, it answers."""
+    """A service of the system that answers every request."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

@@ -1,4 +1,4 @@
-"""`make prune`: what is old goes, labelled or not, and is counted; the rest stays."""
+"""`make prune` deletes and counts old drawings, labelled or not, and keeps the rest."""
 
 import uuid
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What the keeper asks of TorchServe, by a small server that answers as its management API does."""
+"""The controller's calls to TorchServe, against a small server with the same management API."""
 
 import json
 import signal
@@ -17,7 +17,7 @@ from ops.versions import Versions
 from ops.workers_output import WorkersOutput
 
 WORKERS = 2
-# As ops/torchserve-log4j2.xml lays lines out: the thread and the worker's text; and one of the JVM's own.
+# Lines in the format of ops/torchserve-log4j2.xml, with thread and worker's text, and a line of the JVM.
 OUTPUT = [
     b"WARNING: the JVM's own\n",
     *(
@@ -38,7 +38,7 @@ OUTPUT = [
 
 @dataclass
 class Api:
-    """What TorchServe has registered, what it was asked to do, and how it shall misbehave."""
+    """TorchServe's registered versions, the received calls, and the faults to simulate."""
 
     workers: dict[str, int] = field(default_factory=dict)
     pending: dict[str, int] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Api:
     hanging: set[str] = field(default_factory=set)
     damaged: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
-    last_pid: int = 10_000_000  # more than Linux gives
+    last_pid: int = 10_000_000  # above Linux's largest process id
 
     def done(self) -> list[str]:
         """What it was asked to do since this was last asked."""
@@ -56,7 +56,7 @@ class Api:
 
     def describe(self, version: str) -> dict:
         count = self.workers[version]
-        if version in self.broken:  # TorchServe starts one process after the other
+        if version in self.broken:  # TorchServe restarts a failing worker
             self.last_pid += 1
         state = "UNLOADING" if version in self.broken | self.hanging else "READY"
         return {
@@ -238,7 +238,7 @@ def test_a_failed_canary_does_not_affect_other_versions(api, reconciler):
 def test_a_failed_candidate_is_reported_and_not_retried(api, reconciler, monkeypatch):
     api.broken.add("1.1")
     with monkeypatch.context() as patch:
-        # As when what the workers print comes after the news of their end.
+        # The workers' output arrives after the report of their exit.
         patch.setattr(reconcile, "EXIT_REASON_TIMEOUT_S", 60.0)
         patch.setattr(
             reconciler.output, "reset", lambda _: threading.Timer(0.3, reconciler.output.run).start()

@@ -1,4 +1,4 @@
-"""Archives go to a real S3 server and come back whole, or not at all."""
+"""Push to and pull from a real S3 server."""
 
 import subprocess
 import sys
@@ -19,14 +19,14 @@ from tests.system.running import ROOT
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Iterator[str]:
-    """The address of an S3 server of its own."""
+    """The address of an S3 server for this module."""
     with s3_server(tmp_path_factory.mktemp("s3")) as address:
         yield address
 
 
 @pytest.fixture
 def store(server, monkeypatch) -> Store:
-    """A bucket of the test's own, as the settings describe it."""
+    """A bucket for this test, in the settings."""
     bucket = f"of-a-test-{uuid.uuid4()}"
     for name, value in (
         ("S3_ENDPOINT", server),
@@ -56,7 +56,7 @@ def there(tmp_path) -> Path:
 
 @pytest.fixture
 def empty(tmp_path, monkeypatch) -> None:
-    """A model store of its own for the command, with nothing in it."""
+    """An empty model store for the command."""
     monkeypatch.setenv("MODEL_STORE", str(tmp_path))
 
 
@@ -137,9 +137,9 @@ def test_an_interrupted_pull_resumes(store, archive, there):
 def test_a_damaged_archive_is_refused(store, archive, there, length):
     push(store, archive)
     there.mkdir()
-    # As a disk may have made of what was fetched already.
+    # An earlier download that the disk damaged.
     (there / archive.name).with_suffix(".unfinished").write_bytes(b"\0" * length)
-    if length > archive.stat().st_size:  # more than there is: begun anew
+    if length > archive.stat().st_size:  # longer than the archive: the download starts again
         assert "is pulled" in pull(store, "7.1", there)
         return
     with pytest.raises(OpsError, match="damaged in the store"):

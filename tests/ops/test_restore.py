@@ -1,4 +1,4 @@
-"""What `make restore` refuses, and that a refused one changes nothing; a whole system: tests/system/over_http."""
+"""`make restore`: rejected backups change nothing. tests/system/over_http tests a whole system."""
 
 import hashlib
 import io
@@ -22,14 +22,14 @@ ARCHIVE = f"model_store/{archive_name(RELEASED)}"
 
 @pytest.fixture(autouse=True)
 def taken_up(monkeypatch, tmp_path):
-    """Only the database runs: no other part has to take up anything. Backups of before go to a folder of the test."""
+    """Only the database runs, so no part reloads. Backups of the current state go to the test's folder."""
     monkeypatch.setattr(restore, "_reload_parts", lambda system, changed: None)
     monkeypatch.setattr(backup, "FOLDER", tmp_path / "saved")
 
 
 @pytest.fixture
 def state(server, drawn):
-    """Everything that a restore changes, as it is now."""
+    """The current state of everything that a restore changes."""
 
     def now():
         with psycopg.connect(postgres.owner_url(server)) as connection:
@@ -48,7 +48,7 @@ def _files(path: Path) -> dict[str, bytes]:
 
 
 def _tar(path: Path, files: dict[str, bytes]) -> str:
-    """A tar that says of itself what is in it."""
+    """A tar with the checksums of its files."""
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     with tarfile.open(path, "w") as tar:
         for name, content in {**files, backup.CONTENTS: json.dumps(digests).encode()}.items():
@@ -69,7 +69,7 @@ def _draw(server, count: int) -> None:
 
 
 def _refused(server, state, path, said) -> str:
-    """The message of a restore that is refused and changes nothing."""
+    """The error of a rejected restore, which must change nothing."""
     before = state()
     with pytest.raises(OpsError, match=said) as raised:
         restore.restore(server, str(path))
@@ -95,7 +95,7 @@ def test_an_unknown_file_in_a_backup_is_rejected(server, state, kept, tmp_path):
         )
 
 
-# What a backup has in place of the right file, or no file, and what is said of it.
+# Wrong content of a file in a backup, or no file, and the error.
 WRONG_PARTS = [
     (
         {backup.VERSIONS: b"{"},
@@ -296,7 +296,7 @@ def test_a_restore_cleans_up_after_a_killed_one(server, state, kept):
     assert state() == before
 
 
-# In a dump in place of the COPY of the drawings.
+# Replaces the COPY of the drawings in a dump.
 STATEMENTS = [
     "COPY public.predictions FROM PROGRAM 'touch {}'",
     "COPY (SELECT 1) TO '{}'",
@@ -310,7 +310,7 @@ STATEMENTS = [
 
 
 def _with_copy_statement(dump: bytes, statement: str) -> bytes:
-    """The dump with another statement in place of the COPY of its drawings, of the same length."""
+    """The dump with a statement of the same length instead of the COPY of its drawings."""
     begin = dump.index(b"COPY public.predictions (")
     end = dump.index(b";\n", begin)
     assert len(statement) < end - begin

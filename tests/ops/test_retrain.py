@@ -1,4 +1,4 @@
-"""Which version a challenger becomes, and what happens where the champion cannot be had."""
+"""The version of a challenger, and the error for a missing champion."""
 
 import pytest
 

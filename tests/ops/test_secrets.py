@@ -11,7 +11,7 @@ from ops.errors import OpsError
 from ops.system import ROOT
 from tests.ops.conftest import a_server
 
-# What is left of a file that was not written to its end.
+# The content of incompletely written files.
 DAMAGED = [b"", b"\n", b"\0" * 33, b"\xff\xfe"]
 
 

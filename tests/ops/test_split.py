@@ -1,4 +1,4 @@
-"""What the gateway's container is told of who answers."""
+"""The split file for the gateway's container."""
 
 from dataclasses import replace
 

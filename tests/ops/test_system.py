@@ -149,7 +149,7 @@ def test_socket_paths_stay_short_in_a_deep_checkout(system):
 def test_secrets_outbox_and_sockets_are_private(system):
     folders = (system.secrets, system.outbox.parent, system.sockets)
     for folder in folders:
-        folder.chmod(0o755)  # as an earlier version made them
+        folder.chmod(0o755)  # the mode in an earlier version
     system.make_folders()
     for folder in folders:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700

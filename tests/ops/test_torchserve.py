@@ -1,4 +1,4 @@
-"""TorchServe as it is started here, without its keeper: its management answers on a Unix socket."""
+"""TorchServe without the controller: management API on a Unix socket, and batching."""
 
 import contextlib
 import json
@@ -34,13 +34,13 @@ class SlowHandler:
         return [str(len(rows))] * len(rows)
 """
 
-# Seconds that a request waits for its batch by the archive's configuration, and that a test waits for its answer.
+# The batch delay of the archive's configuration and the test's timeout, both in seconds.
 BATCH_DELAY_S, ANSWER_WITHIN_S = 30, 15
 
 
 @pytest.fixture
 def alone(system) -> Iterator[System]:
-    """A system of which TorchServe alone is started, with two versions that begin with no worker."""
+    """A system that runs only TorchServe, with two versions without workers."""
     handler = (ROOT / "benchmarks" / "noop_handler.py").read_text(encoding="utf-8")
     for version in ("1.0", "1.1"):
         _archive(system, version, handler)
@@ -64,7 +64,7 @@ def _archive(system: System, version: str, handler: str) -> None:
 
 @contextmanager
 def _started(system: System) -> Iterator[Management]:
-    """TorchServe's management; on leaving, TorchServe is killed and removes nothing."""
+    """TorchServe's management API; at the end TorchServe is killed, so it removes no file."""
     with torchserve.start(system) as launcher:
         management = Management(system.management_address)
         try:
@@ -72,12 +72,12 @@ def _started(system: System) -> Iterator[Management]:
             yield management
         finally:
             for process in [*psutil.Process(launcher.pid).children(recursive=True), launcher]:
-                with contextlib.suppress(psutil.NoSuchProcess):  # a probe of the JVM's, which has just ended
+                with contextlib.suppress(psutil.NoSuchProcess):  # a short-lived probe of the JVM
                     process.kill()
 
 
 def test_the_socket_manages_versions_also_after_a_kill(alone):
-    for _ in range(2):  # the second start finds the socket that the first has left
+    for _ in range(2):  # the second start finds the first one's socket
         with _started(alone) as management:
             management.register("1.0")
             management.register("1.1")
@@ -112,7 +112,7 @@ def test_queued_requests_share_a_batch(alone):
         eventually(lambda: management.list_versions()["1.0"].is_up)
         address = f"{alone.inference_url}/predictions/mnist"
         answers = clients.map(lambda _: requests.post(address, b"", timeout=ANSWER_WITHIN_S).text, range(9))
-        # The first batch takes what is there; the second one the rest. As it comes, TorchServe takes two at most.
+        # The first batch takes the requests in the queue, the second one the rest. Unpatched, a batch has at most two.
         assert 2 < max(int(answer) for answer in answers) <= 8
 
 
@@ -123,7 +123,7 @@ def test_batches_use_the_thread_pool(alone):
         eventually(lambda: management.list_versions()["1.0"].is_up)
         [jvm] = [process for process in psutil.Process().children(recursive=True) if process.name() == "java"]
         names = [task.read_text() for task in Path(f"/proc/{jvm.pid}/task").glob("*/comm")]
-        # The pool's threads; without it, Java starts a thread for each batch on two cores.
+        # The pool's threads. Without the pool, Java starts a thread for each batch on two cores.
         assert any(name.startswith("ForkJoinPool") for name in names)
 
 

@@ -1,4 +1,4 @@
-"""Runs, versions and who serves are told to a real MLflow server on PostgreSQL, by a client in its own environment."""
+"""Runs, versions and aliases on a real MLflow server with PostgreSQL; the client has its own environment."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from tests.system.proxy import proxy
 from tests.system.running import ROOT, eventually
 
 TRACKING, SERVER = (ROOT / ".venv" / name / "bin" for name in ("tracking", "mlflow"))
-# Minutes of work, for a run that is to be told: only their shape matters here.
+# The description of a training run; only its structure matters here.
 DESCRIPTION = {
     "temperature": 0.5,
     "digit_threshold": 0.75,
@@ -61,7 +61,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """The address of an MLflow server of its own, on a database of its own."""
+    """The address of an MLflow server with its own database."""
     folder = tmp_path_factory.mktemp("mlflow")
     with a_system(folder) as system, a_server(system), (folder / "mlflow.log").open("wb") as log:
         server = postgres.owner_url(system).rpartition("/")[0]
@@ -82,7 +82,7 @@ def server(tmp_path_factory):
 
 
 class Told:
-    """A system with nothing started, whose runs, archives and versions are told to a server."""
+    """A stopped system whose runs, archives and versions are sent to a server."""
 
     def __init__(self, system, folder, address):
         self.system, self.runs, self.address = system, folder / "runs", address

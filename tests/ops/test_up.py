@@ -1,4 +1,4 @@
-"""What `make up` makes by itself before it starts anything, and what it refuses to."""
+"""The preparations and checks of `make up` before it starts a part."""
 
 import socket
 from dataclasses import replace
@@ -68,7 +68,7 @@ def test_without_prometheus_the_system_starts_with_a_hint(system, monkeypatch, c
         "MONITORING=1 needs prometheus and alertmanager on the PATH "
         "(Debian: apt-get install prometheus prometheus-alertmanager); it is left out.\n"
     )
-    for name in ("prometheus", "prometheus-alertmanager"):  # the second by Debian's name
+    for name in ("prometheus", "prometheus-alertmanager"):  # Debian's name of Alertmanager
         (tmp_path / name).touch(mode=0o755)
     assert _without_missing_programs(wanted) == wanted
     assert not _without_missing_programs(system).monitoring

@@ -54,7 +54,7 @@ def test_an_out_of_range_share_is_reported(share):
         ({"1.1": 1.5}, "gives version 1.1 the share 1.5, which is not between"),
         ({"1.1": 1.5, "1.2": -1.0}, "gives version 1.1 the share 1.5, which is not between"),
         ({"1.1": float("nan")}, "gives version 1.1 the share nan, which is not between"),
-        ({"1.1": 0}, "gives version 1.1 the share 0, which is not between"),  # nginx refuses 0.00 %
+        ({"1.1": 0}, "gives version 1.1 the share 0, which is not between"),  # nginx rejects 0.00 %
         ({"1.0": 0.5}, "'split' names version 1.0, which is the default: it receives the remaining share"),
         ({"1.1": 0.6, "1.2": 0.5}, "add up to 1.1, which is not less than 1"),
         ({"1.1": 0.9999, "1.2": 0.0001}, "add up to 1, which is not less than 1"),

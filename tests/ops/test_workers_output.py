@@ -1,4 +1,4 @@
-"""What TorchServe prints becomes lines of the form that all parts log in."""
+"""TorchServe's output becomes JSON lines in the format of all parts."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Prints, as JSON, what the released model answers on digits drawn in several ways. Runs in the serving environment."""
+"""Print the released model's answers for digits drawn in several ways, as JSON. Runs in the serving environment."""
 
 import json
 import sys
@@ -20,13 +20,13 @@ SHARED = Path(__file__).resolve().parent.parent.parent.parent / "shared" / "draw
 
 
 def _with_gaps(canvas):
-    """Every other 12 pixels of a diagonal are missing, as when the browser loses points of a stroke."""
+    """Remove every other 12 pixels of a diagonal, like a browser that loses points of a stroke."""
     places = np.indices(canvas.shape).sum(axis=0) // 12
     return np.where(places % 2, canvas, 0).astype(np.uint8)
 
 
 def _other_writers():
-    """Digits of writers that no model learns from, or None where they are not at hand."""
+    """Digits of held-out writers, or None if they are not available."""
     if not SHARED.exists():
         return None
     sys.path.insert(0, str(SHARED))

@@ -1,4 +1,4 @@
-"""What History asks, of a real database: each drawing on one page, those of a filter and no others."""
+"""The queries of History on a real database: paging and filters."""
 
 import itertools
 import random
@@ -17,7 +17,7 @@ NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 @pytest.fixture
 def records(page):
-    """Sixty varied drawings, some at the very same time, the newest first."""
+    """Sixty varied drawings, some with equal times, the newest first."""
     some = random.Random(3)
     for number in range(60):
         label = some.choice([None, 3, 7])

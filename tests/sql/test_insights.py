@@ -1,4 +1,4 @@
-"""The counts behind Insights are what counting the table gives, whatever happens to its rows."""
+"""The counts of Insights equal those of the table after every change of its rows."""
 
 import uuid
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""However many drawings there are, a page of History and Insights read few blocks of the database.
+"""With a million drawings, a page of History and Insights read few blocks of the database.
 
 Blocks of 8 KiB are counted, from the cache or from disk, and not times, which differ by machine. Without its
 index a page would read all blocks of the table, and some of them again and again. `make bench BENCH=database` has the
@@ -33,11 +33,11 @@ def rows(request):
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory, rows):
-    """The page's connection to a database of so many drawings, with the indexes that the migrations make."""
+    """The page's connection to a database with this number of drawings and the migrations' indexes."""
     with a_system(tmp_path_factory.mktemp("million")) as system, a_server(system):
         postgres.migrate(system)
         with psycopg.connect(postgres.owner_url(system), autocommit=True) as owner:
-            # Quicker without a log, which reading does not see, and with memory to sort in, which is this connection's.
+            # Faster without a write-ahead log, which does not affect reads, and with sort memory for this connection.
             owner.execute("ALTER TABLE predictions SET UNLOGGED")
             owner.execute("SET work_mem = '64MB'")
             owner.execute("SET maintenance_work_mem = '256MB'")
@@ -47,14 +47,14 @@ def page(tmp_path_factory, rows):
 
 
 def _blocks_read(page, statement, values):
-    """How many blocks an execution reads, as PostgreSQL itself counts them."""
+    """The number of blocks that a statement reads, by PostgreSQL's count."""
     explain = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {statement}"
     plan = page.execute(explain, values).fetchone()[0][0]["Plan"]
     return sum(plan[f"{kind} Blocks"] for kind in ("Shared Hit", "Shared Read", "Temp Read"))
 
 
 def _share_read(page, statement, values):
-    """The same, of the blocks that the table has."""
+    """The share of the table's blocks that a statement reads."""
     blocks = _blocks_read(page, statement, values)
     return blocks / page.execute("SELECT pg_relation_size('predictions') / 8192").fetchone()[0]
 
@@ -83,7 +83,7 @@ def test_a_page_of_history_reads_few_blocks(page, rows):
         found = page.execute(history.page_statement(filters, place), values).fetchall()
         empty += not found
         shares[filters, place] = _share_read(page, history.page_statement(filters, place), values)
-    assert empty > 10  # of combinations that nothing fits, which are the hard ones
+    assert empty > 10  # filter combinations without a match, which are the slowest
     most = max(shares, key=shares.get)
     assert shares[most] < MOST_OF_THE_TABLE, most
 
@@ -107,7 +107,7 @@ def test_the_visitor_list_reads_only_the_newest_drawings(page):
     values = {"since": None, "newest": insights.NEWEST_STORED, "visitors": 10}
     assert (
         _blocks_read(page, insights.STORED, values) < 2 * insights.NEWEST_STORED
-    )  # a row, and what leads to it
+    )  # a row and its index blocks
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_the_visitor_list_reads_only_the_newest_drawings(page):
 )
 def test_model_quality_reads_only_the_newest_drawings(page, rows, statement):
     assert _blocks_read(page, statement, {"newest": NOW}) < 2 * min(rows, NEWEST)
-    # However long the period is.
+    # For a period of any length.
     assert _blocks_read(page, statement, {"newest": NOW - timedelta(days=340)}) < 2 * min(rows, NEWEST)
 
 

@@ -1,4 +1,4 @@
-"""The schema holds what the log promises, whoever writes to it."""
+"""The schema enforces the rules of the prediction log and the rights of each role."""
 
 import re
 import uuid
@@ -164,7 +164,7 @@ ONE, OTHER = visitor_hash("one"), visitor_hash("other")
 
 
 def _upsert(page, record):
-    """Whether the database takes what the page says of a drawing, and the ids that it says are another's."""
+    """Whether the database accepts the page's write of a drawing, and the ids that it rejects as another visitor's."""
     page.execute(UPSERT, asdict(record))
     foreign = page.execute(FOREIGN, {"ids": [record.id], "visitors": [record.visitor]}).fetchall()
     return history.record(page, record.id) == record, [id_ for (id_,) in foreign]

@@ -1,4 +1,4 @@
-"""Model quality in SQL: against values that were computed by hand, and with drawings that real predictors answered."""
+"""Model quality in SQL, compared with manual calculations and on answers of real predictors."""
 
 import json
 import statistics
@@ -23,7 +23,7 @@ def _now(**ago):
 
 
 def _insert_drawings(page, drawings, **changes):
-    """Rows with these changes each, drawn a minute ago where they do not say when."""
+    """Insert rows with these changes, by default drawn a minute ago."""
     for drawing in drawings:
         insert(page, **{"id": uuid.uuid4(), "created_at": _now(minutes=1)} | changes | drawing)
 
@@ -37,7 +37,7 @@ def _write_reference(owner, version, values):
 
 @pytest.mark.parametrize(
     ("correct", "labelled", "lower", "upper"),
-    # As statsmodels' proportion_confint(..., method="wilson") has them.
+    # Values of statsmodels' proportion_confint(..., method="wilson").
     [(9, 10, 0.5958, 0.9821), (97, 100, 0.9155, 0.9897), (0, 10, 0.0, 0.2775), (1, 1, 0.2065, 1.0)],
 )
 def test_the_interval_is_wilson_s_as_on_the_page(page, correct, labelled, lower, upper):
@@ -76,7 +76,7 @@ def test_estimated_accuracy_is_the_mean_confidence_of_a_week(page):
 
 
 def test_calibrated_confidence_estimates_the_accuracy(page):
-    # Of ten answers with confidence 0.9 nine are right, of ten with 0.6 six.
+    # Nine of ten answers with confidence 0.9 are correct, and six of ten with 0.6.
     label = {"labelled_at": _now()}
     for confidence, right in ((0.9, 9), (0.6, 6)):
         answers = [
@@ -96,7 +96,7 @@ def test_a_reference_has_every_bin_and_sums_to_one(page, owner):
         of_feature = [share for (name, _), share in shares.items() if name == feature]
         assert len(of_feature) == (bins if values[feature] else 0)
         assert not of_feature or sum(of_feature) == pytest.approx(1)
-    # Half a drawing more in each bin: (99 + 0.5) / (99 + 10 * 0.5), 0.5 / 104, 2.5 / 4.5.
+    # Half a drawing is added to each bin: (99 + 0.5) / (99 + 10 * 0.5), 0.5 / 104, 2.5 / 4.5.
     assert shares["digit", 7] == pytest.approx(0.956731, abs=1e-6)
     assert shares["digit", 0] == pytest.approx(0.004808, abs=1e-6)
     assert shares["confidence", 2] == pytest.approx(2.5 / 4.5)
@@ -141,7 +141,7 @@ def test_drift_needs_a_reference_and_enough_drawings(page, owner):
 
 @pytest.fixture(scope="module")
 def drawn():
-    """What the released model answered on digits drawn in several ways, by the way: tests/sql/drawn_features.py."""
+    """The released model's answers for digits drawn in several ways, by way (tests/sql/drawn_features.py)."""
     if not SERVE.exists():
         pytest.skip("the serving environment is missing: make test-handler")
     done = subprocess.run([SERVE, DRAWN], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -151,7 +151,7 @@ def drawn():
 
 @pytest.fixture
 def psi(page, owner, drawn):
-    """The PSI of each feature when people draw in one of these ways."""
+    """The PSI of each feature for drawings of one way."""
 
     def of(way):
         if drawn[way] is None:
@@ -195,4 +195,4 @@ def test_the_bins_are_deciles_of_the_released_reference(owner, drawn):
     for feature in FEATURES.keys() - {"digit"}:
         deciles = statistics.quantiles(drawn["reference"][feature], n=10)
         rounded = sorted({round(decile, 3) for decile in deciles} - {1.0})
-        assert edges[feature] == pytest.approx(rounded, abs=0.0011)  # the last digit is the processor's
+        assert edges[feature] == pytest.approx(rounded, abs=0.0011)  # the last digit depends on the processor
