@@ -285,7 +285,7 @@ def _make_database(system: System, wanted: Backup) -> None:
             "(SELECT coalesce(sum(drawings), 0) FROM insights WHERE facet = 'answer')"
         )
     if drawings != counted:
-        raise OpsError(f"of {drawings} drawings {counted} were counted")
+        raise OpsError(f"the database has {drawings} drawings but counts {counted}")
 
 
 def _copy_archives(system: System, wanted: Backup) -> list[Path]:

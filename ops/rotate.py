@@ -24,8 +24,8 @@ def secrets(system: System, name: str) -> None:
         system.make_folders()
         if files.is_lost(system, files.OWNER) and system.database.exists():
             raise OpsError(
-                f"{system.secrets / files.OWNER} holds no password, and the database knows another than a new file "
-                "would have. To set a new one in both run: make down, then make up"
+                f"{system.secrets / files.OWNER} holds no password, and a new one would not match the database. "
+                "To set a new one in both run: make down, then make up"
             )
         for path in files.ensure(system):
             print(f"wrote {path.relative_to(system.state.parent)}")

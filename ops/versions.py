@@ -65,7 +65,7 @@ class Versions:
             OverflowError,
             RecursionError,
         ):
-            raise ValueError("it has another form") from None
+            raise ValueError("its format is wrong") from None
         return versions
 
     def _refuse_wrong_names(self) -> None:

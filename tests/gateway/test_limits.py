@@ -127,7 +127,7 @@ def test_sequential_uploads_of_one_address_are_accepted(fresh: Gateway):
         assert {session.delete(url, timeout=30).status_code for _ in range(60)} == {200}
 
 
-def _begun(gateway: Gateway) -> socket.socket:
+def _open_request(gateway: Gateway) -> socket.socket:
     """A request without its body."""
     connection = socket.create_connection(("127.0.0.1", gateway.public), timeout=30)
     connection.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n1")
@@ -140,7 +140,7 @@ def _status(gateway: Gateway) -> int:
 
 def test_a_client_has_at_most_a_hundred_concurrent_requests(gateway: Gateway):
     with contextlib.ExitStack() as open_ones:
-        begun = [open_ones.enter_context(_begun(gateway)) for _ in range(AT_THE_SAME_TIME)]
+        begun = [open_ones.enter_context(_open_request(gateway)) for _ in range(AT_THE_SAME_TIME)]
         eventually(lambda: _status(gateway) == 429)
         assert requests.get(f"{gateway.url}/", timeout=30).status_code == 200  # the page is not the API
         begun[0].close()

@@ -51,14 +51,14 @@ def test_a_missing_archive_prevents_the_backup(server, drawn, tmp_path, versions
 
 def test_a_damaged_archive_prevents_the_backup(server, drawn, tmp_path):
     archive = server.model_store / archive_name("1.5")
-    for content, said in (
+    for content, message in (
         (b"no zip", r"is damaged: BadZipFile"),
         (b"", r"is damaged: BadZipFile"),
         (write_archive(tmp_path, "1.6").read_bytes(), r"contains mnist 1\.6, not mnist 1\.5"),
         (write_archive(tmp_path, "1.5", "other").read_bytes(), r"contains other 1\.5, not mnist 1\.5"),
     ):
         archive.write_bytes(content)
-        with pytest.raises(OpsError, match=rf"mnist-1\.5\.mar {said}\. No backup is made\. Delete"):
+        with pytest.raises(OpsError, match=rf"mnist-1\.5\.mar {message}\. No backup is made\. Delete"):
             backup.backup(server, str(tmp_path / "kept.tar"))
         assert list(tmp_path.glob("kept*")) == []
 

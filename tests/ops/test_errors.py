@@ -18,7 +18,7 @@ def _raising(error):
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "said"),
+    ("error", "status", "message"),
     [
         (OpsError("it is wrong"), 1, "it is wrong\n"),
         (UsageError("VERSION is missing"), 2, "VERSION is missing\n"),
@@ -29,9 +29,9 @@ def _raising(error):
         ),
     ],
 )
-def test_an_error_is_one_line(capsys, error, status, said):
+def test_an_error_is_one_line(capsys, error, status, message):
     assert run_cli(_raising(error)) == status
-    assert capsys.readouterr().err == said
+    assert capsys.readouterr().err == message
 
 
 def test_an_os_error_without_a_file_keeps_its_traceback():

@@ -76,11 +76,11 @@ def test_as_root_without_the_capability_the_error_names_the_folder(as_root, syst
     tmp_path.chmod(0o700)
     with pytest.raises(OpsError) as raised:
         postgres.as_user(system)
-    said = str(raised.value)
-    closed = said.split("for whom ")[1].split(" is closed", maxsplit=1)[0]
+    message = str(raised.value)
+    closed = message.split("for whom ")[1].split(" is closed", maxsplit=1)[0]
     assert Path(closed) in {tmp_path, *tmp_path.parents}
-    assert f"chmod o+x '{closed}'" in said
-    assert len(said.splitlines()) == 1
+    assert f"chmod o+x '{closed}'" in message
+    assert len(message.splitlines()) == 1
 
 
 def test_migrations_are_repeatable_and_connections_need_a_password(server):

@@ -36,9 +36,9 @@ def _ages(log):
 def test_prune_deletes_and_counts_old_drawings(server, log, capsys, monkeypatch):
     monkeypatch.setattr(prune, "BATCH", 1)
     prune.prune(server, 30)
-    said = capsys.readouterr().out
-    assert said.startswith("Removed 2 drawings older than 30 days (before 20")
-    assert said.endswith(" UTC), 1 of them labelled.\n")
+    message = capsys.readouterr().out
+    assert message.startswith("Removed 2 drawings older than 30 days (before 20")
+    assert message.endswith(" UTC), 1 of them labelled.\n")
     assert _ages(log) == [1, 29]
     counted = log.execute(
         "SELECT sum(drawings) FROM insights WHERE facet = 'answer' AND drawings > 0"

@@ -160,7 +160,7 @@ def test_an_object_with_replaced_content_is_rejected(store, archive, there):
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "said"),
+    ("words", "status", "message"),
     [
         (("push", ""), 2, "VERSION is missing, for example: make push VERSION=1.1"),
         (("pull", "latest"), 2, "VERSION 'latest' is not a version, for example: make pull VERSION=1.1"),
@@ -169,10 +169,10 @@ def test_an_object_with_replaced_content_is_rejected(store, archive, there):
     ],
 )
 @pytest.mark.usefixtures("store", "empty")
-def test_an_impossible_command_prints_one_line(capsys, words, status, said):
+def test_an_impossible_command_prints_one_line(capsys, words, status, message):
     assert registry.main(list(words)) == status
     [line] = capsys.readouterr().err.splitlines()
-    assert said in line
+    assert message in line
 
 
 @pytest.mark.usefixtures("store", "empty")
@@ -183,10 +183,10 @@ def test_a_store_error_shows_no_secret(capsys, monkeypatch):
     monkeypatch.setenv("S3_ENDPOINT", "http://127.0.0.1:9")
     assert registry.main(["pull", "7.1"]) == 1
     away = capsys.readouterr().err
-    for said in (refused, away):
-        assert said.startswith("The S3 store at http://127.0.0.1:")
-        assert "the right one" not in said
-        assert len(said.splitlines()) == 1
+    for message in (refused, away):
+        assert message.startswith("The S3 store at http://127.0.0.1:")
+        assert "the right one" not in message
+        assert len(message.splitlines()) == 1
 
 
 def test_a_missing_setting_is_named():

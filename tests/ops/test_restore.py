@@ -68,10 +68,10 @@ def _draw(server, count: int) -> None:
             )
 
 
-def _refused(server, state, path, said) -> str:
+def _restore_error(server, state, path, expected) -> str:
     """The error of a rejected restore, which must change nothing."""
     before = state()
-    with pytest.raises(OpsError, match=said) as raised:
+    with pytest.raises(OpsError, match=expected) as raised:
         restore.restore(server, str(path))
     assert state() == before
     return str(raised.value)
@@ -81,13 +81,13 @@ def test_a_truncated_backup_changes_nothing(server, state, kept):
     whole = kept.read_bytes()
     for share in (0.0, 0.3, 0.6):
         kept.write_bytes(whole[: int(share * len(whole))])
-        _refused(server, state, kept, "not a complete backup")
+        _restore_error(server, state, kept, "not a complete backup")
 
 
 def test_an_unknown_file_in_a_backup_is_rejected(server, state, kept, tmp_path):
     whole = _files(kept)
     for name in ("../../escaped", "/escaped", "model_store/../x", "model_store/mnist-x.mar", "x"):
-        _refused(
+        _restore_error(
             server,
             state,
             _tar(tmp_path / "bad.tar", {name: b"x", **whole}),
@@ -99,7 +99,7 @@ def test_an_unknown_file_in_a_backup_is_rejected(server, state, kept, tmp_path):
 WRONG_PARTS = [
     (
         {backup.VERSIONS: b"{"},
-        r"versions\.json in the backup is not a valid versions file: it has another form",
+        r"versions\.json in the backup is not a valid versions file: its format is wrong",
     ),
     (
         {backup.VERSIONS: b'{"default": "1.3", "split": {"1.5": 1.5}}'},
@@ -128,9 +128,9 @@ WRONG_PARTS = [
 
 def test_a_wrong_file_is_named_and_nothing_changes(server, state, kept, tmp_path):
     whole = _files(kept)
-    for changed, said in WRONG_PARTS:
+    for changed, expected in WRONG_PARTS:
         files = {name: content for name, content in {**whole, **changed}.items() if content is not None}
-        message = _refused(server, state, _tar(tmp_path / "bad.tar", files), said)
+        message = _restore_error(server, state, _tar(tmp_path / "bad.tar", files), expected)
         assert "nothing is restored" in message
         assert len(message.splitlines()) == 1
         assert not (tmp_path / "saved").exists()
@@ -143,21 +143,23 @@ def test_deeply_nested_contents_are_rejected(server, state, kept, tmp_path):
             information = tarfile.TarInfo(name)
             information.size = len(content)
             tar.addfile(information, io.BytesIO(content))
-    _refused(server, state, path, r"FILE is not a complete backup \(RecursionError\)")
+    _restore_error(server, state, path, r"FILE is not a complete backup \(RecursionError\)")
 
 
 def test_a_wrong_or_damaged_archive_is_rejected(server, state, kept, tmp_path):
     whole = _files(kept)
     other = write_archive(tmp_path, "7.5").read_bytes()
     flipped = write_archive(tmp_path, "7.4", weights="w" * 100).read_bytes().replace(b"w" * 100, b"v" * 100)
-    for content, said in (
+    for content, expected in (
         (other, r"contains mnist 7\.5, not mnist 7\.4"),
         (flipped, r"is damaged: wrong checksum of weights|is damaged: BadZipFile"),
     ):
         files = whole | {"model_store/mnist-7.4.mar": content}
-        with pytest.raises(OpsError, match=rf"In the backup mnist-7\.4\.mar ({said}): nothing is restored"):
+        with pytest.raises(
+            OpsError, match=rf"In the backup mnist-7\.4\.mar ({expected}): nothing is restored"
+        ):
             restore.check(server, _tar(tmp_path / "bad.tar", files))
-        _refused(server, state, _tar(tmp_path / "bad.tar", files), "nothing is restored")
+        _restore_error(server, state, _tar(tmp_path / "bad.tar", files), "nothing is restored")
 
 
 def test_a_restore_replaces_a_damaged_or_missing_archive(server, kept):
@@ -174,7 +176,7 @@ def test_a_restore_replaces_a_damaged_or_missing_archive(server, kept):
 def test_an_unlisted_file_is_rejected(server, state, kept):
     with tarfile.open(kept, "a") as tar:
         tar.addfile(tarfile.TarInfo("model_store/mnist-6.6.mar"))
-    _refused(server, state, kept, r"mnist-6\.6\.mar is damaged in the backup: nothing is restored")
+    _restore_error(server, state, kept, r"mnist-6\.6\.mar is damaged in the backup: nothing is restored")
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def test_an_unknown_schema_version_is_rejected(server, state, tmp_path, statemen
         connection.execute(statement)
     newer = tmp_path / "newer.tar"
     backup.backup(server, str(newer))
-    _refused(
+    _restore_error(
         server,
         state,
         newer,
@@ -201,7 +203,7 @@ def test_an_unknown_schema_version_is_rejected(server, state, tmp_path, statemen
 def test_a_damaged_dump_is_rejected(server, state, kept, tmp_path):
     files = _files(kept)
     files[backup.DUMP] = files[backup.DUMP][:-300]
-    _refused(
+    _restore_error(
         server,
         state,
         _tar(tmp_path / "bad.tar", files),
@@ -215,12 +217,14 @@ def test_an_invalid_row_changes_nothing(server, state, tmp_path):
         connection.execute("UPDATE predictions SET revision = 0")
     wrong = tmp_path / "wrong.tar"
     backup.backup(server, str(wrong))
-    _refused(server, state, wrong, r"so nothing is restored: pg_restore failed: .*violates check constraint")
+    _restore_error(
+        server, state, wrong, r"so nothing is restored: pg_restore failed: .*violates check constraint"
+    )
 
 
 def test_without_a_backup_of_the_current_state_nothing_is_restored(server, state, kept, tmp_path):
     (tmp_path / "saved").write_text("a file in place of the folder")
-    _refused(server, state, kept, r"so nothing is restored: FILE .* cannot be written")
+    _restore_error(server, state, kept, r"so nothing is restored: FILE .* cannot be written")
 
 
 def test_a_restore_can_be_reverted(server, drawn, state, kept, capsys):
@@ -236,19 +240,19 @@ def test_a_restore_can_be_reverted(server, drawn, state, kept, capsys):
     capsys.readouterr()
 
     restore.restore(server, str(kept))
-    said = capsys.readouterr().out.splitlines()
+    printed = capsys.readouterr().out.splitlines()
     assert drawn() == 3
     assert Versions.read(server.versions) == Versions(RELEASED)
     assert (server.model_store / archive_name(RELEASED)).read_bytes() == of_before
     assert state()[3:] == (databases, roles)
     assert (
-        said[1]
+        printed[1]
         == f"Restored 3 drawings, 0 of them labelled, and 2 archives. Version {RELEASED} is the default."
     )
     way_back = "To return to the state before: make restore FILE="
-    assert said[2].startswith(f"{way_back}{backup.FOLDER}/before-restore-")
+    assert printed[2].startswith(f"{way_back}{backup.FOLDER}/before-restore-")
 
-    restore.restore(server, said[2].removeprefix(way_back))
+    restore.restore(server, printed[2].removeprefix(way_back))
     assert state() == (rows, archives, versions, databases, roles)
     assert list(server.run.glob("backup-*")) == []
 
@@ -323,7 +327,7 @@ def test_a_statement_in_a_dump_is_not_executed(server, state, kept, tmp_path):
     server.state.chmod(0o777)  # PostgreSQL may run as another user
     for statement in STATEMENTS:
         dump = _with_copy_statement(whole[backup.DUMP], statement.format(touched))
-        _refused(
+        _restore_error(
             server,
             state,
             _tar(tmp_path / "bad.tar", whole | {backup.DUMP: dump}),
@@ -357,10 +361,10 @@ def test_functions_and_triggers_of_a_dump_are_ignored(server, drawn, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("", "FILE is missing"), ("nowhere.tar", "FILE 'nowhere.tar' cannot be")]
+    ("name", "expected"), [("", "FILE is missing"), ("nowhere.tar", "FILE 'nowhere.tar' cannot be")]
 )
-def test_a_missing_file_is_named(server, name, said):
-    with pytest.raises(UsageError, match=said):
+def test_a_missing_file_is_named(server, name, expected):
+    with pytest.raises(UsageError, match=expected):
         restore.restore(server, name)
 
 

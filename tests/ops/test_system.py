@@ -68,9 +68,9 @@ def test_with_a_damaged_record_the_settings_are_used(system, monkeypatch, capsys
     system.record()
     system._record.write_bytes(content)
     assert System.running_or_configured() == System.from_settings()
-    said = capsys.readouterr().err.splitlines()
-    assert len(said) == 1
-    assert said[0].startswith(f"{system._record} is damaged, so the ports")
+    message = capsys.readouterr().err.splitlines()
+    assert len(message) == 1
+    assert message[0].startswith(f"{system._record} is damaged, so the ports")
     system.record()
     assert System.running_or_configured() == system
     assert capsys.readouterr().err == ""

@@ -81,7 +81,7 @@ def server(tmp_path_factory):
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-class Told:
+class TrackedSystem:
     """A stopped system whose runs, archives and versions are sent to a server."""
 
     def __init__(self, system, folder, address):
@@ -105,14 +105,14 @@ class Told:
             check=False,
         )
 
-    def tell(self) -> list[str]:
-        """What is said when all goes well."""
+    def sync(self) -> list[str]:
+        """Run `make track` and return its output lines."""
         done = self.track()
         assert done.returncode == 0, done.stdout + done.stderr
         assert done.stderr == ""
         return done.stdout.splitlines()
 
-    def ask(self, what, **body):
+    def post(self, what, **body):
         answer = requests.post(f"{self.address}/api/2.0/mlflow/{what}", json=body, timeout=30)
         answer.raise_for_status()
         return answer.json()
@@ -126,7 +126,7 @@ class Told:
         """The server's run of these bytes, and the names of its files."""
         digest = hashlib.sha256(checkpoint).hexdigest()
         experiment = self.get("experiments/get-by-name", experiment_name="mnist")["experiment"]
-        found = self.ask(
+        found = self.post(
             "runs/search",
             experiment_ids=[experiment["experiment_id"]],
             filter=f"tags.checkpoint_sha256 = '{digest}'",
@@ -136,26 +136,26 @@ class Told:
         return run, {file["path"] for file in listed}
 
     def alias(self, name) -> str | None:
-        """Our version that an alias names."""
+        """The version that an alias names."""
         model = self.get("registered-models/get", name="mnist")["registered_model"]
-        held = {alias["alias"]: alias["version"] for alias in model.get("aliases", [])}
-        if name not in held:
+        aliases = {alias["alias"]: alias["version"] for alias in model.get("aliases", [])}
+        if name not in aliases:
             return None
-        found = self.get("model-versions/get", name="mnist", version=held[name])["model_version"]
+        found = self.get("model-versions/get", name="mnist", version=aliases[name])["model_version"]
         return {tag["key"]: tag["value"] for tag in found["tags"]}["version"]
 
 
 @pytest.fixture
-def told(server, system, tmp_path):
-    return Told(system, tmp_path, server)
+def tracked(server, system, tmp_path):
+    return TrackedSystem(system, tmp_path, server)
 
 
-def _trained(folder: Path, name: str, content, checkpoint: bytes) -> None:
+def _write_run(folder: Path, name: str, content, checkpoint: bytes) -> None:
     (folder / f"{name}.pt").write_bytes(checkpoint)
     (folder / f"{name}.json").write_text(json.dumps(content))
 
 
-def _archive(system, version: str, content, checkpoint: bytes) -> Path:
+def _write_archive(system, version: str, content, checkpoint: bytes) -> Path:
     made = system.model_store / archive_name(version)
     with zipfile.ZipFile(made, "w") as archive:
         archive.writestr("weights.pt", checkpoint)
@@ -163,19 +163,19 @@ def _archive(system, version: str, content, checkpoint: bytes) -> Path:
     return made
 
 
-def test_a_local_server_is_reached_without_a_proxy(told):
-    _trained(told.runs, "proxied", DESCRIPTION, b"proxied")
+def test_a_local_server_is_reached_without_a_proxy(tracked):
+    _write_run(tracked.runs, "proxied", DESCRIPTION, b"proxied")
     with proxy() as outside:
-        done = told.track(**outside.environment)
+        done = tracked.track(**outside.environment)
         assert done.returncode == 0, done.stderr
         assert outside.asked == []
 
 
-def test_a_run_is_sent_once_with_parameters_curves_metrics_and_card(told):
-    _trained(told.runs, "latest", DESCRIPTION, b"a run")
-    (told.runs / "unfinished.pt").write_bytes(b"a run that goes on")
-    assert told.tell() == ["MLflow: run 'train latest' added"]
-    run, files = told.run_of(b"a run")
+def test_a_run_is_sent_once_with_parameters_curves_metrics_and_card(tracked):
+    _write_run(tracked.runs, "latest", DESCRIPTION, b"a run")
+    (tracked.runs / "unfinished.pt").write_bytes(b"a run that goes on")
+    assert tracked.sync() == ["MLflow: run 'train latest' added"]
+    run, files = tracked.run_of(b"a run")
     assert run["info"]["status"] == "FINISHED"
     assert files == {"model_card.md", "latest.json"}
     parameters = {each["key"]: each["value"] for each in run["data"]["params"]}
@@ -184,22 +184,24 @@ def test_a_run_is_sent_once_with_parameters_curves_metrics_and_card(told):
     assert parameters["library torch"] == "2.14.1"
     metrics = {each["key"]: each["value"] for each in run["data"]["metrics"]}
     assert metrics["validation_accuracy"] == 0.9946
-    curve = told.get("metrics/get-history", run_id=run["info"]["run_id"], metric_key="epoch/loss")["metrics"]
+    curve = tracked.get("metrics/get-history", run_id=run["info"]["run_id"], metric_key="epoch/loss")[
+        "metrics"
+    ]
     assert [(point["step"], point["value"]) for point in curve] == [(1, 0.9), (2, 0.4)]
     [card] = [tag["value"] for tag in run["data"]["tags"] if tag["key"] == "mlflow.note.content"]
     assert "MNIST's training set and generated drawings and people's pen strokes" in card
-    assert told.tell() == []
+    assert tracked.sync() == []
 
 
-def test_archives_become_versions_and_aliases_name_champion_and_challenger(told):
+def test_archives_become_versions_and_aliases_name_champion_and_challenger(tracked):
     before, after = b"the champion's weights", b"the challenger's weights"
-    Versions("1.1").write(told.system.versions)
-    _archive(told.system, "1.1", DESCRIPTION, before)
-    told.system.retraining.mkdir()
-    _trained(told.system.retraining, "challenger", RETRAINED, after)
-    (told.system.retraining / "report.html").write_text("<p>better</p>")
-    challenger = _archive(told.system, "1.2", RETRAINED, after)
-    assert told.tell() == [
+    Versions("1.1").write(tracked.system.versions)
+    _write_archive(tracked.system, "1.1", DESCRIPTION, before)
+    tracked.system.retraining.mkdir()
+    _write_run(tracked.system.retraining, "challenger", RETRAINED, after)
+    (tracked.system.retraining / "report.html").write_text("<p>better</p>")
+    challenger = _write_archive(tracked.system, "1.2", RETRAINED, after)
+    assert tracked.sync() == [
         "MLflow: run 'retrain' added",
         "MLflow: run 'mnist 1.1' added",
         "MLflow: version 1.1 registered",
@@ -207,7 +209,7 @@ def test_archives_become_versions_and_aliases_name_champion_and_challenger(told)
         "MLflow: alias champion set to 1.1",
         "MLflow: alias challenger set to 1.2",
     ]
-    run, files = told.run_of(after)
+    run, files = tracked.run_of(after)
     assert files == {"model_card.md", "challenger.json", "report.html", "archive"}
     metrics = {each["key"]: each["value"] for each in run["data"]["metrics"]}
     assert metrics["labelled_drawings"] == 2
@@ -215,47 +217,47 @@ def test_archives_become_versions_and_aliases_name_champion_and_challenger(told)
     assert metrics["labelled drawings accuracy/challenger"] == 0.9
     uri = run["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
     kept = requests.get(
-        f"{told.address}/api/2.0/mlflow-artifacts/artifacts/{uri}/archive/{challenger.name}", timeout=30
+        f"{tracked.address}/api/2.0/mlflow-artifacts/artifacts/{uri}/archive/{challenger.name}", timeout=30
     )
     assert kept.content == challenger.read_bytes()
 
-    Versions("1.2", previous="1.1").write(told.system.versions)
-    assert told.tell() == [
+    Versions("1.2", previous="1.1").write(tracked.system.versions)
+    assert tracked.sync() == [
         "MLflow: alias champion set to 1.2",
         "MLflow: alias challenger removed",
     ]
-    assert (told.alias("champion"), told.alias("challenger")) == ("1.2", None)
-    Versions("1.2", split={"1.1": 0.1}).write(told.system.versions)
-    told.tell()
-    assert (told.alias("champion"), told.alias("challenger")) == ("1.2", "1.1")
+    assert (tracked.alias("champion"), tracked.alias("challenger")) == ("1.2", None)
+    Versions("1.2", split={"1.1": 0.1}).write(tracked.system.versions)
+    tracked.sync()
+    assert (tracked.alias("champion"), tracked.alias("challenger")) == ("1.2", "1.1")
 
-    _archive(told.system, "1.2", RETRAINED, b"other weights")
-    refused = told.track()
+    _write_archive(tracked.system, "1.2", RETRAINED, b"other weights")
+    refused = tracked.track()
     assert refused.returncode == 1
     assert refused.stderr == (
         "1.2 is registered in MLflow with different weights; a version is never overwritten\n"
     )
 
 
-def test_an_incomplete_run_is_deleted(told):
+def test_an_incomplete_run_is_deleted(tracked):
     refused = DESCRIPTION | {"metrics": {"validation_accuracy": 0.9, "what is ? no name": 1.0}}
-    _trained(told.runs, "latest", refused, b"refused at first")
-    assert told.track().returncode == 1
-    _trained(told.runs, "latest", DESCRIPTION, b"refused at first")
-    assert told.tell() == ["MLflow: run 'train latest' added"]
-    assert told.run_of(b"refused at first")[0]["info"]["status"] == "FINISHED"
+    _write_run(tracked.runs, "latest", refused, b"refused at first")
+    assert tracked.track().returncode == 1
+    _write_run(tracked.runs, "latest", DESCRIPTION, b"refused at first")
+    assert tracked.sync() == ["MLflow: run 'train latest' added"]
+    assert tracked.run_of(b"refused at first")[0]["info"]["status"] == "FINISHED"
 
 
-def test_an_unavailable_server_gets_the_run_later(told):
-    _trained(told.runs, "latest", DESCRIPTION, b"trained while it was away")
-    done = told.track(MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+def test_an_unavailable_server_gets_the_run_later(tracked):
+    _write_run(tracked.runs, "latest", DESCRIPTION, b"trained while it was away")
+    done = tracked.track(MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert line.startswith("MLflow at http://127.0.0.1:9 was not updated; run 'make track' later: ")
-    assert told.tell() == ["MLflow: run 'train latest' added"]
+    assert tracked.sync() == ["MLflow: run 'train latest' added"]
 
 
-def test_a_missing_address_names_the_setting(told):
-    done = told.track(MLFLOW_TRACKING_URI="")
+def test_a_missing_address_names_the_setting(tracked):
+    done = tracked.track(MLFLOW_TRACKING_URI="")
     assert done.returncode == 1
     assert done.stderr.startswith("Setting 'MLFLOW_TRACKING_URI' is missing: ")

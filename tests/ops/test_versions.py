@@ -29,7 +29,7 @@ def test_a_damaged_file_is_an_error(tmp_path, text):
     path.write_text(text)
     with pytest.raises(
         OpsError,
-        match=r"versions\.json is not a valid versions file: it has another form\. Expected, for example: \{",
+        match=r"versions\.json is not a valid versions file: its format is wrong\. Expected, for example: \{",
     ):
         Versions.read(path)
 
@@ -43,12 +43,12 @@ def test_a_folder_at_the_path_of_the_file_is_reported(tmp_path):
 
 @pytest.mark.parametrize("share", [10**400, -(10**400)], ids=["huge", "hugely negative"])
 def test_an_out_of_range_share_is_reported(share):
-    with pytest.raises(ValueError, match="it has another form"):
+    with pytest.raises(ValueError, match="its format is wrong"):
         Versions.parse(json.dumps({"default": "1.0", "split": {"1.1": share}}))
 
 
 @pytest.mark.parametrize(
-    ("split", "said"),
+    ("split", "message"),
     [
         ({"1.1": -0.1}, "gives version 1.1 the share -0.1, which is not between 0.0001 and 0.9999"),
         ({"1.1": 1.5}, "gives version 1.1 the share 1.5, which is not between"),
@@ -60,12 +60,12 @@ def test_an_out_of_range_share_is_reported(share):
         ({"1.1": 0.9999, "1.2": 0.0001}, "add up to 1, which is not less than 1"),
     ],
 )
-def test_a_wrong_share_is_named(tmp_path, split, said):
+def test_a_wrong_share_is_named(tmp_path, split, message):
     path = tmp_path / "versions.json"
     path.write_text(json.dumps({"default": "1.0", "split": split}))
     with pytest.raises(OpsError) as raised:
         Versions.read(path)
-    assert said in str(raised.value)
+    assert message in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1
 
 
