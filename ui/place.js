@@ -9,11 +9,6 @@ const within = (share) => Math.min(1, Math.max(0, share))
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const picture = parentElement.querySelector('img'), box = parentElement.querySelector('.box')
-  picture.onload = () => {
-    const scale = Math.min(ROOM[0] / picture.naturalWidth, ROOM[1] / picture.naturalHeight)
-    picture.style.width = `${scale * picture.naturalWidth}px`
-  }
-  picture.src = data.picture
   let from = null  // where the pointer was pressed
 
   const show = (place) => {
@@ -40,7 +35,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
     return isTap ? around(to) : between(from, to)
   }
 
-  show(data.box)
+  picture.onload = () => {
+    const scale = Math.min(ROOM[0] / picture.naturalWidth, ROOM[1] / picture.naturalHeight)
+    picture.style.width = `${scale * picture.naturalWidth}px`
+    show(data.box)  // not before the picture has its size
+  }
+  picture.src = data.picture
   picture.onpointerdown = (event) => {
     if (event.button !== 0 || !event.isPrimary) return
     event.preventDefault()
