@@ -1,64 +1,83 @@
-"""The recipe: every setting of a training run, in one place and on the command line.
+"""The recipe: every setting of a training run, with its released value.
 
-    python -m training.train --epochs 3 --output runs/three.pt
-    python -m training.train --quick
-
-A default is the released recipe's value. Those of the augmentation say how far it may go to either side of no change.
+python -m training.train --help
+python -m training.train --epochs 3 --output runs/three.pt
+python -m training.train --quick
 """
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from typing import TypeVar
+
+T = TypeVar("T", str, int, float, bool)
+
+
+def _setting(default: T, explanation: str) -> T:
+    return field(default=default, metadata={"help": explanation})
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Raises ValueError, naming the setting, its value and what is accepted, for one that cannot train."""
+    """The settings of a run.
 
-    output: str = "runs/latest.pt"
-    # A full run that reads a smaller share of the MNIST test images right has failed.
-    target_accuracy: float = 0.995
+    Raises ValueError for a value that is out of range; the message names the setting, the value and the range.
+    """
 
-    seed: int = 0
+    output: str = _setting("runs/latest.pt", "path of the checkpoint")
+    target_accuracy: float = _setting(
+        0.995, "least accuracy on the MNIST test set; a full run below it fails"
+    )
 
-    # Of the MNIST training set, not learned from: by them, and by as many drawings in styles that are held out, epoch,
-    # temperature and threshold are chosen.
-    validation_images: int = 5000
-    drawn_images: int = 80_000
-    drawn_none: float = 0.45  # the share of them that is no digit
-    # How often each drawing by a person is rendered to learn from, beside those; and whether there are none.
-    renderings: int = 24
-    without_real_drawings: bool = False
-    # Of each batch; what is left is MNIST.
-    batch_size: int = 128
-    drawn_share: float = 0.25
-    none_share: float = 0.2
-    labelled_share: float = 0.0  # drawings that people labelled, where there are any: training/retrain.py
+    seed: int = _setting(0, "seed of the first student; each further student gets the next one")
 
-    width: float = 1.0  # times that of handler/model.py
+    validation_images: int = _setting(
+        5000,
+        "MNIST training images in the validation split, and digits and non-digits each in held-out styles; "
+        "they select the student, the temperature and the threshold",
+    )
+    drawn_images: int = _setting(80_000, "generated drawings for training")
+    drawn_none: float = _setting(0.45, "share of non-digits in the generated drawings, 0 to 1")
+    renderings: int = _setting(24, "training images from each real drawing")
+    without_real_drawings: bool = _setting(False, "train without the real drawings")
 
-    # Networks of as many seeds: which comes out is told by validation, all together tell how much of it is chance.
-    students: int = 1
-    epochs: int = 16
-    learning_rate: float = 4e-3  # at its peak, a fifth into the run
-    weight_decay: float = 1e-2
-    label_smoothing: float = 0.01
-    # What is kept is the moving average of the weights over about so many steps.
-    average_steps: int = 500
-    # The share of digits that `is_digit` may reject: of MNIST's validation digits, of held-out styles, and of each
-    # held-out writer's digits by a threshold that the other writers choose.
-    rejected_share: float = 0.005
+    batch_size: int = _setting(128, "images in a batch; MNIST fills what the other shares leave")
+    drawn_share: float = _setting(0.25, "share of drawn digits in a batch, 0 to 1")
+    none_share: float = _setting(0.2, "share of drawn non-digits in a batch, 0 to 1")
+    labelled_share: float = _setting(
+        0.0, "share of labelled drawings in a batch, 0 to 1; training.retrain alone uses it"
+    )
 
-    # Augmentation
-    rotation_degrees: float = 12.0
-    shear: float = 0.25
-    scale: float = 0.12
-    aspect: float = 0.12
-    shift_pixels: float = 2.0
-    # The share of images whose strokes become thicker or thinner, by up to a pixel to each side.
-    stroke_share: float = 0.4
-    # Drawings vary by themselves: they get this share of all that.
-    drawn_augmentation: float = 0.7
+    width: float = _setting(1.0, "factor on the channels of handler/model.py, 0.1 or more")
+
+    students: int = _setting(
+        1,
+        "networks to train, one per seed; the lowest validation loss wins",
+    )
+    epochs: int = _setting(16, "passes over MNIST; fewer than the default is a trial without the test set")
+    learning_rate: float = _setting(4e-3, "peak learning rate, reached after a fifth of the steps")
+    weight_decay: float = _setting(1e-2, "weight decay of AdamW")
+    label_smoothing: float = _setting(
+        0.01, "share of a digit's label that is spread among the ten digits, 0 to 1"
+    )
+    average_steps: int = _setting(500, "steps that the moving average of the weights spans")
+    rejected_share: float = _setting(
+        0.005,
+        "largest share of digits that is_digit rejects in MNIST validation, in held-out styles and of each "
+        "held-out writer, 0 to 1",
+    )
+
+    rotation_degrees: float = _setting(12.0, "augmentation: largest rotation in degrees, to either side")
+    shear: float = _setting(0.25, "augmentation: largest shear, to either side")
+    scale: float = _setting(0.12, "augmentation: largest change of size, as a share")
+    aspect: float = _setting(0.12, "augmentation: largest change of the width alone, as a share")
+    shift_pixels: float = _setting(2.0, "augmentation: largest shift in pixels, in either direction")
+    stroke_share: float = _setting(
+        0.4, "augmentation: share of images with strokes up to one pixel thicker or thinner on each side"
+    )
+    drawn_augmentation: float = _setting(
+        0.7, "share of the augmentation that drawings get, 0 to 1; they vary already"
+    )
 
     def __post_init__(self) -> None:
         for name in (
@@ -73,21 +92,21 @@ class Recipe:
         ):
             self._expect(name, getattr(self, name) > 0, "more than 0")
         self._expect("width", self.width >= 0.1, "0.1 or more")
-        for field in fields(self):
-            if field.name.endswith(("_share", "_accuracy", "_none", "_smoothing", "_augmentation")):
-                self._expect(field.name, 0 <= getattr(self, field.name) <= 1, "from 0 to 1")
+        for setting in fields(self):
+            if setting.name.endswith(("_share", "_accuracy", "_none", "_smoothing", "_augmentation")):
+                self._expect(setting.name, 0 <= getattr(self, setting.name) <= 1, "from 0 to 1")
         self._expect(
             "none_share",
             self.drawn_share + self.none_share + self.labelled_share < 1,
-            "less than 1 together with drawn_share, or nothing is left for MNIST",
+            "less than 1 together with drawn_share and labelled_share; MNIST gets the rest of the batch",
         )
 
-    def _expect(self, name: str, holds: bool, accepted: str) -> None:
-        if not holds:
+    def _expect(self, name: str, valid: bool, accepted: str) -> None:
+        if not valid:
             raise ValueError(f"Setting '{name}' has value '{getattr(self, name)}'. It must be {accepted}.")
 
 
-# An epoch is a pass over MNIST, so with fewer drawings in a batch it is shorter.
+# An epoch is a pass over MNIST. Fewer drawings in a batch make it shorter.
 QUICK = {
     "width": 0.667,
     "epochs": 4,
@@ -100,23 +119,30 @@ QUICK = {
 
 
 def parse(arguments: list[str]) -> Recipe:
-    """The recipe of a command line; ends the program, naming it, at an unknown setting or a value that does not fit."""
+    """Parse a command line into a recipe.
+
+    Raises SystemExit with status 2 for an unknown setting or a value out of range; the message names it.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m training.train", description="Train the digit classifier.", allow_abbrev=False
     )
     parser.add_argument("--quick", action="store_true", help="a smaller recipe: " + _as_arguments(QUICK))
-    for field in fields(Recipe):
-        kind = type(field.default)
-        takes = (
-            {"action": "store_true"}
+    for setting in fields(Recipe):
+        kind, explanation = type(setting.default), setting.metadata["help"]
+        options = (
+            {"action": "store_true", "help": explanation}
             if kind is bool
-            else {"type": kind, "metavar": kind.__name__.upper(), "help": f"default {field.default}"}
+            else {
+                "type": kind,
+                "metavar": kind.__name__.upper(),
+                "help": f"{explanation} (default {setting.default})",
+            }
         )
-        parser.add_argument(_argument(field.name), default=argparse.SUPPRESS, **takes)
-    given = vars(parser.parse_args(arguments))
-    quick = QUICK if given.pop("quick") else {}
+        parser.add_argument(_argument(setting.name), default=argparse.SUPPRESS, **options)
+    values = vars(parser.parse_args(arguments))
+    quick = QUICK if values.pop("quick") else {}
     try:
-        return Recipe(**{**quick, **given})
+        return Recipe(**{**quick, **values})
     except ValueError as error:
         parser.error(str(error))
 

@@ -1,4 +1,4 @@
-"""Every setting of a run is on the command line, and one that does not fit stops it by name."""
+"""The command line has and explains every setting, and names a wrong one."""
 
 from dataclasses import fields
 
@@ -15,11 +15,21 @@ def test_every_setting_is_an_option(field):
     assert getattr(recipe, field.name) == kind(*text or [True])
 
 
-def test_without_options_it_is_the_released_recipe():
+@pytest.mark.parametrize("field", fields(Recipe), ids=lambda field: field.name)
+def test_help_explains_every_setting(field, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "1000")
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    option = f"--{field.name.replace('_', '-')}"
+    value = "" if field.default is False else f" {type(field.default).__name__.upper()}"
+    assert f"{option}{value} {field.metadata['help']}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_default_is_the_released_recipe():
     assert parse([]) == Recipe()
 
 
-def test_the_quick_recipe_is_a_smaller_one_whose_settings_can_be_changed_too():
+def test_quick_is_a_smaller_recipe_and_options_override_it():
     assert parse(["--quick"]) == Recipe(**QUICK)
     assert parse(["--quick"]).epochs < Recipe().epochs
     assert parse(["--quick", "--epochs", "2"]) == Recipe(**{**QUICK, "epochs": 2})
@@ -28,7 +38,7 @@ def test_the_quick_recipe_is_a_smaller_one_whose_settings_can_be_changed_too():
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
-        (["--epoch", "3"], "--epoch"),  # no abbreviations: a typing error would be one
+        (["--epoch", "3"], "--epoch"),  # an abbreviation is rejected: a typing error can look like one
         (["--dropout", "0.5"], "--dropout"),
         (["--epochs", "many"], "--epochs: invalid int value: 'many'"),
         (["--epochs", "0"], "Setting 'epochs' has value '0'. It must be more than 0."),
@@ -42,8 +52,8 @@ def test_the_quick_recipe_is_a_smaller_one_whose_settings_can_be_changed_too():
         (["--stroke-share", "2"], "Setting 'stroke_share' has value '2.0'. It must be from 0 to 1."),
     ],
 )
-def test_a_setting_that_is_unknown_or_does_not_fit_stops_by_name(arguments, names, capsys):
-    with pytest.raises(SystemExit) as stopped:
+def test_an_unknown_setting_or_a_wrong_value_is_named(arguments, names, capsys):
+    with pytest.raises(SystemExit) as raised:
         parse(arguments)
-    assert stopped.value.code == 2
+    assert raised.value.code == 2
     assert names in capsys.readouterr().err.splitlines()[-1]
