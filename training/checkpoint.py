@@ -33,7 +33,7 @@ from training.calibration import (
 )
 from training.data import Digits
 from training.recipe import Recipe
-from training.strokes.generate import BY_PEOPLE, NO_DIGIT, Drawings
+from training.strokes.generate import FIRST_WRITER_STYLE, NO_DIGIT, Drawings
 
 ROOT = Path(__file__).resolve().parent.parent
 # Chosen by validation and held-out styles (benchmarks/training.md): most of what three looks at everything bring, for a
@@ -69,7 +69,7 @@ def describe(
     }
     temperature = fit_temperature(*zip(*answered.values(), strict=True))
     line = UNCHANGED
-    none_by_people = of_none[chosen_by.held_out.styles[none] >= BY_PEOPLE]
+    none_by_people = of_none[chosen_by.held_out.styles[none] >= FIRST_WRITER_STYLE]
     if "people" in answered and len(none_by_people):
         odds = (log_odds(logits, temperature) for logits in (answered["people"][0], none_by_people))
         line = fit_score_line(*odds)
@@ -115,7 +115,7 @@ def describe(
 
 def _by_writer(scores: NDArray[np.float64], styles: NDArray[np.int64]) -> list[NDArray[np.float64]]:
     """The scores (N,) of people's digits for each writer; `styles` are those of all held-out digits."""
-    of_people = styles[styles >= BY_PEOPLE]
+    of_people = styles[styles >= FIRST_WRITER_STYLE]
     return [scores[of_people == writer] for writer in np.unique(of_people)]
 
 
@@ -139,7 +139,10 @@ def groups(chosen_by: ChosenBy) -> dict[str, Digits]:
     """The digits by what they are of: MNIST's validation split, held-out styles and, if there are any, people."""
     drawn = chosen_by.held_out
     found = {"validation": chosen_by.validation}
-    for name, of_group in (("held_out", drawn.styles < BY_PEOPLE), ("people", drawn.styles >= BY_PEOPLE)):
+    for name, of_group in (
+        ("held_out", drawn.styles < FIRST_WRITER_STYLE),
+        ("people", drawn.styles >= FIRST_WRITER_STYLE),
+    ):
         chosen = of_group & (drawn.labels != NO_DIGIT)
         if chosen.any():
             found[name] = Digits(drawn.images[chosen], drawn.labels[chosen])

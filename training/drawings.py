@@ -1,8 +1,8 @@
-"""The drawings of a run, to learn from and to choose by: generated ones and, unless they are left out, people's.
+"""The drawings of a run, for training and for selection: generated drawings and real drawings.
 
-    drawings, held_out = drawings_of(recipe, Path("runs/latest.work"))
+    drawings, held_out = prepare_drawings(recipe, Path("runs/latest.work"))
 
-An interrupted run finds them in its folder: to draw them takes minutes.
+Drawing takes minutes, so the folder caches the drawings for a resumed run.
 """
 
 import json
@@ -19,16 +19,16 @@ from training import pen_data
 from training.pen_strokes import PenDrawing, pen_strokes
 from training.recipe import Recipe
 from training.strokes.figure import Points
-from training.strokes.generate import BY_PEOPLE, Drawings, drawn, prepared
-from training.strokes.people import draw_again, draw_as_it_is
+from training.strokes.generate import FIRST_WRITER_STYLE, Drawings, generate_drawings, prepare_all
+from training.strokes.people import draw_original, draw_variation
 
 DrawStrokes: TypeAlias = Callable[[tuple[Points, ...], np.random.Generator], Image.Image]
 
 
-def drawings_of(recipe: Recipe, folder: Path) -> tuple[Drawings, Drawings]:
-    """Those to learn from; and those of held-out styles and held-out people, half of them no digits.
+def prepare_drawings(recipe: Recipe, folder: Path) -> tuple[Drawings, Drawings]:
+    """Load or make the training drawings and the held-out drawings; half of the generated held-out ones are non-digits.
 
-    Raises PenDataError where people's strokes are missing.
+    Raises PenDataError if the pen strokes are missing.
     """
     settings = (
         "seed",
@@ -39,51 +39,50 @@ def drawings_of(recipe: Recipe, folder: Path) -> tuple[Drawings, Drawings]:
         "without_real_drawings",
     )
     asked = json.dumps({name: asdict(recipe)[name] for name in settings})
-    found = []
-    for name, make in (("drawings", _to_learn_from), ("held-out", _to_choose_by)):
+    prepared = []
+    for name, make in (("drawings", _training_drawings), ("held-out", _selection_drawings)):
         path = folder / f"{name}.npz"
         drawings = _load(path, asked) or make(recipe)
         _save(drawings, asked, path)
-        found.append(drawings)
-    return found[0], found[1]
+        prepared.append(drawings)
+    return prepared[0], prepared[1]
 
 
-def _to_learn_from(recipe: Recipe) -> Drawings:
-    learned = [
-        drawing for drawing in _by_people(recipe) if not drawing.held_out
-    ]  # first: files can be missing
-    generated = drawn(recipe.drawn_images, recipe.seed, outliers=recipe.drawn_none)
-    return generated.and_also(_rendered(learned * recipe.renderings, draw_again, recipe.seed))
+def _training_drawings(recipe: Recipe) -> Drawings:
+    # Load first: a missing file must fail before minutes of drawing.
+    learned = [drawing for drawing in _load_pen_drawings(recipe) if not drawing.held_out]
+    generated = generate_drawings(recipe.drawn_images, recipe.seed, outliers=recipe.drawn_none)
+    return generated.concatenate(_render_all(learned * recipe.renderings, draw_variation, recipe.seed))
 
 
-def _to_choose_by(recipe: Recipe) -> Drawings:
-    generated = drawn(2 * recipe.validation_images, recipe.seed, outliers=0.5, held_out=True)
-    return generated.and_also(_held_out(_by_people(recipe)))
+def _selection_drawings(recipe: Recipe) -> Drawings:
+    generated = generate_drawings(2 * recipe.validation_images, recipe.seed, outliers=0.5, held_out=True)
+    return generated.concatenate(_render_held_out(_load_pen_drawings(recipe)))
 
 
-def held_out_writers() -> Drawings | None:
-    """Those of held-out people alone, to choose between recipes by; None where their strokes are missing."""
+def load_held_out_writers() -> Drawings | None:
+    """Drawings by held-out writers, for comparing recipes; None if the pen strokes are missing."""
     folder = pen_data.folder()
-    return None if pen_data.missing(folder) else _held_out(pen_strokes(folder))
+    return None if pen_data.missing(folder) else _render_held_out(pen_strokes(folder))
 
 
-def _held_out(drawings: list[PenDrawing]) -> Drawings:
-    # Two seconds: to start processes would take longer.
+def _render_held_out(drawings: list[PenDrawing]) -> Drawings:
+    # One process: rendering takes two seconds, starting processes takes longer.
     held_out = [drawing for drawing in drawings if drawing.held_out]
-    return _rendered(held_out, draw_as_it_is, seed=0, processes=1)
+    return _render_all(held_out, draw_original, seed=0, processes=1)
 
 
-def _by_people(recipe: Recipe) -> list[PenDrawing]:
+def _load_pen_drawings(recipe: Recipe) -> list[PenDrawing]:
     return [] if recipe.without_real_drawings else pen_strokes(pen_data.fetch())
 
 
-def _rendered(
+def _render_all(
     drawings: list[PenDrawing], draw: DrawStrokes, seed: int, processes: int | None = None
 ) -> Drawings:
     return Drawings(
-        prepared(partial(_render, draw=draw, seed=seed), drawings, processes),
+        prepare_all(partial(_render, draw=draw, seed=seed), drawings, processes),
         np.array([drawing.label for drawing in drawings], np.int64),
-        np.array([BY_PEOPLE + drawing.writer for drawing in drawings], np.int64),
+        np.array([FIRST_WRITER_STYLE + drawing.writer for drawing in drawings], np.int64),
     )
 
 
@@ -92,11 +91,11 @@ def _render(number: int, drawing: PenDrawing, draw: DrawStrokes, seed: int) -> I
 
 
 def _load(path: Path, asked: str) -> Drawings | None:
-    """What an interrupted run of the same settings has left; else nothing."""
+    """The cached drawings of an interrupted run with the same settings, or None."""
     if path.exists():
-        with np.load(path) as kept:
-            if str(kept["asked"]) == asked:
-                return Drawings(kept["images"], kept["labels"], kept["styles"])
+        with np.load(path) as file:
+            if str(file["asked"]) == asked:
+                return Drawings(file["images"], file["labels"], file["styles"])
     return None
 
 

@@ -19,7 +19,7 @@ from training.batches import batches, predicted
 from training.behaviour import called_a_digit, kept
 from training.calibration import area_under_curve, expected_calibration_error
 from training.data import Digits
-from training.drawings import held_out_writers
+from training.drawings import load_held_out_writers
 from training.strokes.generate import NO_DIGIT
 
 NOT_MEASURED = "not measured"
@@ -113,7 +113,7 @@ def measured(predictor: AnyPredictor, test: Digits, *, report: bool) -> dict[str
         "called_a_digit": called_a_digit(predictor),
     }
     images = [test.images]
-    held_out = held_out_writers()
+    held_out = load_held_out_writers()
     if held_out is not None:
         none = held_out.labels == NO_DIGIT
         of_held_out = answers(predictor, held_out.images[~none])

@@ -18,7 +18,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_
 from handler.onnx_session import INT8, SOURCE, sha256
 from training import data
 from training.batches import batches
-from training.strokes.generate import drawn
+from training.strokes.generate import generate_drawings
 
 # So many of MNIST's training set and as many generated drawings, this share of them no digits. With three times as
 # many, no validation accuracy changed by more than 0.05 points.
@@ -31,7 +31,7 @@ def calibration_images() -> NDArray[np.uint8]:
     """Prepared images, uint8 (N, 28, 28), the same every time. Raises DataError where MNIST is missing."""
     mnist = data.load(train=True).images
     chosen = np.random.default_rng(0).permutation(len(mnist))[:IMAGES]
-    return np.concatenate([mnist[chosen], drawn(IMAGES, seed=0, outliers=NONE_SHARE).images])
+    return np.concatenate([mnist[chosen], generate_drawings(IMAGES, seed=0, outliers=NONE_SHARE).images])
 
 
 def quantize(network: Path, images: NDArray[np.uint8]) -> Path:

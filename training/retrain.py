@@ -31,7 +31,7 @@ from training.archive import RELEASED_CHECKPOINT, WEIGHTS
 from training.archived import AnyPredictor
 from training.checkpoint import ChosenBy, describe, git_revision, write, write_description
 from training.data import DataError
-from training.drawings import drawings_of
+from training.drawings import prepare_drawings
 from training.evaluate import ModelError, load
 from training.fit import Curve, Plan, fit
 from training.halves import halves
@@ -93,7 +93,7 @@ def retrain(champion: Champion, labelled: Labelled, folder: Path, recipe: Recipe
             f"{len(held_labelled)} for evaluation ({FEWEST * 0.2:.0f} needed). Draw and label more on the page."
         )
     learned, validation = split(data.load(train=True), recipe)
-    drawings, held_out = drawings_of(recipe, folder)
+    drawings, held_out = prepare_drawings(recipe, folder)
     choosing, judging = halves(validation, held_out)
     mix = Mix(learned, drawings, recipe, screened.kept.digits)
     end, curve = _trained(start, mix, recipe, folder)

@@ -24,7 +24,7 @@ from training import data
 from training.calibration import expected_calibration_error
 from training.checkpoint import ChosenBy, logits_of, write, write_description
 from training.data import DataError, Digits
-from training.drawings import drawings_of
+from training.drawings import prepare_drawings
 from training.fit import Plan
 from training.mix import Mix
 from training.onnx_export import export
@@ -51,7 +51,7 @@ def train(recipe: Recipe, digits: Digits) -> list[dict[str, Any]]:
         )
     folder = Path(recipe.output).with_suffix(".work")
     folder.mkdir(parents=True, exist_ok=True)
-    drawings, held_out = drawings_of(recipe, folder)
+    drawings, held_out = prepare_drawings(recipe, folder)
     channels = [round(recipe.width * channel) for channel in CHANNELS]
     plans = [
         Plan(f"student {number + 1}", channels, recipe.epochs, recipe.seed + number)

@@ -14,7 +14,7 @@ from training.archive import HANDLER, RELEASED_CHECKPOINT
 from training.augmentation import augment
 from training.data import Digits
 from training.recipe import Recipe
-from training.strokes.generate import drawn
+from training.strokes.generate import generate_drawings
 
 
 def digits(count: int, seed: int = 0) -> Digits:
@@ -33,7 +33,7 @@ def calibration_images() -> NDArray[np.uint8]:
 
 
 # Cached: the same seed gives the same drawings.
-drawn_once = cache(drawn)
+generate_cached = cache(generate_drawings)
 
 
 def quick(**settings) -> Recipe:

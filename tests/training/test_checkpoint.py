@@ -11,7 +11,7 @@ from handler.predictor import digit_scores
 from tests.training import synthetic
 from training import checkpoint, pen_data
 from training.checkpoint import ChosenBy, describe, logits_of, write, write_description
-from training.strokes.generate import BY_PEOPLE, NO_DIGIT, Drawings
+from training.strokes.generate import FIRST_WRITER_STYLE, NO_DIGIT, Drawings
 
 
 def test_it_is_written_whole_or_not_at_all(tmp_path):
@@ -73,10 +73,10 @@ def test_people_s_drawings_are_a_group_of_their_own():
     of_styles = Drawings(_marked(labels), labels, np.zeros(10, np.int64))
     seen = labels.copy()
     seen[:3] = [5, 6, 7]
-    of_people = Drawings(_marked(seen), labels, np.full(10, BY_PEOPLE))
-    none = Drawings(_marked(np.full(5, NO_DIGIT)), np.full(5, NO_DIGIT), np.full(5, BY_PEOPLE))
+    of_people = Drawings(_marked(seen), labels, np.full(10, FIRST_WRITER_STYLE))
+    none = Drawings(_marked(np.full(5, NO_DIGIT)), np.full(5, NO_DIGIT), np.full(5, FIRST_WRITER_STYLE))
     chosen_by = ChosenBy(
-        synthetic.Digits(_marked(labels), labels), of_styles.and_also(of_people).and_also(none)
+        synthetic.Digits(_marked(labels), labels), of_styles.concatenate(of_people).concatenate(none)
     )
     metrics = describe(_Sure(), chosen_by, synthetic.quick(), "a revision")["metrics"]
     accuracies = [metrics[f"{name}_accuracy"] for name in ("validation", "held_out", "people")]
@@ -101,7 +101,7 @@ def test_scores_are_calibrated_by_people_s_drawings_where_there_are_any():
     labels = np.array([*range(10), *[NO_DIGIT] * 10])
     seen = labels.copy()
     seen[[0, 10]] = [NO_DIGIT, 3]  # one of either is taken for the other
-    for style, calibrated in ((0, False), (BY_PEOPLE, True)):
+    for style, calibrated in ((0, False), (FIRST_WRITER_STYLE, True)):
         held_out = Drawings(_marked(seen), labels, np.full(20, style))
         chosen_by = ChosenBy(synthetic.Digits(_marked(labels[:10]), labels[:10]), held_out)
         content = describe(_Sure(), chosen_by, synthetic.quick(), "a revision")

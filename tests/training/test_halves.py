@@ -4,7 +4,7 @@ import numpy as np
 
 from tests.training import synthetic
 from training.halves import halves
-from training.strokes.generate import Drawings, drawn
+from training.strokes.generate import Drawings, generate_drawings
 
 
 def _numbered(count: int, of: np.ndarray) -> np.ndarray:
@@ -16,7 +16,7 @@ def _numbered(count: int, of: np.ndarray) -> np.ndarray:
 
 def test_each_drawing_is_in_one_half_and_each_digit_and_style_in_both_as_often():
     digits = synthetic.digits(205)
-    plan = drawn(600, 0, outliers=0.5, held_out=True, processes=1)
+    plan = generate_drawings(600, 0, outliers=0.5, held_out=True, processes=1)
     held_out = Drawings(_numbered(600, plan.labels), plan.labels, plan.styles)
     first, second = halves(digits, held_out)
     for of_first, of_second, of_all in zip(first, second, (digits, held_out), strict=True):
@@ -32,7 +32,7 @@ def test_each_drawing_is_in_one_half_and_each_digit_and_style_in_both_as_often()
 
 
 def test_the_same_are_divided_the_same():
-    held_out = drawn(40, 0, outliers=0.5, held_out=True, processes=1)
+    held_out = generate_drawings(40, 0, outliers=0.5, held_out=True, processes=1)
     (digits, drawings), _ = halves(synthetic.digits(100), held_out)
     (again, drawings_again), _ = halves(synthetic.digits(100), held_out)
     assert np.array_equal(digits.images, again.images)

@@ -11,7 +11,7 @@ from training import judge as judging
 from training.archive import RELEASED_CHECKPOINT
 from training.judge import JudgedBy, judge
 from training.labelled import Labelled
-from training.strokes.generate import drawn
+from training.strokes.generate import generate_drawings
 
 
 class Remembering:
@@ -37,7 +37,7 @@ def by() -> JudgedBy:
     digits = synthetic.digits(120, seed=1)
     return JudgedBy(
         synthetic.digits(200),
-        drawn(60, 0, outliers=0.5, held_out=True, processes=1),
+        generate_drawings(60, 0, outliers=0.5, held_out=True, processes=1),
         Labelled([str(number) for number in range(len(digits))], digits),
     )
 

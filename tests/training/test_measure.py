@@ -11,7 +11,7 @@ from tests.training import synthetic
 from training import batches, behaviour, measure, real_drawings
 from training.archive import RELEASED_CHECKPOINT
 from training.data import Digits
-from training.strokes.generate import BY_PEOPLE, NO_DIGIT, Drawings
+from training.strokes.generate import FIRST_WRITER_STYLE, NO_DIGIT, Drawings
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def predictor() -> Predictor:
 @pytest.fixture(autouse=True)
 def no_held_out_writers(monkeypatch):
     """None of those that a checkout may have."""
-    monkeypatch.setattr(measure, "held_out_writers", lambda: None)
+    monkeypatch.setattr(measure, "load_held_out_writers", lambda: None)
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +97,9 @@ def test_held_out_writers_are_measured_without_reporting(predictor, digits, monk
     of_people = Drawings(
         np.concatenate([digits.images, np.zeros((4, 28, 28), np.uint8)]),
         np.concatenate([digits.labels, np.full(4, NO_DIGIT)]),
-        np.full(len(digits) + 4, BY_PEOPLE),
+        np.full(len(digits) + 4, FIRST_WRITER_STYLE),
     )
-    monkeypatch.setattr(measure, "held_out_writers", lambda: of_people)
+    monkeypatch.setattr(measure, "load_held_out_writers", lambda: of_people)
     numbers = measure.measured(predictor, digits, report=False)
     assert numbers["held_out_writers"] == numbers["mnist_test"]
     assert numbers["letters"] == {"drawings": 4, "called_digit": 0.0, "area_under_curve": 1.0}

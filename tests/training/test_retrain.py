@@ -23,7 +23,7 @@ BLANK = next(number for number in range(LABELLED) if not is_held(f"drawing-{numb
 def _make_little(monkeypatch: pytest.MonkeyPatch) -> Labelled:
     """Few digits to learn from, few steps, few drawings to judge by, and labelled ones that say nothing new: these."""
     monkeypatch.setattr(data, "load", lambda *, train: synthetic.digits(150 if train else 0))
-    monkeypatch.setattr(drawings, "drawn", synthetic.drawn_once)
+    monkeypatch.setattr(drawings, "generate_drawings", synthetic.generate_cached)
     monkeypatch.setattr(judge, "kept", lambda _: {"moved": 1.0})
     monkeypatch.setattr(judge, "called_a_digit", lambda _: {"blank": 0.0})
     recipe = synthetic.quick(epochs=1, learning_rate=1e-5, labelled_share=0.2, validation_images=50)

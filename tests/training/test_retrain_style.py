@@ -23,7 +23,7 @@ from training.labelled import Labelled
 from training.measure import answers
 from training.retrain import Champion
 from training.retrain_report import Report
-from training.strokes.generate import drawn
+from training.strokes.generate import generate_drawings
 
 # Two to six minutes each, by processor.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -50,7 +50,7 @@ def champion() -> Champion:
 
 @pytest.fixture(scope="module")
 def digits() -> Digits:
-    drawings = drawn(OTHERS, seed=7, processes=1)
+    drawings = generate_drawings(OTHERS, seed=7, processes=1)
     return Digits(drawings.images, drawings.labels)
 
 

@@ -29,8 +29,8 @@ DEADLINE_S = 120
 
 
 @pytest.fixture(autouse=True)
-def drawn_once(monkeypatch) -> None:
-    monkeypatch.setattr(drawings, "drawn", synthetic.drawn_once)
+def cached_drawings(monkeypatch) -> None:
+    monkeypatch.setattr(drawings, "generate_drawings", synthetic.generate_cached)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,5 @@
-"""Digits and non-digits drawn as people draw them, for training: from figures, and from people's own strokes.
+"""Training drawings of digits and non-digits, from figures and from pen strokes by people.
 
-drawings = drawn(20_000, seed=0, outliers=0.3)   # training.strokes.generate: images, labels, style names
-make strokes                                     # sheets of every style to look at, in runs/
+drawings = generate_drawings(20_000, seed=0, outliers=0.3)   # training.strokes.generate
+make strokes                                                 # sheets of every style, in runs/
 """

@@ -1,7 +1,7 @@
-"""The styles in which people write the ten digits, in many countries, with a pen, a finger or a mouse.
+"""Writing styles of the ten digits from many countries, with a pen, a finger or a mouse.
 
-Each is a figure (training/strokes/figure.py says how it is written), or a choice of them that have a part in common
-(training/strokes/parts.py); the hand that draws it makes it vary.
+A style is one figure (notation: training/strokes/figure.py) or several figures with a common part
+(training/strokes/parts.py). training/strokes/hand.py varies each drawing.
 """
 
 from dataclasses import dataclass
@@ -219,14 +219,14 @@ FIGURES: dict[int, dict[str, str]] = {
 
 @dataclass(frozen=True)
 class Style:
-    """One way to write a digit, or several that differ in a part; `name` is unique among all: "7 barred"."""
+    """One or several figures of a digit; `name` is unique, for example "7 barred"."""
 
     name: str
     digit: int
     figures: tuple[Figure, ...]
 
     def figure(self, rng: np.random.Generator) -> Figure:
-        """One of them."""
+        """Choose a figure at random."""
         return self.figures[rng.integers(len(self.figures))]
 
 
@@ -239,7 +239,7 @@ STYLES: tuple[Style, ...] = (
     *(Style(f"{digit} {name}", digit, figures) for digit, name, figures in parts.figures()),
 )
 
-# Never trained on: how well these are read tells how well a style is that nobody thought of.
+# Excluded from training. The accuracy on them estimates the accuracy on an unlisted style.
 HELD_OUT: tuple[str, ...] = (
     "0 slashed inside",
     "0 egg",
@@ -265,5 +265,5 @@ HELD_OUT: tuple[str, ...] = (
 
 
 def styles(*, held_out: bool = False) -> tuple[Style, ...]:
-    """The styles that are trained on, or those that are held out."""
+    """The training styles, or the held-out styles."""
     return tuple(style for style in STYLES if (style.name in HELD_OUT) == held_out)

@@ -1,9 +1,9 @@
-"""What is to be drawn: strokes of control points, written as text, and the smooth curves through them.
+"""Figures: strokes of control points in text notation, and smooth curves through the points.
 
     parse("24,26! 24,10! 78,9! 58,48 46,94 / 38,52 76,50")   # a seven with a flag and a bar
 
-A point is x,y on a square of 100 x 100, y down. Strokes are divided by " / "; the pen turns sharply at a point that
-ends in "!". A stroke that ends where it began is closed, and smooth there. A stroke of one point is a dot.
+A point is x,y on a square of 100 x 100, y down. " / " separates strokes. "!" after a point marks a corner. A stroke
+with the same first and last point is closed, and smooth at that point. A stroke of one point is a dot.
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-UNIT = 100.0  # the side of the square that a figure is written on
-STEPS = 8  # points of the curve between two control points
+UNIT = 100.0  # side of the square of a figure
+STEPS = 8  # curve points for each pair of control points
 
 Points: TypeAlias = NDArray[np.float64]  # (n, 2): x, y
 
 
 @dataclass(frozen=True)
 class Stroke:
-    """Control points (n, 2) and, for each, whether the pen turns sharply there."""
+    """Control points (n, 2), and for each whether it is a corner."""
 
     points: Points
     corners: tuple[bool, ...]
@@ -36,7 +36,7 @@ Figure = tuple[Stroke, ...]
 
 
 def parse(text: str) -> Figure:
-    """The figure that a text describes. Raises ValueError with the part that is no point."""
+    """Parse a figure from text. Raises ValueError for a word that is not a point; the message names it."""
     return tuple(_stroke(part) for part in text.split(" / "))
 
 
@@ -54,7 +54,7 @@ def _stroke(text: str) -> Stroke:
 
 
 def smooth(points: Sequence[tuple[float, float]] | Points, corners: Sequence[bool] | None = None) -> Stroke:
-    """A stroke through these points, without corners unless they are given."""
+    """A stroke through the points (n, 2); by default without corners."""
     array = np.asarray(points, np.float64)
     return Stroke(array, tuple(corners) if corners is not None else (False,) * len(array))
 
@@ -65,13 +65,13 @@ def polygon(points: Sequence[tuple[float, float]] | Points) -> Stroke:
 
 
 def curve(points: Points, corners: tuple[bool, ...], *, closed: bool) -> Points:
-    """Close points (m, 2) on the Catmull-Rom spline through the control points, straight between two corners."""
+    """Points (m, 2) of the Catmull-Rom spline through the control points; straight from corner to corner."""
     return _basis(corners, closed) @ points
 
 
 @lru_cache(maxsize=4096)
 def _basis(corners: tuple[bool, ...], closed: bool) -> Points:
-    """(m, n): the spline is linear in its control points, so each stroke's form needs this only once."""
+    """Matrix (m, n) from control points to curve points; cached, because it depends on the corners alone."""
     count = len(corners)
     if count == 1:
         return np.ones((1, 1))

@@ -1,9 +1,9 @@
-"""Drawings for training: digits in all styles and drawings that are none, as the model will see them.
+"""Generate prepared drawings of digits in all styles and of non-digits.
 
-    drawings = drawn(20_000, seed=0, outliers=0.3)
-    to_choose_by = drawn(5_000, seed=0, outliers=0.3, held_out=True)
+    training = generate_drawings(20_000, seed=0, outliers=0.3)
+    selection = generate_drawings(5_000, seed=0, outliers=0.3, held_out=True)
 
-Every sample has its own generator of random numbers: the same seed gives the same drawings, on any number of processes.
+Every sample has its own random generator, so the drawings depend on the seed and not on the number of processes.
 """
 
 import multiprocessing
@@ -25,16 +25,16 @@ from training.strokes.hand import write
 from training.strokes.lookalikes import Lookalikes
 from training.strokes.pen import draw
 
-NO_DIGIT = 10  # the label of a drawing that is none
-CHUNK = 256  # samples that a process draws before it hands them over
-# Names of styles and kinds, in the order of their numbers.
+NO_DIGIT = 10  # label of a non-digit
+CHUNK = 256  # samples per task of a process
+# Names of styles and kinds; the index is the style number.
 NAMES: tuple[str, ...] = (
     *(style.name for style in digits.STYLES),
     *(kind.name for kind in outliers.KINDS),
 )
 
-# Of people's own strokes, the style is this and the number of the writer above it.
-BY_PEOPLE = len(NAMES)
+# The style number of a real drawing: this plus the number of its writer.
+FIRST_WRITER_STYLE = len(NAMES)
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Sample = TypeVar("Sample")
@@ -42,9 +42,9 @@ Sample = TypeVar("Sample")
 
 @dataclass(frozen=True)
 class Drawings:
-    """Prepared images, uint8 (N, 28, 28), ink 255; labels, int64 (N,), 0-10; styles, int64 (N,), places in NAMES.
+    """Prepared images, uint8 (N, 28, 28), ink 255; labels, int64 (N,), 0 to 10; style numbers, int64 (N,).
 
-    The style of a person's drawing is BY_PEOPLE or higher: each writer has one.
+    A style number is an index into NAMES, or FIRST_WRITER_STYLE plus the number of a writer.
     """
 
     images: Pixels
@@ -54,7 +54,7 @@ class Drawings:
     def __len__(self) -> int:
         return len(self.images)
 
-    def and_also(self, other: "Drawings") -> "Drawings":
+    def concatenate(self, other: "Drawings") -> "Drawings":
         return Drawings(
             *(np.concatenate(both) for both in zip(vars(self).values(), vars(other).values(), strict=True))
         )
@@ -63,33 +63,35 @@ class Drawings:
         return Drawings(self.images[indices], self.labels[indices], self.styles[indices])
 
 
-def drawn(
+def generate_drawings(
     count: int, seed: int, *, outliers: float = 0.0, held_out: bool = False, processes: int | None = None
 ) -> Drawings:
-    """`count` drawings, of which the share `outliers` at the end are no digits.
+    """Generate `count` drawings; the last ones, a share `outliers` from 0 to 1, are non-digits.
 
-    Each digit comes as often as any other and in each of its styles as often; kinds of non-digits by their weights.
-    Trained on, or held out: no style or kind is both. Drawn by `processes`, by default one a core that may be used.
+    Digits are balanced, and so are the styles of a digit. Kinds of non-digits are weighted. Training styles and
+    held-out styles are disjoint. The default of `processes` is the number of available cores.
     """
     plan = _plan(count, round(count * outliers), held_out=held_out)
     work = partial(_draw, seed=seed, lookalikes=Lookalikes.of_training_styles())
-    images = prepared(work, [style for _, style in plan], processes)
+    images = prepare_all(work, [style for _, style in plan], processes)
     labels, styles = np.array(plan, np.int64).T
     return Drawings(images, labels, styles)
 
 
-def prepared(
+def prepare_all(
     draw: Callable[[int, Sample], Image.Image], samples: Sequence[Sample], processes: int | None = None
 ) -> Pixels:
-    """What `draw` makes of the number and the content of each sample, prepared: uint8 (N, 28, 28).
+    """Draw and prepare the samples: uint8 (N, 28, 28). `draw` gets the number and the content of a sample.
 
-    Drawn by `processes`, by default one a core that may be used.
+    The default of `processes` is the number of available cores.
     """
     chunks = [(begin, samples[begin : begin + CHUNK]) for begin in range(0, len(samples), CHUNK)]
     images = np.empty((len(samples), SIZE, SIZE), np.uint8)
     with tqdm(desc="drawing", total=len(samples), unit="image", leave=False, disable=None) as progress:
         done = 0
-        for part in _parts(partial(_chunk, draw), chunks, processes or len(os.sched_getaffinity(0))):
+        for part in _run_chunks(
+            partial(_prepare_chunk, draw), chunks, processes or len(os.sched_getaffinity(0))
+        ):
             images[done : done + len(part)] = part
             done += len(part)
             progress.update(len(part))
@@ -97,7 +99,7 @@ def prepared(
 
 
 def draw_style(style: int, rng: np.random.Generator, lookalikes: Lookalikes | None = None) -> Image.Image:
-    """One drawing of the style or kind with this place in NAMES: the canvas, "L", 280 x 280."""
+    """Draw a style or kind, an index into NAMES: an image "L" of 280 x 280."""
     return draw(_paths(style, rng, lookalikes or Lookalikes.of_training_styles()), rng)
 
 
@@ -106,13 +108,13 @@ def _paths(style: int, rng: np.random.Generator, lookalikes: Lookalikes) -> list
         return write(digits.STYLES[style].figure(rng), rng)
     kind = outliers.KINDS[style - len(digits.STYLES)]
     paths = kind.write(rng)
-    while kind.refused and lookalikes.hold(paths):
+    while kind.redraw and lookalikes.match(paths):
         paths = kind.write(rng)
     return paths
 
 
 def _plan(count: int, none: int, *, held_out: bool) -> list[tuple[int, int]]:
-    """Label and style of each sample."""
+    """Label and style number of each sample."""
     of_digit: dict[int, list[int]] = {digit: [] for digit in range(10)}
     for style in digits.styles(held_out=held_out):
         of_digit[style.digit].append(NAMES.index(style.name))
@@ -123,26 +125,26 @@ def _plan(count: int, none: int, *, held_out: bool) -> list[tuple[int, int]]:
     for i in range(count - none):
         styles = of_digit[i % 10]
         plan.append((i % 10, styles[i // 10 % len(styles)]))
-    # A stride that shares no factor with their number, so that a few samples are of many kinds already.
+    # A stride coprime to the number of kinds, so that a small sample has many kinds.
     stride = next(s for s in range(len(of_none) * 5 // 8, 2 * len(of_none)) if np.gcd(s, len(of_none)) == 1)
     return plan + [(NO_DIGIT, of_none[i * stride % len(of_none)]) for i in range(none)]
 
 
-def _parts(
+def _run_chunks(
     work: Callable[[tuple[int, Sequence[Sample]]], Pixels],
     chunks: Sequence[tuple[int, Sequence[Sample]]],
     processes: int,
 ) -> Iterator[Pixels]:
-    """The chunks' images, in order."""
+    """The images of each chunk, in order."""
     if processes == 1 or len(chunks) <= 1:
         yield from map(work, chunks)
         return
-    # Not forked: the caller may have threads, torch's among them.
+    # A fork server: a fork is unsafe in a process with threads, and torch has some.
     with multiprocessing.get_context("forkserver").Pool(min(processes, len(chunks))) as pool:
         yield from pool.imap(work, chunks)
 
 
-def _chunk(draw: Callable[[int, Sample], Image.Image], chunk: tuple[int, Sequence[Sample]]) -> Pixels:
+def _prepare_chunk(draw: Callable[[int, Sample], Image.Image], chunk: tuple[int, Sequence[Sample]]) -> Pixels:
     begin, samples = chunk
     return np.stack([preprocess(draw(number, sample)) for number, sample in enumerate(samples, begin)])
 

@@ -1,9 +1,9 @@
-"""Characters of scripts that do not exist: what an unknown alphabet may hold, not what a known one does.
+"""Random characters of invented scripts, as examples of unknown alphabets.
 
-    figure = of_lines(rng)   # another one each time; each function here is a kind
+    figure = of_lines(rng)   # random; each public function is a kind
 
-A character is built as writing systems build theirs: a few strokes of a few forms on a coarse grid, most beginning or
-ending where an earlier one passes. By chance one may be a digit: training/strokes/lookalikes.py refuses it.
+A character has a few strokes of a few forms on a coarse grid. Most strokes start on an earlier stroke. A character can
+resemble a digit by chance; training/strokes/lookalikes.py rejects it.
 """
 
 import numpy as np
@@ -15,41 +15,41 @@ GRID = np.array([10.0, 36.0, 64.0, 90.0])
 
 def of_lines(rng: np.random.Generator) -> Figure:
     """Two to four straight or bent lines."""
-    return _built(rng, rng.integers(2, 5), "line line line bend bend box")
+    return _build(rng, rng.integers(2, 5), "line line line bend bend box")
 
 
 def of_curves(rng: np.random.Generator) -> Figure:
     """Two to four curves."""
-    return _built(rng, rng.integers(2, 5), "spline arc hook wave spline")
+    return _build(rng, rng.integers(2, 5), "spline arc hook wave spline")
 
 
 def mixed(rng: np.random.Generator) -> Figure:
     """Two to four lines, curves, loops and dots."""
-    return _built(rng, rng.integers(2, 5), "line line bend spline arc hook loop wave dot")
+    return _build(rng, rng.integers(2, 5), "line line bend spline arc hook loop wave dot")
 
 
 def looped(rng: np.random.Generator) -> Figure:
-    """A loop and what hangs on it."""
-    return (_form("loop", rng, None), *_built(rng, rng.integers(1, 4), "line loop arc bend spline dot"))
+    """A loop with one to three other strokes."""
+    return (_form("loop", rng, None), *_build(rng, rng.integers(1, 4), "line loop arc bend spline dot"))
 
 
 def in_one_stroke(rng: np.random.Generator) -> Figure:
-    """One long curve with turns, some of them sharp."""
+    """One long curve; some of its turns are sharp."""
     count = int(rng.integers(5, 9))
     points = _walk(rng, count, None)
     return (smooth(points, [bool(corner) for corner in rng.random(count) < rng.choice([0.0, 0.3, 0.8])]),)
 
 
 def flowing(rng: np.random.Generator) -> Figure:
-    """One or two curves of arcs, each of its own curvature, as in scripts that turn and loop."""
+    """One or two curves of arcs with different curvatures."""
     return tuple(_arcs(rng, int(rng.integers(3, 7))) for _ in range(int(rng.integers(1, 3))))
 
 
 def mirrored(rng: np.random.Generator) -> Figure:
-    """One half and its mirror image, often with a stem between."""
+    """A half and its mirror image; in half of the cases a stem between them."""
     half = [
         Stroke(stroke.points * (0.48, 1.0), stroke.corners)
-        for stroke in _built(rng, rng.integers(1, 3), "line bend arc spline hook")
+        for stroke in _build(rng, rng.integers(1, 3), "line bend arc spline hook")
     ]
     other = [Stroke(stroke.points * (-1.0, 1.0) + (100.0, 0.0), stroke.corners) for stroke in half]
     stem = [polygon([(50, 6), (50, 94)])] if rng.random() < 0.5 else []
@@ -57,8 +57,8 @@ def mirrored(rng: np.random.Generator) -> Figure:
 
 
 def repeated(rng: np.random.Generator) -> Figure:
-    """One form two or three times beside or under itself, often on a common line."""
-    (stroke,) = _built(rng, 1, "line bend arc hook loop spline")
+    """Two or three copies of a form in a row or column, often with a common line."""
+    (stroke,) = _build(rng, 1, "line bend arc hook loop spline")
     count = int(rng.integers(2, 4))
     upright = rng.random() < 0.6
     size = np.array([1 / count, 0.9]) if upright else np.array([0.9, 1 / count])
@@ -70,7 +70,7 @@ def repeated(rng: np.random.Generator) -> Figure:
     return tuple(copies)
 
 
-def _built(rng: np.random.Generator, count: int | np.integer, forms: str) -> Figure:
+def _build(rng: np.random.Generator, count: int | np.integer, forms: str) -> Figure:
     strokes: list[Stroke] = []
     for _ in range(count):
         start = None
@@ -84,7 +84,7 @@ def _built(rng: np.random.Generator, count: int | np.integer, forms: str) -> Fig
 
 
 def _form(form: str, rng: np.random.Generator, start: Points | None) -> Stroke:
-    """One stroke, from `start` or from anywhere."""
+    """One stroke, from `start` or from a random position."""
     if form in {"dot", "loop", "arc"}:
         centre = start if start is not None else rng.choice(GRID, 2)
         return _round(form, rng, centre)
@@ -103,7 +103,7 @@ def _form(form: str, rng: np.random.Generator, start: Points | None) -> Stroke:
 
 
 def _round(form: str, rng: np.random.Generator, centre: Points) -> Stroke:
-    """A dot, a loop or an arc at a place, or beginning there."""
+    """A dot, a loop or an arc at a centre, or starting there."""
     if form == "dot":
         place = centre + rng.choice([-14, 14], 2)
         return smooth([place, place + rng.normal(0, 1, 2)])
@@ -121,7 +121,7 @@ def _arcs(rng: np.random.Generator, count: int) -> Stroke:
     turns = rng.uniform(-1.2, 1.2, count) * np.pi
     lengths = rng.uniform(20, 60, count)
     headings = rng.uniform(0, 2 * np.pi) + np.cumsum(np.repeat(turns / 4, 4))
-    # Some turns are sharp: the pen stops and goes on elsewhere.
+    # Some turns are sharp.
     headings += np.repeat(np.cumsum(rng.choice([0, 0, 0, 0.7, -0.7], count) * np.pi), 4)
     steps = np.stack([np.cos(headings), np.sin(headings)], axis=1) * np.repeat(lengths / 4, 4)[:, None]
     points = np.cumsum(np.vstack([rng.uniform(10, 40, 2), steps]), axis=0)
@@ -129,7 +129,7 @@ def _arcs(rng: np.random.Generator, count: int) -> Stroke:
 
 
 def _walk(rng: np.random.Generator, count: int, start: Points | None) -> Points:
-    """Points on the grid, each at some distance from the one before."""
+    """Random grid points, each at a distance of more than 22 from the previous one."""
     points = [rng.choice(GRID, 2) if start is None else start]
     while len(points) < count:
         step = rng.choice(GRID, 2) + rng.normal(0, 4, 2)

@@ -1,10 +1,10 @@
-"""Does an invented character happen to be a digit? A net cannot learn that the same drawing is both.
+"""Detect non-digits that resemble a digit by chance, for rejection sampling.
 
     lookalikes = Lookalikes.of_training_styles()
-    lookalikes.hold(paths)   # list of (m, 2), as the hand wrote them
+    lookalikes.match(paths)   # list of (m, 2), output of hand.write
 
-Compared by cosine similarity with drawings of each style that is trained on, all with one wide pen: what counts is
-the shape, not the brush.
+A network cannot learn two labels for the same drawing. The measure is the cosine similarity to drawings of each
+training style. One wide brush draws all of them, so that only the shape counts.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from training.strokes.figure import Points
 from training.strokes.hand import write
 
 DRAWINGS_PER_STYLE = 10
-# Looked for by eye: above it about half are read as a digit by a person; below it a few still are, mostly wide ones.
+# Chosen by eye: a person reads about half of the drawings above it as a digit, and few below it, mostly wide ones.
 SIMILAR = 0.78
 
 FRAME, BOX, BRUSH, REDUCED = 64, 50, 7, 4  # pixels
@@ -28,18 +28,18 @@ FRAME, BOX, BRUSH, REDUCED = 64, 50, 7, 4  # pixels
 
 @dataclass(frozen=True)
 class Lookalikes:
-    """Digits to compare with, float32 (N, 225): of mean 0 and length 1."""
+    """Reference digits, float32 (N, 225), with mean 0 and length 1."""
 
     digits: NDArray[np.float32]
 
     @staticmethod
     @lru_cache(maxsize=1)
     def of_training_styles() -> "Lookalikes":
-        """The same drawings each time; not of the styles held out, which training must not know of."""
+        """Reference digits in the training styles; deterministic. Training must not use held-out styles."""
         return Lookalikes(
             np.stack(
                 [
-                    _outline(_written(style, np.random.default_rng([number, i])))
+                    _outline(_write_style(style, np.random.default_rng([number, i])))
                     for number, style in enumerate(styles())
                     for i in range(DRAWINGS_PER_STYLE)
                 ]
@@ -47,16 +47,16 @@ class Lookalikes:
         )
 
     def similarity(self, paths: Sequence[Points]) -> float:
-        """The cosine similarity with the nearest of the digits."""
-        # Not by @, which would take a second thread from whoever else draws.
+        """Cosine similarity to the nearest reference digit."""
+        # Not `@`: it uses a second thread, and other processes draw at the same time.
         return float(np.vecdot(self.digits, _outline(paths)).max())
 
-    def hold(self, paths: Sequence[Points]) -> bool:
-        """Whether this looks like one of the digits."""
+    def match(self, paths: Sequence[Points]) -> bool:
+        """Whether the drawing resembles a digit."""
         return self.similarity(paths) > SIMILAR
 
 
-def _written(style: Style, rng: np.random.Generator) -> list[Points]:
+def _write_style(style: Style, rng: np.random.Generator) -> list[Points]:
     return write(style.figure(rng), rng)
 
 
@@ -70,7 +70,7 @@ def _outline(paths: Sequence[Points]) -> NDArray[np.float32]:
         places = ((path - (low + high) / 2) * scale + FRAME / 2).ravel().tolist()
         pen.line(places, fill=255, width=BRUSH)
     reduced = np.asarray(image.reduce(REDUCED), np.float32)
-    # A stroke may lie a pixel aside.
+    # Tolerates a shift of one pixel.
     blurred = reduced[1:, 1:] + reduced[:-1, 1:] + reduced[1:, :-1] + reduced[:-1, :-1]
     blurred -= blurred.mean()
     return (blurred / max(float(np.linalg.norm(blurred)), 1e-6)).ravel()

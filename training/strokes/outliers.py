@@ -1,4 +1,4 @@
-"""The kinds of drawings that are no digit, and how often each is drawn."""
+"""The kinds of non-digits and their weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ Write = Callable[[np.random.Generator], list[Points]]
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of non-digit: paths on the canvas, other ones each time.
+    """A kind of non-digit. `write` returns random paths on the canvas; `weight` is its relative frequency.
 
-    It is drawn `weight` times as often as a kind of weight 1. What may by chance be a digit is `refused` then.
+    `redraw`: samples that resemble a digit are drawn again (rejection sampling).
     """
 
     name: str
     write: Write
     weight: int = 1
-    refused: bool = False
+    redraw: bool = False
 
 
 def _of_figure(figure: Figure) -> Write:
@@ -34,18 +34,18 @@ def _of_maker(make: Callable[[np.random.Generator], Figure], least: float = 0.3,
 
 
 def _side_by_side(count: int) -> Write:
-    def write_them(rng: np.random.Generator) -> list[Points]:
+    def write_row(rng: np.random.Generator) -> list[Points]:
         lines: list[Points] = []
         right = 0.0
         for _ in range(count):
-            written = _at_height(_digit(rng), rng.uniform(80, 110))
+            written = _scale_to_height(_digit(rng), rng.uniform(80, 110))
             low, high = _box(written)
             right += rng.uniform(18, 45)
             lines += [line - (low[0], 0) + (right, rng.normal(0, 6)) for line in written]
             right += high[0] - low[0]
         return place(lines, rng, 0.4)
 
-    return write_them
+    return write_row
 
 
 def _digit(rng: np.random.Generator) -> list[Points]:
@@ -53,7 +53,7 @@ def _digit(rng: np.random.Generator) -> list[Points]:
     return shape(styles[rng.integers(len(styles))].figure(rng), rng)
 
 
-def _at_height(lines: list[Points], height: float) -> list[Points]:
+def _scale_to_height(lines: list[Points], height: float) -> list[Points]:
     low, high = _box(lines)
     return [(line - low) * (height / (high[1] - low[1])) for line in lines]
 
@@ -65,19 +65,19 @@ def _box(lines: list[Points]) -> tuple[Points, Points]:
 
 KINDS: tuple[Kind, ...] = (
     *(Kind(name, _of_figure(figure)) for name, figure in signs.FIGURES.items()),
-    # Many, for these stand for every alphabet that is not listed.
-    Kind("invented of lines", _of_maker(invented.of_lines), 18, refused=True),
-    Kind("invented of curves", _of_maker(invented.of_curves), 18, refused=True),
-    Kind("invented mixed", _of_maker(invented.mixed), 24, refused=True),
-    Kind("invented flowing", _of_maker(invented.flowing), 24, refused=True),
-    Kind("invented looped", _of_maker(invented.looped), 14, refused=True),
-    Kind("invented in one stroke", _of_maker(invented.in_one_stroke), 14, refused=True),
-    Kind("invented mirrored", _of_maker(invented.mirrored), 14, refused=True),
-    Kind("invented repeated", _of_maker(invented.repeated), 14, refused=True),
-    Kind("scribble", _of_maker(scribbles.scribble), 5, refused=True),
-    Kind("scribble back and forth", _of_maker(scribbles.back_and_forth), 4, refused=True),
-    Kind("scribble coil", _of_maker(scribbles.coil), 4, refused=True),
-    Kind("scribble tangle", _of_maker(scribbles.tangle), 4, refused=True),
+    # High weights: these represent every alphabet that is not listed.
+    Kind("invented of lines", _of_maker(invented.of_lines), 18, redraw=True),
+    Kind("invented of curves", _of_maker(invented.of_curves), 18, redraw=True),
+    Kind("invented mixed", _of_maker(invented.mixed), 24, redraw=True),
+    Kind("invented flowing", _of_maker(invented.flowing), 24, redraw=True),
+    Kind("invented looped", _of_maker(invented.looped), 14, redraw=True),
+    Kind("invented in one stroke", _of_maker(invented.in_one_stroke), 14, redraw=True),
+    Kind("invented mirrored", _of_maker(invented.mirrored), 14, redraw=True),
+    Kind("invented repeated", _of_maker(invented.repeated), 14, redraw=True),
+    Kind("scribble", _of_maker(scribbles.scribble), 5, redraw=True),
+    Kind("scribble back and forth", _of_maker(scribbles.back_and_forth), 4, redraw=True),
+    Kind("scribble coil", _of_maker(scribbles.coil), 4, redraw=True),
+    Kind("scribble tangle", _of_maker(scribbles.tangle), 4, redraw=True),
     Kind("hatching", _of_maker(scribbles.hatching), 4),
     Kind("dots", _of_maker(scribbles.dots), 3),
     Kind("two dots", _of_maker(scribbles.two_dots), 2),
@@ -88,7 +88,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("three digits", _side_by_side(3), 5),
 )
 
-# Never trained on: the threshold between digit and no digit is chosen by these.
+# Excluded from training. They select the threshold between digit and non-digit.
 HELD_OUT: tuple[str, ...] = (
     "letter H",
     "letter R",
@@ -119,5 +119,5 @@ HELD_OUT: tuple[str, ...] = (
 
 
 def kinds(*, held_out: bool = False) -> tuple[Kind, ...]:
-    """The kinds that are trained on, or those that are held out."""
+    """The training kinds, or the held-out kinds."""
     return tuple(kind for kind in KINDS if (kind.name in HELD_OUT) == held_out)

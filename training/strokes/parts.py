@@ -1,10 +1,9 @@
-"""Digits put together from parts, for people combine them freely: any head of a nine with any of its legs.
+"""Digit figures from combinations of parts, for example any loop of a nine with any leg.
 
-    for digit, ending, combinations in figures():   # 9, "any loop, hooked", a figure for each loop over that leg
+    for digit, ending, combinations in figures():   # 9, "any loop, hooked", one figure for each loop
 
-A listed style (training/strokes/digits.py) is one combination; these are those that nobody listed. Written as figures
-are (training/strokes/figure.py): a part that begins with "/" is a stroke of its own, any other goes on where the one
-before it ended.
+Complements the listed styles (training/strokes/digits.py), each of which is one combination. The notation is that of
+training/strokes/figure.py. A part that starts with "/" is a new stroke; any other part continues the stroke before it.
 """
 
 from collections.abc import Iterator
@@ -16,14 +15,14 @@ from training.strokes.figure import Figure, parse
 
 @dataclass(frozen=True)
 class Construction:
-    """One way to put a digit together: any of each of the `parts`, one after the other, and then an ending by name."""
+    """A sequence of parts with alternatives for each part, then one of the named endings."""
 
     digit: int
     parts: tuple[tuple[str, ...], ...]
     endings: dict[str, str]
 
     def figures(self, ending: str) -> tuple[Figure, ...]:
-        """A figure for each combination of the parts with this ending."""
+        """One figure for each combination of parts with this ending."""
         return tuple(
             parse(" ".join(filter(None, (*combination, self.endings[ending]))))
             for combination in product(*self.parts)
@@ -272,7 +271,7 @@ CONSTRUCTIONS: tuple[Construction, ...] = (
 
 
 def figures() -> Iterator[tuple[int, str, tuple[Figure, ...]]]:
-    """Every ending: its digit, its name, and a figure for each combination of parts before it."""
+    """Yield digit, name and figures of each ending; one figure for each combination of parts."""
     for construction in CONSTRUCTIONS:
         for ending in construction.endings:
             yield construction.digit, ending, construction.figures(ending)

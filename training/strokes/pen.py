@@ -1,4 +1,4 @@
-"""A round brush on the page's canvas: ink 255 on 0, edges smooth."""
+"""Render paths with a round brush on the page's canvas: ink 255 on 0, antialiased."""
 
 from collections.abc import Sequence
 
@@ -9,35 +9,35 @@ from training.strokes.figure import Points
 from training.strokes.hand import CANVAS
 
 SUPERSAMPLE = 2
-BRUSHES = (6.0, 30.0)  # pixels of the canvas: the thinnest and the widest
-# A brush wider than this share of the drawing would leave a blot of any digit. A dot has any width.
+BRUSHES = (6.0, 30.0)  # least and greatest width in pixels of the canvas
+# Limit of the brush as a share of the drawing: a wider brush fills a digit. A dot has no limit.
 WIDEST_SHARE = 0.22
-VARYING_SHARE = 0.25  # of drawings have a line that is not everywhere as wide
+VARYING_SHARE = 0.25  # share of drawings with a varying line width
 
 
 def draw(paths: Sequence[Points], rng: np.random.Generator) -> Image.Image:
-    """The paths, (m, 2) in pixels each, drawn with some brush: an image "L" of 280 x 280."""
+    """Render paths, (m, 2) in pixels each, with a random brush: an image "L" of 280 x 280."""
     every = np.concatenate(list(paths))
     extent = float(np.ptp(every, axis=0).max())
     widest = BRUSHES[1] if extent < BRUSHES[1] else float(np.clip(WIDEST_SHARE * extent, 8.0, BRUSHES[1]))
     brush = float(np.exp(rng.uniform(np.log(BRUSHES[0]), np.log(widest))))
-    # The brush must not leave the canvas where the path does not.
+    # Keep the whole brush on the canvas.
     paths = [path * ((CANVAS - brush) / CANVAS) + brush / 2 for path in paths]
     if rng.random() < VARYING_SHARE:
-        return render(paths, [_varying(len(path), brush, rng) for path in paths])
+        return render(paths, [_vary_width(len(path), brush, rng) for path in paths])
     return render(paths, [np.full(len(path), brush) for path in paths])
 
 
-def _varying(count: int, brush: float, rng: np.random.Generator) -> Points:
+def _vary_width(count: int, brush: float, rng: np.random.Generator) -> Points:
     waves = np.sin(np.linspace(0, rng.uniform(1, 8), count) + rng.uniform(0, 6.3))
     return (brush * (1 + rng.uniform(0.1, 0.35) * waves)).clip(*BRUSHES)
 
 
 def render(paths: Sequence[Points], widths: Sequence[Points]) -> Image.Image:
-    """The paths, (m, 2) in pixels each, with the brush's width (m,) at each point."""
+    """Render paths, (m, 2) in pixels each, with brush widths (m,) in pixels: an image "L" of 280 x 280."""
     widest = max(float(width.max()) for width in widths)
     every = np.concatenate(list(paths))
-    # Only where there will be ink: half of the time went into empty paper.
+    # Render the bounding box of the ink only: the empty canvas took half of the time.
     left, top = np.floor(every.min(axis=0) - widest / 2 - 1).astype(int).tolist()
     right, bottom = np.ceil(every.max(axis=0) + widest / 2 + 1).astype(int).tolist()
     image = Image.new("L", ((right - left) * SUPERSAMPLE, (bottom - top) * SUPERSAMPLE))
@@ -51,7 +51,7 @@ def render(paths: Sequence[Points], widths: Sequence[Points]) -> Image.Image:
 
 def _line(pen: ImageDraw.ImageDraw, places: Points, brushes: Points) -> None:
     radii = brushes[:, None] / 2
-    # At every point, for Pillow leaves a hairline between two pieces of a wide line.
+    # A circle at every point: Pillow leaves a hairline between two segments of a wide line.
     for box in np.hstack([places - radii, places + radii]).tolist():
         pen.ellipse(box, fill=255)
     if (brushes == brushes[0]).all():

@@ -1,6 +1,6 @@
-"""Sheets of all styles to look at, a row a style, as PNG.
+"""Contact sheets of all styles as PNG, one row for each style.
 
-python -m training.strokes.sheet      # runs/strokes-0.png to -9.png, strokes-letter.png and others
+python -m training.strokes.sheet      # writes runs/strokes-0.png to -9.png, strokes-letter.png and others
 """
 
 from collections.abc import Sequence
@@ -17,43 +17,43 @@ FOLDER = Path(__file__).resolve().parent.parent.parent / "runs"
 SAMPLES = 12
 CELL = 92  # pixels
 NAME_WIDTH = 180
-BACKGROUND = 40  # a grey in which the canvas's edge is seen
+BACKGROUND = 40  # a grey that shows the edge of the black canvas
 GROUPS = ("letter", "script", "lookalike", "shape", "invented")
 HELD_OUT_MARK = " (held out)"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A style or kind by its place in NAMES, and what is written beside its drawings."""
+    """A style or kind (an index into NAMES) and the title of its row."""
 
     style: int
     title: str
 
 
 def write_sheets(folder: Path = FOLDER) -> list[Path]:
-    """A sheet for each digit and each group of non-digits, written to the folder; their paths."""
+    """Write a sheet for each digit and each group of non-digits; return the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, rows in sheets().items():
+    for name, rows in group_rows().items():
         path = folder / f"strokes-{name}.png"
-        sheet(rows).save(path)
+        draw_sheet(rows).save(path)
         paths.append(path)
     return paths
 
 
-def sheets() -> dict[str, list[Row]]:
-    """The rows of each sheet, every style and every kind in one of them."""
+def group_rows() -> dict[str, list[Row]]:
+    """The rows of each sheet; every style and kind is on one sheet."""
     held_out = {*digits.HELD_OUT, *outliers.HELD_OUT}
-    found: dict[str, list[Row]] = {}
+    rows: dict[str, list[Row]] = {}
     for style, name in enumerate(NAMES):
         first = name.split()[0]
         group = first if first in GROUPS or first.isdecimal() else "other"
-        found.setdefault(group, []).append(Row(style, name + HELD_OUT_MARK * (name in held_out)))
-    return found
+        rows.setdefault(group, []).append(Row(style, name + HELD_OUT_MARK * (name in held_out)))
+    return rows
 
 
-def sheet(rows: Sequence[Row]) -> Image.Image:
-    """An image "L" with SAMPLES drawings of each row beside its title, as on the canvas."""
+def draw_sheet(rows: Sequence[Row]) -> Image.Image:
+    """An image "L": for each row its title and SAMPLES drawings."""
     picture = Image.new("L", (NAME_WIDTH + SAMPLES * CELL, len(rows) * CELL), BACKGROUND)
     pen = ImageDraw.Draw(picture)
     for y, row in enumerate(rows):

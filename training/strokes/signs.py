@@ -1,8 +1,7 @@
-"""Signs that are no digits: letters, signs of other scripts, shapes. Figures, as the digits are.
+"""Figures of non-digits: letters, signs of other scripts, shapes.
 
-Some look like a digit: O, S, the Cyrillic Ze. They come as often as others do, as an alphabet has them, so a net learns
-how sure of a digit such a drawing lets anybody be: nearly an O scores less than what nothing else resembles, and is
-still read as 0.
+Some resemble a digit: O, S, the Cyrillic Ze. They have the frequency of an alphabet. So the network learns a lower
+digit score for an ambiguous drawing: a 0 that resembles an O is still read as 0, with a lower score.
 """
 
 from training.strokes.figure import Figure, parse

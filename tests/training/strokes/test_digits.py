@@ -1,4 +1,4 @@
-"""Every style is what its name says: the topology and the proportions that make the digit."""
+"""Every style has the topology and the proportions of its digit."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ BY_NAME = {style.name: style for style in STYLES}
 
 
 def _exact(name):
-    """The style as it is meant, not as some hand writes it: bool (280, 280)."""
+    """The style without variation: bool (280, 280)."""
     return _ink(BY_NAME[name].figures[0])
 
 
@@ -21,9 +21,9 @@ def _ink(figure, brush=10.0):
 
 
 def _holes(ink):
-    """How many areas of paper the ink encloses."""
+    """The number of areas that the ink encloses."""
     paper = np.pad(~ink[::2, ::2], 1, constant_values=True)
-    areas = -1  # the paper around it
+    areas = -1  # the background
     while paper.any():
         area = np.zeros_like(paper)
         area[tuple(np.argwhere(paper)[0])] = True
@@ -46,12 +46,12 @@ def test_names_are_unique_and_begin_with_the_digit():
 
 
 @pytest.mark.parametrize("digit", range(10))
-def test_each_digit_has_many_styles_of_which_some_are_held_out(digit):
+def test_each_digit_has_many_styles_and_some_held_out_styles(digit):
     assert sum(style.digit == digit for style in styles()) >= 8
     assert 1 <= sum(style.digit == digit for style in styles(held_out=True)) <= 2
 
 
-def test_held_out_are_existing_styles_and_never_trained_on():
+def test_held_out_styles_exist_and_are_not_training_styles():
     assert set(HELD_OUT) == {style.name for style in styles(held_out=True)}
     assert not set(HELD_OUT) & {style.name for style in styles()}
     assert len(styles()) + len(styles(held_out=True)) == len(STYLES)
@@ -67,12 +67,12 @@ def test_held_out_are_existing_styles_and_never_trained_on():
         (2, ["0 slashed", "0 backslashed", "8 two circles", "8 one stroke", "8 angular", "8 big lower"]),
     ],
 )  # fmt: skip
-def test_a_style_encloses_as_many_areas_as_its_digit(holes, names):
+def test_a_style_has_the_number_of_holes_of_its_digit(holes, names):
     assert {name: _holes(_exact(name)) for name in names} == dict.fromkeys(names, holes)
 
 
 def _share(ink, top, bottom):
-    """The share of the ink between two heights, 0 the ink's top and 1 its bottom."""
+    """The share of the ink between two heights; 0 is the top of the ink and 1 its bottom."""
     rows = np.flatnonzero(ink.any(axis=1))
     height = rows[-1] - rows[0]
     return ink[int(rows[0] + top * height) : int(rows[0] + bottom * height)].sum() / ink.sum()
@@ -90,12 +90,12 @@ def _share(ink, top, bottom):
         ("5 long hat", "5 two strokes", 0.0, 0.1),
     ],
 )
-def test_a_style_has_its_ink_where_its_name_says(more, less, top, bottom):
+def test_the_ink_lies_where_the_style_name_says(more, less, top, bottom):
     assert _share(_exact(more), top, bottom) > 1.05 * _share(_exact(less), top, bottom)
 
 
 @pytest.mark.parametrize("digit", [3, 8])
-def test_the_larger_bowl_is_where_the_name_says(digit):
+def test_the_larger_bowl_lies_where_the_style_name_says(digit):
     def wider_below(name):
         columns = [_exact(name)[half].any(axis=0).sum() for half in (slice(0, 100), slice(180, 280))]
         return columns[1] / columns[0]

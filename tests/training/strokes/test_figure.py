@@ -1,4 +1,4 @@
-"""A figure's text becomes strokes, and the strokes become the curves that were meant."""
+"""Text is parsed to strokes, and strokes give smooth curves."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def _nearest(line, point):
     return np.hypot(*(line - point).T).min()
 
 
-def test_strokes_points_and_corners_are_read():
+def test_strokes_points_and_corners_are_parsed():
     seven, bar = parse("22,10 78,9! 44.5,94 / 38,52 76,50")
     np.testing.assert_array_equal(seven.points, [(22, 10), (78, 9), (44.5, 94)])
     assert seven.corners == (False, True, False)
@@ -23,7 +23,7 @@ def test_strokes_points_and_corners_are_read():
 
 
 @pytest.mark.parametrize("word", ["50", "50,x", "1,2,3", "50;20", "!"])
-def test_what_is_no_point_is_named(word):
+def test_the_error_names_an_invalid_point(word):
     with pytest.raises(ValueError, match=r"is not a point; write x,y or x,y! for a corner"):
         parse(f"10,10 {word} 20,20")
 
@@ -33,7 +33,7 @@ def test_a_curve_passes_through_its_points():
         assert _nearest(_line("10,80 30,20 70,30 90,90"), point) < 1e-9
 
 
-def test_the_pen_turns_sharply_at_a_corner_only():
+def test_only_corners_are_sharp():
     def sharpest(line):
         steps = np.diff(line, axis=0)
         headings = np.unwrap(np.arctan2(steps[:, 1], steps[:, 0]))
@@ -49,7 +49,7 @@ def test_between_two_corners_the_line_is_straight():
     np.testing.assert_allclose(steps[:, 0] * 90, steps[:, 1] * 10, atol=1e-9)
 
 
-def test_a_closed_stroke_is_smooth_where_it_closes():
+def test_a_closed_stroke_is_smooth_at_its_ends():
     line = _line("50,10 10,50 50,90 90,50 50,10")
     np.testing.assert_array_equal(line[0], line[-1])
     first, last = line[1] - line[0], line[-1] - line[-2]

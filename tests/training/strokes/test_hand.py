@@ -1,4 +1,4 @@
-"""A hand writes the same figure differently each time, within what a person does, and on the canvas."""
+"""Simulated handwriting varies within its limits and stays on the canvas."""
 
 from dataclasses import fields, replace
 
@@ -18,13 +18,13 @@ def _extent(paths):
     return np.ptp(every, axis=0)
 
 
-def test_the_same_generator_writes_the_same_and_another_differently():
+def test_the_seed_determines_the_paths():
     first, again, other = (write(FOUR, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(first[0], other[0])
 
 
-def test_every_drawing_is_on_the_canvas_and_as_large_as_told():
+def test_every_drawing_is_on_the_canvas_and_within_the_size_limits():
     sizes = []
     for seed in range(200):
         paths = write(FOUR, np.random.default_rng(seed))
@@ -36,7 +36,7 @@ def test_every_drawing_is_on_the_canvas_and_as_large_as_told():
     assert 0.85 < max(sizes) <= 0.98 + 1e-6
 
 
-def test_drawings_lie_all_over_the_canvas():
+def test_positions_vary():
     centres = np.array(
         [np.concatenate(write(FOUR, np.random.default_rng(seed))).mean(axis=0) for seed in range(100)]
     )
@@ -52,11 +52,11 @@ def _angles(amounts):
     return np.array(angles)
 
 
-def test_without_any_amount_a_bar_is_upright():
-    assert np.abs(_angles(EXACT)).max() < 3  # what is left is the tremor
+def test_a_bar_without_variation_is_upright():
+    assert np.abs(_angles(EXACT)).max() < 3  # the tremor
 
 
-def test_nobody_turns_a_digit_by_more_than_told():
+def test_rotation_has_a_limit():
     turned = _angles(replace(EXACT, rotation=USUAL.rotation, most_rotation=USUAL.most_rotation))
     assert turned.std() > 3
     assert np.abs(turned).max() < USUAL.most_rotation + 3
@@ -65,13 +65,13 @@ def test_nobody_turns_a_digit_by_more_than_told():
 @pytest.mark.parametrize(
     "amount", ["point", "stroke", "end", "proportion", "warp", "slant", "rotation", "width", "mean_slant"]
 )
-def test_each_amount_changes_what_is_written(amount):
+def test_each_amount_changes_the_paths(amount):
     changed = replace(EXACT, most_rotation=USUAL.most_rotation, **{amount: 5 * getattr(USUAL, amount)})
     exact, other = (shape(FOUR, np.random.default_rng(3), amounts) for amounts in (EXACT, changed))
     assert any(a.shape != b.shape or np.abs(a - b).max() > 0.3 for a, b in zip(exact, other, strict=False))
 
 
-def test_loops_do_not_always_close():
+def test_some_loops_stay_open():
     ring = parse("50,15 25,25 15,50 25,75 50,85 75,75 85,50 75,25 50,15")
     closing = replace(EXACT, closing=USUAL.closing)
     gaps = [
@@ -82,11 +82,11 @@ def test_loops_do_not_always_close():
     assert max(gaps) > 4
 
 
-def test_some_hands_leave_straight_pieces_and_keep_the_corners():
+def test_some_drawings_have_straight_segments():
     few = [paths for seed in range(60) if len((paths := write(FOUR, np.random.default_rng(seed)))[1]) < 20]
     assert 5 < len(few) < 30
 
 
-def test_a_dot_stays_a_dot():
+def test_a_dot_stays_small():
     for seed in range(30):
         assert _extent(write(parse("50,50 51,51"), np.random.default_rng(seed))).max() < 0.25 * CANVAS

@@ -1,4 +1,4 @@
-"""What is no digit: many kinds, some held out, each leaving ink, none a digit by chance."""
+"""Non-digits: many kinds, some held out; each leaves ink, and none resembles a digit by chance."""
 
 import numpy as np
 import pytest
@@ -20,26 +20,26 @@ def test_names_are_unique():
     assert len(BY_NAME) == len(KINDS)
 
 
-def test_held_out_are_existing_kinds_and_never_trained_on():
+def test_held_out_kinds_exist_and_are_not_training_kinds():
     assert set(HELD_OUT) == {kind.name for kind in kinds(held_out=True)}
     assert not set(HELD_OUT) & {kind.name for kind in kinds()}
 
 
-def test_letters_that_look_like_a_digit_are_as_rare_as_in_an_alphabet():
+def test_letters_that_resemble_a_digit_have_the_frequency_of_an_alphabet():
     alike = [kind for kind in KINDS if kind.name.startswith("lookalike ")]
     assert {kind.name.split()[1] for kind in alike} >= {*"ODQIiJjlZzSsGbBqgay"}
-    assert all(kind.weight == 1 and not kind.refused for kind in alike)
+    assert all(kind.weight == 1 and not kind.redraw for kind in alike)
     assert len(alike) < sum(kind.weight for kind in KINDS) / 6
 
 
-def test_invented_characters_are_at_least_a_third_of_what_is_trained_on():
+def test_invented_characters_are_at_least_a_third_of_the_training_kinds():
     weights = {kind.name: kind.weight for kind in kinds()}
     invented = sum(weight for name, weight in weights.items() if name.startswith("invented "))
     assert invented > sum(weights.values()) / 3
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_every_kind_leaves_ink_on_the_canvas_and_varies(kind):
+def test_every_kind_leaves_ink_and_varies(kind):
     first, second = (kind.write(np.random.default_rng(seed)) for seed in (0, 1))
     for paths in (first, second):
         every = np.concatenate(paths)
@@ -49,16 +49,16 @@ def test_every_kind_leaves_ink_on_the_canvas_and_varies(kind):
     assert [path.tolist() for path in first] != [path.tolist() for path in second]
 
 
-def test_what_is_made_by_chance_is_refused_when_it_looks_like_a_digit():
-    by_chance = [kind for kind in KINDS if kind.name.startswith(("invented ", "scribble"))]
-    assert by_chance
-    assert all(kind.refused for kind in by_chance)
+def test_random_kinds_are_redrawn_if_they_resemble_a_digit():
+    random_kinds = [kind for kind in KINDS if kind.name.startswith(("invented ", "scribble"))]
+    assert random_kinds
+    assert all(kind.redraw for kind in random_kinds)
 
 
-def test_only_some_of_what_is_invented_looks_like_a_digit(lookalikes):
+def test_few_invented_characters_resemble_a_digit(lookalikes):
     for name in ("invented mixed", "invented of lines", "invented flowing"):
-        refused = [lookalikes.hold(BY_NAME[name].write(np.random.default_rng(seed))) for seed in range(60)]
-        assert sum(refused) < 30
+        matches = [lookalikes.match(BY_NAME[name].write(np.random.default_rng(seed))) for seed in range(60)]
+        assert sum(matches) < 30
 
 
 @pytest.mark.parametrize(("name", "count"), [("two digits", 2), ("three digits", 3)])

@@ -1,4 +1,4 @@
-"""Digits of parts: every combination is drawn, and the named ending is in all of them."""
+"""Digits from parts: every combination of parts with every ending is drawn."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from training.strokes.figure import parse
 from training.strokes.parts import CONSTRUCTIONS, Construction
 
 
-def test_a_figure_for_each_combination_in_which_the_parts_follow_each_other():
+def test_each_combination_of_parts_is_a_figure():
     built = Construction(7, (("0,0 10,0!", "5,5 10,5!"), ("8,50",)), {"": "6,90", "barred": "/ 0,50 20,50"})
     assert len(built.figures("")) == 2
     stroke, bar = built.figures("barred")[1]
@@ -17,7 +17,7 @@ def test_a_figure_for_each_combination_in_which_the_parts_follow_each_other():
     assert np.array_equal(built.figures("")[0][0].points, parse("0,0 10,0! 8,50 6,90")[0].points)
 
 
-def test_every_ending_is_a_style_and_every_combination_one_of_its_figures():
+def test_every_ending_is_a_style_with_all_combinations():
     by_name = {style.name: style for style in STYLES}
     for construction in CONSTRUCTIONS:
         combinations = int(np.prod([len(part) for part in construction.parts]))
@@ -25,7 +25,7 @@ def test_every_ending_is_a_style_and_every_combination_one_of_its_figures():
             assert len(by_name[f"{construction.digit} {ending}"].figures) == combinations
 
 
-def test_a_style_of_parts_is_drawn_in_all_its_figures():
+def test_a_style_draws_all_its_figures():
     style = max(STYLES, key=lambda style: len(style.figures))
     rng = np.random.default_rng(0)
     drawn = {id(style.figure(rng)) for _ in range(40 * len(style.figures))}

@@ -1,4 +1,4 @@
-"""The pen leaves on the canvas what a round brush of some width leaves."""
+"""Paths are rendered with a round brush of the given width."""
 
 import numpy as np
 
@@ -12,13 +12,13 @@ def _pixels(paths, width):
     return np.asarray(render(paths, [np.full(len(path), width) for path in paths]))
 
 
-def test_the_canvas_is_as_on_the_page_and_ink_is_white():
+def test_the_canvas_has_the_size_of_the_page_and_white_ink():
     image = draw(ACROSS, np.random.default_rng(0))
     assert (image.mode, image.size) == ("L", (CANVAS, CANVAS))
     assert image.getextrema() == (0, 255)
 
 
-def test_a_line_is_as_wide_as_the_brush_and_has_round_ends():
+def test_a_line_has_the_width_of_the_brush_and_round_ends():
     for width in (6.0, 13.0, 30.0):
         pixels = _pixels(ACROSS, width) > 127
         assert abs(pixels[:, 140].sum() - width) <= 1.5
@@ -33,13 +33,13 @@ def test_a_wide_slanting_line_has_no_hairlines():
         assert pixels[round(y) - 3 : round(y) + 4, round(x) - 8 : round(x) + 9].min() == 255
 
 
-def test_edges_are_smooth():
+def test_edges_are_antialiased():
     slanting = [np.array([(40.0, 60.0), (200.0, 170.0)])]
     pixels = _pixels(slanting, 15.0)
     assert ((pixels > 0) & (pixels < 255)).sum() > 100
 
 
-def test_brushes_are_of_all_widths():
+def test_brush_widths_vary():
     widths = [
         int((np.asarray(draw(ACROSS, np.random.default_rng(seed)))[:, 140] > 127).sum()) for seed in range(80)
     ]
@@ -47,7 +47,7 @@ def test_brushes_are_of_all_widths():
     assert 24 < max(widths) <= BRUSHES[1] + 1
 
 
-def test_a_small_drawing_gets_no_brush_that_would_fill_it():
+def test_a_brush_does_not_fill_a_small_drawing():
     ring = [40 * np.stack([np.cos(t := np.linspace(0, 2 * np.pi, 40)), np.sin(t)], axis=1) + 140]
     for seed in range(40):
         assert np.asarray(draw(ring, np.random.default_rng(seed)))[135:145, 135:145].max() == 0

@@ -1,4 +1,4 @@
-"""The sheets show every style, and which are held out."""
+"""The sheets show every style and mark the held-out styles."""
 
 from PIL import Image
 
@@ -6,16 +6,16 @@ from training.strokes import digits, outliers, sheet
 from training.strokes.generate import NAMES
 
 
-def test_every_style_is_on_one_sheet_and_held_out_ones_are_marked():
-    titles = [row.title for rows in sheet.sheets().values() for row in rows]
+def test_every_style_is_on_one_sheet_with_its_held_out_mark():
+    titles = [row.title for rows in sheet.group_rows().values() for row in rows]
     marked = {*digits.HELD_OUT, *outliers.HELD_OUT}
     assert sorted(titles) == sorted(name + sheet.HELD_OUT_MARK * (name in marked) for name in NAMES)
-    assert {*map(str, range(10)), "letter", "invented", "other"} <= sheet.sheets().keys()
+    assert {*map(str, range(10)), "letter", "invented", "other"} <= sheet.group_rows().keys()
 
 
-def test_sheets_are_written_as_pictures_with_ink_in_every_cell(tmp_path, monkeypatch):
-    rows = {name: rows[:2] for name, rows in sheet.sheets().items() if name in ("7", "shape")}
-    monkeypatch.setattr(sheet, "sheets", lambda: rows)
+def test_sheets_have_ink_in_every_cell(tmp_path, monkeypatch):
+    rows = {name: rows[:2] for name, rows in sheet.group_rows().items() if name in ("7", "shape")}
+    monkeypatch.setattr(sheet, "group_rows", lambda: rows)
     paths = sheet.write_sheets(tmp_path / "runs")
     assert [path.name for path in paths] == ["strokes-7.png", "strokes-shape.png"]
     for path in paths:
