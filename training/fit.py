@@ -1,9 +1,8 @@
-"""Train one network: the loop, which resumes where it was interrupted.
+"""The training loop of one network; an interrupted run resumes.
 
     network = fit(Plan("student", CHANNELS, epochs=16, seed=0), mix, recipe, folder, after_epoch)
 
-After each epoch everything that the next one needs lies in a file of the folder, so a run that is stopped, or whose
-machine is, loses less than an epoch.
+The state is saved to a file in `folder` after each epoch, so an interruption or a crash loses less than one epoch.
 """
 
 import copy
@@ -26,17 +25,18 @@ from training.recipe import Recipe
 
 Curve = list[dict[str, float]]
 
-# Half of the numbers' length, where the processor multiplies such numbers itself: a step takes half of the time there.
-# The weights, and what is summed over many steps, stay float32.
+# Mixed precision on processors with bfloat16 multiplication: half the time for a step. Weights, optimizer state and
+# moving average stay float32.
 BFLOAT16 = any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is trained: a network of these widths, how long, from which seed.
+    """A network to train: its channels, number of epochs and seed.
 
-    Given a network to `start` from, in place of chance, its opinion counts in place of the labels, except of what
-    people labelled, or it would be forgotten: Z. Li, D. Hoiem, "Learning without Forgetting", 2016.
+    With `start`, training continues from this network instead of random weights. Then its probabilities replace the
+    labels, except those of labelled drawings, to prevent forgetting: Z. Li, D. Hoiem, "Learning without Forgetting",
+    2016.
     """
 
     name: str
@@ -55,12 +55,11 @@ class _Run:
     curve: Curve
 
     @property
-    def kept(self) -> DigitClassifier:
+    def averaged_network(self) -> DigitClassifier:
         network: DigitClassifier = self.average.module.eval()
         return network
 
-    def parts(self) -> dict[str, Any]:
-        """What has a state of its own."""
+    def stateful_parts(self) -> dict[str, Any]:
         return {name: part for name, part in self.__dict__.items() if name != "curve"}
 
 
@@ -71,25 +70,25 @@ def fit(
     folder: Path,
     after_epoch: Callable[[nn.Module, Curve], dict[str, float]],
 ) -> DigitClassifier:
-    """Train a network by the plan and give back the average of its weights.
+    """Train a network and return the moving average of its weights, in evaluation mode.
 
-    `after_epoch` gets the network as it would be kept and the curve so far, whose last entry has this epoch's loss, and
-    gives back what else shall stand there.
+    `after_epoch` gets the averaged network and the curve, whose last entry has the epoch's loss. It returns further
+    metrics for that entry.
     """
     run = _start(plan, mix, recipe)
     path = folder / f"{plan.name}.state"
     _resume(run, plan, recipe, path)
     for number in range(len(run.curve), plan.epochs):
-        run.curve.append({"loss": _epoch(run, plan, mix, recipe, number)})
-        run.curve[-1] |= after_epoch(run.kept, run.curve)
-        state = {name: part.state_dict() for name, part in run.parts().items()}
+        run.curve.append({"loss": _train_epoch(run, plan, mix, recipe, number)})
+        run.curve[-1] |= after_epoch(run.averaged_network, run.curve)
+        state = {name: part.state_dict() for name, part in run.stateful_parts().items()}
         write({"of": _identity(plan, recipe), "curve": run.curve, **state}, path)
-    return run.kept
+    return run.averaged_network
 
 
-def epochs_done(plan: Plan, recipe: Recipe, folder: Path) -> int:
-    """How many epochs of the plan an earlier run has left in the folder; 0 where it was of another recipe."""
-    state = _read(folder / f"{plan.name}.state", plan, recipe)
+def count_saved_epochs(plan: Plan, recipe: Recipe, folder: Path) -> int:
+    """Epochs in the saved state of an interrupted run; 0 without a state of this plan and recipe."""
+    state = _load_state(folder / f"{plan.name}.state", plan, recipe)
     return len(state["curve"]) if state else 0
 
 
@@ -106,7 +105,7 @@ def _start(plan: Plan, mix: Mix, recipe: Recipe) -> _Run:
         network,
         AveragedModel(network, avg_fn=_moving_average(recipe.average_steps), use_buffers=True),
         optimizer,
-        # Ten steps at least, or its first phase would have none.
+        # At least ten steps: OneCycleLR fails if its first phase has none.
         torch.optim.lr_scheduler.OneCycleLR(
             optimizer, recipe.learning_rate, total_steps=max(steps, 10), pct_start=0.2
         ),
@@ -115,20 +114,20 @@ def _start(plan: Plan, mix: Mix, recipe: Recipe) -> _Run:
 
 
 def _moving_average(steps: int) -> Any:
-    """An exponential average that spans fewer steps at first, so that the first epochs' checkpoints are usable too."""
+    """An exponential moving average with a shorter span at the start, for usable checkpoints after the first epochs."""
 
-    def average(kept: Tensor, latest: Tensor, count: Tensor | int) -> Tensor:
-        if not latest.is_floating_point():  # BatchNorm's count of batches
+    def update(average: Tensor, latest: Tensor, count: Tensor | int) -> Tensor:
+        if not latest.is_floating_point():  # num_batches_tracked of BatchNorm
             return latest
         weight = max(1 / steps, 10 / (10 + int(count)))
-        return kept.lerp(latest, weight)
+        return average.lerp(latest, weight)
 
-    return average
+    return update
 
 
-def _epoch(run: _Run, plan: Plan, mix: Mix, recipe: Recipe, number: int) -> float:
-    """One epoch; the mean loss."""
-    # What dropout does depends on the epoch alone, as the batches do.
+def _train_epoch(run: _Run, plan: Plan, mix: Mix, recipe: Recipe, number: int) -> float:
+    """Train one epoch; return the mean loss."""
+    # Dropout depends on seed and epoch alone, as the batches do: a resumed run gives the same network.
     torch.manual_seed(plan.seed * 1000 + number)
     run.network.train()
     total = 0.0
@@ -150,21 +149,21 @@ def _epoch(run: _Run, plan: Plan, mix: Mix, recipe: Recipe, number: int) -> floa
 def _loss(network: nn.Module, batch: Batch, start: nn.Module | None, recipe: Recipe) -> Tensor:
     inputs = batch.inputs.contiguous(memory_format=torch.channels_last)
     logits = _logits(network, inputs)
-    losses = F.cross_entropy(logits, _smoothed(batch.labels, recipe.label_smoothing), reduction="none")
+    losses = F.cross_entropy(logits, _smooth_labels(batch.labels, recipe.label_smoothing), reduction="none")
     if start is None:
         return losses.mean()
-    known = len(inputs) - batch.labelled
+    unlabelled = len(inputs) - batch.labelled
     with torch.no_grad():
-        opinion = _logits(start, inputs[:known]).softmax(dim=1)
-    of_opinion = F.cross_entropy(logits[:known], opinion, reduction="none")
-    return torch.cat([of_opinion, losses[known:]]).mean()
+        targets = _logits(start, inputs[:unlabelled]).softmax(dim=1)
+    distillation = F.cross_entropy(logits[:unlabelled], targets, reduction="none")
+    return torch.cat([distillation, losses[unlabelled:]]).mean()
 
 
-def _smoothed(labels: Tensor, share: float) -> Tensor:
-    """The labels as probabilities (N, OUTPUTS): of a digit, a share is divided among the ten digits.
+def _smooth_labels(labels: Tensor, share: float) -> Tensor:
+    """Target probabilities (N, OUTPUTS): a share of each digit's label is spread among the ten digits.
 
-    None of it goes to "no digit", and nothing from there to the digits: the score between the two would end where the
-    share is reached, and all clear digits would score the same as what merely looks like one.
+    "No digit" takes no part. With smoothing between digits and "no digit", digit scores saturate at the share: clear
+    digits and lookalikes then get the same score.
     """
     probabilities = F.one_hot(labels, OUTPUTS).float()
     of_digits = (labels < DIGITS).float().unsqueeze(1)
@@ -179,14 +178,14 @@ def _logits(network: nn.Module, inputs: Tensor) -> Tensor:
 
 
 def _resume(run: _Run, plan: Plan, recipe: Recipe, path: Path) -> None:
-    state = _read(path, plan, recipe)
+    state = _load_state(path, plan, recipe)
     if state is not None:
-        for name, part in run.parts().items():
+        for name, part in run.stateful_parts().items():
             part.load_state_dict(state[name])
         run.curve = state["curve"]
 
 
-def _read(path: Path, plan: Plan, recipe: Recipe) -> dict[str, Any] | None:
+def _load_state(path: Path, plan: Plan, recipe: Recipe) -> dict[str, Any] | None:
     if not path.exists():
         return None
     state: dict[str, Any] = torch.load(path, weights_only=True)
@@ -194,6 +193,6 @@ def _read(path: Path, plan: Plan, recipe: Recipe) -> dict[str, Any] | None:
 
 
 def _identity(plan: Plan, recipe: Recipe) -> dict[str, Any]:
-    """What must be the same for a run to go on: all settings but what comes out, and under which name."""
+    """What a state to resume from must match: plan and recipe, except the output path and the number of students."""
     of_plan = {"name": plan.name, "channels": list(plan.channels), "length": plan.epochs, "from": plan.seed}
     return asdict(recipe) | {"output": "", "students": 0} | of_plan

@@ -1,7 +1,7 @@
-"""What a training batch is made of: MNIST's digits, drawn digits, and drawings that are none, each changed a little.
+"""Augmented training batches from MNIST digits, drawn digits, drawn non-digits and labelled drawings.
 
-MNIST alone does not know how people write elsewhere (a slashed zero, a barred seven) nor what is no digit; drawings
-alone lose MNIST. So every batch has some of each.
+MNIST lacks non-digits and the writing styles of other countries (a slashed zero, a barred seven). A network that
+learns from drawings alone loses accuracy on MNIST. So every batch has a share of each.
 """
 
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ from training.strokes.generate import NO_DIGIT, Drawings
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs float32 (N, 1, 28, 28), ink 1; labels int64 (N,), 10 for no digit.
+    """Inputs, float32 (N, 1, 28, 28), ink 1; labels, int64 (N,), 10 for "no digit".
 
-    The last `labelled` of them are what people labelled.
+    The last `labelled` samples are labelled drawings.
     """
 
     inputs: Tensor
@@ -39,7 +39,7 @@ class _Source:
 
 
 class Mix:
-    """Batches of the same sources, epoch after epoch. Raises ValueError where one has less than a batch needs."""
+    """Batches with fixed shares of each source. Raises ValueError if a source is too small for one batch."""
 
     def __init__(
         self, mnist: Digits, drawings: Drawings, recipe: Recipe, labelled: Digits | None = None
@@ -59,19 +59,19 @@ class Mix:
 
     @property
     def steps(self) -> int:
-        """The batches of an epoch, which is a pass over MNIST."""
+        """Batches in an epoch; an epoch is one pass over MNIST."""
         return len(self._sources[0].labels) // self._counts[0]
 
     def epoch(self, number: int, seed: int) -> Iterator[Batch]:
-        """The batches of an epoch; the same for the same arguments."""
-        # A generator of its own: a run that goes on after an interruption sees what it would have seen.
+        """Yield the batches of an epoch, deterministic for the epoch number and the seed."""
+        # One generator for each epoch, so that a resumed run gets the same batches.
         generator = torch.Generator().manual_seed(seed * 1000 + number)
         counts = self._counts
-        orders = [_Order(len(source.labels), generator) for source in self._sources]
+        shuffles = [_Shuffle(len(source.labels), generator) for source in self._sources]
         for _ in range(self.steps):
             inputs, labels = [], []
-            for source, order, count in zip(self._sources, orders, counts, strict=True):
-                chosen = order.take(count)
+            for source, shuffle, count in zip(self._sources, shuffles, counts, strict=True):
+                chosen = shuffle.take(count)
                 images = source.images[chosen].unsqueeze(1).float().div(255)
                 inputs.append(augment(images, self._recipe, generator, source.strength))
                 labels.append(source.labels[chosen])
@@ -79,7 +79,7 @@ class Mix:
 
     @property
     def _counts(self) -> tuple[int, ...]:
-        """How many a batch has of each source."""
+        """Samples of each source in a batch."""
         recipe = self._recipe
         drawn, none = (round(recipe.batch_size * share) for share in (recipe.drawn_share, recipe.none_share))
         if len(self._sources) == 3:
@@ -88,8 +88,8 @@ class Mix:
         return recipe.batch_size - drawn - none - labelled, drawn, none, labelled
 
 
-class _Order:
-    """Places in random order, from the start again when all were given."""
+class _Shuffle:
+    """Indices in random order; a new permutation follows when the rest is too short."""
 
     def __init__(self, count: int, generator: torch.Generator) -> None:
         self._count, self._generator = count, generator

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from training.checkpoint import ChosenBy, describe, git_revision, write
-from training.fit import Curve, Plan, epochs_done, fit
+from training.fit import Curve, Plan, count_saved_epochs, fit
 from training.mix import Mix
 from training.recipe import Recipe
 
@@ -50,7 +50,7 @@ class Stages:
     def expect(self, plans: Sequence[Plan]) -> None:
         """What lies ahead, without the epochs that an interrupted run has left."""
         for plan in plans:
-            first = epochs_done(plan, self.recipe, self.folder)
+            first = count_saved_epochs(plan, self.recipe, self.folder)
             if first:
                 self._earlier = float(self._minutes_file.read_text(encoding="ascii"))
                 print(f"{plan.name}: resumed after epoch {first} of {plan.epochs}", flush=True)

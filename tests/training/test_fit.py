@@ -1,4 +1,4 @@
-"""What a network learns from: labels, or the opinion of the network that it starts from."""
+"""A network learns from labels, or from the probabilities of its start network."""
 
 import torch
 import torch.nn.functional as F
@@ -9,8 +9,8 @@ from training import fit
 from training.mix import Batch
 
 
-class _Says(nn.Module):
-    """A network that says the same of everything."""
+class _Constant(nn.Module):
+    """A network with constant logits."""
 
     def __init__(self, label: int, weight: float) -> None:
         super().__init__()
@@ -20,21 +20,21 @@ class _Says(nn.Module):
         return self.logits.expand(len(inputs), -1)
 
 
-def test_of_what_people_labelled_the_labels_alone_are_learned(monkeypatch):
+def test_labelled_drawings_are_learned_from_labels_and_others_from_the_start_network(monkeypatch):
     monkeypatch.setattr(fit, "BFLOAT16", False)
     recipe = synthetic.quick(label_smoothing=0.0)
     inputs, labels = torch.zeros(4, 1, 28, 28), torch.tensor([3, 3, 3, 3])
-    network, start = _Says(3, 5.0), _Says(9, 50.0)
+    network, start = _Constant(3, 5.0), _Constant(9, 50.0)
     right = fit._loss(network, Batch(inputs, labels), None, recipe)
     wrong = fit._loss(network, Batch(inputs, torch.tensor([9] * 4)), None, recipe)
-    of_opinion = fit._loss(network, Batch(inputs, labels), start, recipe)
-    torch.testing.assert_close(of_opinion, wrong)
-    of_both = fit._loss(network, Batch(inputs, labels, labelled=1), start, recipe)
-    torch.testing.assert_close(of_both, (3 * wrong + right) / 4)
+    distillation = fit._loss(network, Batch(inputs, labels), start, recipe)
+    torch.testing.assert_close(distillation, wrong)
+    both = fit._loss(network, Batch(inputs, labels, labelled=1), start, recipe)
+    torch.testing.assert_close(both, (3 * wrong + right) / 4)
 
 
-def test_smoothing_divides_a_digit_among_the_digits_and_leaves_no_digit_alone():
-    smoothed = fit._smoothed(torch.tensor([3, 10]), 0.5)
+def test_smoothing_spreads_among_digits_and_excludes_no_digit():
+    smoothed = fit._smooth_labels(torch.tensor([3, 10]), 0.5)
     torch.testing.assert_close(smoothed.sum(dim=1), torch.ones(2))
     torch.testing.assert_close(smoothed[0, 3], torch.tensor(0.55))
     torch.testing.assert_close(smoothed[0, 4], torch.tensor(0.05))
@@ -42,9 +42,9 @@ def test_smoothing_divides_a_digit_among_the_digits_and_leaves_no_digit_alone():
     torch.testing.assert_close(smoothed[1], F.one_hot(torch.tensor(10), 11).float())
 
 
-def test_without_smoothing_the_labels_are_learned_as_they_are(monkeypatch):
+def test_without_smoothing_the_loss_is_plain_cross_entropy(monkeypatch):
     monkeypatch.setattr(fit, "BFLOAT16", False)
     recipe = synthetic.quick(label_smoothing=0.0)
     labels = torch.tensor([3, 10, 0])
-    loss = fit._loss(_Says(3, 2.0), Batch(torch.zeros(3, 1, 28, 28), labels), None, recipe)
-    torch.testing.assert_close(loss, F.cross_entropy(_Says(3, 2.0)(labels), labels))
+    loss = fit._loss(_Constant(3, 2.0), Batch(torch.zeros(3, 1, 28, 28), labels), None, recipe)
+    torch.testing.assert_close(loss, F.cross_entropy(_Constant(3, 2.0)(labels), labels))
