@@ -111,7 +111,7 @@ def _loop(system: System, case: Case) -> Loop:
         case,
         minutes,
         len(challenger["labelled_drawings"]),
-        challenger["of_the_way"],
+        challenger["interpolation_factor"],
         next(line for line in said.splitlines() if line.startswith("The challenger ")),
         version if archived else None,
         before,

@@ -1,10 +1,9 @@
-"""What a drawing may change without another answer, and what must not be called a digit.
+"""Behavioural tests: invariance of the predicted digit, and acceptance of non-digits.
 
-    kept(predictor)            # {"moved": 0.998, "scaled to 30 to 100 % of the canvas": 0.994, ...}
-    called_a_digit(predictor)  # {"blank": 0.0, "dot": 0.0, ...}
+    measure_invariance(predictor)   # {"moved": 0.998, "scaled to 30 to 100 % of the canvas": 0.994, ...}
+    measure_acceptance(predictor)   # {"blank": 0.0, "dot": 0.0, ...}
 
-The digits are the generator's, in all its styles; what is no digit here is of a making of its own, which no model has
-learned from.
+The digits are generated in all styles. The non-digits come from separate code that no training data uses.
 """
 
 from collections.abc import Callable, Iterable
@@ -29,8 +28,8 @@ SEED = 2026
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A digit's lines, in parts of its longer side about its middle, and how they are drawn; lengths in pixels."""
+class Drawing:
+    """Lines of a digit, centred, in units of its longer side; the other lengths are in pixels."""
 
     lines: list[Points]
     size: float = 0.6 * CANVAS  # of the longer side, brush included
@@ -49,32 +48,32 @@ class Drawn:
 
 
 Inputs: TypeAlias = NDArray[np.uint8]  # as the network gets them: (N, 28, 28)
-Change = Callable[[Drawn, np.random.Generator], Drawn]
+Change = Callable[[Drawing, np.random.Generator], Drawing]
 
 
-def _moved(drawn: Drawn, rng: np.random.Generator) -> Drawn:
-    half = drawn.size / 2
+def _move(drawing: Drawing, rng: np.random.Generator) -> Drawing:
+    half = drawing.size / 2
     x, y = rng.uniform(half, CANVAS - half, 2)
-    return replace(drawn, middle=(float(x), float(y)))
+    return replace(drawing, middle=(float(x), float(y)))
 
 
 CHANGES: dict[str, Change] = {
-    "moved": _moved,
-    "scaled to 30 to 100 % of the canvas": lambda drawn, rng: replace(
-        drawn, size=float(rng.uniform(0.3, 1) * CANVAS)
+    "moved": _move,
+    "scaled to 30 to 100 % of the canvas": lambda drawing, rng: replace(
+        drawing, size=float(rng.uniform(0.3, 1) * CANVAS)
     ),
-    "drawn with a brush of 6 to 30 pixels": lambda drawn, rng: replace(
-        drawn, brush=float(rng.uniform(6, 30))
+    "drawn with a brush of 6 to 30 pixels": lambda drawing, rng: replace(
+        drawing, brush=float(rng.uniform(6, 30))
     ),
-    "inverted": lambda drawn, _: replace(drawn, inverted=True),
-    "rotated by 10 degrees": lambda drawn, rng: replace(drawn, degrees=float(rng.choice([-10, 10]))),
+    "inverted": lambda drawing, _: replace(drawing, inverted=True),
+    "rotated by 10 degrees": lambda drawing, rng: replace(drawing, degrees=float(rng.choice([-10, 10]))),
 }
 
 
-def kept(predictor: AnyPredictor, count: int = COUNT, seed: int = SEED) -> dict[str, float]:
-    """The share of `count` drawn digits that keep their answer, by what was changed about them."""
-    unchanged, changed = _changed(count, seed)
-    before = predicted(predictor, unchanged)
+def measure_invariance(predictor: AnyPredictor, count: int = COUNT, seed: int = SEED) -> dict[str, float]:
+    """The share of `count` generated digits with the same prediction after each change, 0 to 1."""
+    originals, changed = _make_changes(count, seed)
+    before = predicted(predictor, originals)
     shares = {}
     for name, inputs in changed.items():
         after = predicted(predictor, inputs)
@@ -83,56 +82,57 @@ def kept(predictor: AnyPredictor, count: int = COUNT, seed: int = SEED) -> dict[
     return shares
 
 
-def called_a_digit(predictor: AnyPredictor, count: int = COUNT, seed: int = SEED) -> dict[str, float]:
-    """The share of `count` drawings of each kind of nothing that `is_digit` says yes to."""
+def measure_acceptance(predictor: AnyPredictor, count: int = COUNT, seed: int = SEED) -> dict[str, float]:
+    """The share of `count` non-digits of each kind with a true `is_digit`, 0 to 1."""
     return {
         name: float(np.mean([answer.is_digit for answer in predicted(predictor, inputs)]))
-        for name, inputs in _nothings(count, seed).items()
+        for name, inputs in _make_non_digits(count, seed).items()
     }
 
 
-# Two models are compared on the same drawings, and to make these takes longer than to answer them.
+# Cached for the comparison of two models: drawing takes longer than prediction.
 @lru_cache(maxsize=1)
-def _changed(count: int, seed: int) -> tuple[Inputs, dict[str, Inputs]]:
-    """Drawn digits, and the same by what was changed about them."""
+def _make_changes(count: int, seed: int) -> tuple[Inputs, dict[str, Inputs]]:
+    """Generated digits, and the same digits after each change."""
     rng = np.random.default_rng(seed)
-    drawings = [_drawn(digits.STYLES[i % len(digits.STYLES)], rng) for i in range(count)]
-    return _prepared(drawn.image() for drawn in drawings), {
-        name: _prepared(change(drawn, rng).image() for drawn in drawings) for name, change in CHANGES.items()
+    drawings = [_draw(digits.STYLES[i % len(digits.STYLES)], rng) for i in range(count)]
+    return _prepare(drawing.image() for drawing in drawings), {
+        name: _prepare(change(drawing, rng).image() for drawing in drawings)
+        for name, change in CHANGES.items()
     }
 
 
 @lru_cache(maxsize=1)
-def _nothings(count: int, seed: int) -> dict[str, Inputs]:
+def _make_non_digits(count: int, seed: int) -> dict[str, Inputs]:
     rng = np.random.default_rng(seed)
-    return {name: _prepared(make(rng) for _ in range(count)) for name, make in NOTHINGS.items()}
+    return {name: _prepare(make(rng) for _ in range(count)) for name, make in NON_DIGITS.items()}
 
 
-def _prepared(images: Iterable[Image.Image]) -> Inputs:
+def _prepare(images: Iterable[Image.Image]) -> Inputs:
     return np.stack([preprocess(image) for image in images])
 
 
-def _drawn(style: digits.Style, rng: np.random.Generator) -> Drawn:
+def _draw(style: digits.Style, rng: np.random.Generator) -> Drawing:
     lines = shape(style.figure(rng), rng)
     every = np.concatenate(lines)
     low, high = every.min(axis=0), every.max(axis=0)
-    return Drawn([(line - (low + high) / 2) / (high - low).max() for line in lines])
+    return Drawing([(line - (low + high) / 2) / (high - low).max() for line in lines])
 
 
 def blank(rng: np.random.Generator) -> Image.Image:
-    """One colour."""
+    """A canvas of one grey."""
     return Image.new("L", (CANVAS, CANVAS), int(rng.integers(256)))
 
 
 def dot(rng: np.random.Generator) -> Image.Image:
-    """One round touch of the brush."""
+    """One round dot."""
     canvas, (x, y), radius = Image.new("L", (CANVAS, CANVAS)), rng.uniform(30, 250, 2), rng.uniform(3, 20)
     ImageDraw.Draw(canvas).ellipse([x - radius, y - radius, x + radius, y + radius], fill=255)
     return canvas
 
 
 def full_canvas(rng: np.random.Generator) -> Image.Image:
-    """Painted over and over, line by line, until hardly any paper is left."""
+    """An almost full canvas, painted line by line."""
     canvas = Image.new("L", (CANVAS, CANVAS))
     pen, y = ImageDraw.Draw(canvas), 0.0
     while y < CANVAS:
@@ -142,19 +142,22 @@ def full_canvas(rng: np.random.Generator) -> Image.Image:
 
 
 def scribble(rng: np.random.Generator) -> Image.Image:
-    """A pen that wanders over the canvas, turning as it likes, and back from its edges."""
+    """A random walk with smooth turns; the edges reflect it."""
     count = int(rng.integers(150, 600))
     heading = np.cumsum(rng.normal(0, rng.uniform(0.25, 0.6), count)) + rng.uniform(0, 2 * np.pi)
     walk = np.cumsum(np.stack([np.cos(heading), np.sin(heading)], axis=1) * 9, axis=0) + 140
-    folded = np.abs((walk - 20) % 480 - 240) + 20  # a mirror at each edge
+    reflected = np.abs((walk - 20) % 480 - 240) + 20  # at each edge
     canvas = Image.new("L", (CANVAS, CANVAS))
     ImageDraw.Draw(canvas).line(
-        [tuple(place) for place in folded.tolist()], fill=255, width=int(rng.integers(6, 22)), joint="curve"
+        [tuple(place) for place in reflected.tolist()],
+        fill=255,
+        width=int(rng.integers(6, 22)),
+        joint="curve",
     )
     return canvas
 
 
-NOTHINGS: dict[str, Callable[[np.random.Generator], Image.Image]] = {
+NON_DIGITS: dict[str, Callable[[np.random.Generator], Image.Image]] = {
     "blank": blank,
     "dot": dot,
     "full canvas": full_canvas,

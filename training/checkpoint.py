@@ -1,9 +1,9 @@
-"""What a checkpoint holds: the weights, and all that is needed to serve, judge and repeat them, in plain types.
+"""Checkpoint content: weights, calibration, settings, metrics and provenance, in plain types.
 
-    content = describe(network, chosen_by, recipe, git_revision())
+    content = describe(network, selection, recipe, git_revision())
     write(content, Path("runs/latest.pt"))
 
-Its metrics are those of drawings that the network did not learn from: MNIST's validation split and the held-out styles.
+The metrics are measured on the selection data: MNIST's validation split, held-out styles and held-out writers.
 """
 
 import json
@@ -36,14 +36,14 @@ from training.recipe import Recipe
 from training.strokes.generate import FIRST_WRITER_STYLE, NO_DIGIT, Drawings
 
 ROOT = Path(__file__).resolve().parent.parent
-# Chosen by validation and held-out styles (benchmarks/training.md): most of what three looks at everything bring, for a
-# tenth more work on MNIST's digits.
-LOOK_AGAIN_BELOW = 0.95
+# Test-time augmentation below this probability. Selected on validation and held-out styles (benchmarks/training.md):
+# most of the gain of augmentation for every image, for a tenth more work on MNIST digits.
+TTA_BELOW = 0.95
 
 
 @dataclass(frozen=True)
-class ChosenBy:
-    """What decides on epoch, temperature and threshold, and is never learned from."""
+class SelectionData:
+    """Data that selects student, temperature and threshold, and is excluded from training."""
 
     validation: Digits
     held_out: Drawings
@@ -51,32 +51,34 @@ class ChosenBy:
 
 def describe(
     network: nn.Module,
-    chosen_by: ChosenBy,
+    selection: SelectionData,
     recipe: Recipe,
     revision: str,
     none_called_digit: float | None = None,
 ) -> dict[str, Any]:
-    """The checkpoint of a network, with temperature, threshold and metrics by what it did not learn from.
+    """The checkpoint of a network; temperature, threshold and metrics are computed on the selection data.
 
     The threshold rejects at most the recipe's share of the digits in MNIST's validation split, in held-out styles and
-    by each held-out writer; or it accepts the share `none_called_digit` of non-digits, 0 to 1, and at least one.
+    of each held-out writer. With `none_called_digit`, 0 to 1, it accepts this share of non-digits, at least one.
     """
-    none = chosen_by.held_out.labels == NO_DIGIT
-    of_none = logits_of(network, chosen_by.held_out.images[none])
-    # Groups of people, as it were, each of the same weight: none should be told too much or too little.
+    none = selection.held_out.labels == NO_DIGIT
+    of_none = compute_logits(network, selection.held_out.images[none])
+    # The groups have equal weight: confidence must be calibrated for each.
     answered = {
-        name: (logits_of(network, digits.images), digits.labels) for name, digits in groups(chosen_by).items()
+        name: (compute_logits(network, digits.images), digits.labels)
+        for name, digits in digit_groups(selection).items()
     }
     temperature = fit_temperature(*zip(*answered.values(), strict=True))
     line = UNCHANGED
-    none_by_people = of_none[chosen_by.held_out.styles[none] >= FIRST_WRITER_STYLE]
+    none_by_people = of_none[selection.held_out.styles[none] >= FIRST_WRITER_STYLE]
     if "people" in answered and len(none_by_people):
         odds = (log_odds(logits, temperature) for logits in (answered["people"][0], none_by_people))
         line = fit_score_line(*odds)
     scores = {name: digit_scores(logits, temperature, line) for name, (logits, _) in answered.items()}
     scores_of_none = digit_scores(of_none, temperature, line)
     others = [group for name, group in scores.items() if name != "people"]
-    writers = _by_writer(scores["people"], chosen_by.held_out.styles[~none]) if "people" in answered else []
+    digit_styles = selection.held_out.styles[~none]
+    writers = _scores_by_writer(scores["people"], digit_styles) if "people" in answered else []
     if none_called_digit is None:
         threshold = _threshold([*others, *writers], recipe.rejected_share)
     else:
@@ -91,20 +93,20 @@ def describe(
         if name != "validation":
             metrics[f"{name}_area_under_curve"] = area_under_curve(scores[name], scores_of_none)
     if writers:
-        metrics["people_rejected"] = _rejected_by_others(writers, others, recipe.rejected_share)
+        metrics["people_rejected"] = _cross_validate_rejection(writers, others, recipe.rejected_share)
     metrics["held_out_none_called_digit"] = float((scores_of_none >= threshold).mean())
     return {
         "state_dict": {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()},
         "temperature": temperature,
         "digit_threshold": threshold,
-        "look_again_below": LOOK_AGAIN_BELOW,
+        "look_again_below": TTA_BELOW,
         "score_line": list(line),
         "settings": asdict(recipe),
         "metrics": metrics,
         "git_revision": revision,
         "libraries": {
             "python": platform.python_version(),
-            "torch": str(torch.__version__),  # a class of its own, which weights_only refuses
+            "torch": str(torch.__version__),  # a str: weights_only rejects the class TorchVersion
             "torchvision": str(torchvision.__version__),
             "numpy": np.__version__,
         },
@@ -113,21 +115,21 @@ def describe(
     }
 
 
-def _by_writer(scores: NDArray[np.float64], styles: NDArray[np.int64]) -> list[NDArray[np.float64]]:
-    """The scores (N,) of people's digits for each writer; `styles` are those of all held-out digits."""
+def _scores_by_writer(scores: NDArray[np.float64], styles: NDArray[np.int64]) -> list[NDArray[np.float64]]:
+    """Split the scores (N,) of people's digits by writer; `styles` are those of all held-out digits."""
     of_people = styles[styles >= FIRST_WRITER_STYLE]
     return [scores[of_people == writer] for writer in np.unique(of_people)]
 
 
 def _threshold(groups: Sequence[NDArray[np.float64]], share: float) -> float:
-    """The score that rejects at most this share of the digits in each group, 0 to 1."""
+    """The score that rejects at most this share, 0 to 1, of the digits in each group."""
     return min(float(np.quantile(scores, share)) for scores in groups)
 
 
-def _rejected_by_others(
+def _cross_validate_rejection(
     writers: Sequence[NDArray[np.float64]], others: Sequence[NDArray[np.float64]], share: float
 ) -> float:
-    """The share of the writers' digits that is rejected if all other groups choose the threshold for each writer."""
+    """The rejected share of the writers' digits; for each writer, all other groups select the threshold."""
     rejected = 0
     for number, scores in enumerate(writers):
         threshold = _threshold([*others, *writers[:number], *writers[number + 1 :]], share)
@@ -135,29 +137,29 @@ def _rejected_by_others(
     return float(rejected / sum(map(len, writers)))
 
 
-def groups(chosen_by: ChosenBy) -> dict[str, Digits]:
-    """The digits by what they are of: MNIST's validation split, held-out styles and, if there are any, people."""
-    drawn = chosen_by.held_out
-    found = {"validation": chosen_by.validation}
+def digit_groups(selection: SelectionData) -> dict[str, Digits]:
+    """The digits of the selection data: MNIST's validation split, held-out styles and held-out writers, if any."""
+    held_out = selection.held_out
+    groups = {"validation": selection.validation}
     for name, of_group in (
-        ("held_out", drawn.styles < FIRST_WRITER_STYLE),
-        ("people", drawn.styles >= FIRST_WRITER_STYLE),
+        ("held_out", held_out.styles < FIRST_WRITER_STYLE),
+        ("people", held_out.styles >= FIRST_WRITER_STYLE),
     ):
-        chosen = of_group & (drawn.labels != NO_DIGIT)
+        chosen = of_group & (held_out.labels != NO_DIGIT)
         if chosen.any():
-            found[name] = Digits(drawn.images[chosen], drawn.labels[chosen])
-    return found
+            groups[name] = Digits(held_out.images[chosen], held_out.labels[chosen])
+    return groups
 
 
-def logits_of(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Logits (N, outputs) of prepared images, uint8 (N, 28, 28), as the network serves."""
-    logits = looking_again(eager(network.eval()), LOOK_AGAIN_BELOW)
+def compute_logits(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Logits, float32 (N, outputs), of prepared images, uint8 (N, 28, 28), with TTA as in service."""
+    logits = looking_again(eager(network.eval()), TTA_BELOW)
     parts = [logits(batch) for batch in batches(images)]
     return np.concatenate(parts) if parts else np.empty((0, NO_DIGIT + 1), np.float32)
 
 
 def write(content: dict[str, Any], path: Path) -> None:
-    """Write it whole or not at all; what lies beside it of an earlier one goes, for it is of other weights."""
+    """Write a checkpoint atomically, and delete the ONNX files and the description of an earlier one beside it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for suffix in (FLOAT32, INT8, ".json"):
         path.with_suffix(suffix).unlink(missing_ok=True)
@@ -167,13 +169,13 @@ def write(content: dict[str, Any], path: Path) -> None:
 
 
 def write_description(content: dict[str, Any], path: Path) -> None:
-    """All but the weights as JSON, beside the checkpoint `path`: for whoever keeps account of runs without torch."""
+    """Write everything except the weights as JSON beside the checkpoint `path`, for readers without torch."""
     known = {name: value for name, value in content.items() if name != "state_dict"}
     path.with_suffix(".json").write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
 
 
 def git_revision() -> str:
-    """The commit, marked "-dirty" when what trains differs from it; "unknown" outside a checkout."""
+    """The git commit, with "-dirty" if handler/ or training/ has changes; "unknown" outside a checkout."""
 
     def git(*arguments: str) -> str:
         done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -182,5 +184,5 @@ def git_revision() -> str:
     try:
         dirty = "-dirty" if git("status", "--porcelain", "--", "handler", "training/*.py") else ""
         return git("rev-parse", "HEAD") + dirty or "unknown"
-    except FileNotFoundError:  # no git here
+    except FileNotFoundError:  # git is not installed
         return "unknown"

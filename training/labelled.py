@@ -1,7 +1,7 @@
-"""The drawings that people labelled on the page: what the next model learns from, and what it is judged by.
+"""Load the labelled drawings from the database and split them for training and test.
 
-found = fetch("postgresql://page@127.0.0.1:8006/mnist", password)
-to_learn, to_judge = found.split()
+labelled = fetch("postgresql://page@127.0.0.1:8006/mnist", password)
+training, test = labelled.split()
 """
 
 import hashlib
@@ -16,18 +16,18 @@ from handler.images import decoded, open_image
 from handler.preprocessing import preprocess
 from training.data import Digits
 
-# Of all drawings, and by their ids alone: a drawing that once only judged is never learned from.
-HELD_SHARE = 0.25
+# Share of the test split. The id alone decides, so a test drawing never becomes a training drawing.
+TEST_SHARE = 0.25
 QUERY = "SELECT id::text, drawing, true_label FROM predictions WHERE true_label IS NOT NULL ORDER BY id"
 
 
 class LabelledError(Exception):
-    """The labelled drawings cannot be had; the message says why, in one line."""
+    """The labelled drawings cannot be loaded; the message gives the reason in one line."""
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """N drawings: their ids, and what the model sees of them with what people said they are."""
+    """N drawings: ids, and prepared images with the labels that people gave."""
 
     ids: Sequence[str]
     digits: Digits
@@ -36,27 +36,27 @@ class Labelled:
         return len(self.ids)
 
     def take(self, chosen: NDArray[np.bool_]) -> "Labelled":
-        """Those for which `chosen`, (N,), is true."""
+        """The drawings with a true value in the mask `chosen`, (N,)."""
         places = np.flatnonzero(chosen)
         return Labelled([self.ids[place] for place in places], self.digits.take(places))
 
     def split(self) -> tuple["Labelled", "Labelled"]:
-        """Those to learn from, and those that only ever judge."""
-        held = np.array([is_held(id_) for id_ in self.ids], bool)
-        return self.take(~held), self.take(held)
+        """The training split and the test split."""
+        test = np.array([is_test(id_) for id_ in self.ids], bool)
+        return self.take(~test), self.take(test)
 
     def labels(self) -> dict[str, int]:
-        """Each drawing's label by its id."""
+        """Labels by drawing id."""
         return dict(zip(self.ids, self.digits.labels.tolist(), strict=True))
 
 
-def is_held(id_: str) -> bool:
-    """Whether a drawing only ever judges: the same for the same id, whatever else there is."""
-    return int.from_bytes(hashlib.sha256(id_.encode()).digest()[:4]) < HELD_SHARE * 2**32
+def is_test(id_: str) -> bool:
+    """Whether a drawing belongs to the test split; depends on its id alone."""
+    return int.from_bytes(hashlib.sha256(id_.encode()).digest()[:4]) < TEST_SHARE * 2**32
 
 
 def fetch(url: str, password: str) -> Labelled:
-    """Every labelled drawing of the log, prepared. Raises LabelledError where the database does not answer."""
+    """Load and prepare all labelled drawings. Raises LabelledError if the database is unavailable."""
     ids, images, labels = [], [], []
     try:
         with psycopg.connect(url, password=password, connect_timeout=5) as connection:

@@ -16,7 +16,7 @@ from handler.predictor import DIGITS, Predictor
 from training import real_drawings
 from training.archived import AnyPredictor
 from training.batches import batches, predicted
-from training.behaviour import called_a_digit, kept
+from training.behaviour import measure_acceptance, measure_invariance
 from training.calibration import area_under_curve, expected_calibration_error
 from training.data import Digits
 from training.drawings import load_held_out_writers
@@ -109,8 +109,8 @@ def measured(predictor: AnyPredictor, test: Digits, *, report: bool) -> dict[str
         "letters": None,
         "pendigits_reporting": None,
         "omniglot": None,
-        "kept": kept(predictor),
-        "called_a_digit": called_a_digit(predictor),
+        "kept": measure_invariance(predictor),
+        "called_a_digit": measure_acceptance(predictor),
     }
     images = [test.images]
     held_out = load_held_out_writers()

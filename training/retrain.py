@@ -1,12 +1,10 @@
-"""Train a challenger from the model that serves and from what people labelled, and say whether it may follow.
+"""Train a challenger on labelled drawings, starting from the champion, and compare both.
 
     python -m training.retrain --champion 1.1 --checkpoint model_store/mnist-1.1.mar --output var/retrain
 
-Writes challenger.pt, report.txt and report.html there. Ends with status 0 when the challenger is not worse at
-anything and better on people's drawings beyond chance, with 3 when it is not, and with 1 when there is nothing to
-compare. By what its distance from the champion, its temperature and its threshold are chosen, it is not judged
-(training/halves.py). Nothing is archived or swapped here: `make retrain` archives a challenger that wins
-(ops/retrain.py).
+Writes challenger.pt, report.txt and report.html to the output folder. Exit status 0: the challenger is better on
+labelled drawings and nowhere worse; 3: it is not; 1: there is no challenger, for example because labels are missing.
+Selection and test use different data (training/selection_split.py). `make retrain` archives a winner (ops/retrain.py).
 """
 
 import argparse
@@ -29,13 +27,12 @@ from handler.predictor import Predictor
 from training import data, pen_data
 from training.archive import RELEASED_CHECKPOINT, WEIGHTS
 from training.archived import AnyPredictor
-from training.checkpoint import ChosenBy, describe, git_revision, write, write_description
+from training.checkpoint import SelectionData, describe, git_revision, write, write_description
 from training.data import DataError
 from training.drawings import prepare_drawings
 from training.evaluate import ModelError, load
 from training.fit import Curve, Plan, fit
-from training.halves import halves
-from training.judge import JudgedBy, judge, what_was_known
+from training.judge import EvaluationData, compare_held_out, judge
 from training.labelled import Labelled, LabelledError, fetch
 from training.measure import answers
 from training.mix import Mix
@@ -43,14 +40,15 @@ from training.onnx_export import export
 from training.recipe import Recipe
 from training.retrain_report import Report
 from training.screen import screen
+from training.selection_split import split_for_selection
 from training.strokes.generate import NO_DIGIT
 from training.train import split
 
-LOST = 3  # the exit status of a challenger that may not follow
-# With fewer, chance decides what was better.
+REJECTED = 3  # exit status if the challenger does not win
+# Labelled drawings for training; with fewer, chance decides the comparison.
 FEWEST = 100
-# The champion knows most of it: a few minutes at a low rate, of the mix that it learned from and of labelled drawings.
-# More of that than in training is no digit: what people's own ways blur first is the border to it.
+# A short run at a low learning rate, on the training mix and labelled drawings. The share of non-digits is higher than
+# in training, because new writing styles blur the border to non-digits first.
 RECIPE = Recipe(
     epochs=1,
     drawn_images=24_000,
@@ -61,15 +59,15 @@ RECIPE = Recipe(
     labelled_share=0.12,
     average_steps=200,
 )
-# Shares of the way from the champion's weights to those that it came to: the first by which nothing known is lost, as
-# far as the half that chooses can tell, is taken, else the last. Half of the way keeps most of what is new: M. Wortsman
-# et al., "Robust fine-tuning of zero-shot models", 2022.
-OF_THE_WAY = (0.5, 0.35, 0.2, 0.1)
+# Weight interpolation factors, 0 for the champion and 1 for the retrained network. The first one without a loss on the
+# selection split is used, else the last. A factor of 0.5 keeps most of the gain: M. Wortsman et al., "Robust
+# fine-tuning of zero-shot models", 2022.
+INTERPOLATION_FACTORS = (0.5, 0.35, 0.2, 0.1)
 
 
 @dataclass(frozen=True)
 class Champion:
-    """The version that serves: how it answers, and the file of its weights."""
+    """The default version: its predictor and its checkpoint."""
 
     version: str
     predictor: AnyPredictor
@@ -77,51 +75,51 @@ class Champion:
 
 
 def retrain(champion: Champion, labelled: Labelled, folder: Path, recipe: Recipe) -> Report:
-    """Train and judge; the challenger's checkpoint and its networks for ONNX Runtime lie in `folder` after it.
+    """Train and judge a challenger; write its checkpoint, ONNX files and description to `folder`.
 
-    Raises ValueError where too little is labelled,
-    DataError where MNIST is missing, PenDataError where the recipe needs pen strokes that are missing.
+    Raises ValueError if there are too few labelled drawings, DataError if MNIST is missing, PenDataError if the recipe
+    needs pen strokes and they are missing.
     """
     started = time.monotonic()
     before = champion.predictor
-    start = _start(champion)
-    to_learn, held_labelled = labelled.split()
-    screened = screen(before, start, to_learn)
-    if len(screened.kept) < FEWEST or len(held_labelled) < FEWEST * 0.2:
+    start = _initial_network(champion)
+    training_labels, test_labels = labelled.split()
+    screened = screen(before, start, training_labels)
+    if len(screened.accepted) < FEWEST or len(test_labels) < FEWEST * 0.2:
         raise ValueError(
-            f"{len(labelled)} labelled drawings: {len(screened.kept)} for training ({FEWEST} needed), "
-            f"{len(held_labelled)} for evaluation ({FEWEST * 0.2:.0f} needed). Draw and label more on the page."
+            f"{len(labelled)} labelled drawings: {len(screened.accepted)} for training ({FEWEST} needed), "
+            f"{len(test_labels)} for evaluation ({FEWEST * 0.2:.0f} needed). Draw and label more on the page."
         )
     learned, validation = split(data.load(train=True), recipe)
     drawings, held_out = prepare_drawings(recipe, folder)
-    choosing, judging = halves(validation, held_out)
-    mix = Mix(learned, drawings, recipe, screened.kept.digits)
-    end, curve = _trained(start, mix, recipe, folder)
+    selection, test = split_for_selection(validation, held_out)
+    mix = Mix(learned, drawings, recipe, screened.accepted.digits)
+    end, curve = _finetune(start, mix, recipe, folder)
     path = folder / "challenger.pt"
-    # As strict as the champion: people shall see a model that tells better, not one whose border lies elsewhere. And a
-    # little more, half of what chance is worth here, or the half that judges would see one in two less strict.
-    passed = answers(before, choosing[1].images[choosing[1].labels == NO_DIGIT]).is_digit
+    # The challenger accepts the share of non-digits that the champion accepts, so that a shifted threshold does not
+    # decide, minus half a standard error: otherwise every second challenger is less strict on the test split by chance.
+    passed = answers(before, selection[1].images[selection[1].labels == NO_DIGIT]).is_digit
     none_called_digit = max(0.0, float(passed.mean() - passed.std() / len(passed) ** 0.5 / 2))
-    for share in OF_THE_WAY:
-        network = between(start, end, share)
-        content = describe(network, ChosenBy(*choosing), recipe, git_revision(), none_called_digit)
+    for factor in INTERPOLATION_FACTORS:
+        network = interpolate_weights(start, end, factor)
+        content = describe(network, SelectionData(*selection), recipe, git_revision(), none_called_digit)
         content["champion"] = champion.version
-        content["of_the_way"] = share
-        content["labelled_drawings"] = screened.kept.labels()
+        content["interpolation_factor"] = factor
+        content["labelled_drawings"] = screened.accepted.labels()
         content["metrics"] |= {"curve": curve, "minutes": (time.monotonic() - started) / 60}
         write(content, path)
         export(path)
         after = Predictor.load(path, "challenger")
-        if all(line.holds for line in what_was_known(before, after, *choosing)):
+        if all(line.holds for line in compare_held_out(before, after, *selection)):
             break
-    print(f"weight interpolation factor: {share:g} (0: start, 1: retrained)", flush=True)
-    verdict = judge(before, after, JudgedBy(*judging, held_labelled))
-    write_description(content | {"judged": [asdict(line) for line in verdict.lines]}, path)
-    return Report(champion.version, before, after, labelled, held_labelled, screened, verdict)
+    print(f"weight interpolation factor: {factor:g} (0: start, 1: retrained)", flush=True)
+    verdict = judge(before, after, EvaluationData(*test, test_labels))
+    write_description(content | {"judged": [asdict(line) for line in verdict.comparisons]}, path)
+    return Report(champion.version, before, after, labelled, test_labels, screened, verdict)
 
 
-def _start(champion: Champion) -> DigitClassifier:
-    """The network to train on: the champion's, or the release's if the champion's layers are others."""
+def _initial_network(champion: Champion) -> DigitClassifier:
+    """The champion's network, or the released one if the champion has other layers."""
     state, released = (
         torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
         for path in (champion.checkpoint, RELEASED_CHECKPOINT)
@@ -136,7 +134,7 @@ def _start(champion: Champion) -> DigitClassifier:
 
 
 def _layers(state: Mapping[str, torch.Tensor]) -> list[tuple[int, ...]]:
-    """The kernel of each convolution and the outputs of each linear layer, whatever their width."""
+    """Kernel size of each convolution and outputs of each linear layer; the width does not count."""
     return [
         weight.shape[2:] if weight.dim() == 4 else weight.shape[:1]
         for weight in state.values()
@@ -144,10 +142,12 @@ def _layers(state: Mapping[str, torch.Tensor]) -> list[tuple[int, ...]]:
     ]
 
 
-def _trained(start: DigitClassifier, mix: Mix, recipe: Recipe, folder: Path) -> tuple[DigitClassifier, Curve]:
-    """The network trained on, and what each epoch was like."""
+def _finetune(
+    start: DigitClassifier, mix: Mix, recipe: Recipe, folder: Path
+) -> tuple[DigitClassifier, Curve]:
+    """The retrained network and its training curve."""
     work = folder / "work"
-    shutil.rmtree(work, ignore_errors=True)  # it takes minutes: always from the start
+    shutil.rmtree(work, ignore_errors=True)  # no resume: training takes minutes
     work.mkdir(parents=True)
 
     curve: Curve = []
@@ -164,27 +164,27 @@ def _trained(start: DigitClassifier, mix: Mix, recipe: Recipe, folder: Path) -> 
     return network, curve
 
 
-def between(start: torch.nn.Module, end: torch.nn.Module, share: float) -> DigitClassifier:
-    """The network whose weights lie this share, 0 to 1, of the way from one's to the other's."""
+def interpolate_weights(start: torch.nn.Module, end: torch.nn.Module, factor: float) -> DigitClassifier:
+    """Linear interpolation of two networks of the same layers; factor 0 gives `start`, 1 gives `end`."""
     ends = end.state_dict()
     return restored(
         {
-            name: weights.lerp(ends[name], share) if weights.is_floating_point() else ends[name]
+            name: weights.lerp(ends[name], factor) if weights.is_floating_point() else ends[name]
             for name, weights in start.state_dict().items()
         }
     )
 
 
-def unpacked(path: Path, folder: Path) -> Path:
-    """The checkpoint itself, or that of an archive, unpacked in `folder`."""
+def extract_checkpoint(path: Path, folder: Path) -> Path:
+    """The path of a checkpoint; the checkpoint of an archive is extracted to `folder`."""
     if path.suffix != ".mar":
         return path
     with zipfile.ZipFile(path) as contents:
         return Path(contents.extract(WEIGHTS, folder / "champion"))
 
 
-def _changed(labels: dict[str, int], folder: Path) -> dict[str, Any]:
-    """How the labels differ from those of the last run here, which these replace."""
+def _update_labels(labels: dict[str, int], folder: Path) -> dict[str, Any]:
+    """Save the labels in `folder`; return the differences to those of the last run."""
     path = folder / "labels.json"
     before: dict[str, int] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     path.write_text(json.dumps(labels) + "\n", encoding="utf-8")
@@ -205,31 +205,31 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--checkpoint", type=Path, required=True, help="checkpoint or archive of the champion"
     )
-    parser.add_argument("--output", type=Path, required=True, help="the folder of challenger and report")
+    parser.add_argument("--output", type=Path, required=True, help="folder for challenger and report")
     options = parser.parse_args(arguments)
-    # A system serves beside it: that keeps its cores; and two threads on busy ones take 3 to 5 times as long as one,
-    # for they wait for each other.
+    # One thread leaves a core to the serving system. On busy cores, two threads wait for each other and take 3 to 5
+    # times as long as one.
     torch.set_num_threads(1)
     folder: Path = options.output
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob("challenger.*"):  # of an earlier run: nobody shall take it for this one's
-        left.unlink()
+    for path in folder.glob("challenger.*"):  # of an earlier run
+        path.unlink()
     recipe = replace(RECIPE, without_real_drawings=bool(pen_data.missing(pen_data.folder())))
     if recipe.without_real_drawings:
-        print("without people's pen strokes; `make data` fetches them", flush=True)
+        print("Training without real drawings; `make data` fetches them.", flush=True)
     with ExitStack() as until:
         try:
             predictor = load(options.checkpoint, until)
-            champion = Champion(options.champion, predictor, unpacked(options.checkpoint, folder))
+            champion = Champion(options.champion, predictor, extract_checkpoint(options.checkpoint, folder))
             labelled = fetch(settings.DATABASE_URL.read(), settings.DATABASE_PASSWORD.read())
             report = retrain(champion, labelled, folder, recipe)
         except (DataError, LabelledError, ModelError, ValueError) as error:
             print(error, file=sys.stderr)
             return 1
-        report.write(folder, _changed(labelled.labels(), folder))
+        report.write(folder, _update_labels(labelled.labels(), folder))
     print(report.text())
     print(f"\nreport: {folder / 'report.html'}")
-    return 0 if report.verdict.wins else LOST
+    return 0 if report.verdict.wins else REJECTED
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What came of a retraining, as text for a terminal and as one HTML file with its pictures in it."""
+"""The report of a retraining, as text and as one HTML file with embedded pictures."""
 
 import base64
 import io
@@ -14,7 +14,7 @@ from PIL import Image
 
 from handler.predictor import Predictor
 from training.archived import AnyPredictor
-from training.judge import Line, Verdict
+from training.judge import Comparison, Verdict
 from training.labelled import Labelled
 from training.measure import Answers, answers, confusion
 from training.screen import Screened
@@ -30,30 +30,30 @@ STYLE = (
 
 @dataclass
 class Report:
-    """A champion and a challenger, what they were trained and judged by, and the verdict."""
+    """Champion and challenger, their training and test drawings, and the verdict."""
 
     version: str
     champion: AnyPredictor
     challenger: Predictor
     labelled: Labelled
-    judged_by: Labelled
+    test_labels: Labelled
     screened: Screened
     verdict: Verdict
     changes: dict[str, Any] = field(default_factory=dict)
 
     def text(self) -> str:
-        """The comparison, a line each, and what follows from it."""
-        width = max(len(line.name) for line in self.verdict.lines)
+        """All comparisons, one per line, and the decision."""
+        width = max(len(line.name) for line in self.verdict.comparisons)
         lines = [
-            f"{len(self.labelled)} labelled drawings: {len(self.screened.kept)} for training, {len(self.judged_by)} "
-            f"for evaluation only, {len(self.screened.doubts)} left out for manual review",
+            f"{len(self.labelled)} labelled drawings: {len(self.screened.accepted)} for training, "
+            f"{len(self.test_labels)} for evaluation only, {len(self.screened.doubts)} left out for manual review",
             self._labels(),
             "",
             f"{'':<{width}}  {self.version:>9}  challenger",
             *(
                 f"{line.name:<{width}}  {line.champion:>9.2%}  {line.challenger:>10.2%}  {line.note}"
                 f"{'' if line.holds else '  WORSE'}"
-                for line in self.verdict.lines
+                for line in self.verdict.comparisons
             ),
             "",
             self._conclusion(),
@@ -67,7 +67,7 @@ class Report:
         return "\n".join(lines)
 
     def write(self, folder: Path, changes: dict[str, Any]) -> None:
-        """report.txt and report.html; `changes` is how the labels differ from those of the run before."""
+        """Write report.txt and report.html; `changes`: differences to the labels of the previous run."""
         self.changes = changes
         (folder / "report.txt").write_text(self.text() + "\n", encoding="utf-8")
         (folder / "report.html").write_text(self._html(), encoding="utf-8")
@@ -86,13 +86,13 @@ class Report:
     def _conclusion(self) -> str:
         if self.verdict.wins:
             return "The challenger is better on labelled drawings and not worse in any other comparison."
-        worse = [line.name for line in self.verdict.lines if not line.holds]
+        worse = [line.name for line in self.verdict.comparisons if not line.holds]
         reasons = [] if self.verdict.better else ["it is not significantly better on labelled drawings"]
         reasons += [f"it is worse at: {'; '.join(worse)}"] if worse else []
         return f"The challenger does not replace {self.version}: {', and '.join(reasons)}."
 
     def _html(self) -> str:
-        images, labels = self.judged_by.digits.images, self.judged_by.digits.labels
+        images, labels = self.test_labels.digits.images, self.test_labels.digits.labels
         ours, theirs = answers(self.champion, images), answers(self.challenger, images)
         differ = np.flatnonzero(ours.digits != theirs.digits)
         doubted = [place for place, id_ in enumerate(self.labelled.ids) if id_ in self.screened.doubts]
@@ -101,12 +101,12 @@ class Report:
         }</style>
 <h1>Retraining from {escape(self.version)}</h1>
 <p>{escape(self._conclusion())}</p>
-<p>{len(self.labelled)} labelled drawings: {len(self.screened.kept)} for training, {
-            len(self.judged_by)
+<p>{len(self.labelled)} labelled drawings: {len(self.screened.accepted)} for training, {
+            len(self.test_labels)
         } for evaluation only,
 {len(self.screened.doubts)} left out. {escape(self._labels())}</p>
 <h2>Comparison</h2>
-{_comparison(self.version, self.verdict.lines)}
+{_comparison(self.version, self.verdict.comparisons)}
 <h2>Confusion matrices of the labelled drawings</h2>
 {_confusion(self.version, ours, labels)}{_confusion("challenger", theirs, labels)}
 <h2>Drawings with different predictions</h2>
@@ -133,7 +133,7 @@ class Report:
 """
 
 
-def _comparison(version: str, lines: Sequence[Line]) -> str:
+def _comparison(version: str, lines: Sequence[Comparison]) -> str:
     rows = "".join(
         f"<tr><td>{escape(line.name)}<td>{line.champion:.2%}<td>{line.challenger:.2%}<td>{escape(line.note)}"
         f"<td>{'' if line.holds else '<span class=no>worse</span>'}"

@@ -1,12 +1,11 @@
-"""Train the digit classifier, from MNIST's files to a checkpoint that serves.
+"""Train the digit classifier: from the MNIST files to a checkpoint and its ONNX files.
 
     python -m training.train                                   the released recipe
     python -m training.train --quick                           a smaller recipe
     python -m training.train --epochs 3 --output runs/three.pt
 
-Drawings are made, then networks trained. Stopped at any time, the same command goes on where it was, and the latest
-epoch is a checkpoint already. That carries what is needed to judge and to repeat it. A full run ends with status 1 when
-it misses its target on the test set.
+The run generates drawings, then trains the students. It writes a checkpoint after each epoch. After an interruption,
+the same command resumes. A full run exits with status 1 if it misses its target on the test set.
 """
 
 import shutil
@@ -22,7 +21,7 @@ from handler.model import CHANNELS, restored
 from handler.predictor import digit_probabilities
 from training import data
 from training.calibration import expected_calibration_error
-from training.checkpoint import ChosenBy, logits_of, write, write_description
+from training.checkpoint import SelectionData, compute_logits, write, write_description
 from training.data import DataError, Digits
 from training.drawings import prepare_drawings
 from training.fit import Plan
@@ -30,17 +29,17 @@ from training.mix import Mix
 from training.onnx_export import export
 from training.pen_data import PenDataError
 from training.recipe import Recipe, parse
-from training.stages import Stages, sum_of_losses
+from training.trainer import Trainer, selection_loss
 
-INTERRUPTED = 130  # the exit status that shells give to Ctrl-C
+INTERRUPTED = 130  # exit status of shells after Ctrl-C
 
 
 def train(recipe: Recipe, digits: Digits) -> list[dict[str, Any]]:
-    """Train on the training set `digits`, save the checkpoint of each student, and give them back.
+    """Train the students on the MNIST training set `digits`, save their checkpoints, and return them.
 
-    Chooses temperature and threshold by a validation split, held-out styles and held-out writers; the test set is not
-    known here. Raises ValueError when the split leaves less than a batch to learn from, PenDataError without people's
-    strokes.
+    The validation split, held-out styles and held-out writers select temperature and threshold. The test set is not
+    read. Raises ValueError if the validation split leaves less than one batch for training, PenDataError if the pen
+    strokes are missing.
     """
     begun = time.monotonic()
     learned, validation = split(digits, recipe)
@@ -57,40 +56,42 @@ def train(recipe: Recipe, digits: Digits) -> list[dict[str, Any]]:
         Plan(f"student {number + 1}", channels, recipe.epochs, recipe.seed + number)
         for number in range(recipe.students)
     ]
-    stages = Stages(recipe, Mix(learned, drawings, recipe), ChosenBy(validation, held_out), folder, begun)
-    stages.expect(plans)
+    trainer = Trainer(
+        recipe, Mix(learned, drawings, recipe), SelectionData(validation, held_out), folder, begun
+    )
+    trainer.count_epochs(plans)
     for plan, output in zip(plans, outputs(recipe), strict=True):
-        stages.run(plan, output)
+        trainer.train(plan, output)
     shutil.rmtree(folder)
     trained = [torch.load(output, weights_only=True) for output in outputs(recipe)]
     for student in trained:
-        student["metrics"]["minutes"] = stages.minutes
+        student["metrics"]["minutes"] = trainer.minutes
     return trained
 
 
-def best_first(students: list[dict[str, Any]], recipe: Recipe) -> list[dict[str, Any]]:
-    """Each with its seed, in the order in which they would be released: the first has the least loss."""
+def rank_students(students: list[dict[str, Any]], recipe: Recipe) -> list[dict[str, Any]]:
+    """Add the seed to each student and sort them by selection loss; the first one is the release candidate."""
     for number, student in enumerate(students):
         student["seed"] = recipe.seed + number
-    return sorted(students, key=lambda student: sum_of_losses(student["metrics"]))
+    return sorted(students, key=lambda student: selection_loss(student["metrics"]))
 
 
 def outputs(recipe: Recipe) -> list[Path]:
-    """Where the students' checkpoints lie: latest.pt, latest-2.pt and so on."""
+    """Paths of the students' checkpoints: latest.pt, latest-2.pt and so on."""
     first = Path(recipe.output)
     others = [first.with_stem(f"{first.stem}-{number}") for number in range(2, recipe.students + 1)]
     return [first, *others]
 
 
 def split(digits: Digits, recipe: Recipe) -> tuple[Digits, Digits]:
-    """The part to learn from and the part to choose by: the same for the same seed."""
+    """The training split and the validation split, determined by the seed."""
     order = np.random.default_rng(recipe.seed).permutation(len(digits))
     return digits.take(order[recipe.validation_images :]), digits.take(order[: recipe.validation_images])
 
 
-def _test(checkpoint: dict[str, Any], digits: Digits) -> dict[str, float]:
-    """How the test set is read."""
-    logits = logits_of(restored(checkpoint["state_dict"]), digits.images)
+def _evaluate(checkpoint: dict[str, Any], digits: Digits) -> dict[str, float]:
+    """Metrics of a checkpoint on the test set."""
+    logits = compute_logits(restored(checkpoint["state_dict"]), digits.images)
     probabilities = digit_probabilities(logits, checkpoint["temperature"])
     correct = probabilities.argmax(axis=1) == digits.labels
     return {
@@ -103,16 +104,16 @@ def main(arguments: list[str]) -> int:
     recipe = parse(arguments)
     output = Path(recipe.output)
     started = time.time()
-    # A short run is a trial: to compare trials by the test set would be to choose by it.
+    # A short run is a trial. Comparing trials on the test set would select on it.
     trial = recipe.epochs < Recipe().epochs
     try:
-        students = best_first(train(recipe, data.load(train=True)), recipe)
+        students = rank_students(train(recipe, data.load(train=True)), recipe)
         if not trial:
             test = data.load(train=False)
             for student in students:
-                student["metrics"] |= _test(student, test)
-        # What chance is worth: the first, which is released, and the others.
-        numbers = [_numbers(student) for student in students]
+                student["metrics"] |= _evaluate(student, test)
+        # Metrics of all students, the selected one first: their spread shows the effect of chance.
+        numbers = [_student_metrics(student) for student in students]
         for student, path in zip(students, outputs(recipe), strict=True):
             student["metrics"]["students"] = numbers
             write(student, path)
@@ -150,8 +151,8 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _numbers(student: dict[str, Any]) -> dict[str, float]:
-    """What it reached; the minutes are the whole run's."""
+def _student_metrics(student: dict[str, Any]) -> dict[str, float]:
+    """The metrics of a student, without the duration of the whole run."""
     metrics = student["metrics"].items()
     return {name: value for name, value in metrics if isinstance(value, float) and name != "minutes"}
 

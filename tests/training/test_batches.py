@@ -1,4 +1,4 @@
-"""However many images there are, a network holds a few at a time, and none is lost."""
+"""Images are predicted in small batches, and none is lost."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def predictor() -> Predictor:
 
 @pytest.fixture
 def sizes(predictor, monkeypatch) -> list[int]:
-    """Of how many images the network was asked at once."""
+    """Recorded batch sizes."""
     sizes: list[int] = []
     answer = predictor.logits
 
@@ -32,15 +32,17 @@ def sizes(predictor, monkeypatch) -> list[int]:
     return sizes
 
 
-def test_every_image_is_answered_in_its_place(predictor, sizes):
+def test_predictions_have_the_order_of_the_images(predictor, sizes):
     digits = synthetic.digits(COUNT)
     answers = predicted(predictor, digits.images)
     assert np.mean([answer.digit for answer in answers] == digits.labels) > 0.9
     assert sizes == [BATCH, BATCH, 3]
 
 
-def test_what_is_judged_and_screened_is_asked_a_few_at_a_time(predictor, sizes):
-    behaviour.kept(predictor, count=COUNT)
-    behaviour.called_a_digit(predictor, count=COUNT)
-    screen.screen(predictor, Labelled([str(i) for i in range(COUNT)], synthetic.digits(COUNT)))
+def test_behavioural_tests_and_screening_use_small_batches(predictor, sizes):
+    behaviour.measure_invariance(predictor, count=COUNT)
+    behaviour.measure_acceptance(predictor, count=COUNT)
+    screen.screen(
+        predictor, predictor.model, Labelled([str(i) for i in range(COUNT)], synthetic.digits(COUNT))
+    )
     assert max(sizes) == BATCH

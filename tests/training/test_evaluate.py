@@ -22,9 +22,9 @@ def digits() -> Digits:
 def little(monkeypatch, tmp_path, digits):
     """Measured on a few drawings, and without the real ones."""
     monkeypatch.setattr(data, "load", lambda *, train: None if train else digits)
-    monkeypatch.setattr(measure, "kept", functools.partial(measure.kept, count=5))
-    monkeypatch.setattr(measure, "called_a_digit", functools.partial(measure.called_a_digit, count=2))
-    monkeypatch.setattr(measure, "held_out_writers", lambda: None)
+    monkeypatch.setattr(measure, "measure_invariance", functools.partial(measure.measure_invariance, count=5))
+    monkeypatch.setattr(measure, "measure_acceptance", functools.partial(measure.measure_acceptance, count=2))
+    monkeypatch.setattr(measure, "load_held_out_writers", lambda: None)
     monkeypatch.setattr(real_drawings, "SCRIPT", tmp_path / "drawn" / "drawn.py")
 
 

@@ -1,4 +1,4 @@
-"""A challenger may follow when it is worse at nothing and better on people's drawings, beyond chance."""
+"""A challenger wins if it is significantly better on labelled drawings and nowhere worse."""
 
 from dataclasses import replace
 
@@ -9,13 +9,13 @@ from handler.predictor import Predictor
 from tests.training import synthetic
 from training import judge as judging
 from training.archive import RELEASED_CHECKPOINT
-from training.judge import JudgedBy, judge
+from training.judge import EvaluationData, judge
 from training.labelled import Labelled
 from training.strokes.generate import generate_drawings
 
 
-class Remembering:
-    """The released model, which reads a picture once: these tests ask for the same ones again and again."""
+class Cached:
+    """The released model with cached answers: these tests repeat the same pictures."""
 
     def __init__(self):
         self.predictor = Predictor.load(RELEASED_CHECKPOINT, version="1.0")
@@ -28,14 +28,14 @@ class Remembering:
 
 
 @pytest.fixture(scope="module")
-def model() -> Remembering:
-    return Remembering()
+def model() -> Cached:
+    return Cached()
 
 
 @pytest.fixture(scope="module")
-def by() -> JudgedBy:
+def by() -> EvaluationData:
     digits = synthetic.digits(120, seed=1)
-    return JudgedBy(
+    return EvaluationData(
         synthetic.digits(200),
         generate_drawings(60, 0, outliers=0.5, held_out=True, processes=1),
         Labelled([str(number) for number in range(len(digits))], digits),
@@ -45,13 +45,15 @@ def by() -> JudgedBy:
 @pytest.fixture(autouse=True)
 def behaviour(monkeypatch) -> dict[str, float]:
     shares = {"moved": 1.0, "blank": 0.0}
-    monkeypatch.setattr(judging, "kept", lambda model: {"moved": getattr(model, "moved", shares["moved"])})
-    monkeypatch.setattr(judging, "called_a_digit", lambda _: {"blank": shares["blank"]})
+    monkeypatch.setattr(
+        judging, "measure_invariance", lambda model: {"moved": getattr(model, "moved", shares["moved"])}
+    )
+    monkeypatch.setattr(judging, "measure_acceptance", lambda _: {"blank": shares["blank"]})
     return shares
 
 
 class Wrong:
-    """The model, but for a share of some pictures that it reads wrong or calls none."""
+    """The model with wrong answers for a share of some pictures."""
 
     def __init__(self, model, share, of, **changes):
         self.model, self.share, self.changes = model, share, changes
@@ -75,26 +77,26 @@ class Wrong:
 
 
 def _failed(verdict) -> list[str]:
-    return [line.name for line in verdict.lines if not line.holds]
+    return [line.name for line in verdict.comparisons if not line.holds]
 
 
-def test_an_equal_is_worse_at_nothing_and_does_not_win(model, by):
+def test_an_equal_model_passes_every_comparison_and_does_not_win(model, by):
     verdict = judge(model, model, by)
     assert _failed(verdict) == []
     assert not verdict.better
     assert not verdict.wins
 
 
-def test_who_reads_more_of_peoples_drawings_wins(model, by):
+def test_higher_accuracy_on_labelled_drawings_wins(model, by):
     worse = Wrong(model, 0.1, by.labelled.digits.images)
     verdict = judge(worse, model, by)
     assert verdict.wins
-    assert verdict.lines[0].note == "12 gained, 0 lost"
+    assert verdict.comparisons[0].note == "12 gained, 0 lost"
     # Two more of 120 may be chance.
     assert not judge(Wrong(model, 2 / 120, by.labelled.digits.images), model, by).wins
 
 
-def test_who_reads_fewer_of_anything_does_not(model, by):
+def test_lower_accuracy_elsewhere_does_not_win(model, by):
     champion = Wrong(model, 0.1, by.labelled.digits.images)
     for name, images in (
         ("MNIST validation", by.validation.images),
@@ -106,7 +108,7 @@ def test_who_reads_fewer_of_anything_does_not(model, by):
         assert not verdict.wins
 
 
-def test_who_calls_digits_none_or_none_digits_does_not(model, by):
+def test_rejected_digits_and_accepted_non_digits_do_not_win(model, by):
     champion = Wrong(model, 0.1, by.labelled.digits.images)
     verdict = judge(champion, Wrong(model, 0.2, by.validation.images, is_digit=False), by)
     assert _failed(verdict) == ["MNIST validation, accepted as a digit"]
@@ -118,13 +120,13 @@ def test_who_calls_digits_none_or_none_digits_does_not(model, by):
     assert _failed(verdict) == ["held-out non-digits, rejected"]
 
 
-def test_who_is_less_honest_about_how_sure_it_is_does_not(model, by):
+def test_worse_calibration_does_not_win(model, by):
     champion = Wrong(model, 0.1, by.labelled.digits.images)
     unsure = Wrong(model, 1.0, by.validation.images, confidence=0.6)
     assert "MNIST validation, calibration error" in _failed(judge(champion, unsure, by))
 
 
-def test_who_keeps_fewer_answers_does_not(model, by):
+def test_lower_invariance_does_not_win(model, by):
     champion = Wrong(model, 0.1, by.labelled.digits.images)
     challenger = Wrong(model, 0.0, by.validation.images)
     challenger.moved = 0.98

@@ -74,8 +74,8 @@ def test_an_interval_is_wilsons():
 
 
 def test_the_reporting_sets_are_read_only_to_report(predictor, digits, monkeypatch):
-    monkeypatch.setattr(measure, "kept", lambda _: {"moved": 1.0})
-    monkeypatch.setattr(measure, "called_a_digit", lambda _: {"blank": 0.0})
+    monkeypatch.setattr(measure, "measure_invariance", lambda _: {"moved": 1.0})
+    monkeypatch.setattr(measure, "measure_acceptance", lambda _: {"blank": 0.0})
     monkeypatch.setattr(real_drawings, "digits", lambda: synthetic.digits(30))
     monkeypatch.setattr(real_drawings, "others", lambda: np.zeros((5, 28, 28), np.uint8))
     numbers = measure.measured(predictor, digits, report=True)
@@ -92,8 +92,8 @@ def test_the_reporting_sets_are_read_only_to_report(predictor, digits, monkeypat
 
 
 def test_held_out_writers_are_measured_without_reporting(predictor, digits, monkeypatch):
-    monkeypatch.setattr(measure, "kept", lambda _: {"moved": 1.0})
-    monkeypatch.setattr(measure, "called_a_digit", lambda _: {"blank": 0.0})
+    monkeypatch.setattr(measure, "measure_invariance", lambda _: {"moved": 1.0})
+    monkeypatch.setattr(measure, "measure_acceptance", lambda _: {"blank": 0.0})
     of_people = Drawings(
         np.concatenate([digits.images, np.zeros((4, 28, 28), np.uint8)]),
         np.concatenate([digits.labels, np.full(4, NO_DIGIT)]),
@@ -150,7 +150,7 @@ def test_without_the_folder_there_are_no_real_drawings(monkeypatch, tmp_path):
 @pytest.mark.parametrize("change", behaviour.CHANGES)
 def test_a_change_changes_the_drawing_and_keeps_it_on_the_canvas(change):
     rng = np.random.default_rng(0)
-    drawn = behaviour._drawn(behaviour.digits.STYLES[0], rng)
+    drawn = behaviour._draw(behaviour.digits.STYLES[0], rng)
     before = np.asarray(drawn.image()).astype(int)
     after = np.asarray(behaviour.CHANGES[change](drawn, rng).image()).astype(int)
     assert np.abs(after - before).mean() > 1
@@ -167,8 +167,8 @@ def test_what_is_kept_is_counted_by_answers(predictor):
                 replace(answer, digit=int(rng.integers(10))) for answer in predictor.predict_inputs(inputs)
             ]
 
-    assert max(behaviour.kept(Guessing(), count=50).values()) < 0.4
-    assert min(behaviour.kept(predictor, count=50).values()) > 0.9
+    assert max(behaviour.measure_invariance(Guessing(), count=50).values()) < 0.4
+    assert min(behaviour.measure_invariance(predictor, count=50).values()) > 0.9
 
 
 def test_what_is_called_a_digit_is_counted_by_kind(predictor):
@@ -176,5 +176,5 @@ def test_what_is_called_a_digit_is_counted_by_kind(predictor):
         def predict_inputs(self, inputs):
             return [replace(answer, is_digit=True) for answer in predictor.predict_inputs(inputs)]
 
-    assert set(behaviour.called_a_digit(Certain(), count=5).values()) == {1.0}
-    assert behaviour.called_a_digit(predictor, count=5)["blank"] == 0.0
+    assert set(behaviour.measure_acceptance(Certain(), count=5).values()) == {1.0}
+    assert behaviour.measure_acceptance(predictor, count=5)["blank"] == 0.0

@@ -29,7 +29,7 @@ AT_MOST = {
     "MNIST test set, calibration error in 15 bins": 0.003,
     "pendigits, reporting writers, calibration error in 15 bins": 0.006,
     "pendigits, reporting writers, rejected as not a digit": 0.03,
-    **{f"{kind}, accepted as a digit": 0.01 for kind in behaviour.NOTHINGS},
+    **{f"{kind}, accepted as a digit": 0.01 for kind in behaviour.NON_DIGITS},
 }
 
 
@@ -37,9 +37,9 @@ AT_MOST = {
 def measured_on(monkeypatch):
     """Without MNIST: the test set and the drawings are a few of our own."""
     monkeypatch.setattr(data, "load", lambda *, train: None if train else synthetic.digits(40))
-    monkeypatch.setattr(measure, "kept", functools.partial(measure.kept, count=5))
-    monkeypatch.setattr(measure, "called_a_digit", functools.partial(measure.called_a_digit, count=2))
-    monkeypatch.setattr(measure, "held_out_writers", lambda: None)
+    monkeypatch.setattr(measure, "measure_invariance", functools.partial(measure.measure_invariance, count=5))
+    monkeypatch.setattr(measure, "measure_acceptance", functools.partial(measure.measure_acceptance, count=2))
+    monkeypatch.setattr(measure, "load_held_out_writers", lambda: None)
     monkeypatch.setattr(real_drawings, "digits", lambda limit=None: synthetic.digits(30))
     monkeypatch.setattr(real_drawings, "others", lambda: np.zeros((5, 28, 28), np.uint8))
     monkeypatch.setattr(photos, "digits_by_people", lambda *, report: None)

@@ -1,4 +1,4 @@
-"""A real training run of seconds, on digits drawn by code."""
+"""Short training runs on generated digits."""
 
 import copy
 import functools
@@ -19,8 +19,8 @@ import torch
 from handler.model import DigitClassifier, restored
 from handler.predictor import Predictor, digit_scores
 from tests.training import synthetic
-from training import data, drawings, onnx_export, stages, train
-from training.checkpoint import logits_of
+from training import data, drawings, onnx_export, train, trainer
+from training.checkpoint import compute_logits
 from training.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent.parent
@@ -51,7 +51,7 @@ def checkpoint(recipe, digits):
 
 @pytest.fixture(scope="module")
 def saved(recipe, checkpoint):
-    """The checkpoint as the server reads it: nothing but plain types and tensors."""
+    """The checkpoint as the server loads it: plain types and tensors only."""
     return torch.load(recipe.output, weights_only=True)
 
 
@@ -63,11 +63,11 @@ def test_the_model_has_at_most_half_a_million_parameters():
     assert sum(parameter.numel() for parameter in DigitClassifier().parameters()) <= 500_000
 
 
-def test_it_learns(saved):
+def test_the_validation_accuracy_is_high(saved):
     assert saved["metrics"]["validation_accuracy"] > 0.9
 
 
-def test_what_was_saved_is_what_was_trained_and_serves(recipe, saved, checkpoint, digits):
+def test_the_saved_checkpoint_is_the_trained_network_and_serves(recipe, saved, checkpoint, digits):
     assert _same(saved["state_dict"], checkpoint["state_dict"])
     predictor = Predictor.load(Path(recipe.output), version="test")
     answers = predictor.predict_inputs(list(digits.images[:50]))
@@ -77,7 +77,7 @@ def test_what_was_saved_is_what_was_trained_and_serves(recipe, saved, checkpoint
     )
 
 
-def test_the_checkpoint_carries_what_repeats_and_judges_it(recipe, saved):
+def test_the_checkpoint_has_settings_checksums_and_versions(recipe, saved):
     assert saved["settings"] == asdict(recipe)
     assert saved["data_checksums"] == data.CHECKSUMS
     assert saved["libraries"].keys() == {"python", "torch", "torchvision", "numpy"}
@@ -85,7 +85,7 @@ def test_the_checkpoint_carries_what_repeats_and_judges_it(recipe, saved):
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?|unknown", saved["git_revision"])
 
 
-def test_the_last_epoch_is_kept_and_measured(tmp_path):
+def test_the_checkpoint_is_of_the_last_epoch(tmp_path):
     recipe = synthetic.quick(epochs=3, output=str(tmp_path / "model.pt"))
     [saved] = train.train(recipe, synthetic.digits(60))
     metrics = saved["metrics"]
@@ -94,20 +94,20 @@ def test_the_last_epoch_is_kept_and_measured(tmp_path):
 
 
 def _interrupt(monkeypatch, epochs: tuple[int, ...]) -> None:
-    """Interrupt training at the ends of these epochs, counted from now over all networks and runs."""
-    describe, count = stages.describe, 0
+    """Interrupt training at the end of these epochs, counted over all networks and runs."""
+    describe, count = trainer.describe, 0
 
-    def described(*arguments):
+    def describe_or_interrupt(*arguments):
         nonlocal count
         count += 1
         if count in epochs:
             raise KeyboardInterrupt
         return describe(*arguments)
 
-    monkeypatch.setattr(stages, "describe", described)
+    monkeypatch.setattr(trainer, "describe", describe_or_interrupt)
 
 
-def test_an_interrupted_run_goes_on_to_the_same_models(tmp_path, monkeypatch, capsys):
+def test_a_resumed_run_gives_the_same_models(tmp_path, monkeypatch, capsys):
     digits = synthetic.digits(60)
     settings = {"epochs": 3, "students": 2}
     whole = train.train(synthetic.quick(output=str(tmp_path / "whole.pt"), **settings), digits)
@@ -130,16 +130,16 @@ def test_an_interrupted_run_goes_on_to_the_same_models(tmp_path, monkeypatch, ca
         assert one["temperature"] == other["temperature"]
 
 
-def test_with_other_settings_it_starts_anew(tmp_path, monkeypatch, capsys):
+def test_other_settings_start_from_the_first_epoch(tmp_path, monkeypatch, capsys):
     digits = synthetic.digits(60)
     recipe = synthetic.quick(epochs=2, output=str(tmp_path / "model.pt"))
-    monkeypatch.setattr(train.shutil, "rmtree", lambda folder: None)  # as if it had been stopped at the end
+    monkeypatch.setattr(train.shutil, "rmtree", lambda folder: None)  # as if interrupted at the end
     train.train(recipe, digits)
     train.train(replace(recipe, weight_decay=0.0), digits)
     assert "resumed" not in capsys.readouterr().out
 
 
-def test_several_students_have_other_seeds(tmp_path):
+def test_students_have_different_seeds(tmp_path):
     digits = synthetic.digits(60)
     [alone] = train.train(synthetic.quick(output=str(tmp_path / "alone.pt"), epochs=1), digits)
     recipe = synthetic.quick(output=str(tmp_path / "model.pt"), students=2, epochs=1)
@@ -150,15 +150,15 @@ def test_several_students_have_other_seeds(tmp_path):
     assert _same(saved["state_dict"], second["state_dict"])
 
 
-def test_first_comes_the_student_to_which_the_labels_are_likeliest(monkeypatch, tmp_path):
+def test_the_student_with_the_lowest_loss_comes_first(monkeypatch, tmp_path):
     trained = []
 
-    def backwards(*arguments):
+    def train_in_reverse_rank(*arguments):
         trained[:] = sorted(students(*arguments), key=_loss_of_both, reverse=True)
         return list(trained)
 
     students = train.train
-    monkeypatch.setattr(train, "train", backwards)
+    monkeypatch.setattr(train, "train", train_in_reverse_rank)
     assert (
         _main(monkeypatch, tmp_path, labels_of_test=lambda labels: labels, epochs=1, students=2, seed=5) == 0
     )
@@ -172,11 +172,11 @@ def _loss_of_both(student) -> float:
     return student["metrics"]["validation_loss"] + student["metrics"]["held_out_loss"]
 
 
-def test_a_finished_run_leaves_nothing_but_its_checkpoint(recipe, checkpoint):
+def test_a_finished_run_leaves_its_checkpoint_alone(recipe, checkpoint):
     assert [path.name for path in Path(recipe.output).parent.iterdir()] == [Path(recipe.output).name]
 
 
-def test_it_says_what_is_reached_and_how_long_it_will_take(tmp_path, capsys):
+def test_each_epoch_prints_accuracies_and_the_time_left(tmp_path, capsys):
     recipe = synthetic.quick(epochs=2, output=str(tmp_path / "model.pt"))
     train.train(recipe, synthetic.digits(60))
     lines = capsys.readouterr().out.splitlines()
@@ -185,24 +185,24 @@ def test_it_says_what_is_reached_and_how_long_it_will_take(tmp_path, capsys):
         assert re.search(r"validation [\d.]+%, held-out styles [\d.]+%.*; .* left$", line)
 
 
-def test_the_threshold_lets_so_many_digits_through(recipe, saved, digits):
+def test_the_threshold_rejects_at_most_the_share_of_the_recipe(recipe, saved, digits):
     _, validation = train.split(digits, recipe)
-    logits = logits_of(restored(saved["state_dict"]), validation.images)
+    logits = compute_logits(restored(saved["state_dict"]), validation.images)
     rejected = digit_scores(logits, saved["temperature"]) < saved["digit_threshold"]
     assert rejected.mean() <= recipe.rejected_share + 1 / len(validation)
 
 
-def test_the_split_is_the_seeds_and_shares_nothing(recipe, digits):
+def test_the_seed_determines_the_split(recipe, digits):
     training, validation = train.split(digits, recipe)
-    kept = recipe.validation_images
-    assert (len(training), len(validation)) == (COUNT - kept, kept)
+    count = recipe.validation_images
+    assert (len(training), len(validation)) == (COUNT - count, count)
     order = np.random.default_rng(recipe.seed).permutation(COUNT)
-    assert np.array_equal(validation.images, digits.images[order[:kept]])
+    assert np.array_equal(validation.images, digits.images[order[:count]])
     other = train.split(digits, synthetic.quick(seed=1))[1]
     assert not np.array_equal(validation.images, other.images)
 
 
-def test_the_same_seed_gives_the_same_model_and_another_another(tmp_path):
+def test_the_seed_determines_the_model(tmp_path):
     digits = synthetic.digits(60)
 
     def weights(seed: int):
@@ -214,7 +214,7 @@ def test_the_same_seed_gives_the_same_model_and_another_another(tmp_path):
     assert not _same(first, weights(4))
 
 
-def test_too_large_a_validation_split_is_named(digits):
+def test_the_error_names_a_validation_split_that_is_too_large(digits):
     with pytest.raises(ValueError, match="Setting 'validation_images' has value '295'"):
         train.train(synthetic.quick(validation_images=295), digits)
 
@@ -226,20 +226,20 @@ def _main(monkeypatch, tmp_path, *, labels_of_test, onnx: bool = False, **settin
 
     monkeypatch.setattr(data, "load", load)
     if not onnx:
-        monkeypatch.setattr(train, "export", lambda checkpoint: None)  # a second of each run
+        monkeypatch.setattr(train, "export", lambda checkpoint: None)  # saves a second
     monkeypatch.setattr(onnx_export, "calibration_images", synthetic.calibration_images)
     recipe = asdict(synthetic.quick(output=str(tmp_path / "model.pt"), validation_images=20, **settings))
     arguments = {f"--{name.replace('_', '-')}": value for name, value in recipe.items() if value is not False}
     return train.main([name if value is True else f"{name}={value}" for name, value in arguments.items()])
 
 
-def _trained_before(monkeypatch, checkpoint) -> None:
-    """A full run trains for as many epochs as the recipe; here its student is one that is trained already."""
+def _skip_training(monkeypatch, checkpoint) -> None:
+    """Replace the training of a full run by a trained student."""
     monkeypatch.setattr(train, "train", lambda *_: [copy.deepcopy(checkpoint)])
 
 
-def test_a_full_run_that_misses_its_target_fails(monkeypatch, tmp_path, capsys, checkpoint):
-    _trained_before(monkeypatch, checkpoint)
+def test_a_full_run_below_its_target_fails(monkeypatch, tmp_path, capsys, checkpoint):
+    _skip_training(monkeypatch, checkpoint)
     status = _main(
         monkeypatch, tmp_path, labels_of_test=lambda labels: (labels + 1) % 10, epochs=Recipe().epochs
     )
@@ -251,10 +251,10 @@ def test_a_full_run_that_misses_its_target_fails(monkeypatch, tmp_path, capsys, 
     )
 
 
-def test_a_full_run_that_meets_its_target_succeeds_and_records_the_test(
+def test_a_full_run_above_its_target_succeeds_and_records_test_metrics(
     monkeypatch, tmp_path, capsys, checkpoint
 ):
-    _trained_before(monkeypatch, checkpoint)
+    _skip_training(monkeypatch, checkpoint)
     status = _main(
         monkeypatch,
         tmp_path,
@@ -269,11 +269,11 @@ def test_a_full_run_that_meets_its_target_succeeds_and_records_the_test(
     assert metrics["students"] == [{name: metrics[name] for name in metrics["students"][0]}]
     reached, minutes = capsys.readouterr().out.splitlines()[-2:]
     assert re.fullmatch(r".*model\.pt: (\w[\w ]+ \d+\.\d\d%(, )?)+", reached)
-    assert "minutes" not in reached  # they are no share
+    assert "minutes" not in reached  # not a share
     assert re.fullmatch(r"\d+\.\d minutes", minutes)
 
 
-def test_a_short_run_is_a_trial_that_reads_no_test_set(monkeypatch, tmp_path):
+def test_a_short_run_does_not_read_the_test_set(monkeypatch, tmp_path):
     def read(_labels):
         raise AssertionError("the test set was read")
 
@@ -286,20 +286,20 @@ def test_a_short_run_is_a_trial_that_reads_no_test_set(monkeypatch, tmp_path):
     assert len(described["metrics"]["curve"]) == 1
 
 
-def test_without_data_one_line_says_how_to_fetch_it(monkeypatch, tmp_path, capsys):
+def test_missing_data_gives_one_line_with_the_command(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(data, "load", functools.partial(data.load, root=tmp_path))
     assert train.main(["--output", str(tmp_path / "model.pt")]) == 1
     assert "make data" in capsys.readouterr().err
 
 
-# A run that a person started: a process of its own that gets SIGINT, as Ctrl-C sends it.
+# A training process that receives SIGINT, as from Ctrl-C.
 PROGRAM = """
 import signal
 import sys
 from tests.training import synthetic
 from training import data, train
 
-# A test run in the background ignores SIGINT and passes that on.
+# A test run in the background ignores SIGINT, and child processes inherit this.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 data.load = lambda *, train: synthetic.digits(120)
 sys.exit(train.main(sys.argv[1:]))
@@ -319,7 +319,7 @@ def _start(output: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.service
-def test_ctrl_c_leaves_the_best_so_far_and_says_where(tmp_path):
+def test_ctrl_c_leaves_the_latest_checkpoint_and_prints_its_path(tmp_path):
     output = tmp_path / "model.pt"
     process = _start(output)
     lines = []
@@ -339,12 +339,12 @@ def test_ctrl_c_leaves_the_best_so_far_and_says_where(tmp_path):
     assert output.with_suffix(".onnx").exists()
 
 
-def test_ctrl_c_before_there_is_a_checkpoint_says_that_too(tmp_path, monkeypatch, capsys):
-    def interrupted(_recipe, _digits):
+def test_ctrl_c_before_the_first_checkpoint_prints_no_path(tmp_path, monkeypatch, capsys):
+    def interrupt(_recipe, _digits):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(data, "load", lambda *, train: synthetic.digits(10))
-    monkeypatch.setattr(train, "train", interrupted)
+    monkeypatch.setattr(train, "train", interrupt)
     output = tmp_path / "model.pt"
     output.write_bytes(b"of an earlier run")
     os.utime(output, (0, 0))

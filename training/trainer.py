@@ -1,4 +1,4 @@
-"""The networks of a run, one after the other: what each epoch reached, how long the rest will take."""
+"""Train the students of a run in sequence, with a checkpoint and a progress line after each epoch."""
 
 import math
 import time
@@ -8,13 +8,12 @@ from pathlib import Path
 
 from torch import nn
 
-from training.checkpoint import ChosenBy, describe, git_revision, write
+from training.checkpoint import SelectionData, describe, git_revision, write
 from training.fit import Curve, Plan, count_saved_epochs, fit
 from training.mix import Mix
 from training.recipe import Recipe
 
-# What each epoch is shown by, and what students are compared by: how likely the labels are. Of a few thousand drawings
-# one more read right is chance.
+# The progress line shows accuracies. Losses compare students: a difference of one image in accuracy is chance.
 ACCURACIES = {
     "validation_accuracy": "validation",
     "held_out_accuracy": "held-out styles",
@@ -24,31 +23,33 @@ LOSSES = ("validation_loss", "held_out_loss", "people_loss")
 
 
 @dataclass
-class Stages:
-    """The networks of a run, one after the other, and how long the rest of them will take."""
+class Trainer:
+    """Trains students and estimates the remaining time."""
 
     recipe: Recipe
     mix: Mix
-    chosen_by: ChosenBy
+    selection: SelectionData
     folder: Path
-    begun: float  # by time.monotonic, before the drawings were made
-    revision: str = field(default_factory=git_revision)  # of the start: files may change while it trains
+    begun: float  # time.monotonic() before the drawings were made
+    revision: str = field(
+        default_factory=git_revision
+    )  # at the start, because files can change during the run
     _epochs_left: int = 0
     _epochs_done: int = 0
     _started: float = field(default_factory=time.monotonic)
-    _earlier: float = 0.0  # minutes, of an interrupted run that this one goes on from
+    _earlier: float = 0.0  # minutes of the interrupted run that this one resumes
 
     @property
     def minutes(self) -> float:
-        """How long it has trained, with the epochs that an interrupted run has left."""
+        """Duration of the run, including the interrupted run that it resumes."""
         return self._earlier + (time.monotonic() - self.begun) / 60
 
     @property
     def _minutes_file(self) -> Path:
         return self.folder / "minutes"
 
-    def expect(self, plans: Sequence[Plan]) -> None:
-        """What lies ahead, without the epochs that an interrupted run has left."""
+    def count_epochs(self, plans: Sequence[Plan]) -> None:
+        """Count the epochs to train, and print where an interrupted run resumes."""
         for plan in plans:
             first = count_saved_epochs(plan, self.recipe, self.folder)
             if first:
@@ -56,12 +57,12 @@ class Stages:
                 print(f"{plan.name}: resumed after epoch {first} of {plan.epochs}", flush=True)
             self._epochs_left += plan.epochs - first
 
-    def run(self, plan: Plan, output: Path) -> None:
-        """Train a network; after each epoch the checkpoint `output` is the latest."""
+    def train(self, plan: Plan, output: Path) -> None:
+        """Train a network and write the checkpoint `output` after each epoch."""
 
         def after_epoch(network: nn.Module, curve: Curve) -> dict[str, float]:
-            content = describe(network, self.chosen_by, self.recipe, self.revision)
-            # Without people's drawings nothing is measured by these.
+            content = describe(network, self.selection, self.recipe, self.revision)
+            # Without real drawings there are no metrics of people.
             shown = {*ACCURACIES, *LOSSES}
             reached = {name: value for name, value in content["metrics"].items() if name in shown}
             content["metrics"] |= {"epochs": len(curve), "curve": [*curve[:-1], curve[-1] | reached]}
@@ -86,6 +87,6 @@ class Stages:
         return f"{seconds / 60:.0f} min left" if seconds >= 60 else "less than a minute left"
 
 
-def sum_of_losses(reached: dict[str, float]) -> float:
-    """What students are compared by: the less the better, infinite where nothing was measured."""
+def selection_loss(reached: dict[str, float]) -> float:
+    """Sum of the losses on the selection data, to compare students; infinite without any."""
     return sum(reached[name] for name in LOSSES if name in reached) or math.inf
