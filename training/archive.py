@@ -2,8 +2,8 @@
 
     python -m training.archive --version 1.5 --checkpoint runs/latest.pt
 
-makes model_store/mnist-1.5.mar. The archive gets its name only after it was loaded as TorchServe loads it and
-has read the known digits. Runs in the serving environment: nothing here needs torchvision or data.
+writes model_store/mnist-1.5.mar. Before the archive gets its name, TorchServe's loader must load it, and it must read
+the known digits. Runs in the serving environment, without torchvision and data.
 """
 
 import argparse
@@ -29,50 +29,48 @@ RELEASED_CHECKPOINT = ROOT / "training" / "release" / "mnist-1.4.pt"
 MODEL = "mnist"
 PROVENANCE = "provenance.json"
 WEIGHTS = "weights.pt"  # in an archive; beside it the same name with .onnx and .int8.onnx
-# The ONNX files beside a checkpoint, as in handler/onnx_session.py, and what a worker does without each.
+# Suffixes of the ONNX files, as in handler/onnx_session.py, and the effect of a missing file.
 NETWORKS = {
     ".onnx": "PyTorch will run the network, at half the speed",
     ".int8.onnx": "float32 will run the network, at half the speed",
 }
-# Two to four numbers, and what may follow them in a version: 1.0, 2.3.1, 1.1-rc2.
+# Two to four numbers and an optional suffix: 1.0, 2.3.1, 1.1-rc2.
 VERSION_FORM = re.compile(r"\d+(\.\d+){1,3}([-.][A-Za-z0-9]+)?")
 REFERENCE = "reference.json"  # for drift: training/reference.py
 
 
 class ArchiveError(Exception):
-    """The archive was not made; the message is one line that says why."""
+    """The archive was not made; the message gives the reason in one line."""
 
 
 def archive(version: str, checkpoint: Path, model_store: Path) -> Path:
-    """Make and check model_store/mnist-<version>.mar; gives back its path. Raises ArchiveError."""
+    """Make and check model_store/mnist-<version>.mar; return its path. Raises ArchiveError."""
     if not VERSION_FORM.fullmatch(version):
         raise ArchiveError(f"VERSION '{version}' is not a version, for example: make archive VERSION=1.1")
     if not checkpoint.is_file():
         raise ArchiveError(f"CHECKPOINT '{checkpoint}' is not a file; 'make train' writes runs/latest.pt")
-    archived = model_store / f"{MODEL}-{version}.mar"
-    if archived.exists():
-        raise ArchiveError(
-            f"{archived} already exists; a version is never overwritten: choose another VERSION"
-        )
+    path = model_store / f"{MODEL}-{version}.mar"
+    if path.exists():
+        raise ArchiveError(f"{path} already exists; a version is never overwritten: choose another VERSION")
     model_store.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
         packed = _pack(version, checkpoint, Path(temporary))
         check(packed, Path(temporary) / "unpacked")
-        # Complete under another name first: the store may lie on another disk than the temporary folder.
-        unfinished = archived.with_suffix(".unfinished")
+        # Copy to a temporary name first: the model store can be on another disk.
+        unfinished = path.with_suffix(".unfinished")
         try:
             shutil.copyfile(packed, unfinished)
-            unfinished.rename(archived)
+            unfinished.rename(path)
         except OSError as error:
             unfinished.unlink(missing_ok=True)
-            raise ArchiveError(f"{archived} cannot be written: {error.strerror}") from None
-    return archived
+            raise ArchiveError(f"{path} cannot be written: {error.strerror}") from None
+    return path
 
 
 def check(packed: Path, folder: Path) -> None:
-    """Unpack an archive and let it read the known digits in a process of its own. Raises ArchiveError.
+    """Load an archive in a separate process and let it read the known digits. Raises ArchiveError.
 
-    The process sees the archive's folder and not the checkout, so a file that was not packed is missed here.
+    The process imports from the archive and not from the checkout, so the check fails if a file was not packed.
     """
     with zipfile.ZipFile(packed) as contents:
         contents.extractall(folder)
@@ -94,9 +92,9 @@ def check(packed: Path, folder: Path) -> None:
 
 
 def _pack(version: str, checkpoint: Path, temporary: Path) -> Path:
-    # The archiver flattens the files that it is given and keeps folders of a folder: so `handler` stays a package.
+    # The archiver flattens files but keeps subfolders of a folder: so `handler` stays a package.
     staged = temporary / "staged" / HANDLER.name
-    shutil.copytree(HANDLER, staged, ignore=lambda _, names: {n for n in names if not _belongs(n)})
+    shutil.copytree(HANDLER, staged, ignore=lambda _, names: {n for n in names if not _is_packed(n)})
     weights = shutil.copyfile(checkpoint, temporary / WEIGHTS)
     described = temporary / PROVENANCE
     described.write_text(json.dumps(provenance(version, checkpoint), indent=2) + "\n", encoding="utf-8")
@@ -124,7 +122,7 @@ def _pack(version: str, checkpoint: Path, temporary: Path) -> Path:
             "--config-file", HANDLER / "model-config.yaml",
             "--export-path", temporary,
         ],
-        env={**os.environ, "TMPDIR": str(temporary)},  # it works in a folder of a fixed name there
+        env={**os.environ, "TMPDIR": str(temporary)},  # the archiver uses a folder of a fixed name in it
         capture_output=True,
         text=True,
         check=False,
@@ -135,13 +133,13 @@ def _pack(version: str, checkpoint: Path, temporary: Path) -> Path:
 
 
 def provenance(version: str, checkpoint: Path) -> dict[str, Any]:
-    """Where an archive comes from: all that its checkpoint knows of itself but the weights. Raises ArchiveError."""
-    import torch  # here, for it takes a second and a wrong VERSION is told at once
+    """Provenance of an archive: everything in its checkpoint except the weights. Raises ArchiveError."""
+    import torch  # takes a second; a wrong VERSION must fail at once
 
     try:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
         known = {name: value for name, value in content.items() if name != "state_dict"}
-    except Exception as error:  # torch.load raises whatever a broken file leads it to
+    except Exception as error:  # torch.load can raise any exception for a broken file
         raise ArchiveError(f"CHECKPOINT '{checkpoint}' cannot be read: {type(error).__name__}") from None
     return {"version": version, "archived_at": datetime.now(UTC).isoformat(timespec="seconds"), **known}
 
@@ -157,8 +155,8 @@ def _reference(version: str, checkpoint: Path) -> dict[str, list[float]]:
     return reference(predictor)
 
 
-def _belongs(name: str) -> bool:
-    """Whether a file of handler/ goes into the archive's package; the adapter lies at the archive's top."""
+def _is_packed(name: str) -> bool:
+    """Whether a file of handler/ belongs to the archive's package; the adapter is at the archive's top."""
     return name.endswith(".py") and name != ADAPTER
 
 
@@ -169,11 +167,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--model-store", type=Path, default=ROOT / settings.MODEL_STORE.read())
     options = parser.parse_args(arguments)
     try:
-        archived = archive(options.version, options.checkpoint, options.model_store)
+        path = archive(options.version, options.checkpoint, options.model_store)
     except ArchiveError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{archived}: loads and reads the ten known digits correctly")
+    print(f"{path}: loads and reads the ten known digits correctly")
     return 0
 
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
 from handler.preprocessing import preprocess
-from training.archived import AnyPredictor
-from training.batches import predicted
+from training.archived_predictor import AnyPredictor
+from training.batches import predict_all
 from training.strokes import digits
 from training.strokes.figure import Points
 from training.strokes.hand import CANVAS, shape
@@ -73,10 +73,10 @@ CHANGES: dict[str, Change] = {
 def measure_invariance(predictor: AnyPredictor, count: int = COUNT, seed: int = SEED) -> dict[str, float]:
     """The share of `count` generated digits with the same prediction after each change, 0 to 1."""
     originals, changed = _make_changes(count, seed)
-    before = predicted(predictor, originals)
+    before = predict_all(predictor, originals)
     shares = {}
     for name, inputs in changed.items():
-        after = predicted(predictor, inputs)
+        after = predict_all(predictor, inputs)
         same = [one.digit == other.digit for one, other in zip(before, after, strict=True)]
         shares[name] = float(np.mean(same))
     return shares
@@ -85,7 +85,7 @@ def measure_invariance(predictor: AnyPredictor, count: int = COUNT, seed: int = 
 def measure_acceptance(predictor: AnyPredictor, count: int = COUNT, seed: int = SEED) -> dict[str, float]:
     """The share of `count` non-digits of each kind with a true `is_digit`, 0 to 1."""
     return {
-        name: float(np.mean([answer.is_digit for answer in predicted(predictor, inputs)]))
+        name: float(np.mean([answer.is_digit for answer in predict_all(predictor, inputs)]))
         for name, inputs in _make_non_digits(count, seed).items()
     }
 

@@ -1,4 +1,4 @@
-"""How sure a model may say it is: a temperature, a line for its scores, and how far off both are.
+"""Calibration: temperature scaling, Platt scaling of digit scores, calibration error and AUROC.
 
 C. Guo et al., "On Calibration of Modern Neural Networks", 2017.
 """
@@ -19,10 +19,10 @@ CANDIDATES = 25
 
 
 def fit_temperature(logits: Sequence[NDArray[np.float32]], labels: Sequence[NDArray[np.int64]]) -> float:
-    """The temperature under which the labels are likeliest, in groups that weigh the same.
+    """The temperature with the lowest cross-entropy; the groups have equal weight.
 
-    Logits (N, 10) or more of digits, of which the first ten count, and labels 0 to 9, (N,), for each group. The loss
-    has one minimum: two rounds of candidates find it, the second between the neighbours of the first's best.
+    For each group: logits (N, 10 or more), of which the first ten count, and labels 0 to 9, (N,). The loss has one
+    minimum; a second grid search refines the first between the neighbours of its best candidate.
     """
     groups = [
         (torch.from_numpy(group[:, :DIGITS]).double(), torch.from_numpy(truth))
@@ -41,13 +41,13 @@ def fit_temperature(logits: Sequence[NDArray[np.float32]], labels: Sequence[NDAr
 
 
 def fit_score_line(digits: NDArray[np.float64], others: NDArray[np.float64]) -> tuple[float, float]:
-    """Slope and intercept under which the log-odds (N,) of digits and (M,) of others are calibrated scores.
+    """Platt scaling: slope and intercept for the log-odds (N,) of digits and (M,) of non-digits.
 
-    As if either came as often as the other: J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999.
+    Both classes have equal weight. J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999.
     """
     odds = np.concatenate([digits, others])[:, np.newaxis]
     is_digit = np.arange(len(odds)) < len(digits)
-    # Hardly any penalty: two numbers are fitted to thousands.
+    # Almost no regularization: two parameters, thousands of samples.
     fitted = LogisticRegression(C=1e6, class_weight="balanced").fit(odds, is_digit)
     return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
 
@@ -60,7 +60,7 @@ def expected_calibration_error(confidence: NDArray[np.float64], correct: NDArray
 
 
 def area_under_curve(digits: NDArray[np.float64], others: NDArray[np.float64]) -> float:
-    """How probable it is that a digit scores above what is none (AUROC), 0 to 1; a tie counts half.
+    """AUROC, 0 to 1: the probability that a digit scores above a non-digit; a tie counts half.
 
     By ranks: J. A. Hanley and B. J. McNeil, "The meaning and use of the area under a ROC curve", 1982.
     """

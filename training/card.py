@@ -1,8 +1,8 @@
-"""The model card: what a released model is, learned from, can and cannot do.
+"""Write the model card of a release.
 
     Path("MODEL_CARD.md").write_text(card(published))
 
-Takes what `training.publish` writes as JSON. The text holds for every model of this training; numbers are the model's.
+The input is the JSON of `training.publish`. The text is the same for every release; the numbers are the release's.
 """
 
 import statistics
@@ -111,7 +111,7 @@ Code `{published["git_revision"]}`, Python {libraries["python"]}, torch {librari
 
 
 def _people(settings: dict[str, Any]) -> str:
-    if settings.get("without_real_drawings", True):  # and no release up to 1.4 learned from people's strokes
+    if settings.get("without_real_drawings", True):  # releases up to 1.4 lack the setting and the data
         return ""
     return f"""
 Pen strokes by people, each rendered {settings["renderings"]} times ([people.py](strokes/people.py)):
@@ -127,7 +127,7 @@ def _figures() -> int:
 
 
 def _numbers(measured: dict[str, Any], seeds: Sequence[dict[str, float | None]]) -> str:
-    """The released network in both data types; of several seeds, all in float32, the spread."""
+    """Table of metrics in int8 and float32 and, for several seeds, mean and standard deviation in float32."""
     several = len(seeds) > 1
     spread = f" {len(seeds)} seeds, float32: mean ± standard deviation |" * several
     lines = [f"| | int8 | float32 |{spread}", f"|---|---|---|{'---|' * several}"]

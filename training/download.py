@@ -1,16 +1,16 @@
-"""Download a file, from where an earlier attempt was broken off."""
+"""Resumable download of a file."""
 
 import urllib.request
 from pathlib import Path
 
 from tqdm import tqdm
 
-TIMEOUT_S = 5  # of connecting and of each read; a mirror that is away should not be waited for
+TIMEOUT_S = 5  # to connect and for each read
 BLOCK_BYTES = 1 << 16
 
 
 def download(url: str, partial: Path) -> None:
-    """Append to `partial` what it lacks of the file at `url`. Raises OSError."""
+    """Download `url` to `partial`, resuming an interrupted download. Raises OSError."""
     done = partial.stat().st_size if partial.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})  # noqa: S310
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310

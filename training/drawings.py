@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from training import pen_data
-from training.pen_strokes import PenDrawing, pen_strokes
+from training.pen_strokes import PenDrawing, load_pen_strokes
 from training.recipe import Recipe
 from training.strokes.figure import Points
 from training.strokes.generate import FIRST_WRITER_STYLE, Drawings, generate_drawings, prepare_all
@@ -63,7 +63,7 @@ def _selection_drawings(recipe: Recipe) -> Drawings:
 def load_held_out_writers() -> Drawings | None:
     """Drawings by held-out writers, for comparing recipes; None if the pen strokes are missing."""
     folder = pen_data.folder()
-    return None if pen_data.missing(folder) else _render_held_out(pen_strokes(folder))
+    return None if pen_data.missing_files(folder) else _render_held_out(load_pen_strokes(folder))
 
 
 def _render_held_out(drawings: list[PenDrawing]) -> Drawings:
@@ -73,7 +73,7 @@ def _render_held_out(drawings: list[PenDrawing]) -> Drawings:
 
 
 def _load_pen_drawings(recipe: Recipe) -> list[PenDrawing]:
-    return [] if recipe.without_real_drawings else pen_strokes(pen_data.fetch())
+    return [] if recipe.without_real_drawings else load_pen_strokes(pen_data.fetch())
 
 
 def _render_all(

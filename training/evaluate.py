@@ -1,13 +1,12 @@
-"""Measure a model as it is served, in int8, beside the same in float32 or another: with all that makes its answers.
+"""Measure a model as it is served, beside its float32 network or another model.
 
     python -m training.evaluate                                   the released checkpoint
     python -m training.evaluate --model model_store/mnist-1.1.mar --against training/release/mnist-1.0.pt
+    python -m training.evaluate --report                          with the reporting sets
 
-    python -m training.evaluate --report                          on the reporting sets, too
-
-Prints all numbers of a model card and the confusions, and writes pictures. A model without a file for int8 is served
-in float32. Of an archive its own handler answers, for images that this checkout prepared. Only --report reads the
-reporting sets: what chooses between recipes must not know them.
+Prints all metrics of a model card and the confusion matrices, and writes pictures. A model without an int8 file is
+measured in float32. The handler in an archive predicts images that this checkout prepared. Only --report reads the
+reporting sets, because they must not select recipes.
 """
 
 import argparse
@@ -21,32 +20,32 @@ from numpy.typing import NDArray
 from handler.predictor import Predictor
 from training import data, real_drawings
 from training.archive import RELEASED_CHECKPOINT
-from training.archived import AnyPredictor, archived
+from training.archived_predictor import AnyPredictor, open_archive
 from training.data import DataError, Digits
-from training.measure import DIGIT_SETS, answers, measured, rows
+from training.measure import DIGIT_SETS, answers, measure_model, rows
 from training.photos.measure import PICTURES_OF_EACH_KIND, digits_by_people, draw_sheet, measure
 from training.photos.measure import table as table_of_photos
 from training.pictures import draw_errors, draw_reliability
 
 
 class ModelError(Exception):
-    """A file that is no model; the message names it and says what is accepted."""
+    """A file is not a model; the message names it and the accepted files."""
 
 
 def load(path: Path, until: ExitStack, runtime: str = "int8") -> AnyPredictor:
-    """The predictor of a checkpoint or of an archive; with a file for it, in this runtime. Raises ModelError.
+    """Load a checkpoint or an archive, in `runtime` if it has a file for it. Raises ModelError.
 
-    That of an archive answers `until` the stack is closed.
+    The process of an archive ends when the stack `until` is closed.
     """
     try:
         if path.suffix == ".mar":
-            return until.enter_context(archived(path, runtime))
+            return until.enter_context(open_archive(path, runtime))
         return Predictor.load(path, path.stem, runtime)
-    except Exception as error:  # a file can be broken in more ways than there are exceptions for
-        said = (
+    except Exception as error:  # a broken file can raise any exception
+        detail = (
             str(error) if isinstance(error, RuntimeError) and path.suffix == ".mar" else type(error).__name__
         )
-        reason = "file not found" if not path.exists() else f"{said} while reading it"
+        reason = "file not found" if not path.exists() else f"{detail} while reading it"
         raise ModelError(
             f"MODEL '{path}' is not a model ({reason}); use a checkpoint, such as runs/latest.pt of 'make train', "
             f"or an archive, such as model_store/mnist-1.1.mar of 'make archive'"
@@ -54,7 +53,7 @@ def load(path: Path, until: ExitStack, runtime: str = "int8") -> AnyPredictor:
 
 
 def table(confusion: NDArray[np.int64]) -> str:
-    """Accuracy of each digit and the confusions, as text."""
+    """Accuracy of each digit and confusion matrix, as text."""
     right, of = confusion.diagonal(), confusion.sum(axis=1)
     lines = ["label  accuracy  predicted " + "".join(f"{digit:>6}" for digit in range(10))]
     lines += [
@@ -65,7 +64,7 @@ def table(confusion: NDArray[np.int64]) -> str:
     return "\n".join(lines)
 
 
-def _named(path: Path, until: ExitStack, runtime: str = "int8") -> tuple[str, AnyPredictor]:
+def _load_named(path: Path, until: ExitStack, runtime: str = "int8") -> tuple[str, AnyPredictor]:
     predictor = load(path, until, runtime)
     return f"{path.name}, {predictor.runtime}", predictor
 
@@ -73,7 +72,7 @@ def _named(path: Path, until: ExitStack, runtime: str = "int8") -> tuple[str, An
 def _compare(models: list[tuple[str, AnyPredictor]], test: Digits, *, report: bool) -> None:
     columns = []
     for name, predictor in models:
-        numbers = measured(predictor, test, report=report)
+        numbers = measure_model(predictor, test, report=report)
         columns.append([("", name), *rows(numbers)])
         for title, key in DIGIT_SETS.items():
             if numbers[key] and key != "held_out_writers":
@@ -85,7 +84,7 @@ def _compare(models: list[tuple[str, AnyPredictor]], test: Digits, *, report: bo
 def draw(
     name: str, predictor: AnyPredictor, test: Digits, folder: Path, prefix: str = "", *, report: bool
 ) -> None:
-    """The pictures of a model: its reliability, and its errors in MNIST and, if it is to `report`, in pendigits."""
+    """Write the reliability diagram and the errors on MNIST and, with `report`, on pendigits."""
     sets = {"MNIST test": test}
     drawn = real_drawings.digits() if report else None
     if drawn is not None:
@@ -104,7 +103,7 @@ def _measure_photos(name: str, predictor: AnyPredictor, count: int, folder: Path
     strokes = digits_by_people(report=report)
     if strokes is None or not isinstance(predictor, Predictor):
         print(
-            "\nPhotos were not measured: they take a checkpoint, and people's strokes (training/pen_data.py)."
+            "\nPhotos were not measured: this needs a checkpoint and the real drawings; `make data` fetches them."
         )
         return
     print(f"\n{name}, {count} pictures of each kind\n{table_of_photos(measure(predictor, strokes, count))}")
@@ -128,11 +127,11 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     with ExitStack() as until:
         try:
-            models = [_named(options.model, until)]
+            models = [_load_named(options.model, until)]
             if options.against:
-                models.append(_named(options.against, until))
+                models.append(_load_named(options.against, until))
             elif models[0][1].runtime == "int8":
-                models.append(_named(options.model, until, "float32"))
+                models.append(_load_named(options.model, until, "float32"))
             test = data.load(train=False)
         except (ModelError, DataError) as error:
             print(error, file=sys.stderr)
@@ -145,7 +144,7 @@ def main(arguments: list[str]) -> int:
     if not options.report:
         print("The reporting sets were not read; ARGS=--report reads them.")
     elif real_drawings.digits(1) is None:
-        print(f"The reporting sets were not measured: {real_drawings.NOT_AT_HAND}.")
+        print(f"The reporting sets were not measured: {real_drawings.MISSING}.")
     return 0
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from training.archived import AnyPredictor
+from training.archived_predictor import AnyPredictor
 from training.behaviour import measure_acceptance, measure_invariance
 from training.calibration import expected_calibration_error
 from training.checkpoint import SelectionData, digit_groups

@@ -1,9 +1,9 @@
-"""Ten digits drawn by us, one of each: what a packed model must read before it may serve.
+"""Ten digits drawn by hand, for the load check: a packed model must read all of them.
 
     python -m training.known_digits        writes known_digits/0.png to 9.png
 
-Each is a list of strokes, a stroke a list of points on a canvas of 100 x 100 through which a smooth curve is laid.
-They are not from MNIST and no model is trained on them.
+A digit is a list of strokes; a stroke is a list of points on a canvas of 100 x 100, joined by a smooth curve. The
+digits are not from MNIST, and no model is trained on them.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ POINTS_PER_SEGMENT = 12
 
 Stroke = list[tuple[float, float]]
 
-# A stroke that ends where it began is closed: its curve goes on smoothly there.
+# A stroke with the same first and last point is closed and smooth at that point.
 STROKES: dict[int, list[Stroke]] = {
     0: [[(50, 20), (36, 29), (31, 50), (37, 71), (51, 80), (65, 71), (70, 50), (64, 29), (50, 20)]],
     1: [[(52, 20), (51, 50), (50, 80)]],
@@ -40,17 +40,17 @@ STROKES: dict[int, list[Stroke]] = {
 
 
 def curves(digit: int) -> list[NDArray[np.float64]]:
-    """The strokes of a digit as close points, (n, 2) each, x and y (down) on a canvas of 100 x 100."""
-    return [_through(np.array(stroke, dtype=np.float64)) for stroke in STROKES[digit]]
+    """The strokes of a digit as curves, (n, 2) each, x and y (down) on a canvas of 100 x 100."""
+    return [_spline(np.array(stroke, dtype=np.float64)) for stroke in STROKES[digit]]
 
 
 def draw(digit: int, brush: float = BRUSH) -> Image.Image:
-    """A digit as the page's canvas gives it: mode L, 280x280, white on black; `brush` in pixels."""
+    """Draw a digit as on the page's canvas: mode L, 280x280, white on black; `brush` in pixels."""
     return draw_curves(curves(digit), brush)
 
 
 def draw_curves(strokes: list[NDArray[np.float64]], brush: float = BRUSH) -> Image.Image:
-    """Strokes, points on a canvas of 100 x 100, drawn with a round brush of `brush` pixels."""
+    """Draw curves on a canvas of 100 x 100 with a round brush of `brush` pixels."""
     scale = CANVAS * SUPERSAMPLE / 100
     radius = brush * SUPERSAMPLE / 2
     picture = Image.new("L", (CANVAS * SUPERSAMPLE,) * 2)
@@ -63,8 +63,8 @@ def draw_curves(strokes: list[NDArray[np.float64]], brush: float = BRUSH) -> Ima
     return picture.resize((CANVAS, CANVAS), Image.Resampling.BOX)
 
 
-def _through(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A Catmull-Rom spline through the points."""
+def _spline(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Catmull-Rom spline through the points."""
     closed = bool((points[0] == points[-1]).all())
     before = points[-2] if closed else 2 * points[0] - points[1]
     after = points[1] if closed else 2 * points[-1] - points[-2]

@@ -2,7 +2,7 @@
 
     python -P load_as_torchserve.py FOLDER PICTURE...
 
-Run by training.archive in a process of its own, whose import path holds the archive and not the checkout.
+training.archive starts it as a process with the archive, not the checkout, on its import path.
 """
 
 import json

@@ -1,8 +1,8 @@
-"""What a model is worth, in numbers: the same for its card, for `make evaluate` and for a comparison of two.
+"""Measure a model: the metrics of model cards, of `make evaluate` and of comparisons.
 
-    measured(predictor, data.load(train=False))["mnist_test"]["accuracy"]
+    measure_model(predictor, data.load(train=False))["mnist_test"]["accuracy"]
 
-Everything is asked of the predictor, so preprocessing, temperature and threshold are measured with the network.
+The predictor answers, so the metrics include preprocessing, temperature and threshold.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from handler.predictor import DIGITS, Predictor
 from training import real_drawings
-from training.archived import AnyPredictor
-from training.batches import batches, predicted
+from training.archived_predictor import AnyPredictor
+from training.batches import batches, predict_all
 from training.behaviour import measure_acceptance, measure_invariance
 from training.calibration import area_under_curve, expected_calibration_error
 from training.data import Digits
@@ -29,7 +29,7 @@ DIGIT_SETS = {
     "held-out writers": "held_out_writers",
     "pendigits, reporting writers": "pendigits_reporting",
 }
-# What is no digit: its key, the digits that it is compared with, its title.
+# Sets of non-digits: key, the digits to compare with, title.
 OTHER_SETS = (
     ("letters", "held-out writers", "letters and signs"),
     ("omniglot", "reporting writers", "Omniglot"),
@@ -38,7 +38,7 @@ OTHER_SETS = (
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model said of N images: digits (N,), confidences and scores from 0 to 1 (N,), is_digit (N,)."""
+    """Predictions for N images: digits, confidences 0 to 1, digit scores 0 to 1, is_digit; (N,) each."""
 
     digits: NDArray[np.int64]
     confidences: NDArray[np.float64]
@@ -48,7 +48,7 @@ class Answers:
 
 def answers(predictor: AnyPredictor, images: NDArray[np.uint8]) -> Answers:
     """Predict prepared images, uint8 (N, 28, 28)."""
-    predictions = predicted(predictor, images)
+    predictions = predict_all(predictor, images)
     return Answers(
         np.array([prediction.digit for prediction in predictions]),
         np.array([prediction.confidence for prediction in predictions]),
@@ -58,28 +58,28 @@ def answers(predictor: AnyPredictor, images: NDArray[np.uint8]) -> Answers:
 
 
 def confusion(answered: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Counts (10, 10), the true digit by row."""
+    """Confusion matrix (10, 10), counts; rows are labels."""
     counts = np.zeros((DIGITS, DIGITS), dtype=np.int64)
     np.add.at(counts, (labels, answered), 1)
     return counts
 
 
-def interval(right: int, of: int) -> tuple[float, float]:
-    """Where 95 % of such samples leave the true share: E. B. Wilson, "Probable inference", 1927."""
+def wilson_interval(right: int, of: int) -> tuple[float, float]:
+    """95 % Wilson score interval of a share: E. B. Wilson, "Probable inference", 1927."""
     z, share = 1.96, right / of
     middle = (share + z**2 / (2 * of)) / (1 + z**2 / of)
     half = z / (1 + z**2 / of) * np.sqrt(share * (1 - share) / of + z**2 / (4 * of**2))
     return float(middle - half), float(middle + half)
 
 
-def of_digits(answered: Answers, labels: NDArray[np.int64]) -> dict[str, Any]:
-    """The numbers of labelled digits."""
+def digit_metrics(answered: Answers, labels: NDArray[np.int64]) -> dict[str, Any]:
+    """Metrics of labelled digits."""
     counts = confusion(answered.digits, labels)
     right, of = counts.diagonal(), np.maximum(counts.sum(axis=1), 1)
     return {
         "digits": len(labels),
         "accuracy": float(right.sum() / len(labels)),
-        "accuracy_interval": interval(int(right.sum()), len(labels)),
+        "accuracy_interval": wilson_interval(int(right.sum()), len(labels)),
         "calibration_error": expected_calibration_error(answered.confidences, answered.digits == labels),
         "called_no_digit": float(np.mean(~answered.is_digit)),
         "accuracy_by_digit": (right / of).tolist(),
@@ -87,8 +87,8 @@ def of_digits(answered: Answers, labels: NDArray[np.int64]) -> dict[str, Any]:
     }
 
 
-def of_others(answered: Answers, of_digits: Answers) -> dict[str, Any]:
-    """The numbers of drawings that are no digits, beside those of drawn digits."""
+def non_digit_metrics(answered: Answers, of_digits: Answers) -> dict[str, Any]:
+    """Metrics of non-digits; `of_digits` are the predictions of digits for AUROC."""
     return {
         "drawings": len(answered.scores),
         "called_digit": float(np.mean(answered.is_digit)),
@@ -96,15 +96,15 @@ def of_others(answered: Answers, of_digits: Answers) -> dict[str, Any]:
     }
 
 
-def measured(predictor: AnyPredictor, test: Digits, *, report: bool) -> dict[str, Any]:
-    """All numbers of a model; those of real drawings are None where they are missing.
+def measure_model(predictor: AnyPredictor, test: Digits, *, report: bool) -> dict[str, Any]:
+    """All metrics of a model; None for sets that are missing.
 
-    The reporting sets are read only to `report`: recipes are chosen by held-out writers.
+    `report` reads the reporting sets. Development must not read them: held-out writers select recipes.
     """
-    drawn, others = (real_drawings.digits(), real_drawings.others()) if report else (None, None)
+    drawn, others = (real_drawings.digits(), real_drawings.non_digits()) if report else (None, None)
     of_test = answers(predictor, test.images)
     numbers: dict[str, Any] = {
-        "mnist_test": of_digits(of_test, test.labels),
+        "mnist_test": digit_metrics(of_test, test.labels),
         "held_out_writers": None,
         "letters": None,
         "pendigits_reporting": None,
@@ -117,19 +117,19 @@ def measured(predictor: AnyPredictor, test: Digits, *, report: bool) -> dict[str
     if held_out is not None:
         none = held_out.labels == NO_DIGIT
         of_held_out = answers(predictor, held_out.images[~none])
-        numbers["held_out_writers"] = of_digits(of_held_out, held_out.labels[~none])
-        numbers["letters"] = of_others(answers(predictor, held_out.images[none]), of_held_out)
+        numbers["held_out_writers"] = digit_metrics(of_held_out, held_out.labels[~none])
+        numbers["letters"] = non_digit_metrics(answers(predictor, held_out.images[none]), of_held_out)
     if drawn is not None and others is not None:
         of_drawn = answers(predictor, drawn.images)
-        numbers["pendigits_reporting"] = of_digits(of_drawn, drawn.labels)
-        numbers["omniglot"] = of_others(answers(predictor, others), of_drawn)
+        numbers["pendigits_reporting"] = digit_metrics(of_drawn, drawn.labels)
+        numbers["omniglot"] = non_digit_metrics(answers(predictor, others), of_drawn)
         images.append(drawn.images)
-    numbers["served_as_eager"] = _served_as_eager(predictor, images)
+    numbers["served_as_eager"] = _onnx_agreement(predictor, images)
     return numbers
 
 
-def figures(numbers: dict[str, Any]) -> dict[str, float | None]:
-    """All of it by its name, in the order in which it is shown; None for what was not at hand."""
+def flat_metrics(numbers: dict[str, Any]) -> dict[str, float | None]:
+    """Metrics by title, in display order; None if not measured."""
     found: dict[str, float | None] = {}
     for title, key in DIGIT_SETS.items():
         of = numbers.get(key) or {}
@@ -147,8 +147,8 @@ def figures(numbers: dict[str, Any]) -> dict[str, float | None]:
 
 
 def rows(numbers: dict[str, Any]) -> list[tuple[str, str]]:
-    """The same as texts; an accuracy with its interval of 95 %."""
-    texts = {name: percent(value) for name, value in figures(numbers).items()}
+    """Metrics as texts by title; accuracies with their 95 % interval."""
+    texts = {name: percent(value) for name, value in flat_metrics(numbers).items()}
     for title, key in DIGIT_SETS.items():
         if numbers.get(key):
             low, high = numbers[key]["accuracy_interval"]
@@ -157,14 +157,14 @@ def rows(numbers: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def percent(share: float | None) -> str:
-    """A share as text, or that it was not measured."""
+    """Format a share as a percentage; None gives "not measured"."""
     return NOT_MEASURED if share is None else f"{share:.2%}"
 
 
-def _served_as_eager(predictor: AnyPredictor, images: Sequence[NDArray[np.uint8]]) -> float | None:
-    """The share of images to which the network that serves gives the same digit as the weights in torch.
+def _onnx_agreement(predictor: AnyPredictor, images: Sequence[NDArray[np.uint8]]) -> float | None:
+    """The share of images with the same digit in ONNX Runtime and in torch.
 
-    None where the weights in torch serve, and of an archive, which answers for itself.
+    None if torch serves, and for an archive.
     """
     if not isinstance(predictor, Predictor) or predictor.runtime == "torch":
         return None

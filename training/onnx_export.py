@@ -1,9 +1,9 @@
-"""Write a checkpoint's network as ONNX, in float32 and in int8, beside it: what TorchServe's workers answer with.
+"""Export a checkpoint's network to ONNX files beside it, in float32 and int8; TorchServe's workers serve them.
 
     python -m training.onnx_export --checkpoint runs/latest.pt     # writes runs/latest.onnx and runs/latest.int8.onnx
 
-`make train` ends with it. The files take pixels as they come out of the preprocessing, uint8 (N, 28, 28), and give
-float32 logits (N, outputs); normalisations are folded into their convolutions.
+`make train` runs it last. Input: preprocessed pixels, uint8 (N, 28, 28); output: logits, float32 (N, outputs). Batch
+normalization is folded into the convolutions.
 """
 
 import argparse
@@ -26,11 +26,11 @@ LARGEST_BATCH = 1024
 
 
 class ExportError(Exception):
-    """The network was written but does not answer as its checkpoint; the message says which."""
+    """The exported network does not give the logits of its checkpoint; the message names both."""
 
 
 class _FromPixels(nn.Module):
-    """The model behind what prepares pixels for it, so that the file takes them as they are."""
+    """The model with its input scaling, so that the ONNX file takes uint8 pixels."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -42,9 +42,9 @@ class _FromPixels(nn.Module):
 
 
 def export(checkpoint: Path) -> Path:
-    """Write both ONNX files of a checkpoint beside it; gives back the path of the float32 file.
+    """Write both ONNX files of a checkpoint beside it; return the path of the float32 file.
 
-    Raises ExportError, and DataError where MNIST is missing.
+    Raises ExportError, and DataError if MNIST is missing.
     """
     path = checkpoint.with_suffix(FLOAT32)
     for suffix in (FLOAT32, INT8):
@@ -52,11 +52,11 @@ def export(checkpoint: Path) -> Path:
     model = folded(restored(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]))
     batch = torch.export.Dim("images", min=1, max=LARGEST_BATCH)
     unfinished = path.with_name(f"{path.name}.unfinished")
-    with warnings.catch_warnings():  # the exporter's own, about its own
+    with warnings.catch_warnings():  # deprecations inside the exporter
         warnings.simplefilter("ignore")
         torch.onnx.export(
             _FromPixels(model).eval(),
-            (torch.zeros(2, 28, 28, dtype=torch.uint8),),  # one would be taken as the only number there is
+            (torch.zeros(2, 28, 28, dtype=torch.uint8),),  # a batch of one would become a constant
             unfinished,
             dynamo=True,
             dynamic_shapes=({0: batch},),
@@ -65,7 +65,7 @@ def export(checkpoint: Path) -> Path:
             external_data=False,
             verbose=False,
         )
-    _forget_where_it_was_made(unfinished)
+    _strip_metadata(unfinished)
     unfinished.replace(path)
     quantize(path, calibration_images())
     if load_sessions(path, model).keys() != {"float32", "int8"}:
@@ -75,8 +75,8 @@ def export(checkpoint: Path) -> Path:
     return path
 
 
-def _forget_where_it_was_made(path: Path) -> None:
-    """Take out what the exporter notes of each node: the lines of code that made it, with this machine's paths."""
+def _strip_metadata(path: Path) -> None:
+    """Remove the exporter's metadata of each node: source lines, with paths of this machine."""
     content = onnx.load(path)
     graph = content.graph
     parts = (graph.node, graph.value_info, graph.input, graph.output, graph.initializer, [graph, content])
@@ -86,7 +86,7 @@ def _forget_where_it_was_made(path: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(description="Write a checkpoint's network as ONNX.")
+    parser = argparse.ArgumentParser(description="Export a checkpoint's network to ONNX.")
     parser.add_argument("--checkpoint", type=Path, default=RELEASED_CHECKPOINT)
     options = parser.parse_args(arguments)
     if not options.checkpoint.is_file():

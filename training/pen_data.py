@@ -1,7 +1,7 @@
-"""Files of people's pen strokes: fetched by address and checksum into data/drawn/, or taken from DRAWN_DATA's folder.
+"""Fetch and verify the pen strokes of the real drawings, in data/drawn/ or the folder DRAWN_DATA.
 
 pendigits: E. Alpaydin, F. Alimoglu, UCI Machine Learning Repository 81, CC BY 4.0. UJI Pen Characters: F. Prat and
-others, UCI 160, CC BY 4.0. Omniglot: B. Lake, MIT. The addresses name a commit, so the bytes never change.
+others, UCI 160, CC BY 4.0. Omniglot: B. Lake, MIT. The addresses contain a commit, so the content never changes.
 """
 
 import hashlib
@@ -16,12 +16,12 @@ HOST = "https://raw.githubusercontent.com/"
 
 
 class PenDataError(Exception):
-    """Files are missing and cannot be fetched; the message says where to put which."""
+    """Files are missing and cannot be fetched; the message names them and their folder."""
 
 
 @dataclass(frozen=True)
 class PenFile:
-    """A file by its name below the folder, its address after HOST and its SHA-256."""
+    """Name below the folder, address after HOST, and SHA-256."""
 
     name: str
     address: str
@@ -39,14 +39,14 @@ OMNIGLOT = PenFile(
     f"{_OMNIGLOT}strokes_background_small2.zip",
     "345bf2141efbea062833dbb2828abbc23d9e07825e46f2afdd4daecddfed6e78",
 )
-# For the reporting sets alone.
+# Only for the reporting sets.
 REPORTING = PenFile(
     "omniglot_strokes_small1.zip",
     f"{_OMNIGLOT}strokes_background_small1.zip",
     "8cb3960fb6cf4ccf5f064ad83169f828c36c36782a0f6e7faacb7ecfae4468a2",
 )
 _UJI = "yangxikevinou/DigitSignature/16f5add2ccfb27c380541ac6fbf2cc5858084695/DataSource/"
-# By writers 1 to 11.
+# One file for each writer, 1 to 11.
 UJI = tuple(
     PenFile(f"uji/UJIpenchars-w{number:02}.txt", f"{_UJI}UJIpenchars-w{number:02}.txt", sha256)
     for number, sha256 in enumerate(
@@ -71,26 +71,25 @@ FILES = (*LEARNED, REPORTING)
 
 
 def folder() -> Path:
-    """Where the files lie."""
+    """The folder of the files."""
     return ROOT / settings.DRAWN_DATA.read()
 
 
-def missing(root: Path) -> list[PenFile]:
-    """The files that are not in the folder, or are not the originals."""
-    return [file for file in FILES if not _verified(root / file.name, file.sha256)]
+def missing_files(root: Path) -> list[PenFile]:
+    """The files that are missing or have another checksum."""
+    return [file for file in FILES if not _is_verified(root / file.name, file.sha256)]
 
 
 def fetch() -> Path:
-    """Download what is missing, unless DRAWN_DATA names another folder; gives back it. Raises PenDataError."""
+    """Download missing files, unless DRAWN_DATA names a folder; return the folder. Raises PenDataError."""
     root = folder()
     if settings.DRAWN_DATA.read() == settings.DRAWN_DATA.default:
-        for file in missing(root):
+        for file in missing_files(root):
             _fetch(file, root / file.name)
-    if left := missing(root):
+    if missing := missing_files(root):
         raise PenDataError(
-            f"Real drawings are missing in {root}: {', '.join(file.name for file in left)}. Put the files there (their "
-            f"addresses: training/pen_data.py), set DRAWN_DATA to a folder that has them, or leave them out with "
-            "--without-real-drawings."
+            f"Real drawings are missing in {root}: {', '.join(file.name for file in missing)}. Put the files there "
+            f"(addresses: training/pen_data.py), set DRAWN_DATA to a folder with them, or use --without-real-drawings."
         )
     return root
 
@@ -104,12 +103,12 @@ def _fetch(file: PenFile, path: Path) -> None:
     except OSError as error:
         print(f"  {file.name} was not downloaded: {error}")
         return
-    if _verified(partial, file.sha256):
+    if _is_verified(partial, file.sha256):
         partial.replace(path)
     else:
         partial.unlink()
         print(f"  {file.name} has the wrong checksum")
 
 
-def _verified(path: Path, sha256: str) -> bool:
+def _is_verified(path: Path, sha256: str) -> bool:
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256

@@ -1,10 +1,10 @@
-"""Pen strokes of people, to learn from and to choose by: digits, letters and signs, split by writer.
+"""Load pen strokes of digits, letters and signs, split by writer for training and selection.
 
-    found = pen_strokes(pen_data.folder())
-    [drawing for drawing in found if not drawing.held_out]     # to learn from
+    drawings = load_pen_strokes(pen_data.folder())
+    [drawing for drawing in drawings if not drawing.held_out]     # for training
 
-The reporting sets are not among them: writers of pendigits whose number is divisible by 5 (`reporting_digits`), and
-Omniglot's background set 1.
+The reporting sets are excluded: pendigits by writers with a number divisible by 5 (`reporting_digits`),
+and Omniglot's background set 1.
 """
 
 import re
@@ -19,14 +19,14 @@ from training.pen_data import OMNIGLOT, PENDIGITS, UJI
 from training.strokes.figure import Points
 from training.strokes.generate import NO_DIGIT
 
-# Kept for validation, the others are learned from. A sixth of the writers of each set; and an alphabet, for people
-# write signs that no alphabet here has.
+# Held out for selection: a sixth of the writers of each set, and one alphabet, because people write signs of unknown
+# alphabets.
 HELD_OUT_PENDIGITS = (1, 7, 13, 19)
 HELD_OUT_UJI = (5, 10)
 HELD_OUT_OMNIGLOT = (17, 18, 19, 20)
 HELD_OUT_ALPHABET = "Tagalog"
 REPORTING_EVERY = 5
-# Added to a writer's number in the set.
+# Offset of the writer numbers of a set.
 FIRST_OF_UJI, FIRST_OF_OMNIGLOT = 100, 200
 
 _SEGMENT = re.compile(r'\.SEGMENT\s+\w+\s+\S+\s+\?\s+"(.)"')
@@ -34,9 +34,9 @@ _SEGMENT = re.compile(r'\.SEGMENT\s+\w+\s+\S+\s+\?\s+"(.)"')
 
 @dataclass(frozen=True)
 class PenDrawing:
-    """Strokes, (n, 2) each, x and y down in the device's units; label 0-9, or NO_DIGIT; `held_out` for validation.
+    """Strokes, (n, 2) each, x and y (down) in device units; label 0 to 9 or NO_DIGIT; `held_out`: for selection.
 
-    No two writers have one number, except that each alphabet of Omniglot has another first, second and so on.
+    Writer numbers are unique, except in Omniglot, where each alphabet has its own writers 1, 2 and so on.
     """
 
     strokes: tuple[Points, ...]
@@ -45,16 +45,16 @@ class PenDrawing:
     writer: int
 
 
-def pen_strokes(folder: Path) -> list[PenDrawing]:
-    """All drawings of the files in `folder`, without the reporting sets. Raises OSError where one is missing."""
+def load_pen_strokes(folder: Path) -> list[PenDrawing]:
+    """Load all drawings except the reporting sets from `folder`. Raises OSError if a file is missing."""
     drawings = []
-    for strokes, label, writer in _unipen(folder / PENDIGITS.name, down=-1):
+    for strokes, label, writer in _parse_unipen(folder / PENDIGITS.name, down=-1):
         if writer % REPORTING_EVERY:
             drawings.append(PenDrawing(strokes, label, writer in HELD_OUT_PENDIGITS, writer))
     for number, file in enumerate(UJI, 1):
-        for strokes, label, _ in _unipen(folder / file.name, down=1):
+        for strokes, label, _ in _parse_unipen(folder / file.name, down=1):
             drawings.append(PenDrawing(strokes, label, number in HELD_OUT_UJI, FIRST_OF_UJI + number))
-    for strokes, alphabet, writer in _omniglot(folder / OMNIGLOT.name):
+    for strokes, alphabet, writer in _parse_omniglot(folder / OMNIGLOT.name):
         held_out = alphabet == HELD_OUT_ALPHABET or writer in HELD_OUT_OMNIGLOT
         drawings.append(PenDrawing(strokes, NO_DIGIT, held_out, FIRST_OF_OMNIGLOT + writer))
     return drawings
@@ -62,12 +62,12 @@ def pen_strokes(folder: Path) -> list[PenDrawing]:
 
 def reporting_digits(folder: Path) -> list[tuple[tuple[Points, ...], int]]:
     """Strokes and label of each digit by pendigits' reporting writers. Raises OSError where the file is missing."""
-    written = _unipen(folder / PENDIGITS.name, down=-1)
+    written = _parse_unipen(folder / PENDIGITS.name, down=-1)
     return [(strokes, label) for strokes, label, writer in written if writer % REPORTING_EVERY == 0]
 
 
-def _unipen(path: Path, down: int) -> Iterator[tuple[tuple[Points, ...], int, int]]:
-    """Strokes, label and writer (0 where the file names none) of each segment of a UNIPEN file.
+def _parse_unipen(path: Path, down: int) -> Iterator[tuple[tuple[Points, ...], int, int]]:
+    """Parse a UNIPEN file: strokes, label and writer (0 if not given) of each segment.
 
     `down` is the direction of the device's y axis: 1 down, -1 up.
     """
@@ -88,8 +88,8 @@ def _unipen(path: Path, down: int) -> Iterator[tuple[tuple[Points, ...], int, in
             strokes[-1].append([float(value) for value in line.split()[:2]])
 
 
-def _omniglot(path: Path) -> Iterator[tuple[tuple[Points, ...], str, int]]:
-    """Strokes, alphabet and writer of each character of Omniglot's strokes."""
+def _parse_omniglot(path: Path) -> Iterator[tuple[tuple[Points, ...], str, int]]:
+    """Parse Omniglot: strokes, alphabet and writer of each character."""
     with zipfile.ZipFile(path) as archive:
         names = (name for name in archive.namelist() if name.endswith(".txt") and "__MACOSX" not in name)
         for name in sorted(names):

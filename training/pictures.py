@@ -1,7 +1,4 @@
-"""Pictures of what a model does: whether its confidence holds, and what it read wrong.
-
-Each writes a PNG, making its folder if it is not there.
-"""
+"""Reliability diagrams and pictures of errors, as PNG files."""
 
 from pathlib import Path
 
@@ -13,7 +10,7 @@ from training.calibration import BINS
 from training.data import Digits
 from training.measure import Answers
 
-mpl.use("Agg")  # a file, not a window
+mpl.use("Agg")  # no display
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
@@ -23,7 +20,7 @@ COLUMNS = 10
 
 
 def draw_reliability(sets: dict[str, tuple[Answers, NDArray[np.int64]]], path: Path) -> None:
-    """Of each named set of answers and labels: the accuracy at each confidence, and below how many there are."""
+    """Draw accuracy by confidence, above the number of answers, for each set of answers and labels (N,)."""
     figure, axes = plt.subplots(
         2, len(sets), figsize=(4.2 * len(sets), 5), layout="constrained", height_ratios=(3, 1), squeeze=False
     )
@@ -35,7 +32,7 @@ def draw_reliability(sets: dict[str, tuple[Answers, NDArray[np.int64]]], path: P
         filled = counts > 0
         sure = np.bincount(places, answers.confidences, BINS)[filled] / counts[filled]
         right = np.bincount(places, correct, BINS)[filled] / counts[filled]
-        # As far as chance alone may move a bin of this size.
+        # Two standard errors of a bin of this size.
         chance = 2 * np.sqrt(sure * (1 - sure) / counts[filled])
         above.plot([0, 1], [0, 1], color="0.7", linewidth=1)
         above.errorbar(sure, right, chance, fmt="o", color="tab:blue", markersize=4, linewidth=1)
@@ -46,7 +43,7 @@ def draw_reliability(sets: dict[str, tuple[Answers, NDArray[np.int64]]], path: P
 
 
 def draw_errors(answers: Answers, digits: Digits, title: str, path: Path) -> None:
-    """What was read wrong, the surest first: what the model saw, what it is and what was said."""
+    """Draw misread images by descending confidence, with label, prediction and confidence."""
     wrong = np.flatnonzero(answers.digits != digits.labels)
     shown = wrong[np.argsort(-answers.confidences[wrong], kind="stable")][:MOST_ERRORS]
     rows = max(1, -(-len(shown) // COLUMNS))
@@ -58,8 +55,8 @@ def draw_errors(answers: Answers, digits: Digits, title: str, path: Path) -> Non
         place.axis("off")
     for index, place in zip(shown, axes.flat, strict=False):
         place.imshow(digits.images[index], cmap="gray_r")
-        said = f"{digits.labels[index]} as {answers.digits[index]}, {answers.confidences[index]:.0%}"
-        place.set_title(said, fontsize=6, pad=2)
+        caption = f"{digits.labels[index]} as {answers.digits[index]}, {answers.confidences[index]:.0%}"
+        place.set_title(caption, fontsize=6, pad=2)
     _save(figure, path)
 
 

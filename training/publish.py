@@ -1,11 +1,10 @@
-"""Publish a checkpoint: put it into git's folder with its numbers, its pictures and its model card.
+"""Publish a checkpoint: write it with its metrics, pictures and model card to the folder of releases.
 
     python -m training.publish --checkpoint runs/latest.pt --version 1.1 --history "the only run"
 
-writes training/release/mnist-1.1.pt, both ONNX files, .json and pictures, and training/MODEL_CARD.md. Every number in
-them was measured here or in the run; of a run with several students all are measured, for the spread. Typed is the
-history alone: how many runs were made and what was known of them when this one was chosen, which no file can tell and
-without which a test accuracy cannot be judged.
+writes training/release/mnist-1.1.pt, both ONNX files, .json and pictures, and training/MODEL_CARD.md. Every number is
+measured here or in the run; all students of a run are measured, for the spread. Only the history is typed: the number
+of runs and what was known about them at the selection. Without it, a test accuracy cannot be judged.
 """
 
 import argparse
@@ -25,25 +24,25 @@ from training.archive import VERSION_FORM
 from training.card import card
 from training.data import DataError, Digits
 from training.evaluate import draw
-from training.measure import figures, measured
+from training.measure import flat_metrics, measure_model
 from training.photos import measure as photos
 
 FOLDER = Path(__file__).resolve().parent
-MAXIMUM_BYTES = 2_500_000  # git keeps every version for ever
+MAXIMUM_BYTES = 2_500_000  # git keeps every version forever
 
 
 def publish(checkpoint: Path, version: str, history: str, folder: Path = FOLDER) -> Path:
-    """Measure a checkpoint, write its files under `folder`; gives back the model card's path.
+    """Measure a checkpoint and write its files to `folder`; return the path of the model card.
 
-    Raises DataError where MNIST is missing, ValueError for a checkpoint that is too large for git or whose fellows, the
-    run's students of other seeds, do not lie beside it.
+    Raises DataError if MNIST is missing, ValueError if the checkpoint is too large for git or the checkpoints of the
+    run's other students are not beside it.
     """
     if checkpoint.stat().st_size > MAXIMUM_BYTES:
         raise ValueError(f"{checkpoint} has {checkpoint.stat().st_size:,} bytes, more than {MAXIMUM_BYTES:,}")
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
     test = data.load(train=False)
     served, float32 = (
-        measured(Predictor.load(checkpoint, version, runtime), test, report=True)
+        measure_model(Predictor.load(checkpoint, version, runtime), test, report=True)
         for runtime in ("int8", "float32")
     )
     published: dict[str, Any] = {
@@ -54,8 +53,8 @@ def publish(checkpoint: Path, version: str, history: str, folder: Path = FOLDER)
         "int8_bytes": checkpoint.with_suffix(INT8).stat().st_size,
         "measured": served,
         "photos": _photos(Predictor.load(checkpoint, version, "int8")),
-        # All in float32, the first is the released one.
-        "seeds": [figures(float32), *_other_seeds(checkpoint, content, version, test)],
+        # In float32; the first is the released student.
+        "seeds": [flat_metrics(float32), *_other_seeds(checkpoint, content, version, test)],
         **{name: value for name, value in content.items() if name != "state_dict"},
     }
     released = folder / "release" / f"mnist-{version}.pt"
@@ -71,9 +70,9 @@ def publish(checkpoint: Path, version: str, history: str, folder: Path = FOLDER)
         report=True,
     )
     released.with_suffix(".json").write_text(json.dumps(published, indent=2) + "\n", encoding="utf-8")
-    written = folder / "MODEL_CARD.md"
-    written.write_text(card(published), encoding="utf-8")
-    return written
+    path = folder / "MODEL_CARD.md"
+    path.write_text(card(published), encoding="utf-8")
+    return path
 
 
 def _photos(predictor: Predictor) -> list[dict[str, Any]] | None:
@@ -87,9 +86,9 @@ def _photos(predictor: Predictor) -> list[dict[str, Any]] | None:
 def _other_seeds(
     checkpoint: Path, content: dict[str, Any], version: str, test: Digits
 ) -> list[dict[str, float | None]]:
-    """The numbers of its run's other students, which lie beside it as `training.train` names them.
+    """Metrics of the run's other students, from their checkpoints beside this one.
 
-    Of a release that is published once more they lie nowhere: then those in its description.
+    A release that is published again has no such checkpoints; its description has the metrics.
     """
     described = checkpoint.with_suffix(".json")
     if described.is_file() and "seeds" in (published := json.loads(described.read_text(encoding="utf-8"))):
@@ -102,7 +101,10 @@ def _other_seeds(
         raise ValueError(
             f"{checkpoint} belongs to a run with {count} seeds, but {', '.join(missing)} is missing"
         )
-    return [figures(measured(Predictor.load(path, version, "float32"), test, report=True)) for path in paths]
+    return [
+        flat_metrics(measure_model(Predictor.load(path, version, "float32"), test, report=True))
+        for path in paths
+    ]
 
 
 def main(arguments: list[str]) -> int:
@@ -118,11 +120,11 @@ def main(arguments: list[str]) -> int:
     if not options.checkpoint.is_file():
         parser.error(f"CHECKPOINT '{options.checkpoint}' is not a file; 'make train' writes runs/latest.pt")
     try:
-        written = publish(options.checkpoint, options.version, options.history)
+        path = publish(options.checkpoint, options.version, options.history)
     except (DataError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{written}: written")
+    print(f"{path}: written")
     return 0
 
 

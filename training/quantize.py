@@ -1,8 +1,8 @@
-"""Quantize a network to int8: post-training static quantization by ONNX Runtime, a file beside the float32 one.
+"""Quantize a network to int8 by ONNX Runtime's post-training static quantization, beside the float32 file.
 
     quantize(Path("runs/latest.onnx"), calibration_images())     # writes runs/latest.int8.onnx
 
-Each layer's activations get 8 bits, by the range that they have on the calibration images (B. Jacob et al.,
+Activations get 8 bits; the calibration images determine their range in each layer (B. Jacob et al.,
 "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018).
 """
 
@@ -20,35 +20,35 @@ from training import data
 from training.batches import batches
 from training.strokes.generate import generate_drawings
 
-# So many of MNIST's training set and as many generated drawings, this share of them no digits. With three times as
-# many, no validation accuracy changed by more than 0.05 points.
+# MNIST training images, and as many generated drawings with this share of non-digits. Three times as many changed no
+# validation accuracy by more than 0.05 percentage points.
 IMAGES = 500
 NONE_SHARE = 0.4
 
 
 @cache
 def calibration_images() -> NDArray[np.uint8]:
-    """Prepared images, uint8 (N, 28, 28), the same every time. Raises DataError where MNIST is missing."""
+    """Prepared images, uint8 (N, 28, 28), deterministic. Raises DataError if MNIST is missing."""
     mnist = data.load(train=True).images
     chosen = np.random.default_rng(0).permutation(len(mnist))[:IMAGES]
     return np.concatenate([mnist[chosen], generate_drawings(IMAGES, seed=0, outliers=NONE_SHARE).images])
 
 
 def quantize(network: Path, images: NDArray[np.uint8]) -> Path:
-    """Write the int8 file of a float32 ONNX file, which it names by its SHA-256; gives back its path."""
+    """Write the int8 file of a float32 ONNX file, with the SHA-256 of the latter; return its path."""
     path = network.with_suffix(INT8)
     unfinished = path.with_name(f"{path.name}.unfinished")
-    logging.disable(logging.WARNING)  # it would have the network optimized first, which changes nothing here
+    logging.disable(logging.WARNING)  # it recommends an optimization that changes nothing here
     quantize_static(
         network,
         unfinished,
         _Calibration(images),
-        # The last layer takes no time, and rounding its logits would double the error: it stays in float32.
+        # The last layer stays in float32: it takes no time, and rounding its logits doubles the error.
         op_types_to_quantize=["Conv", "Relu", "MaxPool"],
         activation_type=QuantType.QUInt8,
         per_channel=True,
-        # Weights of 7 bits: processors without VNNI add two products in 16 bits, which those of 8 bits overflow. With
-        # 8 bits such a processor gave 3 % of the digits otherwise, with 7 all give the same logits.
+        # Weights of 7 bits: processors without VNNI add two products in 16 bits, and 8 bits overflow. With 8 bits, such
+        # a processor changed 3 % of the digits; with 7 bits, all processors give the same logits.
         reduce_range=True,
     )
     logging.disable(logging.NOTSET)

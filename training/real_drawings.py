@@ -1,8 +1,8 @@
-"""The reporting sets: real drawings by people whom no model learns from, where they lie beside the checkout.
+"""The reporting sets: real drawings that no model learns from, if they are beside the checkout.
 
-`../shared/drawn/drawn.py` renders them as the page's canvas shows drawings: pendigits by the six writers whose number
-is divisible by 5, and the five alphabets of Omniglot's small background set 1. Only `make evaluate ARGS=--report`,
-publishing and the tests of the release read them: a recipe that was chosen by them would make their numbers too good.
+`../shared/drawn/drawn.py` renders them as on the page's canvas: pendigits by the six writers with a number divisible by
+5, and the five alphabets of Omniglot's small background set 1. Only `make evaluate ARGS=--report`, publishing and the
+tests of the release read them. If they selected a recipe, its numbers would be too good.
 """
 
 import importlib.util
@@ -17,29 +17,29 @@ from handler.preprocessing import preprocess
 from training.data import Digits
 
 SCRIPT = Path(__file__).resolve().parent.parent.parent / "shared" / "drawn" / "drawn.py"
-NOT_AT_HAND = "there is no ../shared/drawn; put its drawn.py and data there (UCI data set 81, Omniglot)"
+MISSING = "there is no ../shared/drawn; put its drawn.py and data there (UCI data set 81, Omniglot)"
 
 
 def digits(limit: int | None = None) -> Digits | None:
-    """The reporting writers' digits, or `limit` of them, prepared; None where they are not at hand."""
-    script = _script()
+    """Prepared digits by the reporting writers, at most `limit`; None if the data is missing."""
+    script = _load_script()
     if script is None:
         return None
     images, labels = script.pendigits(limit, writers="reporting")
-    return Digits(_prepared(images), np.array(labels, dtype=np.int64))
+    return Digits(_prepare(images), np.array(labels, dtype=np.int64))
 
 
-def others(limit: int | None = None) -> NDArray[np.uint8] | None:
-    """The characters that are no digits, or `limit` of them, prepared, uint8 (N, 28, 28); None as above."""
-    script = _script()
-    return None if script is None else _prepared(script.omniglot(limit)[0])
+def non_digits(limit: int | None = None) -> NDArray[np.uint8] | None:
+    """Prepared non-digits, uint8 (N, 28, 28), at most `limit`; None if the data is missing."""
+    script = _load_script()
+    return None if script is None else _prepare(script.omniglot(limit)[0])
 
 
-def _prepared(images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+def _prepare(images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return np.stack([preprocess(Image.fromarray(image)) for image in images])
 
 
-def _script() -> ModuleType | None:
+def _load_script() -> ModuleType | None:
     if not SCRIPT.exists():
         return None
     spec = importlib.util.spec_from_file_location("drawn", SCRIPT)

@@ -1,7 +1,7 @@
-"""The reference for drift: what a model answers on new digits in all writing styles, as the page's canvas gives them.
+"""The reference for drift: predictions for generated digits in all writing styles, on the page's canvas.
 
-MNIST is left out, for its lines are no brush's. PSI of the ink share of pendigits (1,500 drawings by the 24 writers
-that are not for reports), in deciles: 0.21 against MNIST, 0.08 against a mixture, 0.01 against these.
+MNIST is excluded, because no brush drew its lines. PSI of the ink share of pendigits (1,500 drawings by the 24 writers
+outside the reporting sets), in deciles: 0.21 against MNIST, 0.08 against a mixture, 0.01 against these digits.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from PIL import Image
 
 from handler.predictor import Predictor
 from handler.preprocessing import preprocess
-from training.batches import predicted
+from training.batches import predict_all
 from training.strokes import digits
 from training.strokes.hand import CANVAS, write
 from training.strokes.pen import render
@@ -20,13 +20,13 @@ BRUSH = 20.0  # pixels of the canvas: the page's medium brush (ui/canvas.py)
 
 
 def reference(predictor: Predictor) -> dict[str, list[float]]:
-    """The values of each feature that drift is measured of (sql/migrations/0008_drift_bins.sql), by its name."""
+    """The reference values of each drift feature (sql/migrations/0008_drift_bins.sql) by name."""
     return features(predictor, np.stack([preprocess(canvas) for canvas in canvases(DRAWINGS)]))
 
 
 def features(predictor: Predictor, images: NDArray[np.uint8]) -> dict[str, list[float]]:
-    """The same of prepared images, uint8 (N, 28, 28)."""
-    answers = predicted(predictor, images)
+    """Drift features of prepared images, uint8 (N, 28, 28), by name."""
+    answers = predict_all(predictor, images)
     return {
         "digit": [answer.digit for answer in answers],
         "confidence": [round(answer.confidence, 6) for answer in answers],
@@ -36,7 +36,7 @@ def features(predictor: Predictor, images: NDArray[np.uint8]) -> dict[str, list[
 
 
 def canvases(count: int, seed: int = 0, brush: float = BRUSH) -> list[Image.Image]:
-    """Digits 0 to 9 in turn, each in all of its styles: images "L" of 280 x 280, ink 255."""
+    """Draw digits 0 to 9 in turn, in all styles: images "L" of 280 x 280, ink 255."""
     of_digit = [[style for style in digits.STYLES if style.digit == d] for d in range(10)]
     return [
         _canvas(of_digit[i % 10][i // 10 % len(of_digit[i % 10])], np.random.default_rng([seed, i]), brush)
@@ -45,6 +45,6 @@ def canvases(count: int, seed: int = 0, brush: float = BRUSH) -> list[Image.Imag
 
 
 def _canvas(style: digits.Style, rng: np.random.Generator, brush: float) -> Image.Image:
-    # The brush must not leave the canvas where the path does not.
+    # Keep the whole brush on the canvas.
     paths = [path * ((CANVAS - brush) / CANVAS) + brush / 2 for path in write(style.figure(rng), rng)]
     return render(paths, [np.full(len(path), brush) for path in paths])

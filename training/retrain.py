@@ -26,7 +26,7 @@ from handler.model import DigitClassifier, restored
 from handler.predictor import Predictor
 from training import data, pen_data
 from training.archive import RELEASED_CHECKPOINT, WEIGHTS
-from training.archived import AnyPredictor
+from training.archived_predictor import AnyPredictor
 from training.checkpoint import SelectionData, describe, git_revision, write, write_description
 from training.data import DataError
 from training.drawings import prepare_drawings
@@ -214,7 +214,7 @@ def main(arguments: list[str]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.glob("challenger.*"):  # of an earlier run
         path.unlink()
-    recipe = replace(RECIPE, without_real_drawings=bool(pen_data.missing(pen_data.folder())))
+    recipe = replace(RECIPE, without_real_drawings=bool(pen_data.missing_files(pen_data.folder())))
     if recipe.without_real_drawings:
         print("Training without real drawings; `make data` fetches them.", flush=True)
     with ExitStack() as until:

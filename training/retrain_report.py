@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from handler.predictor import Predictor
-from training.archived import AnyPredictor
+from training.archived_predictor import AnyPredictor
 from training.judge import Comparison, Verdict
 from training.labelled import Labelled
 from training.measure import Answers, answers, confusion

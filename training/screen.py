@@ -17,8 +17,8 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from handler.model import DigitClassifier
 from handler.predictor import DIGITS
-from training.archived import AnyPredictor
-from training.batches import features, predicted
+from training.archived_predictor import AnyPredictor
+from training.batches import features, predict_all
 from training.labelled import Labelled
 
 FOLDS = 5
@@ -46,7 +46,7 @@ def screen(predictor: AnyPredictor, network: DigitClassifier, labelled: Labelled
     if not len(labelled):
         return Screened(labelled, {})
     images, labels = labelled.digits.images, labelled.digits.labels
-    answers = predicted(predictor, images)
+    answers = predict_all(predictor, images)
     answered = np.array([answer.digit for answer in answers])
     confident = np.array([answer.confidence for answer in answers]) >= CONFIDENT
     disagrees = (answered != labels) & confident

@@ -1,4 +1,4 @@
-"""One thread: batches of ten gain nothing from more, and on a busy machine threads wait for each other."""
+"""One thread: small batches gain nothing from more, and on a busy machine threads wait for each other."""
 
 import pytest
 import torch

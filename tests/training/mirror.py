@@ -1,4 +1,4 @@
-"""A local HTTP server that gives files from any byte on, and remembers what it was asked for."""
+"""A local HTTP server with range requests that records its requests."""
 
 import threading
 from collections.abc import Iterator
@@ -7,14 +7,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Mirror(ThreadingHTTPServer):
-    """Gives `files` by their paths; answers only while `speaks` is set."""
+    """Serves `files` by path; responds only while `responds` is set."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files = files
-        self.asked: list[tuple[str, str | None]] = []
-        self.speaks = threading.Event()
-        self.speaks.set()
+        self.requests: list[tuple[str, str | None]] = []
+        self.responds = threading.Event()
+        self.responds.set()
 
     @property
     def url(self) -> str:
@@ -22,14 +22,14 @@ class Mirror(ThreadingHTTPServer):
 
 
 @contextmanager
-def mirrored(files: dict[str, bytes]) -> Iterator[Mirror]:
+def serve_files(files: dict[str, bytes]) -> Iterator[Mirror]:
     server = Mirror(files)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield server
     finally:
-        server.speaks.set()
+        server.responds.set()
         server.shutdown()
         thread.join()
         server.server_close()
@@ -39,15 +39,15 @@ class _Handler(BaseHTTPRequestHandler):
     server: Mirror
 
     def do_GET(self) -> None:
-        name, wanted = self.path.removeprefix("/"), self.headers.get("Range")
-        self.server.asked.append((name, wanted))
-        self.server.speaks.wait()
+        name, byte_range = self.path.removeprefix("/"), self.headers.get("Range")
+        self.server.requests.append((name, byte_range))
+        self.server.responds.wait()
         content = self.server.files.get(name)
         if content is None:
             self.send_error(404)
             return
-        first = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
-        self.send_response(206 if wanted else 200)
+        first = int(byte_range.removeprefix("bytes=").removesuffix("-")) if byte_range else 0
+        self.send_response(206 if byte_range else 200)
         self.send_header("Content-Length", str(len(content) - first))
         self.end_headers()
         self.wfile.write(content[first:])

@@ -1,4 +1,4 @@
-"""Digits to train on in seconds, made from the project's own strokes: no test here needs MNIST."""
+"""Generated digits and small recipes for fast tests without MNIST."""
 
 import zipfile
 from functools import cache
@@ -18,7 +18,7 @@ from training.strokes.generate import generate_drawings
 
 
 def digits(count: int, seed: int = 0) -> Digits:
-    """`count` prepared digits, 0 to 9 in turn, each drawn a little differently."""
+    """`count` prepared digits, 0 to 9 in turn, with variation."""
     plain = np.stack([preprocess(known_digits.draw(digit)) for digit in range(10)])
     labels = np.arange(count) % 10
     generator = torch.Generator().manual_seed(seed)
@@ -28,7 +28,7 @@ def digits(count: int, seed: int = 0) -> Digits:
 
 
 def calibration_images() -> NDArray[np.uint8]:
-    """Fewer than training.quantize takes, and without MNIST."""
+    """A small calibration set without MNIST."""
     return digits(40).images
 
 
@@ -37,7 +37,7 @@ generate_cached = cache(generate_drawings)
 
 
 def quick(**settings) -> Recipe:
-    """A recipe that reads these digits after a hundred small steps: changed less, for they are few."""
+    """A recipe that learns these digits in about a hundred steps, with little augmentation."""
     size = {
         "epochs": 5,
         "width": 0.25,
@@ -57,7 +57,7 @@ def quick(**settings) -> Recipe:
 
 
 def archive(path: Path, *names: str, **handler: str) -> Path:
-    """An archive of the released weights; `handler` has what is added to its files."""
+    """Make an archive of the released weights; `handler` has code to append to its files."""
     with zipfile.ZipFile(path, "w") as contents:
         for name in names:
             contents.write(RELEASED_CHECKPOINT.with_suffix(name.removeprefix("weights")), name)

@@ -1,6 +1,6 @@
-"""An archive is kept when it loads as TorchServe loads it and reads the known digits, and otherwise not.
+"""An archive is written only if TorchServe's loader loads it and it reads the known digits.
 
-`make test-handler` runs these tests, for archives are made in the serving environment.
+`make test-handler` runs these tests, because archives are made in the serving environment.
 """
 
 import json
@@ -31,7 +31,7 @@ def made(tmp_path_factory) -> Path:
 
 
 def _broken(made: Path, folder: Path, *, without: str = "", replaced: dict[str, bytes] | None = None) -> Path:
-    """A copy of an archive that lacks a member or has other content in some."""
+    """A copy of an archive without a member or with replaced members."""
     copy = folder / "broken.mar"
     with zipfile.ZipFile(made) as source, zipfile.ZipFile(copy, "w") as target:
         for name in source.namelist():
@@ -40,7 +40,7 @@ def _broken(made: Path, folder: Path, *, without: str = "", replaced: dict[str, 
     return copy
 
 
-def test_the_archive_holds_the_handler_as_a_package_and_its_manifest_the_version(made):
+def test_the_archive_contains_the_handler_package_and_the_version(made):
     assert made.name == "mnist-7.3.mar"
     with zipfile.ZipFile(made) as contents:
         names = set(contents.namelist())
@@ -57,25 +57,25 @@ def test_the_archive_holds_the_handler_as_a_package_and_its_manifest_the_version
     assert manifest["model"]["modelVersion"] == "7.3"
 
 
-def test_the_archive_holds_both_networks_for_onnx_runtime_beside_its_weights(made):
+def test_the_archive_contains_both_onnx_files(made):
     with zipfile.ZipFile(made) as contents:
         for suffix in (".pt", ".onnx", ".int8.onnx"):
             assert contents.read(f"weights{suffix}") == RELEASED_CHECKPOINT.with_suffix(suffix).read_bytes()
     assert {".onnx", ".int8.onnx"} == {FLOAT32, INT8} == archive.NETWORKS.keys()
 
 
-def test_the_archive_says_where_it_comes_from(made):
+def test_the_archive_contains_its_provenance(made):
     released = torch.load(RELEASED_CHECKPOINT, weights_only=True)
     with zipfile.ZipFile(made) as contents:
-        told = json.loads(contents.read("provenance.json"))
-    assert told["version"] == "7.3"
-    assert datetime.now(UTC) - datetime.fromisoformat(told["archived_at"]) < timedelta(hours=1)
+        provenance = json.loads(contents.read("provenance.json"))
+    assert provenance["version"] == "7.3"
+    assert datetime.now(UTC) - datetime.fromisoformat(provenance["archived_at"]) < timedelta(hours=1)
     for name in ("git_revision", "data_checksums", "metrics", "temperature"):
-        assert told[name] == released[name]
-    assert "state_dict" not in told
+        assert provenance[name] == released[name]
+    assert "state_dict" not in provenance
 
 
-def test_the_archive_holds_the_reference_for_drift(made):
+def test_the_archive_contains_the_reference_for_drift(made):
     with zipfile.ZipFile(made) as contents:
         reference = json.loads(contents.read("reference.json"))
     assert {name: len(values) for name, values in reference.items()} == dict.fromkeys(
@@ -83,10 +83,10 @@ def test_the_archive_holds_the_reference_for_drift(made):
     )
     assert all(reference["digit"].count(digit) > DRAWINGS / 20 for digit in range(10))
     assert all(0 <= value <= 1 for name in reference.keys() - {"digit"} for value in reference[name])
-    assert 0.09 < sorted(reference["ink_share"])[DRAWINGS // 2] < 0.13  # that of a medium brush
+    assert 0.09 < sorted(reference["ink_share"])[DRAWINGS // 2] < 0.13  # a medium brush
 
 
-def test_a_checkpoint_without_it_is_archived_and_said_to_be_slower(tmp_path, capsys):
+def test_missing_onnx_files_are_reported_with_their_effect(tmp_path, capsys):
     alone = tmp_path / "alone.pt"
     alone.write_bytes(RELEASED_CHECKPOINT.read_bytes())
     archive.archive("7.4", alone, tmp_path / "store")
@@ -95,7 +95,7 @@ def test_a_checkpoint_without_it_is_archived_and_said_to_be_slower(tmp_path, cap
     assert "alone.int8.onnx is missing: float32 will run the network" in said
 
 
-def test_nothing_but_the_archive_is_left_in_the_store(made):
+def test_the_store_contains_the_archive_alone(made):
     assert [path.name for path in made.parent.iterdir()] == ["mnist-7.3.mar"]
 
 
@@ -106,7 +106,7 @@ def test_a_version_is_never_overwritten(made):
     assert made.read_bytes() == before
 
 
-def test_a_model_that_does_not_read_the_known_digits_is_not_kept(tmp_path):
+def test_a_model_that_misreads_the_known_digits_is_not_archived(tmp_path):
     released = torch.load(RELEASED_CHECKPOINT, weights_only=True)
     torch.manual_seed(0)
     untrained = tmp_path / "untrained.pt"
@@ -116,7 +116,7 @@ def test_a_model_that_does_not_read_the_known_digits_is_not_kept(tmp_path):
     assert list((tmp_path / "store").iterdir()) == []
 
 
-def test_a_checkpoint_that_does_not_load_is_not_kept(tmp_path):
+def test_a_checkpoint_that_does_not_load_is_not_archived(tmp_path):
     garbage = tmp_path / "garbage.pt"
     garbage.write_bytes(b"no checkpoint")
     with pytest.raises(ArchiveError, match=r"garbage\.pt' cannot be read: ") as raised:
@@ -125,12 +125,12 @@ def test_a_checkpoint_that_does_not_load_is_not_kept(tmp_path):
     assert list((tmp_path / "store").iterdir()) == []
 
 
-def test_a_file_that_was_not_packed_is_missed_although_the_checkout_has_it(made, tmp_path):
+def test_a_file_that_was_not_packed_fails_the_check(made, tmp_path):
     with pytest.raises(ArchiveError, match="does not load"):
         archive.check(_broken(made, tmp_path, without="handler/preprocessing.py"), tmp_path / "unpacked")
 
 
-def test_it_is_the_archives_handler_that_answers_and_not_the_checkouts(made, tmp_path):
+def test_the_check_uses_the_handler_of_the_archive(made, tmp_path):
     source = (ROOT / "handler" / "predictor.py").read_bytes()
     other = source.replace(b"int(probabilities.argmax())", b"9 - int(probabilities.argmax())")
     assert other != source
@@ -140,13 +140,13 @@ def test_it_is_the_archives_handler_that_answers_and_not_the_checkouts(made, tmp
         )
 
 
-def test_it_runs_where_torchvision_is_not(tmp_path):
+def test_it_runs_without_torchvision(tmp_path):
     program = "import sys, training.archive; assert not {'torchvision', 'tqdm'} & sys.modules.keys()"
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 
 @pytest.mark.parametrize("version", ["", "1", "v1.0", "1.0.", "one", "1.0/../x", "1.0 beta"])
-def test_a_version_of_another_form_gets_one_line_with_an_example(version, tmp_path, capsys):
+def test_an_invalid_version_gives_one_line_with_an_example(version, tmp_path, capsys):
     status = archive.main(["--version", version, "--model-store", str(tmp_path)])
     [line] = capsys.readouterr().err.splitlines()
     assert status == 1
@@ -156,7 +156,7 @@ def test_a_version_of_another_form_gets_one_line_with_an_example(version, tmp_pa
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.3.1", "1.1-rc2", "10.20"])
-def test_versions_of_the_accepted_form(version):
+def test_valid_versions(version):
     assert archive.VERSION_FORM.fullmatch(version)
 
 

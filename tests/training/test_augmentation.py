@@ -1,4 +1,4 @@
-"""Augmentation changes each image by its own amounts, repeatably, and never out of ink's range."""
+"""Augmentation is random for each image, reproducible, and stays within the range of ink."""
 
 from dataclasses import fields, replace
 
@@ -27,7 +27,7 @@ def test_the_amounts_are_settings_of_the_recipe():
     assert {field.name for field in fields(Recipe)} >= set(AMOUNTS)
 
 
-def test_the_shape_and_the_range_stay(images):
+def test_shape_and_range_are_preserved(images):
     changed = augment(images, Recipe(), _generator())
     assert changed.shape == images.shape
     assert changed.dtype == torch.float32
@@ -35,7 +35,7 @@ def test_the_shape_and_the_range_stay(images):
     assert changed.max() <= 1
 
 
-def test_without_any_amount_nothing_changes(images):
+def test_zero_amounts_change_nothing(images):
     torch.testing.assert_close(augment(images, NONE, _generator()), images, atol=1e-4, rtol=0)
 
 
@@ -45,18 +45,18 @@ def test_each_amount_changes_the_images(images, amount):
     assert (augment(images, recipe, _generator()) - images).abs().mean() > 1e-3
 
 
-def test_the_same_seed_changes_the_same_way_and_another_differently(images):
+def test_the_seed_determines_the_augmentation(images):
     first, again, other = (augment(images, Recipe(), _generator(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
-def test_copies_of_one_image_come_out_different(images):
+def test_copies_of_an_image_differ(images):
     copies = augment(images[:1].repeat(8, 1, 1, 1), Recipe(), _generator())
     assert len({copy.numpy().tobytes() for copy in copies}) == 8
 
 
-def test_a_shift_moves_by_no_more_than_told(images):
+def test_the_shift_has_a_limit(images):
     changed = augment(images, replace(NONE, shift_pixels=2.0), _generator())
     moved = _centres(changed) - _centres(images)
     assert moved.abs().max() <= 2.05

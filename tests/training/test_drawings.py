@@ -23,7 +23,7 @@ def people(monkeypatch):
         for label in (1, NO_DIGIT)
     ]
     monkeypatch.setattr(pen_data, "fetch", lambda: None)
-    monkeypatch.setattr(drawings, "pen_strokes", lambda _: found)
+    monkeypatch.setattr(drawings, "load_pen_strokes", lambda _: found)
     monkeypatch.setattr(drawings, "generate_drawings", synthetic.generate_cached)
 
 
@@ -41,10 +41,10 @@ def test_real_drawings_are_rendered_many_times_for_training_and_once_for_selecti
 
 
 def test_held_out_writers_are_none_if_files_are_missing(monkeypatch):
-    monkeypatch.setattr(pen_data, "missing", lambda _: [])
+    monkeypatch.setattr(pen_data, "missing_files", lambda _: [])
     found = drawings.load_held_out_writers()
     assert found.labels.tolist() == [1, NO_DIGIT]
-    monkeypatch.setattr(pen_data, "missing", lambda _: [pen_data.PENDIGITS])
+    monkeypatch.setattr(pen_data, "missing_files", lambda _: [pen_data.PENDIGITS])
     assert drawings.load_held_out_writers() is None
 
 
@@ -57,7 +57,7 @@ def test_real_drawings_are_optional(tmp_path):
 
 def test_the_cache_is_reused_by_the_same_recipe_alone(tmp_path, monkeypatch):
     first = drawings.prepare_drawings(RECIPE, tmp_path)
-    monkeypatch.setattr(drawings, "pen_strokes", lambda _: [])
+    monkeypatch.setattr(drawings, "load_pen_strokes", lambda _: [])
     for again, before in zip(drawings.prepare_drawings(RECIPE, tmp_path), first, strict=True):
         assert np.array_equal(again.images, before.images)
         assert np.array_equal(again.styles, before.styles)

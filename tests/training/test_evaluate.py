@@ -1,4 +1,4 @@
-"""The command that measures a model: a checkpoint or an archive, alone or beside another."""
+"""`training.evaluate` measures a checkpoint or an archive, alone or beside another model."""
 
 import functools
 import shutil
@@ -9,7 +9,7 @@ import pytest
 from tests.training import synthetic
 from training import data, evaluate, measure, real_drawings
 from training.archive import RELEASED_CHECKPOINT
-from training.archived import archived
+from training.archived_predictor import open_archive
 from training.data import Digits
 
 
@@ -19,8 +19,8 @@ def digits() -> Digits:
 
 
 @pytest.fixture
-def little(monkeypatch, tmp_path, digits):
-    """Measured on a few drawings, and without the real ones."""
+def small(monkeypatch, tmp_path, digits):
+    """Small sets, without real drawings."""
     monkeypatch.setattr(data, "load", lambda *, train: None if train else digits)
     monkeypatch.setattr(measure, "measure_invariance", functools.partial(measure.measure_invariance, count=5))
     monkeypatch.setattr(measure, "measure_acceptance", functools.partial(measure.measure_acceptance, count=2))
@@ -28,7 +28,7 @@ def little(monkeypatch, tmp_path, digits):
     monkeypatch.setattr(real_drawings, "SCRIPT", tmp_path / "drawn" / "drawn.py")
 
 
-def test_the_table_has_a_row_a_digit_with_its_accuracy():
+def test_the_table_has_a_row_for_each_digit():
     confusion = np.diag([10] * 10)
     confusion[4, 4], confusion[4, 9] = 7, 3
     lines = evaluate.table(confusion).splitlines()
@@ -36,7 +36,7 @@ def test_the_table_has_a_row_a_digit_with_its_accuracy():
     assert lines[5].split() == ["4", "70.00%", *"....", "7", *"....", "3"]
 
 
-def test_the_command_measures_draws_and_says_what_it_skips(tmp_path, capsys, little):
+def test_the_command_measures_draws_and_names_skipped_sets(tmp_path, capsys, small):
     assert evaluate.main(["--output", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
     assert "MNIST test set, accuracy" in said
@@ -45,23 +45,23 @@ def test_the_command_measures_draws_and_says_what_it_skips(tmp_path, capsys, lit
     assert drawn == {"reliability.png", "errors-mnist-test.png"}
 
 
-def test_the_reporting_sets_are_read_when_asked_for(tmp_path, capsys, little, monkeypatch):
+def test_report_reads_the_reporting_sets(tmp_path, capsys, small, monkeypatch):
     monkeypatch.setattr(real_drawings, "digits", lambda limit=None: synthetic.digits(30))
-    monkeypatch.setattr(real_drawings, "others", lambda: np.zeros((5, 28, 28), np.uint8))
+    monkeypatch.setattr(real_drawings, "non_digits", lambda: np.zeros((5, 28, 28), np.uint8))
     assert evaluate.main(["--report", "--output", str(tmp_path / "out")]) == 0
     [row] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Omniglot, accepted")]
     assert row.split()[-2:] == ["0.00%", "0.00%"]
     assert (tmp_path / "out" / "errors-pendigits.png").is_file()
 
 
-def test_missing_reporting_sets_are_named(capsys, little, monkeypatch):
+def test_missing_reporting_sets_are_named(capsys, small, monkeypatch):
     monkeypatch.setattr(evaluate, "_compare", lambda *_, report: None)
     monkeypatch.setattr(evaluate, "draw", lambda *_, report: None)
     assert evaluate.main(["--report"]) == 0
-    assert f"The reporting sets were not measured: {real_drawings.NOT_AT_HAND}." in capsys.readouterr().out
+    assert f"The reporting sets were not measured: {real_drawings.MISSING}." in capsys.readouterr().out
 
 
-def test_an_archive_is_measured_beside_the_checkpoint_that_it_holds(tmp_path, capsys, little):
+def test_an_archive_measures_as_its_checkpoint(tmp_path, capsys, small):
     archive = synthetic.archive(tmp_path / "mnist-7.3.mar", "weights.pt", "weights.onnx", "weights.int8.onnx")
     arguments = ["--model", str(archive), "--against", str(RELEASED_CHECKPOINT), "--output", str(tmp_path)]
     assert evaluate.main(arguments) == 0
@@ -73,17 +73,17 @@ def test_an_archive_is_measured_beside_the_checkpoint_that_it_holds(tmp_path, ca
     assert one == other
 
 
-def test_an_archive_answers_by_the_handler_inside_it(tmp_path):
+def test_an_archive_predicts_with_its_own_handler(tmp_path):
     one = "\nPredictor.predict_inputs = lambda self, inputs: [self._prediction(i, np.eye(10)[1], 1.0) for i in inputs]"
     path = synthetic.archive(tmp_path / "mnist-7.3.mar", "weights.pt", "weights.onnx", predictor=one)
-    with archived(path, "int8") as predictor:
+    with open_archive(path, "int8") as predictor:
         assert predictor.runtime == "float32"
         for count in (3, 1):
             answers = predictor.predict_inputs(list(synthetic.digits(count).images))
             assert [(answer.digit, answer.model_version) for answer in answers] == [(1, "mnist-7.3")] * count
 
 
-def test_a_model_alone_is_measured_in_float32_too(tmp_path, capsys, little):
+def test_a_model_is_also_measured_in_float32(tmp_path, capsys, small):
     checkpoint = tmp_path / "mnist-7.3.pt"
     for suffix in (".pt", ".onnx", ".int8.onnx"):
         shutil.copy(RELEASED_CHECKPOINT.with_suffix(suffix), checkpoint.with_suffix(suffix))
@@ -94,7 +94,7 @@ def test_a_model_alone_is_measured_in_float32_too(tmp_path, capsys, little):
         checkpoint.with_suffix(".int8.onnx").unlink(missing_ok=True)
 
 
-def test_what_is_no_model_is_named(tmp_path, capsys, little):
+def test_the_error_names_a_file_that_is_not_a_model(tmp_path, capsys, small):
     broken = tmp_path / "mnist-1.1.mar"
     broken.write_bytes(b"PK")
     empty = synthetic.archive(tmp_path / "mnist-1.2.mar")

@@ -1,4 +1,4 @@
-"""What a model is worth is counted right."""
+"""The metrics of a model."""
 
 import json
 from dataclasses import replace
@@ -21,7 +21,7 @@ def predictor() -> Predictor:
 
 @pytest.fixture(autouse=True)
 def no_held_out_writers(monkeypatch):
-    """None of those that a checkout may have."""
+    """Hide the real drawings of this checkout."""
     monkeypatch.setattr(measure, "load_held_out_writers", lambda: None)
 
 
@@ -30,9 +30,9 @@ def digits() -> Digits:
     return synthetic.digits(60)
 
 
-def test_it_counts_what_the_predictor_answers(predictor, digits, monkeypatch):
-    monkeypatch.setattr(batches, "BATCH", 7)  # 60 is no multiple of it: none may be lost
-    numbers = measure.of_digits(measure.answers(predictor, digits.images), digits.labels)
+def test_metrics_count_the_predictions(predictor, digits, monkeypatch):
+    monkeypatch.setattr(batches, "BATCH", 7)  # 60 is not a multiple of 7
+    numbers = measure.digit_metrics(measure.answers(predictor, digits.images), digits.labels)
     answered = np.array([answer.digit for answer in predictor.predict_inputs(list(digits.images))])
     expected = np.zeros((10, 10), dtype=int)
     for label, answer in zip(digits.labels, answered, strict=True):
@@ -41,51 +41,51 @@ def test_it_counts_what_the_predictor_answers(predictor, digits, monkeypatch):
     assert numbers["accuracy"] == np.mean(digits.labels == answered)
 
 
-def test_wrong_labels_cost_accuracy_and_calibration(predictor, digits):
+def test_wrong_labels_lower_accuracy_and_calibration(predictor, digits):
     answers = measure.answers(predictor, digits.images)
-    right = measure.of_digits(answers, digits.labels)
-    wrong = measure.of_digits(answers, (digits.labels + 1) % 10)
+    right = measure.digit_metrics(answers, digits.labels)
+    wrong = measure.digit_metrics(answers, (digits.labels + 1) % 10)
     assert right["accuracy"] > 0.9
     assert wrong["accuracy"] < 0.1
     assert wrong["calibration_error"] > 0.8
     assert wrong["confusion"][1][0] == right["confusion"][0][0]
 
 
-def test_blanks_are_counted_as_called_no_digit(predictor, digits):
+def test_blanks_count_as_rejected(predictor, digits):
     images = digits.images.copy()
     images[:15] = 0
     answers = measure.answers(predictor, images)
-    assert 0.25 <= measure.of_digits(answers, digits.labels)["called_no_digit"] < 0.5
+    assert 0.25 <= measure.digit_metrics(answers, digits.labels)["called_no_digit"] < 0.5
 
 
-def test_others_are_told_by_their_scores():
+def test_non_digits_are_measured_by_their_scores():
     def answers(scores: list[float]) -> measure.Answers:
         values = np.array(scores)
         return measure.Answers(np.zeros(len(values), int), values, values, values > 0.5)
 
-    numbers = measure.of_others(answers([0.1, 0.2, 0.6]), answers([0.3, 0.9]))
+    numbers = measure.non_digit_metrics(answers([0.1, 0.2, 0.6]), answers([0.3, 0.9]))
     assert numbers == {"drawings": 3, "called_digit": 1 / 3, "area_under_curve": 5 / 6}
 
 
-def test_an_interval_is_wilsons():
-    low, high = measure.interval(9970, 10_000)  # by hand
+def test_the_interval_is_wilsons():
+    low, high = measure.wilson_interval(9970, 10_000)  # calculated by hand
     assert (round(low, 4), round(high, 4)) == (0.9957, 0.9979)
-    assert measure.interval(10, 10)[1] == pytest.approx(1)
+    assert measure.wilson_interval(10, 10)[1] == pytest.approx(1)
 
 
-def test_the_reporting_sets_are_read_only_to_report(predictor, digits, monkeypatch):
+def test_only_reporting_reads_the_reporting_sets(predictor, digits, monkeypatch):
     monkeypatch.setattr(measure, "measure_invariance", lambda _: {"moved": 1.0})
     monkeypatch.setattr(measure, "measure_acceptance", lambda _: {"blank": 0.0})
     monkeypatch.setattr(real_drawings, "digits", lambda: synthetic.digits(30))
-    monkeypatch.setattr(real_drawings, "others", lambda: np.zeros((5, 28, 28), np.uint8))
-    numbers = measure.measured(predictor, digits, report=True)
+    monkeypatch.setattr(real_drawings, "non_digits", lambda: np.zeros((5, 28, 28), np.uint8))
+    numbers = measure.measure_model(predictor, digits, report=True)
     assert numbers["pendigits_reporting"]["digits"] == 30
     assert numbers["omniglot"] == {"drawings": 5, "called_digit": 0.0, "area_under_curve": 1.0}
     assert numbers["served_as_eager"] == 1.0
     assert dict(measure.rows(numbers))["Omniglot, accepted as a digit"] == "0.00%"
-    without = [measure.measured(predictor, digits, report=False)]
+    without = [measure.measure_model(predictor, digits, report=False)]
     monkeypatch.setattr(real_drawings, "digits", lambda: None)
-    without.append(measure.measured(predictor, digits, report=True))
+    without.append(measure.measure_model(predictor, digits, report=True))
     for numbers in without:
         assert numbers["pendigits_reporting"] is None
         assert dict(measure.rows(numbers))["Omniglot, accepted as a digit"] == "not measured"
@@ -100,13 +100,13 @@ def test_held_out_writers_are_measured_without_reporting(predictor, digits, monk
         np.full(len(digits) + 4, FIRST_WRITER_STYLE),
     )
     monkeypatch.setattr(measure, "load_held_out_writers", lambda: of_people)
-    numbers = measure.measured(predictor, digits, report=False)
+    numbers = measure.measure_model(predictor, digits, report=False)
     assert numbers["held_out_writers"] == numbers["mnist_test"]
     assert numbers["letters"] == {"drawings": 4, "called_digit": 0.0, "area_under_curve": 1.0}
     assert dict(measure.rows(numbers))["letters and signs, accepted as a digit"] == "0.00%"
 
 
-def test_a_network_that_serves_other_digits_is_seen(digits):
+def test_different_onnx_predictions_lower_the_agreement(digits):
     served = Predictor.load(RELEASED_CHECKPOINT, version="1.0")
     other = Predictor(
         served.model,
@@ -116,21 +116,21 @@ def test_a_network_that_serves_other_digits_is_seen(digits):
         lambda pixels: -served.logits(pixels),
         runtime="float32",
     )
-    assert measure._served_as_eager(other, [digits.images]) < 0.1
+    assert measure._onnx_agreement(other, [digits.images]) < 0.1
 
 
-def test_reporting_writers_are_read_as_published(predictor):
+def test_accuracy_on_reporting_writers_is_the_published_one(predictor):
     drawn = real_drawings.digits(limit=200)
     if drawn is None:
-        pytest.skip(f"real drawings are not measured: {real_drawings.NOT_AT_HAND}")
-    numbers = measure.of_digits(measure.answers(predictor, drawn.images), drawn.labels)
+        pytest.skip(f"real drawings are not measured: {real_drawings.MISSING}")
+    numbers = measure.digit_metrics(measure.answers(predictor, drawn.images), drawn.labels)
     published = json.loads(RELEASED_CHECKPOINT.with_suffix(".json").read_text(encoding="utf-8"))
     expected = published["measured"]["pendigits_reporting"]["accuracy"]
-    # A dozen drawings of room: two or three change with a processor's rounding.
+    # A margin of 12 drawings: rounding on another processor changes two or three.
     assert numbers["accuracy"] >= expected - 12 / len(drawn)
 
 
-def test_only_reporting_writers_are_read(monkeypatch, tmp_path):
+def test_only_reporting_writers_are_loaded(monkeypatch, tmp_path):
     monkeypatch.setattr(real_drawings, "SCRIPT", tmp_path / "drawn.py")
     real_drawings.SCRIPT.write_text(
         "import numpy\n"
@@ -141,14 +141,14 @@ def test_only_reporting_writers_are_read(monkeypatch, tmp_path):
     assert real_drawings.digits().labels.tolist() == [3]
 
 
-def test_without_the_folder_there_are_no_real_drawings(monkeypatch, tmp_path):
+def test_real_drawings_are_none_without_their_folder(monkeypatch, tmp_path):
     monkeypatch.setattr(real_drawings, "SCRIPT", tmp_path / "drawn.py")
     assert real_drawings.digits() is None
-    assert real_drawings.others() is None
+    assert real_drawings.non_digits() is None
 
 
 @pytest.mark.parametrize("change", behaviour.CHANGES)
-def test_a_change_changes_the_drawing_and_keeps_it_on_the_canvas(change):
+def test_a_change_stays_on_the_canvas(change):
     rng = np.random.default_rng(0)
     drawn = behaviour._draw(behaviour.digits.STYLES[0], rng)
     before = np.asarray(drawn.image()).astype(int)
@@ -158,7 +158,7 @@ def test_a_change_changes_the_drawing_and_keeps_it_on_the_canvas(change):
     assert (border == border[0]).all() or change == "scaled to 30 to 100 % of the canvas"
 
 
-def test_what_is_kept_is_counted_by_answers(predictor):
+def test_invariance_compares_predictions(predictor):
     rng = np.random.default_rng(0)
 
     class Guessing:
@@ -171,7 +171,7 @@ def test_what_is_kept_is_counted_by_answers(predictor):
     assert min(behaviour.measure_invariance(predictor, count=50).values()) > 0.9
 
 
-def test_what_is_called_a_digit_is_counted_by_kind(predictor):
+def test_acceptance_is_measured_by_kind(predictor):
     class Certain:
         def predict_inputs(self, inputs):
             return [replace(answer, is_digit=True) for answer in predictor.predict_inputs(inputs)]

@@ -1,4 +1,4 @@
-"""A checkpoint's network is written as ONNX beside it, and answers as the checkpoint does."""
+"""The ONNX files of a checkpoint give its logits."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def checkpoint(tmp_path, monkeypatch):
     return tmp_path / "trained.pt"
 
 
-def test_it_lies_beside_the_checkpoint_answers_as_torch_does_and_does_not_tell_where_it_was_made(checkpoint):
+def test_it_gives_the_logits_of_torch_and_has_no_local_paths(checkpoint):
     path = export(checkpoint)
     torch.manual_seed(3)
     model = folded(DigitClassifier())
@@ -41,7 +41,7 @@ def test_it_lies_beside_the_checkpoint_answers_as_torch_does_and_does_not_tell_w
 
 
 @pytest.mark.parametrize("usable", [{}, {"float32": None}])
-def test_what_does_not_answer_as_its_checkpoint_is_not_kept(checkpoint, monkeypatch, usable):
+def test_files_with_other_logits_are_deleted(checkpoint, monkeypatch, usable):
     monkeypatch.setattr(onnx_export, "load_sessions", lambda path, model: usable)
     with pytest.raises(ExportError, match=r"trained\.onnx"):
         export(checkpoint)

@@ -1,4 +1,4 @@
-"""People's pen strokes are fetched by address and checksum, or taken from the folder that DRAWN_DATA names."""
+"""Pen strokes are fetched and verified, or taken from the folder DRAWN_DATA."""
 
 import hashlib
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 import settings
-from tests.training.mirror import mirrored
+from tests.training.mirror import serve_files
 from training import data, pen_data
 
 CONTENTS = {file.name: f"strokes of {file.name}".encode() for file in pen_data.FILES}
@@ -20,7 +20,7 @@ def small_files(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def root(monkeypatch, tmp_path):
-    """The folder of a checkout without data."""
+    """An empty data folder."""
     monkeypatch.delenv("DRAWN_DATA", raising=False)
     monkeypatch.setattr(pen_data, "ROOT", tmp_path)
     return tmp_path / settings.DRAWN_DATA.default
@@ -28,7 +28,7 @@ def root(monkeypatch, tmp_path):
 
 @pytest.fixture
 def host(monkeypatch):
-    with mirrored({file.address: CONTENTS[file.name] for file in pen_data.FILES}) as server:
+    with serve_files({file.address: CONTENTS[file.name] for file in pen_data.FILES}) as server:
         monkeypatch.setattr(pen_data, "HOST", server.url)
         yield server
 
@@ -42,20 +42,20 @@ def _put(folder, contents):
 def test_every_file_is_fetched_once(root, host):
     assert pen_data.fetch() == root
     assert {name: (root / name).read_bytes() for name in CONTENTS} == CONTENTS
-    assert len(host.asked) == len(CONTENTS) == 14
+    assert len(host.requests) == len(CONTENTS) == 14
     pen_data.fetch()
-    assert len(host.asked) == len(CONTENTS)
+    assert len(host.requests) == len(CONTENTS)
 
 
 def test_an_interrupted_download_resumes(root, host):
     file = pen_data.FILES[0]
     _put(root, {f"{file.name}.partial": CONTENTS[file.name][:7]})
     pen_data.fetch()
-    assert host.asked[0] == (file.address, "bytes=7-")
+    assert host.requests[0] == (file.address, "bytes=7-")
     assert (root / file.name).read_bytes() == CONTENTS[file.name]
 
 
-def test_a_file_with_another_checksum_is_refused_and_fetched_again_the_next_time(root, host, capsys):
+def test_a_file_with_a_wrong_checksum_is_rejected_and_fetched_again(root, host, capsys):
     file = pen_data.FILES[0]
     host.files[file.address] = b"something else"
     with pytest.raises(pen_data.PenDataError, match=rf": {file.name}\."):
@@ -63,14 +63,14 @@ def test_a_file_with_another_checksum_is_refused_and_fetched_again_the_next_time
     assert f"{file.name} has the wrong checksum" in capsys.readouterr().out
     host.files[file.address] = CONTENTS[file.name]
     pen_data.fetch()
-    assert host.asked[-1] == (file.address, None)
+    assert host.requests[-1] == (file.address, None)
 
 
 def test_a_damaged_file_is_fetched_again(root, host):
     file = pen_data.FILES[-1]
     _put(root, CONTENTS | {file.name: b"damaged"})
     pen_data.fetch()
-    assert [name for name, _ in host.asked] == [file.address]
+    assert [name for name, _ in host.requests] == [file.address]
 
 
 def test_a_missing_file_is_named_in_one_line(root, host, monkeypatch, capsys):
@@ -85,11 +85,11 @@ def test_a_missing_file_is_named_in_one_line(root, host, monkeypatch, capsys):
     assert data.main(["--without-real-drawings"]) == 0
 
 
-def test_a_folder_is_used_as_it_is(tmp_path, host, monkeypatch):
+def test_another_folder_is_used_without_download(tmp_path, host, monkeypatch):
     monkeypatch.setenv("DRAWN_DATA", str(tmp_path / "copy"))
     _put(tmp_path / "copy", CONTENTS)
     assert pen_data.fetch() == tmp_path / "copy"
     (tmp_path / "copy" / pen_data.FILES[2].name).unlink()
     with pytest.raises(pen_data.PenDataError, match=pen_data.FILES[2].name):
         pen_data.fetch()
-    assert host.asked == []
+    assert host.requests == []

@@ -1,4 +1,4 @@
-"""Files of pen strokes become drawings with their labels, and writers keep their roles."""
+"""Pen stroke files are parsed to labelled drawings and split by writer."""
 
 import zipfile
 
@@ -32,8 +32,8 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_strokes_have_y_down_and_labels_are_digits_or_none(folder):
-    found = pen_strokes.pen_strokes(folder)
+def test_strokes_have_y_down_and_labels_are_digits_or_no_digit(folder):
+    found = pen_strokes.load_pen_strokes(folder)
     pendigit, three, letter, sign = found[0], found[5], found[6], found[-1]
     assert [drawing.label for drawing in (pendigit, three, letter, sign)] == [1, 3, NO_DIGIT, NO_DIGIT]
     assert [stroke.tolist() for stroke in pendigit.strokes] == [[[1, -2], [3, -4]], [[5, -6]]]
@@ -41,10 +41,10 @@ def test_strokes_have_y_down_and_labels_are_digits_or_none(folder):
     assert [stroke.tolist() for stroke in sign.strokes] == [[[1.5, 2.5], [3, 4]], [[5, 6]]]
 
 
-def test_reporting_writers_are_left_out_and_held_out_writers_are_marked(folder):
-    found = pen_strokes.pen_strokes(folder)
+def test_reporting_writers_are_excluded_and_held_out_writers_are_marked(folder):
+    found = pen_strokes.load_pen_strokes(folder)
     of_pendigits, of_uji, of_omniglot = found[:5], found[5:27], found[27:]
-    # Each writer's digit is their number.
+    # The digit is the number of the writer.
     assert {drawing.label: drawing.held_out for drawing in of_pendigits} == {
         1: True,
         2: False,
@@ -58,8 +58,8 @@ def test_reporting_writers_are_left_out_and_held_out_writers_are_marked(folder):
     assert len(of_omniglot) == 40
 
 
-def test_writers_have_numbers_of_their_own(folder):
-    found = pen_strokes.pen_strokes(folder)
+def test_writer_numbers_are_unique(folder):
+    found = pen_strokes.load_pen_strokes(folder)
     writers = [[drawing.writer for drawing in part] for part in (found[:5], found[5:27:2], found[27:47])]
     assert writers[0] == [1, 2, 3, 4, 6]
     assert len({number for part in writers for number in part}) == 5 + 11 + 20
@@ -68,9 +68,9 @@ def test_writers_have_numbers_of_their_own(folder):
 def test_a_missing_file_raises(folder):
     (folder / UJI[3].name).unlink()
     with pytest.raises(FileNotFoundError, match="UJIpenchars-w04"):
-        pen_strokes.pen_strokes(folder)
+        pen_strokes.load_pen_strokes(folder)
 
 
 def test_the_reporting_writers_digits_are_those_that_no_other_set_has(folder):
     assert [label for _, label in pen_strokes.reporting_digits(folder)] == [5]
-    assert 5 not in {drawing.writer for drawing in pen_strokes.pen_strokes(folder)}
+    assert 5 not in {drawing.writer for drawing in pen_strokes.load_pen_strokes(folder)}

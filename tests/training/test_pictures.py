@@ -1,4 +1,4 @@
-"""Pictures of what a model does: there, as large as they say, and different for different models."""
+"""Reliability diagrams and error pictures are written and depend on the answers."""
 
 import numpy as np
 from PIL import Image
@@ -29,7 +29,7 @@ def test_reliability_is_drawn_for_each_set(tmp_path):
     assert _drawn(two).shape[1] > 1.5 * _drawn(one).shape[1]
 
 
-def test_errors_are_drawn_and_right_answers_are_not(tmp_path):
+def test_only_errors_are_drawn(tmp_path):
     digits = synthetic.digits(20)
     wrong = digits.labels.copy()
     for count in (0, 1, 12):

@@ -1,4 +1,4 @@
-"""What is published describes the checkpoint that it lies beside, by numbers that were measured."""
+"""Publishing writes measured numbers of a checkpoint, and the release meets its bars."""
 
 import functools
 import json
@@ -34,14 +34,14 @@ AT_MOST = {
 
 
 @pytest.fixture
-def measured_on(monkeypatch):
-    """Without MNIST: the test set and the drawings are a few of our own."""
+def small_sets(monkeypatch):
+    """Replace MNIST and the real drawings by small generated sets."""
     monkeypatch.setattr(data, "load", lambda *, train: None if train else synthetic.digits(40))
     monkeypatch.setattr(measure, "measure_invariance", functools.partial(measure.measure_invariance, count=5))
     monkeypatch.setattr(measure, "measure_acceptance", functools.partial(measure.measure_acceptance, count=2))
     monkeypatch.setattr(measure, "load_held_out_writers", lambda: None)
     monkeypatch.setattr(real_drawings, "digits", lambda limit=None: synthetic.digits(30))
-    monkeypatch.setattr(real_drawings, "others", lambda: np.zeros((5, 28, 28), np.uint8))
+    monkeypatch.setattr(real_drawings, "non_digits", lambda: np.zeros((5, 28, 28), np.uint8))
     monkeypatch.setattr(photos, "digits_by_people", lambda *, report: None)
 
 
@@ -64,7 +64,7 @@ def released() -> dict:
 
 
 def test_the_card_has_the_kinds_of_photos_with_digits_by_reporting_writers(
-    tmp_path, run, measured_on, monkeypatch
+    tmp_path, run, small_sets, monkeypatch
 ):
     written = {True: [([np.array([[0.0, 0.0], [2.0, 9.0]])], 1)], False: None}
     monkeypatch.setattr(photos, "digits_by_people", lambda *, report: written[report])
@@ -77,7 +77,7 @@ def test_the_card_has_the_kinds_of_photos_with_digits_by_reporting_writers(
     assert "Mean over 2 kinds: 100.0% right, 0.00% wrong" in text
 
 
-def test_publishing_writes_checkpoint_numbers_pictures_and_card(tmp_path, run, measured_on):
+def test_publishing_writes_checkpoint_numbers_pictures_and_card(tmp_path, run, small_sets):
     card = publish.publish(run, "7.3", "The only run.", tmp_path)
     release = tmp_path / "release"
     for suffix in (".pt", FLOAT32, INT8):
@@ -95,7 +95,7 @@ def test_publishing_writes_checkpoint_numbers_pictures_and_card(tmp_path, run, m
     assert all((tmp_path / picture).is_file() for picture in pictures)
 
 
-def test_a_release_published_once_more_keeps_the_numbers_of_its_other_seeds(tmp_path, run, measured_on):
+def test_publishing_a_release_again_keeps_the_metrics_of_other_seeds(tmp_path, run, small_sets):
     publish.publish(run, "7.3", "The only run.", tmp_path)
     first = tmp_path / "release" / "mnist-7.3.json"
     before = json.loads(first.read_text())
@@ -109,7 +109,7 @@ def test_a_release_published_once_more_keeps_the_numbers_of_its_other_seeds(tmp_
     assert seeds[0][name] > 0.9
 
 
-def test_a_card_says_what_was_not_measured(tmp_path, run, measured_on, monkeypatch):
+def test_a_card_marks_metrics_that_were_not_measured(tmp_path, run, small_sets, monkeypatch):
     monkeypatch.setattr(real_drawings, "digits", lambda limit=None: None)
     text = publish.publish(run, "7.3", "The only run.", tmp_path).read_text()
     row = "| pendigits, reporting writers, accuracy (95 % interval) |" + " not measured |" * 3
@@ -117,7 +117,7 @@ def test_a_card_says_what_was_not_measured(tmp_path, run, measured_on, monkeypat
     assert "errors-pendigits" not in text
 
 
-def test_a_card_credits_the_people_whose_strokes_a_model_learned_from(released):
+def test_a_card_credits_the_sources_of_its_pen_strokes(released):
     assert "UJI Pen Characters" not in publish.card(released)
     learned = released["settings"] | {"without_real_drawings": False, "renderings": 12}
     text = publish.card(released | {"settings": learned})
@@ -126,27 +126,27 @@ def test_a_card_credits_the_people_whose_strokes_a_model_learned_from(released):
         assert credit in text.partition("For measurement only")[0]
 
 
-def test_a_run_without_all_of_its_seeds_is_refused(tmp_path, run, measured_on):
+def test_a_run_with_a_missing_seed_is_rejected(tmp_path, run, small_sets):
     run.with_stem("latest-2").unlink()
     write_description({"seed": 2}, run)
     with pytest.raises(ValueError, match=r"belongs to a run with 3 seeds, but \S*latest-2.pt is missing"):
         publish.publish(run, "7.3", "The only run.", tmp_path)
 
 
-def test_what_is_too_large_for_git_is_refused(tmp_path):
+def test_a_checkpoint_too_large_for_git_is_rejected(tmp_path):
     large = tmp_path / "large.pt"
     large.write_bytes(b"\0" * (publish.MAXIMUM_BYTES + 1))
     with pytest.raises(ValueError, match="more than 2,500,000"):
         publish.publish(large, "7.3", "The only run.", tmp_path)
 
 
-def test_the_version_that_git_holds_is_the_one_that_is_served_first(released):
+def test_the_released_checkpoint_is_the_default_version(released):
     assert released["version"] == RELEASED
     assert RELEASED_CHECKPOINT.name == f"mnist-{RELEASED}.pt"
-    assert archive.VERSION_FORM.pattern == VERSION_FORM.pattern  # neither part imports the other
+    assert archive.VERSION_FORM.pattern == VERSION_FORM.pattern  # ops and training do not import each other
 
 
-def test_the_released_numbers_are_those_of_the_released_checkpoint(released):
+def test_the_released_numbers_match_the_checkpoint(released):
     checkpoint = torch.load(RELEASED_CHECKPOINT, weights_only=True)
     assert RELEASED_CHECKPOINT.stat().st_size == released["bytes"] <= 2_500_000
     assert RELEASED_CHECKPOINT.with_suffix(INT8).stat().st_size == released["int8_bytes"]
@@ -159,13 +159,13 @@ def test_the_released_numbers_are_those_of_the_released_checkpoint(released):
     assert released["data_checksums"] == data.CHECKSUMS
 
 
-def test_the_model_card_is_written_from_the_released_numbers(released):
+def test_the_model_card_matches_the_released_numbers(released):
     assert (publish.FOLDER / "MODEL_CARD.md").read_text(encoding="utf-8") == publish.card(released)
 
 
 def test_the_release_meets_the_bars(released):
     assert released["parameters"] <= 500_000
-    int8, float32 = measure.figures(released["measured"]), released["seeds"][0]
+    int8, float32 = measure.flat_metrics(released["measured"]), released["seeds"][0]
     for figures in (int8, float32):
         for name, least in AT_LEAST.items():
             assert figures[name] >= least, name
@@ -177,9 +177,9 @@ def test_the_release_meets_the_bars(released):
 
 
 def test_quantization_costs_at_most_a_few_images(released):
-    # Five of MNIST's 10,000 and two of the reporting writers' 1,499.
+    # Five of 10,000 MNIST images and two of 1,499 by reporting writers.
     most = {"MNIST": 5 / 10_000, "pendigits": 2 / 1499}
-    int8, float32 = measure.figures(released["measured"]), released["seeds"][0]
+    int8, float32 = measure.flat_metrics(released["measured"]), released["seeds"][0]
     for name in (*AT_LEAST, *AT_MOST):
         for of, share in most.items():
             if name.startswith(of):
@@ -187,13 +187,13 @@ def test_quantization_costs_at_most_a_few_images(released):
                 assert better >= -share, name
 
 
-def test_the_command_names_what_is_missing(capsys):
+def test_the_command_names_a_missing_checkpoint(capsys):
     with pytest.raises(SystemExit):
         publish.main(["--version", "1.1", "--history", "none", "--checkpoint", "runs/none.pt"])
     assert "CHECKPOINT 'runs/none.pt' is not a file" in capsys.readouterr().err
 
 
-def test_a_card_without_its_history_is_not_written(capsys):
+def test_the_command_requires_a_history(capsys):
     with pytest.raises(SystemExit):
         publish.main(["--version", "1.1"])
     assert "--history" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The int8 file is the same every time, names what it was made from, and is made by what may be learned from."""
+"""The int8 file is deterministic, names its source, and is calibrated on training data."""
 
 import shutil
 from pathlib import Path
@@ -21,7 +21,7 @@ def network(tmp_path) -> Path:
     return shutil.copyfile(NETWORK, tmp_path / "network.onnx")
 
 
-def test_it_is_the_same_file_every_time_and_a_third_of_the_size(network):
+def test_it_is_deterministic_and_a_third_of_the_size(network):
     path = quantize.quantize(network, synthetic.calibration_images())
     first = path.read_bytes()
     assert quantize.quantize(network, synthetic.calibration_images()).read_bytes() == first
@@ -43,7 +43,7 @@ def test_it_names_its_source_and_its_weights_have_seven_bits(network, made):
     assert max(int(np.abs(kernel.astype(int)).max()) for kernel in kernels) <= 64
 
 
-def test_the_images_are_mnists_training_set_and_generated_drawings(monkeypatch):
+def test_calibration_images_are_from_mnist_training_and_the_generator(monkeypatch):
     asked = []
     monkeypatch.setattr(data, "load", lambda *, train: asked.append(train) or synthetic.digits(30))
     monkeypatch.setattr(quantize, "IMAGES", 20)

@@ -28,7 +28,7 @@ def _shrink(monkeypatch: pytest.MonkeyPatch) -> Labelled:
     monkeypatch.setattr(judge, "measure_acceptance", lambda _: {"blank": 0.0})
     recipe = synthetic.quick(epochs=1, learning_rate=1e-5, labelled_share=0.2, validation_images=50)
     monkeypatch.setattr(retrain, "RECIPE", recipe)
-    monkeypatch.setattr(retrain.pen_data, "missing", lambda _: ["every file"])
+    monkeypatch.setattr(retrain.pen_data, "missing_files", lambda _: ["every file"])
     monkeypatch.setenv("DATABASE_URL", "postgresql://page@127.0.0.1/mnist")
     monkeypatch.setenv("DATABASE_PASSWORD", "none")
     digits = synthetic.digits(LABELLED)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from handler.predictor import Prediction, Predictor
 from training import pen_data
-from training.pen_strokes import pen_strokes, reporting_digits
+from training.pen_strokes import load_pen_strokes, reporting_digits
 from training.photos import KINDS, make
 from training.photos.scene import Strokes
 from training.strokes.generate import NO_DIGIT
@@ -28,7 +28,7 @@ def digits_by_people(*, report: bool) -> list[tuple[Strokes, int]] | None:
     try:
         if report:
             return list(reporting_digits(pen_data.folder()))
-        drawings = pen_strokes(pen_data.folder())
+        drawings = load_pen_strokes(pen_data.folder())
     except OSError:
         return None
     return [(one.strokes, one.label) for one in drawings if one.held_out and one.label != NO_DIGIT]

@@ -1,9 +1,9 @@
-"""Answer prepared images by the handler of an unpacked archive.
+"""Predict prepared images with the handler of an unpacked archive.
 
-    python -P answer_as_archived.py FOLDER VERSION RUNTIME
+    python -P archive_worker.py FOLDER VERSION RUNTIME
 
-Run by training.archived in a process of its own, whose import path holds the archive and not the checkout. It prints
-the runtime; then it reads a line with a number of images, and their pixels, and prints their answers, a line of JSON.
+training.archived_predictor starts it as a process with the archive, not the checkout, on its import path. It prints the
+runtime. Then it repeats: read a line with the number of images and their pixels, print the predictions as a JSON line.
 """
 
 import inspect
@@ -22,9 +22,9 @@ def main(folder: Path, version: str, runtime: str) -> None:
     from handler.predictor import Predictor
 
     logging.disable()
-    # Releases up to 1.3 run in one data type alone, and do not say in which.
-    known = {"runtime": runtime} if "runtime" in inspect.signature(Predictor.load).parameters else {}
-    predictor = Predictor.load(folder / "weights.pt", version, **known)
+    # Releases up to 1.3 have one data type and no parameter for it.
+    options = {"runtime": runtime} if "runtime" in inspect.signature(Predictor.load).parameters else {}
+    predictor = Predictor.load(folder / "weights.pt", version, **options)
     print(getattr(predictor, "runtime", "its own runtime"), flush=True)
     for line in sys.stdin.buffer:
         pixels = sys.stdin.buffer.read(int(line) * SIZE * SIZE)
