@@ -15,8 +15,6 @@ from handler.writing import Group, groups, noise_floor
 
 # A digit that is shorter than this in the searched picture is rendered from the picture itself.
 CLOSER_BELOW = 48
-# On a sheet what is wider than this share of its length is no stroke.
-WIDEST_STROKE = 0.35
 
 
 def inks_of_photo(image: Image.Image, grey: Grey) -> list[Ink]:
@@ -28,10 +26,13 @@ def inks_of_photo(image: Image.Image, grey: Grey) -> list[Ink]:
     for contrast in local_contrast(small):
         look = partial(_look_closer, image, contrast, factor)
         floor = noise_floor(contrast.strength)
-        # What lies on a sheet is more likely than the sheet, or the desk.
-        on_sheet = [] if sheet is None else groups(contrast.strength, floor, within=sheet)
-        written = [replace(group, score=2 * group.score) for group in on_sheet if group.width < WIDEST_STROKE]
-        found += [(group, look) for group in written or groups(contrast.strength, floor)]
+        found += [(group, look) for group in groups(contrast.strength, floor)]
+        if sheet is not None:
+            # What lies on the sheet is more likely than the sheet, or the desk.
+            on_sheet = groups(contrast.strength, floor, within=sheet)
+            found += [
+                (replace(group, score=2 * group.score), look) for group in on_sheet if group.width < 0.35
+            ]
     picked = pick_inks(found, image.size, factor, flat=False)
     # What a program drew is no photo: it may reach over the edge of its paper, or be cut to its ink.
     drawn = [] if _has_grain(grey) else show_whole(ink_of_two_levels(grey))

@@ -117,16 +117,6 @@ def test_a_sheet_on_something_darker():
     assert difference(preprocess(image), EXPECTED) < 1.0
 
 
-def test_beside_a_sheet_with_writing_nothing_is_looked_for():
-    desk = Image.new("L", (900, 700), 70)
-    desk.paste(INVERTED.resize((200, 200)).point(lambda value: 140 + value // 4), (340, 240))
-    desk.paste(255, (10, 140), MASK)
-    grain = np.random.default_rng(1).normal(0, 4, (700, 900))
-    found = find_inks(Image.fromarray((np.asarray(desk) + grain).clip(0, 255).astype(np.uint8)))
-    assert found
-    assert all(ink.box[0] > 340 for ink in found)
-
-
 def test_a_frame_around_the_picture_is_not_ink():
     image = ImageOps.expand(INVERTED, 1, fill=0)
     assert difference(preprocess(image), EXPECTED) < 1.0
