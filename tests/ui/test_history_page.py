@@ -23,6 +23,7 @@ from ui.outbox import NotKept
 from ui.session import LABEL_NOT_KEPT
 
 page = test_app.page
+place = test_app.place
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
