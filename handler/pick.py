@@ -17,7 +17,7 @@ from handler.writing import Group, widened
 Look: TypeAlias = Callable[[Box], Grey]
 
 MOST_INKS = 3
-# What has less than this share of the best group's score is a piece of a shadow's edge, or of the edge of a sheet.
+# Groups below this share of the best score are dropped: mostly edges of shadows and sheets.
 NEAR_BEST = 0.4
 # A digit of 2 % of the picture's height is read.
 TINY = 0.018

@@ -55,7 +55,7 @@ def _alone(change: Callable[..., None]) -> Callable[..., None]:
 
 
 def _migrate(system: System) -> bool:
-    """What the container `migrations` does at each start; it logs, where a command prints for a person."""
+    """Prepare the database at each start of the container `migrations`. It logs JSON; commands print text."""
     log_as_json("migrations")
     try:
         postgres.migrate(system)

@@ -193,6 +193,6 @@ def _load_state(path: Path, plan: Plan, recipe: Recipe) -> dict[str, Any] | None
 
 
 def _identity(plan: Plan, recipe: Recipe) -> dict[str, Any]:
-    """What a state to resume from must match: plan and recipe, except the output path and the number of students."""
+    """Plan and recipe without output path and number of students. A saved state must match them to be resumed."""
     of_plan = {"name": plan.name, "channels": list(plan.channels), "length": plan.epochs, "from": plan.seed}
     return asdict(recipe) | {"output": "", "students": 0} | of_plan

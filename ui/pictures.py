@@ -92,7 +92,7 @@ def scaled_down(file: bytes) -> bytes:
 
 
 def crop(file: bytes, box: Box) -> bytes:
-    """What lies in a box of a stored picture, as one of its own."""
+    """Crop a stored picture to a box, as a picture of its own."""
     with Image.open(io.BytesIO(file), formats=tuple(FORMATS)) as picture:
         left, top, right, bottom = (share * side for share, side in zip(box, picture.size * 2, strict=True))
         part = picture.crop((math.floor(left), math.floor(top), math.ceil(right), math.ceil(bottom)))

@@ -120,7 +120,7 @@ class Session:
 
     @property
     def box(self) -> Box | None:
-        """What of the file's picture was read: where the digit was found, or all if there is nothing else; or None."""
+        """The box of the file's picture that was read; all of it if it shows only the digit. None without an answer."""
         answer = self.drawing.answer
         if self.file is None or answer is None or answer.reason == "blank":
             return None

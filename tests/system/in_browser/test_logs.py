@@ -25,7 +25,7 @@ SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
 LEVELS = {"debug", "info", "warning", "error", "critical"}
 REQUIRED = ["time", "level", "part", "message"]
 PARTS = {"gateway", "page", "deliverer", "exporter", "torchserve", "handler", "controller"}
-# Alloy finds the level of PostgreSQL's lines, and of nginx's on errors. supervisord has a form of its own.
+# PostgreSQL, nginx's error log and supervisord log text. Alloy parses the level of the first two.
 ALLOY = (ROOT / "monitoring" / "alloy" / "config.alloy").read_text(encoding="utf-8")
 [TEXT] = re.findall(r"expression = `(.*)`", ALLOY)
 BEARER, BROKEN = "a-bearers-token", b"iVBORw0KGgo, but broken off"
