@@ -38,12 +38,12 @@ class Recipe:
     )
     drawn_images: int = _setting(80_000, "generated drawings for training")
     drawn_none: float = _setting(0.45, "share of non-digits in the generated drawings, 0 to 1")
-    renderings: int = _setting(24, "training images from each real drawing")
+    renderings: int = _setting(12, "training images from each real drawing")
     without_real_drawings: bool = _setting(False, "train without the real drawings")
 
     batch_size: int = _setting(128, "images in a batch; MNIST fills what the other shares leave")
-    drawn_share: float = _setting(0.25, "share of drawn digits in a batch, 0 to 1")
-    none_share: float = _setting(0.2, "share of drawn non-digits in a batch, 0 to 1")
+    drawn_share: float = _setting(0.2, "share of drawn digits in a batch, 0 to 1")
+    none_share: float = _setting(0.13, "share of drawn non-digits in a batch, 0 to 1")
     labelled_share: float = _setting(
         0.0, "share of labelled drawings in a batch, 0 to 1; training.retrain alone uses it"
     )
@@ -54,7 +54,7 @@ class Recipe:
         1,
         "networks to train, one per seed; the lowest validation loss wins",
     )
-    epochs: int = _setting(16, "passes over MNIST; fewer than the default is a trial without the test set")
+    epochs: int = _setting(24, "passes over MNIST; fewer than the default is a trial without the test set")
     learning_rate: float = _setting(4e-3, "peak learning rate, reached after a fifth of the steps")
     weight_decay: float = _setting(1e-2, "weight decay of AdamW")
     label_smoothing: float = _setting(
