@@ -7,9 +7,11 @@ const UNKNOWN = 1 / 3  // of the picture's shorter side, that of a tap's box bef
 
 const within = (share) => Math.min(1, Math.max(0, share))
 
+// Where the pointer was pressed. An answer that comes during a drag calls the function below again.
+let from = null
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const picture = parentElement.querySelector('img'), box = parentElement.querySelector('.box')
-  let from = null  // where the pointer was pressed
 
   const show = (place) => {
     box.hidden = !place
@@ -38,7 +40,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   picture.onload = () => {
     const scale = Math.min(ROOM[0] / picture.naturalWidth, ROOM[1] / picture.naturalHeight)
     picture.style.width = `${scale * picture.naturalWidth}px`
-    show(data.box)  // not before the picture has its size
+    if (!from) show(data.box)  // not before the picture has its size
   }
   picture.src = data.picture
   picture.onpointerdown = (event) => {
