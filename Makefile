@@ -27,12 +27,12 @@ TRAINING := $(OPS) training
 TRACK := $(OPS) track
 else
 OPS := .venv/ops/bin/python -m ops
-REGISTRY := .venv/registry/bin/python -m ops.registry
+REGISTRY := .venv/registry/bin/python -m ops.integrations.registry
 ARCHIVE := .venv/serve/bin/python -m training.archive
 # By default glibc returns the memory of each training step and requests it again, which takes 1/15 of the time. Older
 # versions of glibc accept at most 32 MiB.
 TRAINING := MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=2000000000 .venv/train/bin/python -m
-TRACK := .venv/tracking/bin/python -m ops.tracking
+TRACK := .venv/tracking/bin/python -m ops.integrations.tracking
 INSTALLED := .venv/ops/installed
 ONLY_IN_CONTAINERS = echo "make $@ needs RUNS_IN=containers; natively: make down, git $(1), make up" >&2; exit 2
 REGISTRY_INSTALLED := .venv/registry/installed
@@ -211,7 +211,7 @@ PARTS := test-training test-handler test-ops test-sql test-gateway test-monitori
 
 .PHONY: $(SYSTEM) $(PARTS)
 # Tests of training that need the serving environment.
-SERVED := tests/training/test_archive.py tests/training/test_behaviour.py
+SERVED := tests/training/archive/test_pack.py tests/training/evaluate/test_behaviour.py
 # One thread each: these computations are small, so more threads would wait for each other.
 test-handler: export OMP_NUM_THREADS = 1
 test-handler: .venv/serve/tested ## test the handler, and the archive as TorchServe loads it
@@ -292,7 +292,7 @@ SHOW = 2>&1 | tee .venv/$*.log | sed -un 's/^ *Downloading \(.*[0-9] [MG]B)\).*/
 	{ echo "Installing .venv/$* failed:" >&2; tail -n 5 .venv/$*.log >&2; exit 1; }
 
 .venv/%/installed:
-	@# The check of ops/up.py, before the installation.
+	@# The check of ops/native/up.py, before the installation.
 	@case "$$PWD" in *[\"\$$\`\\\*\?\[:]*) echo "The folder of this checkout, $$PWD, has one of the characters" \
 		'" $$ ` \ * ? [ : in its path. Choose a folder without it.' >&2; exit 1;; esac
 	@test -n "$(PYTHON)" || { echo "Python 3.11 to 3.13 with venv is needed and was not found; install it" \

@@ -16,9 +16,9 @@ from benchmarks import load, running
 from benchmarks.drawings import canvases
 from benchmarks.load import LoadError, Target
 from benchmarks.peers import PATH, WORKERS
-from ops import leftovers
-from ops.management import MODEL, Management
+from ops.native import leftovers
 from ops.system import System
+from ops.versions.management import MODEL, Management
 
 START_TIMEOUT_S = 60.0
 POLL_INTERVAL_S = 0.1

@@ -20,7 +20,8 @@ from benchmarks.drawings import canvases
 from benchmarks.figures import median, percentile, shown
 from benchmarks.results import Results, Table
 from benchmarks.running import say
-from ops import postgres, prune, secrets
+from ops.data import prune, secrets
+from ops.native import postgres
 from ops.system import System
 from ui import history, insights
 from ui.history import Filters, Place

@@ -14,7 +14,7 @@ from benchmarks.figures import shown
 from benchmarks.load import LoadError, Target
 from benchmarks.results import Results, Table
 from benchmarks.running import say
-from ops import leftovers
+from ops.native import leftovers
 from ops.system import System
 
 CLIENTS = 8
@@ -73,7 +73,7 @@ def _name(process: psutil.Process) -> str:
         "ui.server": "page",
         "ui.deliverer": "deliverer",
         "supervisord": "supervisor",
-        "ops.torchserve": "ops.torchserve",
+        "ops.versions.controller": "ops.versions.controller",
         "torchserve": "TorchServe's launcher",
         "nginx": "gateway",
         "postgres": "PostgreSQL",

@@ -12,7 +12,7 @@ from benchmarks.load import Target
 from benchmarks.peers import PATH
 from benchmarks.results import Results, Table
 from benchmarks.running import StartError, say
-from ops import leftovers, monitoring, parts, supervisor
+from ops.native import leftovers, monitoring, parts, supervisor
 from ops.system import System
 
 CLIENTS = 32

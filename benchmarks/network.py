@@ -26,7 +26,7 @@ from handler.images import decoded, open_image
 from handler.model import DigitClassifier, folded, restored
 from handler.onnx_session import Logits, as_tensor, eager, load_sessions
 from handler.preprocessing import preprocess
-from training.archive import RELEASED_CHECKPOINT
+from training.archive.pack import RELEASED_CHECKPOINT
 
 SIZES = (1, 2, 8)
 ROUNDS = 400

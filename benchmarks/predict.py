@@ -22,7 +22,7 @@ from benchmarks.load import LoadError, Measured, Target
 from benchmarks.peers import PATH, WORKERS
 from benchmarks.results import Results, Table
 from benchmarks.running import say
-from ops.management import MODEL
+from ops.versions.management import MODEL
 
 CLIENTS = (1, 8, 32)
 ROUNDS = 5

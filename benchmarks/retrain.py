@@ -25,10 +25,10 @@ from benchmarks.load import Target
 from benchmarks.results import Results, Table
 from benchmarks.running import StartError, say
 from benchmarks.unknown_styles import STRUCK, UNDERLINED, Kind, written
-from ops import postgres
-from ops.retrain import next_version
+from ops.native import postgres
 from ops.system import ROOT, System
-from ops.versions import RELEASED, archive_name
+from ops.versions.retrain import next_version
+from ops.versions.state import RELEASED, archive_name
 from ui.outbox import Outbox
 from ui.record import Record
 

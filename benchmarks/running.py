@@ -20,10 +20,12 @@ from pathlib import Path
 import requests
 
 import settings
-from ops import direct, postgres, secrets
-from ops.management import Management
-from ops.ports import free_ports
+from ops import direct
+from ops.data import secrets
+from ops.native import postgres
+from ops.native.ports import free_ports
 from ops.system import ROOT, System
+from ops.versions.management import Management
 
 START_TIMEOUT_S = 120.0
 POLL_INTERVAL_S = 0.1

@@ -27,8 +27,9 @@ from benchmarks.figures import shown
 from benchmarks.page import ARGUMENTS
 from benchmarks.results import Results, Table
 from benchmarks.running import StartError, say
-from ops import direct, postgres
-from ops.status import memory_mib
+from ops import direct
+from ops.native import postgres
+from ops.native.status import memory_mib
 from ops.system import System
 from tests.system import victims
 from tests.system.drawing import DIGITS, NONE_YET, draw_with_mouse, ink, open_page

@@ -16,8 +16,8 @@ from handler.images import decoded, open_image
 from handler.ink import find_inks
 from handler.predictor import Predictor
 from handler.preprocessing import preprocess
-from ops.versions import RELEASED
-from training.archive import RELEASED_CHECKPOINT
+from ops.versions.state import RELEASED
+from training.archive.pack import RELEASED_CHECKPOINT
 
 ROUNDS = 20
 

@@ -17,9 +17,9 @@ from benchmarks.figures import median, percentile, shown, spread
 from benchmarks.load import Target
 from benchmarks.results import Results, Table
 from benchmarks.running import StartError, say
-from ops.management import Management
 from ops.system import System
-from ops.versions import RELEASED, Versions, archive_name
+from ops.versions.management import Management
+from ops.versions.state import RELEASED, Versions, archive_name
 from tests.system import archives
 
 CLIENTS = 20

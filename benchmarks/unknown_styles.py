@@ -77,7 +77,7 @@ def _line(lines: Sequence[Points], down: float, rng: np.random.Generator) -> Poi
     return np.linspace(*np.array(ends), 20)
 
 
-# As people do who fear that a 6 is read as a 9. How training/retrain.py goes about it was found on these.
+# As people do who fear that a 6 is read as a 9. How training/retrain/run.py goes about it was found on these.
 UNDERLINED = Kind("with a line under each", _line_below)
 # And these had no say in it. Of three ways this one was taken, before any challenger had learned it, for the released
 # model reads clearly fewer of them than usual, and yet most: 75 %. In a circle it reads 15 %, of doubled strokes 95 %.

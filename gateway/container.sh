@@ -8,7 +8,7 @@ set -eu
 
 etc=/etc/gateway
 run=/run/gateway
-split=/state/split.conf # written by the controller (ops/split.py)
+split=/state/split.conf # written by the controller (ops/versions/split.py)
 given=/tls              # fullchain.pem and privkey.pem, certbot's names
 self_signed=/certificate
 LOOK_EVERY_S=0.5
@@ -130,7 +130,7 @@ write() {
     (umask 077 && monitoring >"$run/http.d/monitoring.conf")
 }
 
-# Print the maps for /monitoring/: operator access and servers, as ops/gateway.py does natively. nginx resolves the
+# Print the maps for /monitoring/: operator access and servers, as ops/native/gateway.py does natively. nginx resolves the
 # servers' names at each request, because they run in their own profile.
 monitoring() {
     server=$(sed -n 's/^nameserver //p' /etc/resolv.conf | head -n 1)
@@ -169,7 +169,7 @@ list() {
     echo "$items" | xargs
 }
 
-# Print how long idle client connections stay open after a reload (ops/gateway.py), for nginx 1.27.4 and later.
+# Print how long idle client connections stay open after a reload (ops/native/gateway.py), for nginx 1.27.4 and later.
 linger() {
     version=$(nginx -v 2>&1 | sed 's/.*nginx\/\([0-9.]*\).*/\1/')
     if [ "$(printf '1.27.4\n%s\n' "$version" | sort -V | head -n 1)" = 1.27.4 ]; then

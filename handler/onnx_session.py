@@ -4,8 +4,8 @@
     logits = sessions[pick_fastest(sessions)]
     logits(pixels)     # uint8 (N, 28, 28), ink 255, to float32 (N, outputs)
 
-`training.onnx_export` makes both files. They describe the network and are no machine code: they need no compiler, run
-on whatever processor ONNX Runtime was built for, and nothing in them can be called but the operators of ONNX.
+`training.train.onnx_export` makes both files. They describe the network and are no machine code: they need no compiler,
+run on whatever processor ONNX Runtime was built for, and nothing in them can be called but the operators of ONNX.
 """
 
 import hashlib

@@ -10,22 +10,23 @@ from dataclasses import dataclass
 from dotenv import load_dotenv
 
 from json_logs import log_as_json
-from ops import lock, postgres
-from ops.backup import backup, backup_as_is
-from ops.down import down
+from ops import lock
+from ops.data.backup import backup, backup_as_is
+from ops.data.prune import days, prune
+from ops.data.restore import check, restore
+from ops.data.rotate import secrets, set_password_from_stdin
 from ops.environment import remove_secrets
 from ops.errors import OpsError, run_cli
-from ops.models import models
-from ops.prune import days, prune
-from ops.references import write_references
-from ops.restore import check, restore
-from ops.retrain import next_version, retrain
-from ops.rotate import secrets, set_password_from_stdin
-from ops.status import follow_logs, status
-from ops.swap import canary, promote, rollback, swap
+from ops.native import postgres
+from ops.native.down import down
+from ops.native.status import follow_logs, status
+from ops.native.up import up
 from ops.system import ROOT, System
-from ops.up import up
-from ops.versions import Versions
+from ops.versions.models import models
+from ops.versions.references import write_references
+from ops.versions.retrain import next_version, retrain
+from ops.versions.state import Versions
+from ops.versions.swap import canary, promote, rollback, swap
 from settings import OPERATOR_PASSWORD, Setting
 
 log = logging.getLogger("ops.migrations")

@@ -173,8 +173,8 @@ retrain() {
 training() { pull_signed training; run $(build_option) -T training "$@"; }
 track() { pull_signed tracking; run $(build_option) -T tracking; }
 archive() { run -T archive "$@" --model-store /models; }
-push() { run -T ops ops.registry push "${1:-}"; }
-pull() { run -T ops ops.registry pull "${1:-}"; }
+push() { run -T ops ops.integrations.registry push "${1:-}"; }
+pull() { run -T ops ops.integrations.registry pull "${1:-}"; }
 
 # Make a backup, keep the old images for `undo`, then start new images and apply their migrations.
 upgrade() {

@@ -6,8 +6,8 @@ python -m ops.database
 import os
 import sys
 
-from ops import postgres
 from ops.errors import run_cli
+from ops.native import postgres
 from ops.system import System
 
 

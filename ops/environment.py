@@ -1,6 +1,6 @@
 """Remove secrets from the environment before a command of `ops` starts other programs.
 
-A part reads its secrets from files; ops/parts.py sets their paths.
+A part reads its secrets from files; ops/native/parts.py sets their paths.
 """
 
 import re

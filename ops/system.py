@@ -19,7 +19,7 @@ from ops.files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# The environment variable by which ops/leftovers.py finds the processes of a killed supervisor.
+# The environment variable by which ops/native/leftovers.py finds the processes of a killed supervisor.
 MARK = "MNIST_SYSTEM"
 # Compose mounts a container's secrets here.
 SECRETS_OF_A_CONTAINER = Path("/run/secrets")
@@ -236,7 +236,7 @@ class System:
 
     @property
     def versions(self) -> Path:
-        """The desired state of the model versions (ops/versions.py)."""
+        """The desired state of the model versions (ops/versions/state.py)."""
         return self.state / "versions.json"
 
     @property

@@ -17,4 +17,4 @@ COPY ops ops
 ENV RUNS_IN=containers STATE_DIR=/state MODEL_STORE=/models HOME=/tmp \
     PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER mnist
-CMD ["python", "-m", "ops.tracking"]
+CMD ["python", "-m", "ops.integrations.tracking"]

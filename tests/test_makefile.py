@@ -155,7 +155,10 @@ def test_a_selection_without_a_test_fails(bare_checkout):
 
 @pytest.mark.parametrize(
     ("place", "tells"),
-    [("native", ".venv/tracking/bin/python -m ops.tracking"), ("containers", "ops/containers.sh track")],
+    [
+        ("native", ".venv/tracking/bin/python -m ops.integrations.tracking"),
+        ("containers", "ops/containers.sh track"),
+    ],
 )
 def test_an_mlflow_server_is_told_where_one_is_named(bare_checkout, place, tells):
     targets = ["train", "retrain", "archive", "swap", "rollback", "canary", "promote"]

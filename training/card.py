@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from training.measure import DIGIT_SETS, percent, rows
+from training.evaluate.measure import DIGIT_SETS, percent, rows
 from training.photos.measure import PICTURES_OF_EACH_KIND, SURE, Row, mean
 from training.strokes import digits, outliers
 

@@ -19,12 +19,12 @@ import torch
 from handler.model import restored
 from handler.onnx_session import FLOAT32, INT8
 from handler.predictor import Predictor
-from training import data
-from training.archive import VERSION_FORM
+from training.archive.pack import VERSION_FORM
 from training.card import card
-from training.data import DataError, Digits
-from training.evaluate import draw
-from training.measure import flat_metrics, measure_model
+from training.data import mnist as data
+from training.data.mnist import DataError, Digits
+from training.evaluate.measure import flat_metrics, measure_model
+from training.evaluate.run import draw
 from training.photos import measure as photos
 
 FOLDER = Path(__file__).resolve().parent

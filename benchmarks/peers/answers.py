@@ -8,8 +8,8 @@ import torch
 from handler.bodies import read_submission
 from handler.images import decoded
 from handler.predictor import Predictor
-from ops.versions import RELEASED
-from training.archive import RELEASED_CHECKPOINT
+from ops.versions.state import RELEASED
+from training.archive.pack import RELEASED_CHECKPOINT
 
 
 def load_predictor() -> Predictor:

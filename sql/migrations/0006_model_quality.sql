@@ -66,7 +66,7 @@ CREATE VIEW drift_features (feature, edges) AS VALUES
 CREATE FUNCTION smoothed_share(drawings bigint, of bigint, bins integer) RETURNS double precision
 LANGUAGE sql IMMUTABLE AS $$ SELECT (drawings + 0.5) / (of + 0.5::double precision * bins) $$;
 
--- What a version answered on drawings that it did not learn from. ops/references.py writes it from the archive.
+-- What a version answered on drawings that it did not learn from. ops/versions/references.py writes it from the archive.
 CREATE TABLE model_reference (
     model_version text             NOT NULL CHECK (model_version <> ''),
     feature       text             NOT NULL,

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks import running
 from benchmarks.running import StartError
-from ops import postgres
+from ops.native import postgres
 from ops.system import System
 
 DEADLINE_S = 30

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import requests
 
-from ops.ports import free_ports
+from ops.native.ports import free_ports
 from tests.system.running import eventually
 
 ROOT = Path(__file__).parent.parent.parent

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.versions import RELEASED
+from ops.versions.state import RELEASED
 from tests.containers.deployment import Deployment
 from tests.containers.drawn import drawings, insert
 

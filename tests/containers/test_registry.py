@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from ops.versions import RELEASED
+from ops.versions.state import RELEASED
 from tests.containers.deployment import Deployment
 
 VERSION = "1.0"

@@ -144,7 +144,7 @@ def test_an_image_is_small(deployment: Deployment, service):
 
 
 def test_after_a_change_of_the_source_it_is_built_in_seconds(deployment: Deployment):
-    for source in ("handler/torchserve_handler.py", "ui/app.py", "ops/status.py", "gateway/api.conf"):
+    for source in ("handler/torchserve_handler.py", "ui/app.py", "ops/native/status.py", "gateway/api.conf"):
         with (deployment.folder / source).open("a") as file:
             file.write("\n# another line\n")
     started = time.monotonic()

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from ops.versions import RELEASED
+from ops.versions.state import RELEASED
 from tests.containers.deployment import Deployment
 from tests.containers.drawn import drawings, insert
 from tests.system.running import eventually

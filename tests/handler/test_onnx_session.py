@@ -20,7 +20,7 @@ from handler.onnx_session import INT8, TOLERANCE, as_tensor, eager, load_session
 from handler.predictor import Predictor
 from handler.preprocessing import preprocess
 from tests.handler.drawings import drawing
-from training.archive import RELEASED_CHECKPOINT
+from training.archive.pack import RELEASED_CHECKPOINT
 
 # Logits differ by up to 1e-4 between processors, and by 1 or more between networks.
 ROUNDING = 1e-3

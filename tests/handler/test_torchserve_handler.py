@@ -21,7 +21,7 @@ from handler import torchserve_handler
 from handler.model import DigitClassifier
 from handler.torchserve_handler import DigitHandler
 from tests.handler.drawings import drawing, encoded
-from training.archive import RELEASED_CHECKPOINT
+from training.archive.pack import RELEASED_CHECKPOINT
 
 ROOT = Path(__file__).parent.parent.parent
 PNG = encoded(drawing())

@@ -19,7 +19,7 @@ logging.basicConfig(stream=sys.stdout)
 from pathlib import Path
 from handler.torchserve_handler import DigitHandler
 from tests.handler.test_torchserve_handler import EXPLAIN, PREDICT, Context, image
-from training.archive import RELEASED_CHECKPOINT
+from training.archive.pack import RELEASED_CHECKPOINT
 
 handler = DigitHandler()
 context = Context([PREDICT | {headers}, PREDICT], RELEASED_CHECKPOINT.parent, "1.4")

@@ -13,7 +13,7 @@ import pytest
 import requests
 import yaml
 
-from ops import monitoring, parts
+from ops.native import monitoring, parts
 from ops.system import ROOT, System
 from tests.monitoring.fake_exporter import FakeExporter, served
 from tests.monitoring.programs import program

@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from ops import monitoring
+from ops.native import monitoring
 from tests.monitoring.conftest import Monitored
 from tests.system.running import eventually
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from ops import monitoring
+from ops.native import monitoring
 from tests.monitoring.conftest import Monitored
 from tests.monitoring.fake_exporter import PARTS, VERSIONS
 from tests.system.browser import ARGUMENTS, chromium

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from ops.system import ROOT
-from ops.versions import Versions
+from ops.versions.state import Versions
 from tests.gateway import running as gateway
 from tests.gateway import upstreams
 from tests.gateway.upstreams import free_port

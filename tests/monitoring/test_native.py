@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from ops import monitoring, parts, supervisor
 from ops.errors import OpsError
+from ops.native import monitoring, parts, supervisor
 from ops.system import ROOT, System
 from tests.monitoring.programs import program
 

@@ -11,10 +11,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ops import backup, postgres, secrets
-from ops.archives import MANIFEST
+from ops.data import backup, secrets
+from ops.native import postgres
 from ops.system import System
-from ops.versions import RELEASED, archive_name
+from ops.versions.archives import MANIFEST
+from ops.versions.state import RELEASED, archive_name
 from tests.system.running import eventually, first_port
 
 INSERT = """

@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 import settings
-from ops import parts, secrets
+from ops.data import secrets
 from ops.environment import remove_secrets
+from ops.native import parts
 from ops.system import ROOT
 from tests.system.running import RunningSystem
 

@@ -10,15 +10,17 @@ from types import SimpleNamespace
 import pytest
 import requests
 
-from ops import direct, parts, proxies, reads_a_digit, reload, selfcheck
-from ops.management import Management
+from ops import direct, proxies, reads_a_digit
+from ops.native import parts
+from ops.versions import reload, selfcheck
+from ops.versions.management import Management
 from tests.system.proxy import Proxy, proxy
 
 ROOT = Path(__file__).parent.parent.parent
 # Modules that may use a library with support for the environment's proxies.
 MAY_ASK_A_PROXY = {
     "ops/direct.py",  # switches that off
-    "training/download.py",  # downloads data
+    "training/data/download.py",  # downloads data
     "ui/model_client.py",  # switches that off
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ops.errors import OpsError
-from ops.ports import PORTS_PER_SYSTEM
+from ops.native.ports import PORTS_PER_SYSTEM
 from ops.system import IN_CONTAINERS, LONGEST_SOCKET_PATH, System, ports
 
 

@@ -3,7 +3,8 @@
 import psycopg
 import pytest
 
-from ops import postgres, secrets
+from ops.data import secrets
+from ops.native import postgres
 from tests.ops.conftest import postgresql, server, system
 
 __all__ = ["postgresql", "server", "system"]

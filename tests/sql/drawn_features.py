@@ -12,8 +12,8 @@ from PIL import Image
 
 from handler.predictor import Predictor
 from handler.preprocessing import preprocess
-from training import reference
-from training.archive import RELEASED_CHECKPOINT
+from training.archive import reference
+from training.archive.pack import RELEASED_CHECKPOINT
 
 DRAWINGS = 400
 SHARED = Path(__file__).resolve().parent.parent.parent.parent / "shared" / "drawn"

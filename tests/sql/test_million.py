@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from benchmarks import million
-from ops import postgres
+from ops.native import postgres
 from tests.ops.conftest import a_server, a_system
 from tests.sql.conftest import connected_as_page
 from ui import history, insights

@@ -9,7 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ops import postgres, secrets
+from ops.data import secrets
+from ops.native import postgres
 from tests.sql.conftest import connected_as_page
 from ui import history
 from ui.record import FOREIGN, UPSERT, Record

@@ -23,10 +23,10 @@ from uuid import UUID
 import psycopg
 import requests
 
-from ops import leftovers, postgres
-from ops.management import ManagementError
-from ops.ports import PORTS_PER_SYSTEM, free_ports
+from ops.native import leftovers, postgres
+from ops.native.ports import PORTS_PER_SYSTEM, free_ports
 from ops.system import System
+from ops.versions.management import ManagementError
 from tests.system.proxy import proxy
 
 ROOT = Path(__file__).parent.parent.parent

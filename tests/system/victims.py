@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import psutil
 
-from ops import leftovers, supervisor
+from ops.native import leftovers, supervisor
 from ops.system import System
 
 

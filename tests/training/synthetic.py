@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from handler.preprocessing import preprocess
 from training import known_digits
-from training.archive import HANDLER, RELEASED_CHECKPOINT
-from training.augmentation import augment
-from training.data import Digits
-from training.recipe import Recipe
+from training.archive.pack import HANDLER, RELEASED_CHECKPOINT
+from training.data.mnist import Digits
 from training.strokes.generate import generate_drawings
+from training.train.augmentation import augment
+from training.train.recipe import Recipe
 
 
 def digits(count: int, seed: int = 0) -> Digits:

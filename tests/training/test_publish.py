@@ -12,12 +12,16 @@ import torch
 
 from handler.model import restored
 from handler.onnx_session import FLOAT32, INT8
-from ops.versions import RELEASED, VERSION_FORM
+from ops.versions.state import RELEASED, VERSION_FORM
 from tests.training import synthetic
-from training import archive, behaviour, data, measure, publish, real_drawings
-from training.archive import RELEASED_CHECKPOINT
-from training.checkpoint import write, write_description
+from training import publish
+from training.archive import pack as archive
+from training.archive.pack import RELEASED_CHECKPOINT
+from training.data import mnist as data
+from training.data import reporting_sets
+from training.evaluate import behaviour, measure
 from training.photos import measure as photos
+from training.train.checkpoint import write, write_description
 
 AT_LEAST = {
     "MNIST test set, accuracy (95 % interval)": 0.9965,
@@ -40,8 +44,8 @@ def small_sets(monkeypatch):
     monkeypatch.setattr(measure, "measure_invariance", functools.partial(measure.measure_invariance, count=5))
     monkeypatch.setattr(measure, "measure_acceptance", functools.partial(measure.measure_acceptance, count=2))
     monkeypatch.setattr(measure, "load_held_out_writers", lambda: None)
-    monkeypatch.setattr(real_drawings, "digits", lambda limit=None: synthetic.digits(30))
-    monkeypatch.setattr(real_drawings, "non_digits", lambda: np.zeros((5, 28, 28), np.uint8))
+    monkeypatch.setattr(reporting_sets, "digits", lambda limit=None: synthetic.digits(30))
+    monkeypatch.setattr(reporting_sets, "non_digits", lambda: np.zeros((5, 28, 28), np.uint8))
     monkeypatch.setattr(photos, "digits_by_people", lambda *, report: None)
 
 
@@ -110,7 +114,7 @@ def test_publishing_a_release_again_keeps_the_metrics_of_other_seeds(tmp_path, r
 
 
 def test_a_card_marks_metrics_that_were_not_measured(tmp_path, run, small_sets, monkeypatch):
-    monkeypatch.setattr(real_drawings, "digits", lambda limit=None: None)
+    monkeypatch.setattr(reporting_sets, "digits", lambda limit=None: None)
     text = publish.publish(run, "7.3", "The only run.", tmp_path).read_text()
     row = "| pendigits, reporting writers, accuracy (95 % interval) |" + " not measured |" * 3
     assert row in text

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from handler.predictor import Prediction, Predictor
-from training import pen_data
-from training.pen_strokes import load_pen_strokes, reporting_digits
+from training.data import pen_data
+from training.data.pen_strokes import load_pen_strokes, reporting_digits
 from training.photos import KINDS, make
 from training.photos.scene import Strokes
 from training.strokes.generate import NO_DIGIT

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
-from ops import supervisor
+from ops.native import supervisor
 from tests.documents import ROOT, blocks
 from tests.system import proxies, victims
 from tests.system.drawing import DIGITS, clear, draw_with_mouse, expect_answer, ink, open_page

@@ -6,7 +6,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
 
-from ops.ports import bind_error
+from ops.native.ports import bind_error
 from ops.system import ports
 from tests.system.browser import ARGUMENTS, chromium
 from tests.system.drawing import open_page

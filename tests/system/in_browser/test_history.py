@@ -14,7 +14,7 @@ import requests
 from PIL import Image
 from playwright.sync_api import Page, TimeoutError, expect
 
-from ops import parts, supervisor
+from ops.native import parts, supervisor
 from tests.system.drawing import CANVAS, DIGITS, draw_with_mouse, expect_answer, ink, open_page
 from tests.system.running import ROOT, RunningSystem, eventually, first_port, logs
 

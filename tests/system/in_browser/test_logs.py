@@ -13,7 +13,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from ops.versions import RELEASED, archive_name
+from ops.versions.state import RELEASED, archive_name
 from tests.system import archives, victims
 from tests.system.conftest import SECRETS
 from tests.system.drawing import DIGITS, draw_with_mouse, expect_answer, open_page

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from ops import supervisor
+from ops.native import supervisor
 from tests.system.drawing import DIGITS, draw_with_mouse, expect_answer, open_page
 from tests.system.running import RunningSystem, eventually
 

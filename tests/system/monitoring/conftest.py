@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from ops import supervisor
+from ops.native import supervisor
 from ops.system import System
 from tests.monitoring.conftest import RULES, query, to_the_webhook
 from tests.monitoring.programs import program

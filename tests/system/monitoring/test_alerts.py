@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.versions import RELEASED, archive_name
+from ops.versions.state import RELEASED, archive_name
 from tests.system import archives
 from tests.system.monitoring.conftest import Watched, compressed
 from tests.system.running import eventually

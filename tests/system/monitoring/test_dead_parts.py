@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ops import supervisor
+from ops.native import supervisor
 from tests.system.monitoring.conftest import INTERVAL_S, Watched, often
 from tests.system.over_http.test_deliverer import RECORD
 from tests.system.running import eventually

@@ -8,7 +8,7 @@ import psutil
 import pytest
 import requests
 
-from ops import leftovers, monitoring
+from ops.native import leftovers, monitoring
 from tests.monitoring.programs import program
 from tests.system.running import eventually, started
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from ops.versions import RELEASED, archive_name
+from ops.versions.state import RELEASED, archive_name
 from tests.monitoring.panels import OF_PROMETHEUS, queries
 from tests.system import archives, victims
 from tests.system.drawing import DIGITS, draw_with_mouse, expect_answer, open_page

@@ -11,7 +11,7 @@ import pytest
 import requests
 from PIL import Image
 
-from ops.versions import RELEASED
+from ops.versions.state import RELEASED
 from tests.system.running import RunningSystem
 
 KNOWN_DIGITS = Path(__file__).parent.parent.parent.parent / "training" / "known_digits"

@@ -6,7 +6,8 @@ import uuid
 import psycopg
 import pytest
 
-from ops import postgres, secrets
+from ops.data import secrets
+from ops.native import postgres
 from tests.system.over_http.test_lifecycle import INSERT
 from tests.system.running import ROOT, RunningSystem, eventually
 

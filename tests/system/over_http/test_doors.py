@@ -6,9 +6,9 @@ import psutil
 import pytest
 import urllib3
 
-from ops import leftovers
-from ops.management import Management
-from ops.versions import RELEASED
+from ops.native import leftovers
+from ops.versions.management import Management
+from ops.versions.state import RELEASED
 from tests.system.running import RunningSystem
 
 # What a web page in a browser on this machine may send to a port of loopback, at the latest with a rebound name.

@@ -7,7 +7,7 @@ import signal
 import pytest
 import requests
 
-from ops.versions import RELEASED
+from ops.versions.state import RELEASED
 from tests.system import victims
 from tests.system.malformed_bodies import KNOWN_DIGITS
 from tests.system.running import RunningSystem, eventually

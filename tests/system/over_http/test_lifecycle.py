@@ -10,8 +10,9 @@ from pathlib import Path
 
 import psutil
 
-from ops import leftovers, secrets, supervisor
-from ops.ports import listening_hosts
+from ops.data import secrets
+from ops.native import leftovers, supervisor
+from ops.native.ports import listening_hosts
 from ops.system import ports
 from tests.system.conftest import SECRETS
 from tests.system.running import RunningSystem, first_port

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ops import supervisor
-from ops.status import memory_mib
+from ops.native import supervisor
+from ops.native.status import memory_mib
 from tests.system.running import ROOT, RunningSystem
 
 SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from ops.versions import RELEASED, archive_name
+from ops.versions.state import RELEASED, archive_name
 from tests.ops.s3 import KEYS, s3_server
 from tests.system import archives
 from tests.system.running import ROOT, RunningSystem

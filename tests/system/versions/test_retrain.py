@@ -1,6 +1,6 @@
 """`make retrain` beside a running system: what it reads are that system's labels."""
 
-from ops.versions import RELEASED
+from ops.versions.state import RELEASED
 from tests.system.running import ROOT, RunningSystem
 
 # One of the three quarters of ids that do not only judge.

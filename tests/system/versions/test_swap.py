@@ -17,10 +17,10 @@ import pytest
 import urllib3
 
 from ops.errors import OpsError
-from ops.leftovers import find
-from ops.management import Management
-from ops.swap import EXAMPLE_OF_CANARY, swap
-from ops.versions import RELEASED, Versions, archive_name
+from ops.native.leftovers import find
+from ops.versions.management import Management
+from ops.versions.state import RELEASED, Versions, archive_name
+from ops.versions.swap import EXAMPLE_OF_CANARY, swap
 from tests.system import archives
 from tests.system.over_http.test_lifecycle import INSERT
 from tests.system.running import ROOT, UP_WITHIN_S, RunningSystem, eventually
@@ -242,7 +242,7 @@ def test_a_damaged_or_missing_archive_is_not_served(swapped: RunningSystem):
 
 def test_where_little_memory_is_free_nothing_is_begun(swapped: RunningSystem, monkeypatch, capsys):
     before = Versions.read(swapped.system.versions)
-    monkeypatch.setattr("ops.swap.NEEDED_MIB", 10**9)  # no machine has so many
+    monkeypatch.setattr("ops.versions.swap.NEEDED_MIB", 10**9)  # no machine has so many
     with Clients(swapped, *WATCHING) as clients, pytest.raises(OpsError) as refused:
         swap(swapped.system, GOOD[0])
     assert re.fullmatch(

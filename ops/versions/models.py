@@ -1,0 +1,117 @@
+"""Print a table of the model versions: role, workers, validation accuracy and accuracy in use.
+
+It lists every version with an archive, a registration in TorchServe or a role in the desired state.
+"""
+
+import contextlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from ops import lock
+from ops.native import postgres
+from ops.system import System
+from ops.versions.archives import PROVENANCE, DamagedError, read_json
+from ops.versions.management import READY, Management, ManagementError, RegisteredVersion
+from ops.versions.state import Versions, version_key
+
+# Triggers keep these counts (sql/migrations/0003_history.sql).
+ANSWERS = """
+SELECT model_version, sum(drawings)::bigint,
+       coalesce(sum(drawings) FILTER (WHERE true_label IS NOT NULL), 0)::bigint,
+       coalesce(sum(drawings) FILTER (WHERE true_label = prediction), 0)::bigint
+FROM insights WHERE facet = 'answer' GROUP BY model_version
+"""
+COLUMNS = ("version", "role", "workers", "queue", "validation", "drawings", "accuracy in use", "archive")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """A version's answered drawings, how many of them have a label, and how many labels equal the prediction."""
+
+    answers: int = 0
+    labelled: int = 0
+    right: int = 0
+
+
+def models(system: System) -> None:
+    """Print the table."""
+    versions = Versions.read(system.versions)
+    registered, away = _list_versions(system)
+    used, unknown = _read_usage(system)
+    archives = {
+        path.stem.removeprefix("mnist-"): path for path in sorted(system.model_store.glob("mnist-*.mar"))
+    }
+    asked = filter(None, (*versions.served(), versions.previous))
+    every = sorted({*archives, *registered, *asked}, key=version_key, reverse=True)
+    rows = [
+        (
+            version,
+            _role(system, versions, version),
+            _workers(registered.get(version)),
+            str(registered[version].pending) if version in registered else "-",
+            _validation(archives.get(version)),
+            "?" if unknown else f"{used.get(version, Usage()).answers:,}",
+            "?" if unknown else _right(used.get(version, Usage())),
+            archives[version].name if version in archives else "missing",
+        )
+        for version in every
+    ]
+    widths = [max(len(row[column]) for row in [COLUMNS, *rows]) for column in range(len(COLUMNS))]
+    for row in [COLUMNS, *rows]:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for note in filter(None, (away, unknown)):
+        print(f"\n{note}")
+
+
+def _role(system: System, versions: Versions, version: str) -> str:
+    roles = []
+    share = (versions.split or {}).get(version)
+    if version == versions.default:
+        rest = 1 - sum((versions.split or {}).values())
+        roles.append("default" if rest == 1 else f"default, {100 * rest:g} %")
+    if share is not None:
+        roles.append(f"canary, {100 * share:g} %")
+    if version == versions.previous:
+        roles.append("previous")
+    if version == versions.candidate and lock.is_held(system.versions_lock):
+        roles.append("candidate")
+    return "; ".join(roles) or "-"
+
+
+def _workers(found: RegisteredVersion | None) -> str:
+    if found is None:
+        return "-"
+    # TorchServe reports UNLOADING both for a starting and for an ending worker.
+    counts = Counter("ready" if worker.state == READY else "not ready" for worker in found.workers.values())
+    return ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"
+
+
+def _validation(archive: Path | None) -> str:
+    """The accuracy on MNIST's validation split; a dash if the archive has none or is damaged."""
+    try:
+        metrics = read_json(archive, PROVENANCE).get("metrics") if archive else None
+    except DamagedError:
+        return "-"
+    accuracy = metrics.get("validation_accuracy") if isinstance(metrics, dict) else None
+    return f"{accuracy:.2%}" if isinstance(accuracy, float) else "-"
+
+
+def _right(used: Usage) -> str:
+    return f"{used.right / used.labelled:.1%} of {used.labelled:,}" if used.labelled else "-"
+
+
+def _list_versions(system: System) -> tuple[dict[str, RegisteredVersion], str]:
+    with contextlib.suppress(ManagementError):
+        return Management(system.management_address).list_versions(), ""
+    return {}, "TorchServe unavailable: workers and queues are unknown. See: make status"
+
+
+def _read_usage(system: System) -> tuple[dict[str, Usage], str]:
+    try:
+        with psycopg.connect(postgres.owner_url(system), connect_timeout=5) as connection:
+            return {version: Usage(*counts) for version, *counts in connection.execute(ANSWERS)}, ""
+    except (OSError, psycopg.Error):
+        return {}, "Database unavailable: drawings and accuracy in use are unknown. See: make status"

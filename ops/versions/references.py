@@ -1,0 +1,55 @@
+"""References for drift: what the model of each archive answered on drawings that it did not learn from.
+
+    write_references(system)
+
+The view model_drift of sql/migrations/0006_model_quality.sql compares new drawings with them.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+
+from ops.native import postgres
+from ops.system import System
+from ops.versions.archives import DamagedError, read_json
+from ops.versions.state import archived_version
+
+REFERENCE = "reference.json"
+WRITE = """
+INSERT INTO model_reference SELECT %(version)s, r.* FROM reference_shares(%(reference)s::jsonb) AS r
+ON CONFLICT DO NOTHING
+"""
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def write_references(system: System, say: Callable[[str], None] = _say) -> None:
+    """Write the references of the model store's archives that the database lacks; `say` gets those it cannot write.
+
+    Archives that were packed before release 1.4 have none: no drift values, and everything else works.
+    """
+    try:
+        with psycopg.connect(postgres.owner_url(system), connect_timeout=5) as connection:
+            known = {v for (v,) in connection.execute("SELECT DISTINCT model_version FROM model_reference")}
+            for archive in sorted(system.model_store.glob("mnist-*.mar")):
+                if (version := archived_version(archive)) not in known:
+                    _write(connection, version, archive, say)
+    except (OSError, psycopg.Error):
+        say("Database unavailable: references for drift are written at the next start or swap.")
+
+
+def _write(connection: psycopg.Connection, version: str, archive: Path, say: Callable[[str], None]) -> None:
+    try:
+        reference = read_json(archive, REFERENCE)
+    except DamagedError:  # mostly KeyError: it has none
+        return
+    try:
+        with connection.transaction():
+            connection.execute(WRITE, {"version": version, "reference": json.dumps(reference)})
+    except psycopg.DataError as error:
+        reason = str(error).partition("\n")[0]
+        say(f"{REFERENCE} of {archive} cannot be used, so {version} has no drift values: {reason}")

@@ -1,0 +1,87 @@
+"""Apply the traffic split of the state file to the running gateway."""
+
+import subprocess
+import time
+import xmlrpc.client
+
+import psutil
+import requests
+
+from ops import direct
+from ops.errors import OpsError
+from ops.native import gateway, supervisor
+from ops.system import System
+from ops.versions import split
+from ops.versions.state import Versions
+
+RELOAD_TIMEOUT_S = 5.0
+POLL_INTERVAL_S = 0.02
+# In containers the controller writes the split, the gateway polls it twice a second, and an old nginx worker may
+# answer for a moment.
+FOLLOW_TIMEOUT_S = 15.0
+ANSWERS_IN_A_ROW = 3
+REQUEST_TIMEOUT_S = 2.0
+
+
+def reload(system: System) -> None:
+    """Write the split and reload nginx without losing a request; on return, new connections use it.
+
+    Raises OpsError if nginx rejects the configuration; the old one then stays active.
+    """
+    if system.in_containers:
+        _wait_for_container(system)
+        return
+    written = gateway.split_configuration(system)
+    before = written.read_text(encoding="utf-8")
+    gateway.write_split(system)
+    done = subprocess.run(
+        [*gateway.command(system), "-t"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        written.write_text(before, encoding="utf-8")
+        raise OpsError(f"The gateway rejected its new configuration: {done.stdout.strip()}")
+    try:
+        with supervisor.remote(system) as interface:
+            master = psutil.Process(interface.getProcessInfo("gateway")["pid"])
+            workers = master.children()
+            interface.signalProcess("gateway", "HUP")
+    except (OSError, xmlrpc.client.Error, psutil.Error):
+        return  # nginx is starting and reads the new file
+    deadline = time.monotonic() + RELOAD_TIMEOUT_S
+    while any(map(_accepts, workers)) and time.monotonic() < deadline:
+        time.sleep(POLL_INTERVAL_S)
+
+
+def _wait_for_container(system: System) -> None:
+    """Wait until the gateway's container reports the split that the controller writes (ops/versions/split.py)."""
+    wanted = split.split_label(Versions.read(system.versions))
+    deadline = time.monotonic() + FOLLOW_TIMEOUT_S
+    in_a_row = 0
+    while in_a_row < ANSWERS_IN_A_ROW:
+        try:
+            # A new connection each time: an open one stays with the old worker.
+            with direct.session() as session:
+                reported = session.get(
+                    system.inner_url, headers={"Host": "split.in.force"}, timeout=REQUEST_TIMEOUT_S
+                ).text
+        except requests.RequestException:
+            return  # nginx is starting and reads the new file
+        in_a_row = in_a_row + 1 if reported == wanted else 0
+        if time.monotonic() > deadline:
+            raise OpsError(
+                f"The gateway did not apply the split '{wanted}' within {FOLLOW_TIMEOUT_S:.0f} s; it reports "
+                f"'{reported[:100]}'. It applies the split when TorchServe's container runs. See: make status"
+            )
+        time.sleep(POLL_INTERVAL_S)
+
+
+def _accepts(worker: psutil.Process) -> bool:
+    """Whether an nginx worker still accepts connections; its process title says when it shuts down."""
+    try:
+        return "shutting down" not in " ".join(worker.cmdline())
+    except psutil.Error:
+        return False

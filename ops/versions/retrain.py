@@ -1,0 +1,53 @@
+"""Train a challenger on the labelled drawings, and archive it as the next version if it is better."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from ops.errors import OpsError
+from ops.native import parts, postgres
+from ops.system import ROOT, System
+from ops.versions.state import RELEASED, Versions, archive_name, version_key
+
+LOST = 3  # training.retrain's exit status if the challenger fails the comparison
+
+
+def retrain(system: System) -> None:
+    """Train, compare, report and archive; never swap. Raises OpsError if a step fails."""
+    champion = Versions.read(system.versions).default
+    archive = system.model_store / archive_name(champion)
+    if not archive.exists():
+        raise OpsError(f"{archive} is missing; retraining starts from this archive. See: make models")
+    command: list[str | Path] = [
+        # A low priority, because predictions come first.
+        *("nice", "-n", "10", system.python("train"), "-m", "training.retrain"),
+        *("--champion", champion, "--checkpoint", archive, "--output", system.retraining),
+    ]
+    environment = {**os.environ, **parts.database_environment(system, postgres.PAGE)}
+    status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    if status == LOST:
+        print(f"\nNo version was archived; {champion} stays the default.")
+        return
+    if status != 0:
+        raise OpsError(f"Retraining stopped; {champion} stays the default.")
+    version = next_version(system)
+    made = subprocess.run(
+        [
+            *(system.python("serve"), "-m", "training.archive", "--version", version),
+            *("--checkpoint", system.retraining / "challenger.pt", "--model-store", system.model_store),
+        ],
+        cwd=ROOT,
+        check=False,
+    )
+    if made.returncode != 0:
+        raise OpsError(f"The challenger could not be archived; {champion} stays the default.")
+    print(
+        f"\nArchived as {version}. Try it: make canary VERSION={version} PERCENT=10, or make swap VERSION={version}"
+    )
+
+
+def next_version(system: System) -> str:
+    """The version after the highest one in the model store: 1.2 after 1.1."""
+    versions = [path.stem.removeprefix("mnist-") for path in system.model_store.glob("mnist-*.mar")]
+    *first, last = max([RELEASED, *versions], key=version_key).partition("-")[0].split(".")
+    return ".".join([*first, str(int(last) + 1)])

@@ -1,0 +1,120 @@
+"""The desired state of the model versions, a JSON file:
+
+{"default": "1.1", "previous": "1.0", "split": null, "candidate": null}
+"""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ops.errors import OpsError
+from ops.files import write_whole
+
+# The version whose checkpoint is in git; the first `make up` archives and serves it.
+RELEASED = "1.4"
+# nginx accepts shares in hundredths of a percent, but not 0 %.
+SHARE_DIGITS = 4
+LEAST_SHARE = 10**-SHARE_DIGITS
+# Two to four numbers and an optional suffix: 1.0, 2.3.1, 1.1-rc2. As in training/archive/pack.py.
+VERSION_FORM = re.compile(r"\d+(\.\d+){1,3}([-.][A-Za-z0-9]+)?")
+
+
+@dataclass(frozen=True)
+class Versions:
+    """`default` answers; `previous` stays warm for a rollback; `split` gives versions shares of 0.0001 to 0.9999.
+
+    `candidate` is the version that a running swap or canary checks; it is ignored after the command.
+    """
+
+    default: str
+    previous: str | None = None
+    split: dict[str, float] | None = None
+    candidate: str | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> "Versions":
+        """Read the desired state from a file; without a file, the released version is the default. Raises OpsError."""
+        try:
+            return cls.parse(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return cls(default=RELEASED)
+        except OSError as error:
+            raise OpsError(
+                f"{path} cannot be read: {error.strerror}. Without it {RELEASED} is served."
+            ) from None
+        except ValueError as error:
+            example = json.dumps(asdict(cls(default=RELEASED)))
+            raise OpsError(
+                f"{path} is not a valid versions file: {error}. Expected, for example: {example}. Without the file "
+                f"{RELEASED} is served."
+            ) from None
+
+    @classmethod
+    def parse(cls, text: str) -> "Versions":
+        """Parse a versions file. Raises ValueError with the reason."""
+        try:
+            versions = cls(**json.loads(text))
+            versions._refuse_wrong_names()
+            versions._refuse_wrong_shares()
+        except (
+            json.JSONDecodeError,
+            UnicodeDecodeError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+        ):
+            raise ValueError("its format is wrong") from None
+        return versions
+
+    def _refuse_wrong_names(self) -> None:
+        others = [version for version in (self.previous, self.candidate) if version is not None]
+        for version in (*self.served(), *others):
+            if not VERSION_FORM.fullmatch(version):
+                raise ValueError(f"'{version}' is not a version")
+
+    def _refuse_wrong_shares(self) -> None:
+        shares = self.split or {}
+        for version, share in shares.items():
+            if version == self.default:
+                raise ValueError(
+                    f"'split' names version {version}, which is the default: it receives the remaining share"
+                )
+            if not LEAST_SHARE <= round(share, SHARE_DIGITS) <= 1 - LEAST_SHARE:
+                raise ValueError(
+                    f"'split' gives version {version} the share {share:g}, which is not between {LEAST_SHARE} and "
+                    f"{1 - LEAST_SHARE}"
+                )
+        if round(sum(shares.values()), SHARE_DIGITS) >= 1:
+            raise ValueError(
+                f"the shares of 'split' add up to {sum(shares.values()):g}, which is not less than 1"
+            )
+
+    def write(self, path: Path) -> None:
+        """Replace the file atomically."""
+        write_whole(path, json.dumps(asdict(self)) + "\n")
+
+    def served(self) -> list[str]:
+        """The versions that answer, the default first."""
+        return list(dict.fromkeys([self.default, *(self.split or {})]))
+
+    def named(self) -> list[str]:
+        """The versions that need an archive: those that answer, and the previous one."""
+        return list(dict.fromkeys([*self.served(), *filter(None, [self.previous])]))
+
+
+def archive_name(version: str) -> str:
+    """The file name of a version's archive in the model store."""
+    return f"mnist-{version}.mar"
+
+
+def archived_version(archive: Path) -> str:
+    """The version in an archive's file name."""
+    return archive.stem.removeprefix("mnist-")
+
+
+def version_key(version: str) -> tuple[list[int], bool, str]:
+    """The sort key of a version: 1.10 follows 1.9, and a release follows its candidates: 1.1-rc1, 1.1."""
+    numbers = version.replace("-", ".").split(".")
+    return [int(part) for part in numbers if part.isdigit()], "-" not in version, version

@@ -1,0 +1,269 @@
+"""Change the desired state of the model versions.
+
+    swap(system, "1.1")              # 1.1 becomes the default
+    rollback(system)                 # the previous version becomes the default
+    canary(system, "1.3", "10")      # 1.3 receives 10 % of the drawings
+    promote(system)                  # the canary becomes the default
+
+A lock allows one change at a time. After a failure, the old versions continue to serve, and the error gives the reason
+in one line. The controller applies the state file to TorchServe (reconcile.py), reload.py applies it to the gateway.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+import settings
+from ops import lock
+from ops.errors import OpsError, UsageError
+from ops.native import supervisor
+from ops.system import System
+from ops.versions.archives import DamagedError, refuse_unusable
+from ops.versions.management import Management, ManagementError
+from ops.versions.references import write_references
+from ops.versions.reload import reload
+from ops.versions.selfcheck import CheckError, check
+from ops.versions.state import VERSION_FORM, Versions, archive_name
+
+EXAMPLE_OF_CANARY = "canary VERSION=1.1 PERCENT=10"
+# Two workers, and the JVM's memory to unpack an archive.
+NEEDED_MIB = 700
+# Added to the workers' start time: an older version may drain first, or TorchServe may restart.
+CANDIDATE_TIMEOUT_S = 60.0
+# Includes the restart of a killed TorchServe.
+FOLLOW_TIMEOUT_S = 45.0
+POLL_INTERVAL_S = 0.05
+
+
+def swap(system: System, version: str) -> None:
+    """Make a version the default; the old default stays warm for a rollback. Raises OpsError."""
+    _refuse_form(version, "swap VERSION=1.1")
+    with _lock_versions(system, "swap") as versions:
+        if version == versions.default:
+            raise OpsError(f"VERSION '{version}' is already the default")
+        _refuse_beside_canary(versions, version)
+        if version not in versions.served():
+            _check_candidate(system, versions, version)
+        _change_default(system, versions, Versions(version, previous=versions.default))
+        _report(version, "now", versions.default)
+
+
+def rollback(system: System) -> None:
+    """Make the previous version the default and end a canary. Raises OpsError."""
+    with _lock_versions(system, "rollback") as versions:
+        if versions.previous is None:
+            raise OpsError("There is no previous version: no swap was made yet. See: make models")
+        if _is_up(system, versions.previous):
+            _change_default(system, versions, Versions(versions.previous, previous=versions.default))
+            _report(versions.previous, "again", versions.default)
+        else:
+            raise OpsError(
+                f"The previous version {versions.previous} is not ready; {versions.default} stays the default. "
+                f"See: make models. Choose another with: make swap VERSION="
+            )
+
+
+def canary(system: System, version: str, percent: str) -> None:
+    """Send a version a share of the drawings; 0 percent ends the canary. Raises OpsError."""
+    _refuse_form(version, EXAMPLE_OF_CANARY)
+    share = _share(percent)
+    with _lock_versions(system, "canary") as versions:
+        if version == versions.default:
+            raise OpsError(f"VERSION '{version}' is the default; a canary must be another version")
+        if not share:
+            if version not in (versions.split or {}):
+                raise OpsError(f"VERSION '{version}' is not a canary. See: make models")
+            _apply_split(system, replace(versions, split=None))
+            print(f"The canary {version} ended. {versions.default} receives all drawings again.")
+            return
+        _refuse_beside_canary(versions, version)
+        if version not in versions.served():
+            _check_candidate(system, versions, version)
+        _apply_split(system, replace(versions, split={version: share}))
+        print(
+            f"{version} receives {float(percent):g} % of the drawings, {versions.default} the rest. "
+            f"Next: make promote, or to end it: make canary VERSION={version} PERCENT=0"
+        )
+
+
+def promote(system: System) -> None:
+    """Make the canary the default. Raises OpsError."""
+    with _lock_versions(system, "promote") as versions:
+        if not versions.split:
+            raise OpsError("There is no canary to promote. Start one: make canary VERSION=1.1 PERCENT=10")
+        [version] = versions.split
+        _change_default(system, versions, Versions(version, previous=versions.default))
+        _report(version, "now", versions.default)
+
+
+@contextmanager
+def _lock_versions(system: System, kind: str) -> Iterator[Versions]:
+    """Hold the lock of the versions, yield the current versions, and log the change."""
+    if not _is_running(system):
+        raise OpsError("The system is not running. Start it with: make up")
+    refusal = (
+        "Another swap, rollback or canary is running on this system; wait until it ends. See: make models"
+    )
+    with lock.hold(system.versions_lock, refusal):
+        # A killed command leaves its candidate.
+        before = replace(Versions.read(system.versions), candidate=None)
+        yield before
+        if (after := Versions.read(system.versions)) != before:
+            _log_change(system, kind, after)
+
+
+def _is_running(system: System) -> bool:
+    if not system.in_containers:
+        return supervisor.processes(system) is not None
+    with contextlib.suppress(ManagementError):
+        Management(system.management_address).list_versions()
+        return True
+    return False
+
+
+def _refuse_form(version: str, example: str) -> None:
+    if not version:
+        raise UsageError(f"VERSION is missing, for example: make {example}")
+    if not VERSION_FORM.fullmatch(version):
+        raise UsageError(f"VERSION '{version}' is not a version, for example: make {example}")
+
+
+def _share(percent: str) -> float:
+    if not percent:
+        raise UsageError(f"PERCENT is missing, for example: make {EXAMPLE_OF_CANARY}")
+    try:
+        share = float(percent)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < 100 or round(share, 2) != share:
+        raise UsageError(
+            f"PERCENT '{percent}' is not a number from 0 to 99.99, for example: make {EXAMPLE_OF_CANARY}"
+        )
+    return share / 100
+
+
+def _refuse_beside_canary(versions: Versions, version: str) -> None:
+    others = [other for other in versions.split or {} if other != version]
+    if others:
+        raise OpsError(
+            f"{others[0]} is already the canary, and only one is allowed. First: make promote, or "
+            f"make canary VERSION={others[0]} PERCENT=0"
+        )
+
+
+def _check_candidate(system: System, versions: Versions, version: str) -> None:
+    """Register a version as candidate and check its answers. On failure, remove it and raise OpsError."""
+    try:
+        _refuse_archive(system.model_store / archive_name(version), version)
+        _refuse_little_memory()
+        system.rejected.unlink(missing_ok=True)
+        if not _is_up(system, version):
+            print(f"registering {version} ...", flush=True)
+        replace(versions, candidate=version).write(system.versions)
+        _wait_until_up(system, version)
+        ratio = check(system.inference_url, version, versions.default)
+        print(
+            f"{version} reads the ten known digits correctly; "
+            f"its latency is {ratio:.2f} times that of {versions.default}",
+            flush=True,
+        )
+        write_references(system)
+    except CheckError as error:
+        versions.write(system.versions)
+        raise OpsError(f"{version} is not served: {error}. {versions.default} stays the default.") from None
+    except BaseException:
+        versions.write(system.versions)
+        raise
+
+
+def _refuse_archive(path: Path, version: str) -> None:
+    if not path.is_file():
+        raise CheckError(f"there is no {path} (make archive VERSION={version})")
+    try:
+        refuse_unusable(path, version)
+    except DamagedError as error:
+        raise CheckError(str(error)) from None
+
+
+def _refuse_little_memory() -> None:
+    free = psutil.virtual_memory().available / 2**20
+    if free < NEEDED_MIB:
+        raise CheckError(f"it needs {NEEDED_MIB} MiB of memory, and {free:.0f} MiB are free")
+
+
+def _wait_until_up(system: System, version: str) -> None:
+    def is_up_or_fails() -> bool:
+        if (why := _rejection(system)) and version in why:
+            raise CheckError(why[version])
+        return _is_up(system, version)
+
+    timeout_s = settings.WORKERS_UP_WITHIN_SECONDS.read() + CANDIDATE_TIMEOUT_S
+    if not _wait_until(is_up_or_fails, timeout_s):
+        raise CheckError(f"it was not ready within {timeout_s:g} s")
+
+
+def _rejection(system: System) -> dict[str, str]:
+    try:
+        rejected: dict[str, str] = json.loads(system.rejected.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # missing or incompletely written
+        return {}
+    return rejected
+
+
+def _is_up(system: System, version: str) -> bool:
+    """Whether all desired workers of a version are ready; False if TorchServe does not answer."""
+    with contextlib.suppress(ManagementError):
+        found = Management(system.management_address).list_versions().get(version)
+        return found is not None and found.is_up
+    return False
+
+
+def _is_default(system: System, version: str) -> bool:
+    with contextlib.suppress(ManagementError):
+        return Management(system.management_address).default() == version
+    return False
+
+
+def _change_default(system: System, before: Versions, after: Versions) -> None:
+    """Change the default and wait for TorchServe. On a timeout, restore the old state and raise OpsError."""
+    after.write(system.versions)
+    if not _wait_until(lambda: _is_default(system, after.default), FOLLOW_TIMEOUT_S):
+        before.write(system.versions)
+        raise OpsError(
+            f"{after.default} did not become the default within {FOLLOW_TIMEOUT_S:.0f} s; "
+            f"{before.default} stays the default. See: make status"
+        )
+    if before.split:
+        reload(system)
+
+
+def _log_change(system: System, kind: str, after: Versions) -> None:
+    """Append the change to the log that the exporter reads."""
+    line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "kind": kind, **asdict(after)}
+    with contextlib.suppress(OSError), system.version_changes.open("a", encoding="utf-8") as changes:
+        changes.write(json.dumps(line) + "\n")
+
+
+def _report(default: str, when: str, loaded: str) -> None:
+    print(f"{default} is the default {when}. {loaded} stays loaded; to go back to it: make rollback")
+
+
+def _apply_split(system: System, after: Versions) -> None:
+    after.write(system.versions)
+    reload(system)
+
+
+def _wait_until(is_true: Callable[[], bool], timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while not is_true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_INTERVAL_S)
+    return True

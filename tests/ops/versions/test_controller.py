@@ -1,0 +1,135 @@
+"""TorchServe without the controller: management API on a Unix socket, and batching."""
+
+import contextlib
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from ops.system import ROOT, System
+from ops.versions import controller
+from ops.versions.management import Management, RefusedError
+from ops.versions.state import archive_name
+from tests.system.running import eventually
+
+pytestmark = pytest.mark.service
+
+SLOW_HANDLER = """
+import time
+
+
+class SlowHandler:
+    def initialize(self, context):
+        pass
+
+    def handle(self, rows, context):
+        time.sleep(0.5)
+        return [str(len(rows))] * len(rows)
+"""
+
+# The batch delay of the archive's configuration and the test's timeout, both in seconds.
+BATCH_DELAY_S, ANSWER_WITHIN_S = 30, 15
+
+
+@pytest.fixture
+def alone(system) -> Iterator[System]:
+    """A system that runs only TorchServe, with two versions without workers."""
+    handler = (ROOT / "benchmarks" / "noop_handler.py").read_text(encoding="utf-8")
+    for version in ("1.0", "1.1"):
+        _archive(system, version, handler)
+    yield system
+    shutil.rmtree(system.management_socket.parent)
+
+
+def _archive(system: System, version: str, handler: str) -> None:
+    model = {
+        "modelName": "mnist",
+        "modelVersion": version,
+        "handler": "handler.py",
+        "configFile": "model-config.yaml",
+    }
+    with zipfile.ZipFile(system.model_store / archive_name(version), "w") as archive:
+        manifest = {"runtime": "python", "model": model, "archiverVersion": "0.12.0"}
+        archive.writestr("MAR-INF/MANIFEST.json", json.dumps(manifest))
+        archive.writestr("handler.py", handler)
+        archive.writestr("model-config.yaml", f"batchSize: 8\nmaxBatchDelay: {BATCH_DELAY_S * 1000}\n")
+
+
+@contextmanager
+def _started(system: System) -> Iterator[Management]:
+    """TorchServe's management API; at the end TorchServe is killed, so it removes no file."""
+    with controller.start(system) as launcher:
+        management = Management(system.management_address)
+        try:
+            eventually(lambda: management.list_versions() == {})
+            yield management
+        finally:
+            for process in [*psutil.Process(launcher.pid).children(recursive=True), launcher]:
+                with contextlib.suppress(psutil.NoSuchProcess):  # a short-lived probe of the JVM
+                    process.kill()
+
+
+def test_the_socket_manages_versions_also_after_a_kill(alone):
+    for _ in range(2):  # the second start finds the first one's socket
+        with _started(alone) as management:
+            management.register("1.0")
+            management.register("1.1")
+            assert management.default() == "1.0"
+            management.set_default("1.1")
+            assert management.default() == "1.1"
+            management.scale("1.0", 1)
+            eventually(lambda management=management: management.list_versions()["1.0"].is_up)
+            management.unregister("1.0")
+            assert management.list_versions().keys() == {"1.1"}
+            with pytest.raises(RefusedError):
+                management.register("1.2")
+        assert alone.management_socket.is_socket()
+
+
+def test_a_single_request_ignores_the_batch_delay_of_its_archive(alone):
+    with _started(alone) as management:
+        management.register("1.0")
+        management.scale("1.0", 1)
+        eventually(lambda: management.list_versions()["1.0"].is_up)
+        answer = requests.post(f"{alone.inference_url}/predictions/mnist", b"", timeout=ANSWER_WITHIN_S)
+        assert answer.status_code == 200
+        [description] = management.request("GET", "/models/mnist")
+        assert (description["batchSize"], description["maxBatchDelay"]) == (8, 0)
+
+
+def test_queued_requests_share_a_batch(alone):
+    _archive(alone, "1.0", SLOW_HANDLER)
+    with _started(alone) as management, ThreadPoolExecutor(9) as clients:
+        management.register("1.0")
+        management.scale("1.0", 1)
+        eventually(lambda: management.list_versions()["1.0"].is_up)
+        address = f"{alone.inference_url}/predictions/mnist"
+        answers = clients.map(lambda _: requests.post(address, b"", timeout=ANSWER_WITHIN_S).text, range(9))
+        # The first batch takes the requests in the queue, the second one the rest. Unpatched, a batch has at most two.
+        assert 2 < max(int(answer) for answer in answers) <= 8
+
+
+def test_batches_use_the_thread_pool(alone):
+    with _started(alone) as management:
+        management.register("1.0")
+        management.scale("1.0", 1)
+        eventually(lambda: management.list_versions()["1.0"].is_up)
+        [jvm] = [process for process in psutil.Process().children(recursive=True) if process.name() == "java"]
+        names = [task.read_text() for task in Path(f"/proc/{jvm.pid}/task").glob("*/comm")]
+        # The pool's threads. Without the pool, Java starts a thread for each batch on two cores.
+        assert any(name.startswith("ForkJoinPool") for name in names)
+
+
+def test_a_worker_keeps_the_memory_of_an_image_for_the_next(alone, monkeypatch):
+    monkeypatch.setattr(controller.subprocess, "Popen", lambda _, **options: options["env"])
+    environment = controller.start(alone)
+    # Less than the rows of a canvas of 1024x1024, and glibc would map and clear them for each request.
+    assert int(environment["MALLOC_MMAP_THRESHOLD_"]) >= 1024 * 4 * 1024
+    assert int(environment["MALLOC_TRIM_THRESHOLD_"]) >= int(environment["MALLOC_MMAP_THRESHOLD_"])

@@ -1,0 +1,127 @@
+"""References for drift get from the archives into the database, and a system without them works."""
+
+import json
+import logging
+import sys
+
+import psycopg
+import pytest
+
+from ops.__main__ import COMMANDS
+from ops.data import backup, restore, secrets
+from ops.native import postgres
+from ops.versions import swap
+from ops.versions.references import REFERENCE, write_references
+from ops.versions.state import RELEASED, Versions
+from tests.ops.conftest import write_archive
+
+VALUES = {"digit": [7, 1], "confidence": [0.9, 1.0], "digit_score": [0.9, 0.2], "ink_share": [0.1, 0.2]}
+
+
+def _written(system):
+    """How many bins each feature of each version has."""
+    with psycopg.connect(postgres.owner_url(system)) as connection:
+        rows = connection.execute(
+            "SELECT model_version, feature, count(*) FROM model_reference GROUP BY 1, 2"
+        )
+        return {(version, feature): count for version, feature, count in rows}
+
+
+@pytest.fixture
+def migrated(server):
+    postgres.migrate(server)
+    return server
+
+
+def test_the_references_of_all_archives_are_written_once(migrated):
+    write_archive(migrated.model_store, "1.3")  # which has none
+    write_archive(migrated.model_store, "1.4", **{REFERENCE: json.dumps(VALUES)})
+    for _ in range(2):
+        write_references(migrated)
+        assert _written(migrated) == {
+            ("1.4", "digit"): 10,
+            ("1.4", "confidence"): 3,
+            ("1.4", "digit_score"): 5,
+            ("1.4", "ink_share"): 10,
+        }
+
+
+def test_a_swap_writes_that_of_an_archive_that_came_since(migrated, monkeypatch):
+    write_archive(migrated.model_store, "9.9", **{REFERENCE: json.dumps({"digit": [7]})})
+    monkeypatch.setattr(swap, "_is_up", lambda system, version: True)
+    monkeypatch.setattr(swap, "_refuse_little_memory", lambda: None)
+    monkeypatch.setattr(swap, "check", lambda url, version, default: 1.0)
+    swap._check_candidate(migrated, Versions(RELEASED), "9.9")
+    assert _written(migrated) == {("9.9", "digit"): 10}
+
+
+@pytest.fixture
+def own_log(monkeypatch):
+    """The command makes all of its process log as JSON."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    yield
+    logging.captureWarnings(False)
+    root.handlers[:], root.level = before
+
+
+def _logged(capsys) -> list[tuple[str, str, str]]:
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    return [(line["part"], line["level"], line["message"]) for line in lines]
+
+
+@pytest.mark.usefixtures("own_log")
+def test_the_containers_migrations_write_them_and_log_which_they_cannot(server, capsys):
+    write_archive(server.model_store, "1.3", **{REFERENCE: json.dumps({"digit": [7]})})
+    other = write_archive(server.model_store, "1.4", **{REFERENCE: json.dumps({"digit": "none"})})
+    assert COMMANDS["migrate"].run(server)
+    assert _written(server) == {("1.3", "digit"): 10}
+    [warning, last] = _logged(capsys)
+    assert warning[:2] == ("migrations", "warning")
+    assert warning[2].startswith(f"{REFERENCE} of {other} cannot be used")
+    assert last == ("migrations", "info", f"the database has version {postgres.schema_version(server)}")
+
+
+@pytest.mark.usefixtures("own_log")
+def test_the_containers_migrations_log_why_they_failed(system, capsys):
+    secrets.ensure(system)
+    assert COMMANDS["migrate"].run(system) is False
+    [(part, level, message)] = _logged(capsys)
+    assert (part, level) == ("migrations", "error")
+    assert message.startswith("The database could not be migrated:")
+
+
+@pytest.mark.parametrize(
+    "wrong", ["{", "[]", '{"digit": "seven"}', '{"digit": ["seven"]}', '{"digit": [1e99]}']
+)
+def test_a_reference_that_cannot_be_used_stops_nothing(migrated, wrong):
+    write_archive(migrated.model_store, "1.4", **{REFERENCE: wrong})
+    write_archive(migrated.model_store, "1.5", **{REFERENCE: json.dumps({"digit": [7]})})
+    write_references(migrated)
+    assert _written(migrated) == {("1.5", "digit"): 10}
+
+
+def test_what_is_wrong_with_a_reference_is_one_line(migrated, capsys):
+    path = write_archive(migrated.model_store, "1.4", **{REFERENCE: '{"digit": ["seven"]}'})
+    write_references(migrated)
+    [line] = capsys.readouterr().out.splitlines()
+    assert f"{REFERENCE} of {path} cannot be used, so 1.4 has no drift values: " in line
+    assert '"seven"' in line
+
+
+def test_without_the_database_it_is_one_line(system, capsys):
+    system.secrets.joinpath("database_owner_password").write_text("x\n")
+    write_references(system)
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith("Database unavailable")
+
+
+@pytest.mark.usefixtures("drawn")
+def test_a_restored_system_has_the_references_of_its_archives(server, kept, monkeypatch, tmp_path):
+    monkeypatch.setattr(backup, "FOLDER", tmp_path / "saved")
+    monkeypatch.setattr(restore, "_reload_parts", lambda system, changed: None)
+    write_archive(server.model_store, "9.9", **{REFERENCE: json.dumps({"digit": [7]})})
+    Versions(RELEASED).write(server.versions)
+    restore.restore(server, str(kept))
+    assert _written(server) == {("9.9", "digit"): 10}

@@ -1,0 +1,50 @@
+"""The reference for drift: predictions for generated digits in all writing styles, on the page's canvas.
+
+MNIST is excluded, because no brush drew its lines. PSI of the ink share of pendigits (1,500 drawings by the 24 writers
+outside the reporting sets), in deciles: 0.21 against MNIST, 0.08 against a mixture, 0.01 against these digits.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from handler.predictor import Predictor
+from handler.preprocessing import preprocess
+from training.evaluate.batches import predict_all
+from training.strokes import digits
+from training.strokes.hand import CANVAS, write
+from training.strokes.pen import render
+
+DRAWINGS = 1000
+BRUSH = 20.0  # pixels of the canvas: the page's medium brush (ui/canvas.py)
+
+
+def reference(predictor: Predictor) -> dict[str, list[float]]:
+    """The reference values of each drift feature (sql/migrations/0008_drift_bins.sql) by name."""
+    return features(predictor, np.stack([preprocess(canvas) for canvas in canvases(DRAWINGS)]))
+
+
+def features(predictor: Predictor, images: NDArray[np.uint8]) -> dict[str, list[float]]:
+    """Drift features of prepared images, uint8 (N, 28, 28), by name."""
+    answers = predict_all(predictor, images)
+    return {
+        "digit": [answer.digit for answer in answers],
+        "confidence": [round(answer.confidence, 6) for answer in answers],
+        "digit_score": [round(answer.digit_score, 6) for answer in answers],
+        "ink_share": [round(float(image.mean()) / np.iinfo(np.uint8).max, 6) for image in images],
+    }
+
+
+def canvases(count: int, seed: int = 0, brush: float = BRUSH) -> list[Image.Image]:
+    """Draw digits 0 to 9 in turn, in all styles: images "L" of 280 x 280, ink 255."""
+    of_digit = [[style for style in digits.STYLES if style.digit == d] for d in range(10)]
+    return [
+        _canvas(of_digit[i % 10][i // 10 % len(of_digit[i % 10])], np.random.default_rng([seed, i]), brush)
+        for i in range(count)
+    ]
+
+
+def _canvas(style: digits.Style, rng: np.random.Generator, brush: float) -> Image.Image:
+    # Keep the whole brush on the canvas.
+    paths = [path * ((CANVAS - brush) / CANVAS) + brush / 2 for path in write(style.figure(rng), rng)]
+    return render(paths, [np.full(len(path), brush) for path in paths])

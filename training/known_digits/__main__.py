@@ -1,0 +1,4 @@
+from training.known_digits import FOLDER, STROKES, draw
+
+for digit in STROKES:
+    draw(digit).save(FOLDER / f"{digit}.png", optimize=True)

@@ -1,0 +1,141 @@
+"""Compare champion and challenger: the challenger must be better on labelled drawings and nowhere worse.
+
+    verdict = judge(champion, challenger, EvaluationData(validation, held_out, labelled))
+    verdict.wins, verdict.comparisons
+
+Both models answer the same drawings, so the exact McNemar test decides: Q. McNemar, "Note on the sampling error of the
+difference between correlated proportions or percentages", 1947.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from training.data.mnist import Digits
+from training.evaluate.archived_predictor import AnyPredictor
+from training.evaluate.behaviour import measure_acceptance, measure_invariance
+from training.evaluate.measure import Answers, answers
+from training.retrain.labelled import Labelled
+from training.strokes.generate import NO_DIGIT, Drawings
+from training.train.calibration import expected_calibration_error
+from training.train.checkpoint import SelectionData, digit_groups
+
+SIGNIFICANT = 0.05
+# Tolerated losses. McNemar's test does not apply: these are not counts of the same drawings.
+CALIBRATION_MARGIN = 0.003
+BEHAVIOUR_MARGIN = 0.005
+TITLES = {"validation": "MNIST validation", "held_out": "held-out styles", "people": "held-out writers"}
+
+
+@dataclass(frozen=True)
+class EvaluationData:
+    """Test split: data that neither trained a model nor selected anything of the challenger."""
+
+    validation: Digits
+    held_out: Drawings
+    labelled: Labelled
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A criterion: shares of both models, 0 to 1, and whether the challenger passes."""
+
+    name: str
+    champion: float
+    challenger: float
+    holds: bool
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All comparisons; `better`: the accuracy on labelled drawings is significantly higher."""
+
+    comparisons: list[Comparison]
+    better: bool
+
+    @property
+    def wins(self) -> bool:
+        return self.better and all(line.holds for line in self.comparisons)
+
+
+def judge(champion: AnyPredictor, challenger: AnyPredictor, by: EvaluationData) -> Verdict:
+    """Compare both models on the test split and in their behaviour."""
+    labelled = by.labelled.digits
+    ours, theirs = answers(champion, labelled.images), answers(challenger, labelled.images)
+    right = (ours.digits == labelled.labels, theirs.digits == labelled.labels)
+    lines = [
+        _compare_answers("labelled drawings, accuracy", *right),
+        _compare_answers("labelled drawings, accepted as a digit", ours.is_digit, theirs.is_digit),
+        *compare_held_out(champion, challenger, by.validation, by.held_out),
+        *_compare_behaviour(champion, challenger),
+    ]
+    return Verdict(lines, better=mcnemar_p_value(*right) < SIGNIFICANT)
+
+
+def compare_held_out(
+    champion: AnyPredictor, challenger: AnyPredictor, validation: Digits, held_out: Drawings
+) -> list[Comparison]:
+    """Compare both models on MNIST's validation split and on held-out styles, kinds and writers."""
+    none = held_out.labels == NO_DIGIT
+    lines = []
+    for name, digits in digit_groups(SelectionData(validation, held_out)).items():
+        ours, theirs = answers(champion, digits.images), answers(challenger, digits.images)
+        lines += [
+            _compare_answers(
+                f"{TITLES[name]}, accuracy", ours.digits == digits.labels, theirs.digits == digits.labels
+            ),
+            _compare_calibration(TITLES[name], ours, theirs, digits.labels),
+            _compare_answers(f"{TITLES[name]}, accepted as a digit", ours.is_digit, theirs.is_digit),
+        ]
+    refused = [~answers(model, held_out.images[none]).is_digit for model in (champion, challenger)]
+    return [*lines, _compare_answers("held-out non-digits, rejected", *refused)]
+
+
+def _compare_answers(name: str, ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> Comparison:
+    """Compare answers to the same drawings, (N,) each; worse means significantly fewer true values."""
+    lost, won = int((ours & ~theirs).sum()), int((~ours & theirs).sum())
+    worse = mcnemar_p_value(theirs, ours) < SIGNIFICANT
+    return Comparison(name, _share(ours), _share(theirs), holds=not worse, note=f"{won} gained, {lost} lost")
+
+
+def mcnemar_p_value(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> float:
+    """One-sided p-value of McNemar's exact test that `after`, (N,), has more true values than `before`, (N,)."""
+    won, lost = int((~before & after).sum()), int((before & ~after).sum())
+    return float(binomtest(won, won + lost, alternative="greater").pvalue) if won + lost else 1.0
+
+
+def _share(values: NDArray[np.bool_]) -> float:
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def _compare_calibration(name: str, ours: Answers, theirs: Answers, labels: NDArray[np.int64]) -> Comparison:
+    before, after = (
+        expected_calibration_error(model.confidences, model.digits == labels) for model in (ours, theirs)
+    )
+    return Comparison(f"{name}, calibration error", before, after, holds=after <= before + CALIBRATION_MARGIN)
+
+
+def _compare_behaviour(champion: AnyPredictor, challenger: AnyPredictor) -> list[Comparison]:
+    ours, theirs = measure_invariance(champion), measure_invariance(challenger)
+    lines = [
+        Comparison(
+            f"invariance, same digit when {name}",
+            ours[name],
+            theirs[name],
+            holds=theirs[name] >= ours[name] - BEHAVIOUR_MARGIN,
+        )
+        for name in ours
+    ]
+    ours, theirs = measure_acceptance(champion), measure_acceptance(challenger)
+    return lines + [
+        Comparison(
+            f"{name}, accepted as a digit",
+            ours[name],
+            theirs[name],
+            holds=theirs[name] <= ours[name] + BEHAVIOUR_MARGIN,
+        )
+        for name in ours
+    ]

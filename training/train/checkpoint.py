@@ -1,0 +1,193 @@
+"""Checkpoint content: weights, calibration, settings, metrics and provenance, in plain types.
+
+    content = describe(network, selection, recipe, git_revision())
+    write(content, Path("runs/latest.pt"))
+
+The metrics are measured on the selection data: MNIST's validation split, held-out styles and held-out writers.
+"""
+
+import json
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torchvision
+from numpy.typing import NDArray
+from torch import nn
+
+from handler.looks import looking_again
+from handler.onnx_session import FLOAT32, INT8, eager
+from handler.predictor import UNCHANGED, digit_probabilities, digit_scores, log_odds
+from training.data import mnist as data
+from training.data import pen_data
+from training.data.mnist import Digits
+from training.evaluate.batches import batches
+from training.strokes.generate import FIRST_WRITER_STYLE, NO_DIGIT, Drawings
+from training.train.calibration import (
+    area_under_curve,
+    expected_calibration_error,
+    fit_score_line,
+    fit_temperature,
+)
+from training.train.recipe import Recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+# Test-time augmentation below this probability. Selected on validation and held-out styles (benchmarks/training.md):
+# most of the gain of augmentation for every image, for a tenth more work on MNIST digits.
+TTA_BELOW = 0.95
+
+
+@dataclass(frozen=True)
+class SelectionData:
+    """Data that selects student, temperature and threshold, and is excluded from training."""
+
+    validation: Digits
+    held_out: Drawings
+
+
+def describe(
+    network: nn.Module,
+    selection: SelectionData,
+    recipe: Recipe,
+    revision: str,
+    none_called_digit: float | None = None,
+) -> dict[str, Any]:
+    """The checkpoint of a network; temperature, threshold and metrics are computed on the selection data.
+
+    The threshold rejects at most the recipe's share of the digits in MNIST's validation split, in held-out styles and
+    of each held-out writer. With `none_called_digit`, 0 to 1, it accepts this share of non-digits, at least one.
+    """
+    none = selection.held_out.labels == NO_DIGIT
+    of_none = compute_logits(network, selection.held_out.images[none])
+    # The groups have equal weight: confidence must be calibrated for each.
+    answered = {
+        name: (compute_logits(network, digits.images), digits.labels)
+        for name, digits in digit_groups(selection).items()
+    }
+    temperature = fit_temperature(*zip(*answered.values(), strict=True))
+    line = UNCHANGED
+    none_by_people = of_none[selection.held_out.styles[none] >= FIRST_WRITER_STYLE]
+    if "people" in answered and len(none_by_people):
+        odds = (log_odds(logits, temperature) for logits in (answered["people"][0], none_by_people))
+        line = fit_score_line(*odds)
+    scores = {name: digit_scores(logits, temperature, line) for name, (logits, _) in answered.items()}
+    scores_of_none = digit_scores(of_none, temperature, line)
+    others = [group for name, group in scores.items() if name != "people"]
+    digit_styles = selection.held_out.styles[~none]
+    writers = _scores_by_writer(scores["people"], digit_styles) if "people" in answered else []
+    if none_called_digit is None:
+        threshold = _threshold([*others, *writers], recipe.rejected_share)
+    else:
+        threshold = float(np.quantile(scores_of_none, 1 - none_called_digit))
+    metrics: dict[str, float] = {}
+    for name, (logits, truth) in answered.items():
+        probabilities = digit_probabilities(logits, temperature)
+        correct = probabilities.argmax(axis=1) == truth
+        metrics[f"{name}_accuracy"] = float(correct.mean())
+        metrics[f"{name}_loss"] = float(-np.log(probabilities[np.arange(len(truth)), truth]).mean())
+        metrics[f"{name}_calibration_error"] = expected_calibration_error(probabilities.max(axis=1), correct)
+        if name != "validation":
+            metrics[f"{name}_area_under_curve"] = area_under_curve(scores[name], scores_of_none)
+    if writers:
+        metrics["people_rejected"] = _cross_validate_rejection(writers, others, recipe.rejected_share)
+    metrics["held_out_none_called_digit"] = float((scores_of_none >= threshold).mean())
+    return {
+        "state_dict": {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()},
+        "temperature": temperature,
+        "digit_threshold": threshold,
+        "look_again_below": TTA_BELOW,
+        "score_line": list(line),
+        "settings": asdict(recipe),
+        "metrics": metrics,
+        "git_revision": revision,
+        "libraries": {
+            "python": platform.python_version(),
+            "torch": str(torch.__version__),  # a str: weights_only rejects the class TorchVersion
+            "torchvision": str(torchvision.__version__),
+            "numpy": np.__version__,
+        },
+        "data_checksums": data.CHECKSUMS
+        | ({} if recipe.without_real_drawings else {file.name: file.sha256 for file in pen_data.LEARNED}),
+    }
+
+
+def _scores_by_writer(scores: NDArray[np.float64], styles: NDArray[np.int64]) -> list[NDArray[np.float64]]:
+    """Split the scores (N,) of people's digits by writer; `styles` are those of all held-out digits."""
+    of_people = styles[styles >= FIRST_WRITER_STYLE]
+    return [scores[of_people == writer] for writer in np.unique(of_people)]
+
+
+def _threshold(groups: Sequence[NDArray[np.float64]], share: float) -> float:
+    """The score that rejects at most this share, 0 to 1, of the digits in each group."""
+    return min(float(np.quantile(scores, share)) for scores in groups)
+
+
+def _cross_validate_rejection(
+    writers: Sequence[NDArray[np.float64]], others: Sequence[NDArray[np.float64]], share: float
+) -> float:
+    """The rejected share of the writers' digits; for each writer, all other groups select the threshold."""
+    rejected = 0
+    for number, scores in enumerate(writers):
+        threshold = _threshold([*others, *writers[:number], *writers[number + 1 :]], share)
+        rejected += np.count_nonzero(scores < threshold)
+    return float(rejected / sum(map(len, writers)))
+
+
+def digit_groups(selection: SelectionData) -> dict[str, Digits]:
+    """The digits of the selection data: MNIST's validation split, held-out styles and held-out writers, if any."""
+    held_out = selection.held_out
+    groups = {"validation": selection.validation}
+    for name, of_group in (
+        ("held_out", held_out.styles < FIRST_WRITER_STYLE),
+        ("people", held_out.styles >= FIRST_WRITER_STYLE),
+    ):
+        chosen = of_group & (held_out.labels != NO_DIGIT)
+        if chosen.any():
+            groups[name] = Digits(held_out.images[chosen], held_out.labels[chosen])
+    return groups
+
+
+def compute_logits(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Logits, float32 (N, outputs), of prepared images, uint8 (N, 28, 28), with TTA as in service."""
+    logits = looking_again(eager(network.eval()), TTA_BELOW)
+    parts = [logits(batch) for batch in batches(images)]
+    return np.concatenate(parts) if parts else np.empty((0, NO_DIGIT + 1), np.float32)
+
+
+def write(content: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint atomically, and delete the ONNX files and the description of an earlier one beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for suffix in (FLOAT32, INT8, ".json"):
+        path.with_suffix(suffix).unlink(missing_ok=True)
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    torch.save(content, unfinished)
+    unfinished.replace(path)
+
+
+def write_description(content: dict[str, Any], path: Path) -> None:
+    """Write everything except the weights as JSON beside the checkpoint `path`, for readers without torch."""
+    known = {name: value for name, value in content.items() if name != "state_dict"}
+    path.with_suffix(".json").write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+
+
+def git_revision() -> str:
+    """The git commit, with "-dirty" if handler/ or training/ has changes; "unknown" outside a checkout."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    try:
+        dirty = (
+            "-dirty"
+            if git("status", "--porcelain", "--", "handler", "training", ":!training/release")
+            else ""
+        )
+        return git("rev-parse", "HEAD") + dirty or "unknown"
+    except FileNotFoundError:  # git is not installed
+        return "unknown"

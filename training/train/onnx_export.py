@@ -1,0 +1,110 @@
+"""Export a checkpoint's network to ONNX files beside it, in float32 and int8; TorchServe's workers serve them.
+
+    python -m training.train.onnx_export --checkpoint runs/latest.pt   # runs/latest.onnx and runs/latest.int8.onnx
+
+`make train` runs it last. Input: preprocessed pixels, uint8 (N, 28, 28); output: logits, float32 (N, outputs). Batch
+normalization is folded into the convolutions.
+"""
+
+import argparse
+import logging
+import sys
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from handler.model import folded, restored
+from handler.onnx_session import FLOAT32, INT8, load_sessions
+from training.archive.pack import RELEASED_CHECKPOINT
+from training.data.mnist import DataError
+from training.train.quantize import calibration_images, quantize
+
+LARGEST_BATCH = 1024
+
+
+class ExportError(Exception):
+    """The exported network does not give the logits of its checkpoint; the message names both."""
+
+
+class _FromPixels(nn.Module):
+    """The model with its input scaling, so that the ONNX file takes uint8 pixels."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        logits: Tensor = self.model(pixels.unsqueeze(1).float() / 255)
+        return logits
+
+
+def export(checkpoint: Path) -> Path:
+    """Write both ONNX files of a checkpoint beside it; return the path of the float32 file.
+
+    Raises ExportError, and DataError if MNIST is missing.
+    """
+    path = checkpoint.with_suffix(FLOAT32)
+    for suffix in (FLOAT32, INT8):
+        checkpoint.with_suffix(suffix).unlink(missing_ok=True)
+    model = folded(restored(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]))
+    batch = torch.export.Dim("images", min=1, max=LARGEST_BATCH)
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    with warnings.catch_warnings():  # deprecations inside the exporter
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            _FromPixels(model).eval(),
+            (torch.zeros(2, 28, 28, dtype=torch.uint8),),  # a batch of one would become a constant
+            unfinished,
+            dynamo=True,
+            dynamic_shapes=({0: batch},),
+            input_names=["pixels"],
+            output_names=["logits"],
+            external_data=False,
+            verbose=False,
+        )
+    _strip_metadata(unfinished)
+    unfinished.replace(path)
+    quantize(path, calibration_images())
+    if load_sessions(path, model).keys() != {"float32", "int8"}:
+        for suffix in (FLOAT32, INT8):
+            checkpoint.with_suffix(suffix).unlink()
+        raise ExportError(f"{path}: the exported network does not give the logits of {checkpoint}")
+    return path
+
+
+def _strip_metadata(path: Path) -> None:
+    """Remove the exporter's metadata of each node: source lines, with paths of this machine."""
+    content = onnx.load(path)
+    graph = content.graph
+    parts = (graph.node, graph.value_info, graph.input, graph.output, graph.initializer, [graph, content])
+    for part in (part for several in parts for part in several):
+        part.ClearField("metadata_props")
+    onnx.save(content, path)
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description="Export a checkpoint's network to ONNX.")
+    parser.add_argument("--checkpoint", type=Path, default=RELEASED_CHECKPOINT)
+    options = parser.parse_args(arguments)
+    if not options.checkpoint.is_file():
+        print(
+            f"CHECKPOINT '{options.checkpoint}' is not a file; 'make train' writes runs/latest.pt",
+            file=sys.stderr,
+        )
+        return 1
+    logging.basicConfig(level=logging.WARNING)
+    try:
+        path = export(options.checkpoint)
+    except DataError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{path}: written; gives the logits of its checkpoint")
+    print(f"{path.with_suffix(INT8)}: written; made from it")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,157 @@
+"""Train the digit classifier: from the MNIST files to a checkpoint and its ONNX files.
+
+    python -m training.train                                   the released recipe
+    python -m training.train --quick                           a smaller recipe
+    python -m training.train --epochs 3 --output runs/three.pt
+
+The run generates drawings, then trains the students. It writes a checkpoint after each epoch. After an interruption,
+the same command resumes. A full run exits with status 1 if it misses its target on the test set.
+"""
+
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from handler.model import CHANNELS, restored
+from handler.predictor import digit_probabilities
+from training.data import mnist as data
+from training.data.mnist import DataError, Digits
+from training.data.pen_data import PenDataError
+from training.train.calibration import expected_calibration_error
+from training.train.checkpoint import SelectionData, compute_logits, write, write_description
+from training.train.drawings import prepare_drawings
+from training.train.fit import Plan
+from training.train.mix import Mix
+from training.train.onnx_export import export
+from training.train.recipe import Recipe, parse
+from training.train.trainer import Trainer, selection_loss
+
+INTERRUPTED = 130  # exit status of shells after Ctrl-C
+
+
+def train(recipe: Recipe, digits: Digits) -> list[dict[str, Any]]:
+    """Train the students on the MNIST training set `digits`, save their checkpoints, and return them.
+
+    The validation split, held-out styles and held-out writers select temperature and threshold. The test set is not
+    read. Raises ValueError if the validation split leaves less than one batch for training, PenDataError if the pen
+    strokes are missing.
+    """
+    begun = time.monotonic()
+    learned, validation = split(digits, recipe)
+    if len(learned) < recipe.batch_size:
+        raise ValueError(
+            f"Setting 'validation_images' has value '{recipe.validation_images}'. It must leave at least "
+            f"{recipe.batch_size} of the {len(digits)} images for training, one batch."
+        )
+    folder = Path(recipe.output).with_suffix(".work")
+    folder.mkdir(parents=True, exist_ok=True)
+    drawings, held_out = prepare_drawings(recipe, folder)
+    channels = [round(recipe.width * channel) for channel in CHANNELS]
+    plans = [
+        Plan(f"student {number + 1}", channels, recipe.epochs, recipe.seed + number)
+        for number in range(recipe.students)
+    ]
+    trainer = Trainer(
+        recipe, Mix(learned, drawings, recipe), SelectionData(validation, held_out), folder, begun
+    )
+    trainer.count_epochs(plans)
+    for plan, output in zip(plans, outputs(recipe), strict=True):
+        trainer.train(plan, output)
+    shutil.rmtree(folder)
+    trained = [torch.load(output, weights_only=True) for output in outputs(recipe)]
+    for student in trained:
+        student["metrics"]["minutes"] = trainer.minutes
+    return trained
+
+
+def rank_students(students: list[dict[str, Any]], recipe: Recipe) -> list[dict[str, Any]]:
+    """Add the seed to each student and sort them by selection loss; the first one is the release candidate."""
+    for number, student in enumerate(students):
+        student["seed"] = recipe.seed + number
+    return sorted(students, key=lambda student: selection_loss(student["metrics"]))
+
+
+def outputs(recipe: Recipe) -> list[Path]:
+    """Paths of the students' checkpoints: latest.pt, latest-2.pt and so on."""
+    first = Path(recipe.output)
+    others = [first.with_stem(f"{first.stem}-{number}") for number in range(2, recipe.students + 1)]
+    return [first, *others]
+
+
+def split(digits: Digits, recipe: Recipe) -> tuple[Digits, Digits]:
+    """The training split and the validation split, determined by the seed."""
+    order = np.random.default_rng(recipe.seed).permutation(len(digits))
+    return digits.take(order[recipe.validation_images :]), digits.take(order[: recipe.validation_images])
+
+
+def _evaluate(checkpoint: dict[str, Any], digits: Digits) -> dict[str, float]:
+    """Metrics of a checkpoint on the test set."""
+    logits = compute_logits(restored(checkpoint["state_dict"]), digits.images)
+    probabilities = digit_probabilities(logits, checkpoint["temperature"])
+    correct = probabilities.argmax(axis=1) == digits.labels
+    return {
+        "test_accuracy": float(correct.mean()),
+        "test_calibration_error": expected_calibration_error(probabilities.max(axis=1), correct),
+    }
+
+
+def main(arguments: list[str]) -> int:
+    recipe = parse(arguments)
+    output = Path(recipe.output)
+    started = time.time()
+    # A short run is a trial. Comparing trials on the test set would select on it.
+    trial = recipe.epochs < Recipe().epochs
+    try:
+        students = rank_students(train(recipe, data.load(train=True)), recipe)
+        if not trial:
+            test = data.load(train=False)
+            for student in students:
+                student["metrics"] |= _evaluate(student, test)
+        # Metrics of all students, the selected one first: their spread shows the effect of chance.
+        numbers = [_student_metrics(student) for student in students]
+        for student, path in zip(students, outputs(recipe), strict=True):
+            student["metrics"]["students"] = numbers
+            write(student, path)
+            export(path)
+            write_description(student, path)
+    except (DataError, PenDataError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. Run the same command again to continue.", file=sys.stderr)
+        if output.exists() and output.stat().st_mtime >= started:
+            export(output)
+            print(f"Latest checkpoint: {output}.", file=sys.stderr)
+        return INTERRUPTED
+    metrics = students[0]["metrics"]
+    for path, reached in zip(outputs(recipe), numbers, strict=True):
+        print(
+            f"{path}: "
+            + ", ".join(
+                f"{name.replace('_', ' ')} {value:.2%}"
+                for name, value in reached.items()
+                if not name.endswith("_loss")
+            )
+        )
+    print(f"{metrics['minutes']:.1f} minutes")
+    if trial:
+        print(f"Trial run (fewer than {Recipe().epochs} epochs): not evaluated on the test set.")
+        return 0
+    if metrics["test_accuracy"] < recipe.target_accuracy:
+        print(
+            f"MNIST test accuracy {metrics['test_accuracy']:.2%} is below the target {recipe.target_accuracy:.2%}.",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def _student_metrics(student: dict[str, Any]) -> dict[str, float]:
+    """The metrics of a student, without the duration of the whole run."""
+    metrics = student["metrics"].items()
+    return {name: value for name, value in metrics if isinstance(value, float) and name != "minutes"}

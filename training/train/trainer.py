@@ -1,0 +1,92 @@
+"""Train the students of a run in sequence, with a checkpoint and a progress line after each epoch."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import nn
+
+from training.train.checkpoint import SelectionData, describe, git_revision, write
+from training.train.fit import Curve, Plan, count_saved_epochs, fit
+from training.train.mix import Mix
+from training.train.recipe import Recipe
+
+# The progress line shows accuracies. Losses compare students: a difference of one image in accuracy is chance.
+ACCURACIES = {
+    "validation_accuracy": "validation",
+    "held_out_accuracy": "held-out styles",
+    "people_accuracy": "held-out writers",
+}
+LOSSES = ("validation_loss", "held_out_loss", "people_loss")
+
+
+@dataclass
+class Trainer:
+    """Trains students and estimates the remaining time."""
+
+    recipe: Recipe
+    mix: Mix
+    selection: SelectionData
+    folder: Path
+    begun: float  # time.monotonic() before the drawings were made
+    revision: str = field(
+        default_factory=git_revision
+    )  # at the start, because files can change during the run
+    _epochs_left: int = 0
+    _epochs_done: int = 0
+    _started: float = field(default_factory=time.monotonic)
+    _earlier: float = 0.0  # minutes of the interrupted run that this one resumes
+
+    @property
+    def minutes(self) -> float:
+        """Duration of the run, including the interrupted run that it resumes."""
+        return self._earlier + (time.monotonic() - self.begun) / 60
+
+    @property
+    def _minutes_file(self) -> Path:
+        return self.folder / "minutes"
+
+    def count_epochs(self, plans: Sequence[Plan]) -> None:
+        """Count the epochs to train, and print where an interrupted run resumes."""
+        for plan in plans:
+            first = count_saved_epochs(plan, self.recipe, self.folder)
+            if first:
+                self._earlier = float(self._minutes_file.read_text(encoding="ascii"))
+                print(f"{plan.name}: resumed after epoch {first} of {plan.epochs}", flush=True)
+            self._epochs_left += plan.epochs - first
+
+    def train(self, plan: Plan, output: Path) -> None:
+        """Train a network and write the checkpoint `output` after each epoch."""
+
+        def after_epoch(network: nn.Module, curve: Curve) -> dict[str, float]:
+            content = describe(network, self.selection, self.recipe, self.revision)
+            # Without real drawings there are no metrics of people.
+            shown = {*ACCURACIES, *LOSSES}
+            reached = {name: value for name, value in content["metrics"].items() if name in shown}
+            content["metrics"] |= {"epochs": len(curve), "curve": [*curve[:-1], curve[-1] | reached]}
+            write(content, output)
+            self._epochs_done += 1
+            self._epochs_left -= 1
+            accuracies = (
+                f"{title} {reached[name]:.2%}" for name, title in ACCURACIES.items() if name in reached
+            )
+            print(
+                f"{plan.name}, epoch {len(curve):2} of {plan.epochs}: loss {curve[-1]['loss']:.4f}, "
+                f"{', '.join(accuracies)}; {self._left()}",
+                flush=True,
+            )
+            self._minutes_file.write_text(str(self.minutes), encoding="ascii")
+            return reached
+
+        fit(plan, self.mix, self.recipe, self.folder, after_epoch)
+
+    def _left(self) -> str:
+        seconds = (time.monotonic() - self._started) / self._epochs_done * self._epochs_left
+        return f"{seconds / 60:.0f} min left" if seconds >= 60 else "less than a minute left"
+
+
+def selection_loss(reached: dict[str, float]) -> float:
+    """Sum of the losses on the selection data, to compare students; infinite without any."""
+    return sum(reached[name] for name in LOSSES if name in reached) or math.inf
