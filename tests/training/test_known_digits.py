@@ -1,5 +1,7 @@
 """The known digits are rendered from their strokes as on the page's canvas."""
 
+import runpy
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -38,9 +40,7 @@ def test_a_closed_stroke_has_no_corner_at_its_ends():
     assert cosine > 0.95
 
 
-def test_main_writes_all_ten(tmp_path, monkeypatch):
-    monkeypatch.setattr(known_digits, "FOLDER", tmp_path / "known_digits")
-    known_digits.main()
-    assert sorted(path.name for path in (tmp_path / "known_digits").iterdir()) == [
-        f"{digit}.png" for digit in range(10)
-    ]
+def test_the_command_writes_all_ten(tmp_path, monkeypatch):
+    monkeypatch.setattr(known_digits, "FOLDER", tmp_path)
+    runpy.run_module("training.known_digits", run_name="__main__")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{digit}.png" for digit in range(10)]
