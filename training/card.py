@@ -21,7 +21,6 @@ def card(published: dict[str, Any]) -> str:
     checksums = "\n".join(f"| {name} | `{md5}` |" for name, md5 in published["data_checksums"].items())
     recipe = "\n".join(f"| `{name}` | {value} |" for name, value in settings.items())
     version = published["version"]
-    until_1_4 = "last_epochs" in settings
     return f"""# Model card: mnist {version}
 
 A convolutional network that reads one handwritten digit. It also gives a calibrated confidence, and a score that tells
@@ -33,10 +32,9 @@ measured each number or read it from the training run.
 - Input: 28x28 pixels, ink 255 on paper 0, prepared by [handler/preprocessing.py](../handler/preprocessing.py).
 - Test-time augmentation: if no output reaches a probability of {published["look_again_below"]:.0%}, the answer is the
   mean of three passes, two of them shifted by half a pixel ([handler/looks.py](../handler/looks.py)).
-- Output: eleven logits, ten digits and "no digit"{", and eleven more from a Gaussian discriminant (LDA)" * until_1_4}.
-  The model has {published["parameters"]:,} parameters.
+- Output: eleven logits, ten digits and "no digit". The model has {published["parameters"]:,} parameters.
 - `confidence`: the softmax over the digits at a temperature of {published["temperature"]:.3f} (temperature scaling).
-- `digit_score`: the probability that the image is a digit{": the lower of both" * until_1_4}. `is_digit` is true if it
+- `digit_score`: the probability that the image is a digit, calibrated (Platt scaling). `is_digit` is true if it
   is at least {published["digit_threshold"]:.3f}.
 
 ## Intended use
@@ -48,7 +46,7 @@ expensive. It does not read words, numbers of several digits, or digits of other
 ## Numbers
 
 All numbers are measured as served, with preprocessing, temperature and threshold, and from both ONNX files. A worker
-serves the one that is faster on its processor, mostly int8 ([quantize.py](quantize.py)). Temperature and
+serves the one that is faster on its processor, mostly int8 ([quantize.py](train/quantize.py)). Temperature and
 threshold were selected in float32, on {_selected_on(settings, metrics)}. The model did not learn from these.
 
 How this run was selected: {published["history"]}
@@ -205,18 +203,11 @@ def _selected_on(settings: dict[str, Any], metrics: dict[str, Any]) -> str:
 
 
 def _training(settings: dict[str, Any]) -> str:
-    text = (
+    return (
         f"Of each batch, {settings['drawn_share']:.0%} are drawn digits and {settings['none_share']:.0%} are "
         "drawings that are no digits; the others are from MNIST. All are rotated, sheared, scaled and shifted, "
-        "and their strokes made thicker or thinner ([augmentation.py](augmentation.py), [mix.py](mix.py)). The saved "
-        "weights are a moving average ([fit.py](fit.py))."
-    )
-    if "last_epochs" not in settings:
-        return text
-    return text + (
-        f" In the last {settings['last_epochs']} epochs, {settings['last_drawn_share']:.0%} are drawn digits and "
-        f"{settings['last_none_share']:.0%} no digits; the average is then interpolated with the one before, by "
-        f"{settings['last_way_share']:.0%}."
+        "and their strokes made thicker or thinner ([augmentation.py](train/augmentation.py), "
+        "[mix.py](train/mix.py)). The saved weights are a moving average ([fit.py](train/fit.py))."
     )
 
 

@@ -12,7 +12,7 @@ from ops.errors import OpsError
 from ops.files import write_whole
 
 # The version whose checkpoint is in git; the first `make up` archives and serves it.
-RELEASED = "1.4"
+RELEASED = "2.0"
 # nginx accepts shares in hundredths of a percent, but not 0 %.
 SHARE_DIGITS = 4
 LEAST_SHARE = 10**-SHARE_DIGITS

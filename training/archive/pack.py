@@ -25,7 +25,7 @@ from training import known_digits
 ROOT = Path(__file__).resolve().parents[2]
 HANDLER = ROOT / "handler"
 ADAPTER = "torchserve_handler.py"
-RELEASED_CHECKPOINT = ROOT / "training" / "release" / "mnist-1.4.pt"
+RELEASED_CHECKPOINT = ROOT / "training" / "release" / "mnist-2.0.pt"
 MODEL = "mnist"
 PROVENANCE = "provenance.json"
 WEIGHTS = "weights.pt"  # in an archive; beside it the same name with .onnx and .int8.onnx
@@ -76,7 +76,7 @@ def check(packed: Path, folder: Path) -> None:
         contents.extractall(folder)
     pictures = [str(known_digits.FOLDER / f"{digit}.png") for digit in range(10)]
     done = subprocess.run(
-        [sys.executable, "-P", ROOT / "training" / "load_as_torchserve.py", folder, *pictures],
+        [sys.executable, "-P", Path(__file__).with_name("load_as_torchserve.py"), folder, *pictures],
         cwd=folder,
         env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         capture_output=True,

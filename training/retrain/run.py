@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 import settings
-from handler.model import OUTPUTS, DigitClassifier, restored
+from handler.model import DigitClassifier, restored
 from handler.predictor import Predictor
 from training.archive.pack import RELEASED_CHECKPOINT, WEIGHTS
 from training.data import mnist as data
@@ -131,9 +131,6 @@ def _initial_network(champion: Champion) -> DigitClassifier:
             flush=True,
         )
         state = released
-    # Releases 1.3 and 1.4 have a Gaussian discriminant in further rows of the last layer: the challenger has none.
-    *_, weight, bias = state
-    state |= {name: state[name][:OUTPUTS] for name in (weight, bias)}
     return restored(state).eval().to(memory_format=torch.channels_last)
 
 

@@ -11,7 +11,7 @@ from ops.versions.state import RELEASED, Versions, archive_name
     ("versions", "expected"),
     [
         ((), f"{RELEASED[:-1]}{int(RELEASED[-1]) + 1}"),
-        (("1.9", "1.10"), "1.11"),
+        (("3.9", "3.10"), "3.11"),
         (("2.0-rc1",), "2.1"),
         (("3.4.9",), "3.4.10"),
     ],
