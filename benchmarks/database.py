@@ -24,7 +24,7 @@ from ops.data import prune, secrets
 from ops.native import postgres
 from ops.system import System
 from ui import history, insights
-from ui.history import Filters, Place
+from ui.history import Cursor, Filters
 from ui.record import UPSERT, Record
 
 ROWS = 1_000_000
@@ -130,10 +130,10 @@ def _pages(page: Connection, newest: datetime) -> Times:
     middle = newest - timedelta(days=DAYS / 2)
     [deep] = history.newest(page, Filters(until=middle), limit=1)
     week = Filters(since=middle - timedelta(days=7), until=middle)
-    asked: dict[str, tuple[Filters, Place | None]] = {
+    asked: dict[str, tuple[Filters, Cursor | None]] = {
         "the newest": (Filters(), None),
-        f"{ROWS // 2:,} drawings deep": (Filters(), Place.of(deep)),
-        "the same, towards newer ones": (Filters(), Place.of(deep, newer=True)),
+        f"{ROWS // 2:,} drawings deep": (Filters(), Cursor.at(deep)),
+        "the same, towards newer ones": (Filters(), Cursor.at(deep, newer=True)),
         "one digit": (Filters(digit=3), None),
         "one version": (Filters(version="1.1"), None),
         "wrong only": (Filters(labels="wrong"), None),
@@ -141,12 +141,12 @@ def _pages(page: Connection, newest: datetime) -> Times:
         "no digit": (Filters(no_digit=True), None),
         "a week": (week, None),
         "all of these at once": (replace(week, digit=3, version="1.1", labels="wrong", no_digit=True), None),
-        "wrong and no digit, deep": (Filters(labels="wrong", no_digit=True), Place.of(deep)),
+        "wrong and no digit, deep": (Filters(labels="wrong", no_digit=True), Cursor.at(deep)),
         "a version that answered three times": (Filters(version="0.1"), None),
     }
     times = {}
-    for name, (filters, place) in asked.items():
-        times[name] = _repeated(lambda f=filters, p=place: history.newest(page, f, p))  # type: ignore[misc]
+    for name, (filters, cursor) in asked.items():
+        times[name] = _repeated(lambda f=filters, c=cursor: history.newest(page, f, c))  # type: ignore[misc]
     ids = page.execute("SELECT id FROM predictions TABLESAMPLE SYSTEM (1) LIMIT %s", [OF_ONE_VISITOR])
     own = [row[0] for row in ids.fetchall()]
     times[f"of a visitor with {len(own):,} drawings"] = _repeated(lambda: history.newest_of(page, own))

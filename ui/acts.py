@@ -1,6 +1,6 @@
-"""What a person does on the page, as pad.js sends it: acts, numbered in their order.
+"""The acts of a person on the canvas, as pad.js sends them, numbered in their order.
 
-What a browser sends is not believed: whoever sends something else gets a ValueError.
+A message of a browser is not trusted: an invalid one raises ValueError.
 """
 
 import base64
@@ -13,17 +13,17 @@ from uuid import UUID
 from ui.pictures import WHOLE, Box
 
 PNG = "data:image/png;base64,"
-# More than a person makes in one browser session, and less than the database's largest integer.
+# More acts than a person makes in a browser session, and less than the database's largest integer.
 MOST = 1_000_000
-# No page stays open for longer than these 115 days with a label that it could not send.
+# 115 days: no page stays open for longer with an unsent label.
 MOST_AGO_MS = 10**10
-# Acts read of a message; pad.js sends no more.
+# pad.js sends no more acts in a message.
 MOST_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A picture of a drawing, PNG; None: its canvas is blank. `drawing` is the browser's own id for it."""
+class PictureAct:
+    """A PNG of a drawing, None for a blank canvas. `drawing` is the browser's id of the drawing."""
 
     number: int
     drawing: UUID
@@ -32,10 +32,10 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class File(Shown):
-    """A picture that came as a file: a whole drawing by itself. Its number is that of the act before it.
+class FileAct(PictureAct):
+    """An upload, which is a drawing of its own. Its number is that of the act before it.
 
-    `picture` is the part of the original that is read: left, top, right and bottom, shares of its sides.
+    `picture` is the part of `original` that is read.
     """
 
     original: bytes
@@ -43,8 +43,8 @@ class File(Shown):
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """The digit that a person says a drawing is, and when they said it."""
+class LabelAct:
+    """The digit that a person chose for a drawing, and the time of the click."""
 
     number: int
     digit: int
@@ -52,29 +52,28 @@ class Labelled:
     at: datetime = field(compare=False, default_factory=lambda: datetime.now(UTC))
 
 
-Act = Shown | Labelled
+Act = PictureAct | LabelAct
 
 
-def read(sent: Any) -> list[Act]:
-    """The acts that a browser sent, the first one first. Raises ValueError."""
+def parse(sent: Any) -> list[Act]:
+    """The acts in a message, in their order. Raises ValueError."""
     try:
-        return [_read(act) for act in sent[:MOST_AT_ONCE]]
+        return [_parse_act(act) for act in sent[:MOST_AT_ONCE]]
     except (TypeError, KeyError, AttributeError, binascii.Error) as error:
         raise ValueError(f"Acts are a list of objects with the fields of pad.js: {error!r}.") from None
 
 
-def _read(sent: dict[str, Any]) -> Act:
-    number = _integer(sent["number"], 1, MOST)
-    drawing = UUID(sent["drawing"])
+def _parse_act(sent: dict[str, Any]) -> Act:
+    number, drawing = _integer(sent["number"], 1, MOST), UUID(sent["drawing"])
     if "label" in sent:
         at = datetime.now(UTC) - timedelta(milliseconds=_integer(sent["ago"], 0, MOST_AGO_MS))
-        return Labelled(number, _integer(sent["label"], 0, 9), drawing, at)
+        return LabelAct(number, _integer(sent["label"], 0, 9), drawing, at)
     picture = sent["picture"]
     if picture is not None:
         if not picture.startswith(PNG):
             raise ValueError(f"A picture begins with '{PNG}'.")
         picture = base64.b64decode(picture[len(PNG) :], validate=True)
-    return Shown(number, drawing, _integer(sent["revision"], 1, MOST), picture)
+    return PictureAct(number, drawing, _integer(sent["revision"], 1, MOST), picture)
 
 
 def _integer(value: Any, least: int, most: int) -> int:

@@ -1,10 +1,10 @@
-"""The answer: digit, confidence, a bar for each digit, what the model saw and why, and "Right?".
+"""The answer panel: digit, confidence, a bar for each digit, the model's input, the explanation, and "Right?".
 
-Everything has its place before there is an answer, so nothing moves when one arrives.
+Every part has its place before the first answer, so an answer moves nothing.
 """
 
 import html
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -14,94 +14,83 @@ from ui.canvas import theme
 from ui.drawing import Drawing
 from ui.model_client import Explanation, ModelError
 from ui.percentage import percentage
-from ui.session import DATABASE_AWAY, Session
+from ui.session import DATABASE_UNAVAILABLE, Session
 
-NONE_YET = "\N{EN DASH}"
+NO_VALUE = "\N{EN DASH}"
 DIGITS = range(10)
-# An empty square, where a picture of the model's input will be.
+# An empty square in place of the model's input.
 NO_PICTURE = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 28 28'/%3E"
-# How often a drawing that could not be read is tried again by itself.
+# Between automatic retries of a drawing.
 RETRY_INTERVAL_S = 3.0
 
+# A container for each part of the panel, by its key.
+Panel = Mapping[str, DeltaGenerator]
 
-@dataclass(frozen=True)
-class Places:
-    """Where each part of the answer is shown: there before the answer, which then reaches the browser in one piece.
 
-    A container among the texts would part them, and each part costs the browser 35 ms.
+def lay_out() -> Panel:
+    """Make the panel's containers in their visual order; `show` and others fill them.
+
+    The HTML parts need containers of their own: a container between two HTML elements costs the browser 35 ms.
     """
+    panel: dict[str, DeltaGenerator] = {}
 
-    digit: DeltaGenerator
-    confidence: DeltaGenerator
-    small_print: DeltaGenerator
-    saw: DeltaGenerator
-    remark: DeltaGenerator
-    notice: DeltaGenerator
-    label: DeltaGenerator
-    bars: DeltaGenerator
-    why: DeltaGenerator
+    def add(*keys: str) -> None:
+        panel.update({key: st.container(key=key) for key in keys})
 
-
-def lay_out() -> Places:
-    """Make the places, in the order in which they stand."""
     with st.container(key="verdict"):
-        digit = st.container(key="answer")
+        add("answer")
         with st.container(key="certainty"):
-            confidence, small_print = st.container(key="confidence"), st.container(key="small-print")
-        saw = st.container(key="saw")
-        remark = st.container(key="remark", horizontal=True, vertical_alignment="center")
-    return Places(
-        digit=digit,
-        confidence=confidence,
-        small_print=small_print,
-        saw=saw,
-        remark=remark,
-        notice=remark.container(key="notice"),
-        label=st.container(key="label"),
-        bars=st.container(key="bars"),
-        why=st.container(key="reasons"),
-    )
+            add("confidence", "small-print")
+        add("saw")
+        panel["remark"] = st.container(key="remark", horizontal=True, vertical_alignment="center")
+        with panel["remark"]:
+            add("notice")
+    add("label", "bars", "reasons")
+    return panel
 
 
-def answer(session: Session, places: Places) -> None:
-    """Show the answer to the drawing at hand, and the sentence when something is away or it is no digit."""
-    drawing = session.drawing
-    # All are made before the first is sent: between two that come apart the browser draws, which takes it 10 to 30 ms.
-    parts = [
-        (places.digit, _digit(drawing)),
-        (places.confidence, _confidence(drawing)),
-        (places.small_print, f'<div class="small">{_small_print(drawing)}</div>'),
-        (places.saw, _figure(_saw(drawing), "Model input")),
-        (places.bars, _bars(drawing)),
-        (places.notice, f"<div>{html.escape(_notice(session))}</div>"),
-    ]
-    for place, part in parts:
-        place.html(part)
+def show_answer(session: Session, panel: Panel) -> None:
+    """Show the answer to the current drawing, and a notice if it is no digit or a service is unavailable."""
+    drawing, answer, notice = session.drawing, session.drawing.answer, session.notice
+    if not notice and answer is not None and session.is_database_late:
+        notice = DATABASE_UNAVAILABLE
+    # All parts exist before the first is sent. The browser paints between parts that arrive apart: 10 to 30 ms each.
+    parts = {
+        "answer": _large(str(answer.digit) if answer else None),
+        "confidence": _large(percentage(answer.confidence) if answer else None),
+        "small-print": f'<div class="small">{_small_print(drawing)}</div>',
+        "saw": _figure(_model_input(drawing), "Model input"),
+        "bars": _bars(drawing),
+        "notice": f"<div>{html.escape(notice)}</div>",
+    }
+    for key, part in parts.items():
+        panel[key].html(part)
     if session.can_retry:
-        with places.remark:
+        with panel["remark"]:
             st.button("Try again", key="retry", on_click=session.retry, width="content")
-            _retry_by_itself(session)
+            _retry_automatically(session)
 
 
-def label(session: Session) -> None:
-    """ "Right?" with yes or one of the ten digits, in one click, which pad.js sends."""
+def show_labels(session: Session) -> None:
+    """Show "Right?" with Yes and ten digits. pad.js sends a click on them as a label."""
     drawing = session.drawing
     unanswered = drawing.answer is None
+    question = (
+        f"Noted: a {drawing.true_label}. Thank you!"
+        if drawing.closed
+        else "Right? If not, which digit is it?"
+    )
     with st.container(key="question", horizontal=True, vertical_alignment="center"):
-        st.html(f"<div>{_question(drawing)}</div>", width="content")
+        st.html(f"<div>{question}</div>", width="content")
         st.button("Yes", key="yes", icon=":material/check:", disabled=unanswered or drawing.closed)
     with st.container(key="digits", horizontal=True):
         for digit in DIGITS:
-            st.button(
-                str(digit),
-                key=f"label-{digit}",
-                type="primary" if drawing.true_label == digit else "secondary",
-                disabled=unanswered,
-            )
+            kind = "primary" if drawing.true_label == digit else "secondary"
+            st.button(str(digit), key=f"label-{digit}", type=kind, disabled=unanswered)
 
 
-def why(session: Session) -> None:
-    """On demand: what spoke for and against the digit, and what tells it from the runner-up."""
+def show_explanation(session: Session) -> None:
+    """Show "Why?"; when it is on, evidence for and against the digit, and compared with the runner-up."""
     if not st.toggle("Why?", key="why"):
         session.forget_explanation()
         return
@@ -113,47 +102,26 @@ def why(session: Session) -> None:
 
 
 @st.fragment(run_every=RETRY_INTERVAL_S)
-def _retry_by_itself(session: Session) -> None:
-    """Nothing to see: reads the drawing as soon as what was away is back, and then shows the answer."""
-    session.retry_when_due()
+def _retry_automatically(session: Session) -> None:
+    """Retry without a click, and show the answer."""
+    session.retry_after_pause()
     if not session.can_retry:
         st.rerun()
 
 
-def _notice(session: Session) -> str:
-    if session.notice or session.drawing.answer is None:
-        return session.notice
-    return DATABASE_AWAY if session.database_is_away else ""
-
-
-def _digit(drawing: Drawing) -> str:
-    return _none_yet() if drawing.answer is None else f"<div>{drawing.answer.digit}</div>"
-
-
-def _confidence(drawing: Drawing) -> str:
-    return _none_yet() if drawing.answer is None else f"<div>{percentage(drawing.answer.confidence)}</div>"
-
-
-def _none_yet() -> str:
-    return f'<div class="none">{NONE_YET}</div>'
+def _large(value: str | None) -> str:
+    return f'<div class="none">{NO_VALUE}</div>' if value is None else f"<div>{value}</div>"
 
 
 def _small_print(drawing: Drawing) -> str:
     if drawing.answer is None:
         return "Draw one digit,<br>large, in the middle."
-    sure = "confidence" if drawing.answer.is_digit else "if it is a digit"
-    version = html.escape(drawing.answer.model_version)
-    return f"{sure}<br>model {version}, {drawing.answer.latency_ms:.0f} ms"
+    name = "confidence" if drawing.answer.is_digit else "if it is a digit"
+    return f"{name}<br>model {html.escape(drawing.answer.model_version)}, {drawing.answer.latency_ms:.0f} ms"
 
 
-def _question(drawing: Drawing) -> str:
-    if drawing.closed:
-        return f"Noted: a {drawing.true_label}. Thank you!"
-    return "Right? If not, which digit is it?"
-
-
-def _saw(drawing: Drawing) -> str:
-    return NO_PICTURE if drawing.answer is None else pictures.seen_by_model(drawing.answer.input, theme())
+def _model_input(drawing: Drawing) -> str:
+    return NO_PICTURE if drawing.answer is None else pictures.draw_input(drawing.answer.input, theme())
 
 
 def _bars(drawing: Drawing) -> str:
@@ -162,7 +130,7 @@ def _bars(drawing: Drawing) -> str:
     rows = "".join(
         f'<div role="listitem" class="bar{" first" * (digit == first)}"><span class="name">{digit}</span>'
         f'<span class="track"><span class="fill" style="width: {probability:.1%}"></span></span>'
-        f'<span class="value">{NONE_YET if first is None else percentage(probability)}</span></div>'
+        f'<span class="value">{NO_VALUE if first is None else percentage(probability)}</span></div>'
         for digit, probability in zip(DIGITS, probabilities, strict=True)
     )
     return f'<div class="bars" role="list" aria-label="Probability of each digit">{rows}</div>'
@@ -171,16 +139,12 @@ def _bars(drawing: Drawing) -> str:
 def _explanation(drawing: Drawing, explanation: Explanation | None) -> str:
     if explanation is None or drawing.answer is None:
         return "<div>Draw a digit first.</div>"
-    digit, runner_up = explanation.digit, explanation.runner_up
-    seen = drawing.answer.input
+    digit, runner_up, ink = explanation.digit, explanation.runner_up, drawing.answer.input
+    evidence = pictures.draw_heat_map(ink, explanation.heatmap, theme())
+    contrast = pictures.draw_heat_map(ink, explanation.contrast, theme())
     return (
-        '<div class="pictures">'
-        + _figure(pictures.heat_map(seen, explanation.heatmap, theme()), f"Evidence for {digit}")
-        + _figure(
-            pictures.heat_map(seen, explanation.contrast, theme()),
-            f"Evidence for {digit} rather than {runner_up}",
-        )
-        + "</div>"
+        f'<div class="pictures">{_figure(evidence, f"Evidence for {digit}")}'
+        f"{_figure(contrast, f'Evidence for {digit} rather than {runner_up}')}</div>"
         f'<div class="small"><span class="for">Blue</span>: evidence for {digit}. '
         f'<span class="against">Orange</span>: evidence against it. '
         f"Right picture: {digit} compared with {runner_up}, the second most probable digit.</div>"
@@ -188,7 +152,7 @@ def _explanation(drawing: Drawing, explanation: Explanation | None) -> str:
 
 
 def _figure(source: str, caption: str) -> str:
-    # Decoded at once: otherwise the place is empty for a moment when one picture follows another.
+    # Synchronous decoding: otherwise the place is empty for a moment between two pictures.
     return (
         f'<figure><img src="{source}" alt="{caption}" decoding="sync">'
         f"<figcaption>{caption}</figcaption></figure>"

@@ -1,9 +1,10 @@
-"""The page: draw a digit, read the answer, say whether it is right. Beside it History, for operators Insights, Models.
+"""The page: draw a digit, read the answer, label it. Also the pages History and, for operators, Insights and Models.
 
 streamlit run ui/app.py
 """
 
 import gc
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -13,139 +14,131 @@ from streamlit.delta_generator import DeltaGenerator
 
 import settings
 from ui import answer, browser, history, history_page, pending_uploads, upload
-from ui.canvas import canvas, tools
-from ui.database import Database, DatabaseAway
+from ui.box_picker import show_box_picker
+from ui.canvas import show_canvas, show_tools
+from ui.database import Database, DatabaseError
 from ui.model_client import ModelClient
-from ui.operator import Door
+from ui.operator import LoginThrottle
 from ui.outbox import Outbox
-from ui.place import place
 from ui.rate_limit import RateLimit
 from ui.record import Record
 from ui.session import ANSWERS_A_MINUTE, ANSWERS_AT_ONCE, Session
-from ui.sign_in import client_address, is_operator, sign_in
-from ui.visitor import visitor
+from ui.sign_in import client_address, is_operator, show_sign_in
+from ui.visitor import read_visitor
+
+
+@dataclass(frozen=True)
+class Services:
+    """What all visitors share."""
+
+    model: ModelClient = field(default_factory=lambda: ModelClient(settings.MODEL_URL.read()))
+    outbox: Outbox = field(default_factory=lambda: Outbox(settings.OUTBOX_PATH.read()))
+    database: Database = field(default_factory=Database)
+    throttle: LoginThrottle = field(default_factory=lambda: LoginThrottle(settings.OPERATOR_PASSWORD.read()))
+    answers: RateLimit = field(default_factory=lambda: RateLimit(ANSWERS_AT_ONCE, 60 / ANSWERS_A_MINUTE))
+
+    def find_row(self, drawing_id: UUID) -> Record | None:
+        """A drawing's row in the database; None also while the database is unavailable."""
+        try:
+            with self.database.reading() as connection:
+                return history.record(connection, drawing_id)
+        except DatabaseError:
+            return None
 
 
 @st.cache_resource
-def _model() -> ModelClient:
-    return ModelClient(settings.MODEL_URL.read())
-
-
-@st.cache_resource
-def _outbox() -> Outbox:
-    return Outbox(settings.OUTBOX_PATH.read())
-
-
-@st.cache_resource
-def _database() -> Database:
-    return Database()
-
-
-@st.cache_resource
-def _door() -> Door:
-    return Door(settings.OPERATOR_PASSWORD.read())
-
-
-@st.cache_resource
-def _answers() -> RateLimit:
-    return RateLimit(ANSWERS_AT_ONCE, 60 / ANSWERS_A_MINUTE)
+def _services() -> Services:
+    return Services()
 
 
 @st.cache_resource
 def _freeze_imports() -> None:
-    """Leave what the first run imported out of garbage collections.
+    """Exclude the imported modules from garbage collection.
 
-    Streamlit collects after each run. With all of it that takes 60 ms, for which most of an answer waits to be sent.
+    Streamlit collects after each run. With the modules this takes 60 ms, and most of an answer waits for it.
     """
     gc.collect()
     gc.freeze()
 
 
-def _find_row(drawing_id: UUID) -> Record | None:
-    """A drawing's row in the database; None also while that is away."""
-    try:
-        with _database().reading() as connection:
-            return history.record(connection, drawing_id)
-    except DatabaseAway:
-        return None
-
-
-def _session() -> Session:
+def _session(services: Services) -> Session:
     if "session" not in st.session_state:
-        may_keep = partial(_answers().take, client_address())
         st.session_state.session = Session(
-            _model(), _outbox(), visitor(st.context.cookies), may_keep, _find_row
+            services.model,
+            services.outbox,
+            read_visitor(st.context.cookies),
+            partial(services.answers.take, client_address()),
+            services.find_row,
         )
     session: Session = st.session_state.session
     return session
 
 
-@st.fragment  # a stroke runs this again, and not the whole page
-def _drawing_board(session: Session) -> None:
+@st.fragment  # a stroke reruns only this function
+def _show_board(session: Session) -> None:
     with st.container(key="heading", horizontal=True, vertical_alignment="center"):
         st.html('<h1 class="title">Draw a digit</h1>')
-        upload.choose_picture(session)
+        upload.show_upload(session)
     with st.container(key="board"):
         with st.container(key="paper"):
-            place_of_canvas = st.container(key="canvas")
-            place_of_file = st.container(key="file")
-            place_of_tools = st.container(key="tools", horizontal=True, vertical_alignment="center")
+            canvas, file = st.container(key="canvas"), st.container(key="file")
+            tools = st.container(key="tools", horizontal=True, vertical_alignment="center")
         with st.container(key="panel"):
-            places = answer.lay_out()
-    answer.answer(session, places)
-    with place_of_canvas:
-        canvas(session)
-    with place_of_file:
-        place(session)
-    # The browser takes 10 ms for each button: these come after the answer.
-    with place_of_tools:
-        tools()
-    with places.label:
-        answer.label(session)
-    with places.why:
-        answer.why(session)
+            panel = answer.lay_out()
+    answer.show_answer(session, panel)
+    with canvas:
+        show_canvas(session)
+    with file:
+        show_box_picker(session)
+    # After the answer: each button takes the browser 10 ms.
+    with tools:
+        show_tools()
+    with panel["label"]:
+        answer.show_labels(session)
+    with panel["reasons"]:
+        answer.show_explanation(session)
 
 
 def main() -> None:
     st.set_page_config(page_title="MNIST Digit Classifier", page_icon="✏️", layout="wide")
     st.html(Path(__file__).with_name("style.css"))
     pending_uploads.limit()
-    session, operator = _session(), is_operator(_door())
+    services = _services()
+    session, operator = _session(services), is_operator(services.throttle)
 
-    def draw() -> None:
-        _drawing_board(session)
+    def show_drawing_page() -> None:
+        _show_board(session)
         with st.container(key="footer", horizontal=True, horizontal_alignment="center"):
             st.html('<div class="small">Your drawings are stored and train the model.</div>', width="content")
 
     def show_history() -> None:
-        with _heading("History"):
-            sign_in(_door())
-        history_page.History(session, _outbox(), _database(), everyones=operator).show()
+        with _show_heading("History"):
+            show_sign_in(services.throttle)
+        history_page.History(session, services.outbox, services.database, operator).show()
 
     def show_insights() -> None:
-        # Imported here: what draws its charts takes a moment and memory that no visitor needs.
-        from ui import insights_page
+        from ui import insights_page  # imports the chart library, which only operators need
 
-        _heading("Insights")
-        insights_page.show(_database())
+        _show_heading("Insights")
+        insights_page.show(services.database)
 
     def show_models() -> None:
         from ui import models_page
 
-        _heading("Model versions")
-        models_page.show(_database())
+        _show_heading("Model versions")
+        models_page.show(services.database)
 
-    drawing = st.Page(draw, title="MNIST Digit Classifier", default=True)
-    history = st.Page(show_history, title="History", url_path="history")
-    insights = st.Page(show_insights, title="Insights", url_path="insights")
-    # At the gateway /models is a name of TorchServe's own, which is closed.
-    models = st.Page(show_models, title="Model versions", url_path="versions")
-    pages = {"Draw": drawing, "History": history}
+    pages = {
+        "Draw": st.Page(show_drawing_page, title="MNIST Digit Classifier", default=True),
+        "History": st.Page(show_history, title="History", url_path="history"),
+    }
     if operator:
-        pages |= {"Insights": insights, "Models": models}
+        pages["Insights"] = st.Page(show_insights, title="Insights", url_path="insights")
+        # The gateway answers /models, a path of TorchServe, with 404.
+        pages["Models"] = st.Page(show_models, title="Model versions", url_path="versions")
     page = st.navigation(list(pages.values()), position="hidden")
-    browser.finish(session.visitor)
-    _arrive(page.url_path, session, operator)
+    browser.show_browser(session.visitor)
+    _handle_navigation(page.url_path, session, operator)
     with st.container(key="bar", horizontal=True, vertical_alignment="center"):
         for label, linked in pages.items():
             if linked is page:
@@ -155,27 +148,27 @@ def main() -> None:
     page.run()
 
 
-def _heading(title: str) -> DeltaGenerator:
-    """The heading of a page other than the drawing page; what it holds is beside the title."""
+def _show_heading(title: str) -> DeltaGenerator:
+    """Show the heading of another page than the drawing page; returns its container."""
     st.html(Path(__file__).with_name("history.css"))
     heading = st.container(key="heading", horizontal=True, vertical_alignment="center")
     heading.html(f'<h1 class="title">{title}</h1>')
     return heading
 
 
-def _arrive(path: str, session: Session, operator: bool) -> None:
-    """What has to be done when somebody comes from another page, or as somebody else by signing in or out."""
+def _handle_navigation(path: str, session: Session, operator: bool) -> None:
+    """Refresh what may be stale after a change of the page, or after a sign-in or sign-out."""
     here = (path, operator)
     before = st.session_state.get("at", here)
     st.session_state.at = here
     if path and "brush" in st.session_state:
-        st.session_state.brush = st.session_state.brush  # or Streamlit forgets it with the page it is on
+        st.session_state.brush = st.session_state.brush  # else Streamlit drops it with its widget
     if here == before:
         return
     if path == "":
-        session.catch_up()
+        session.load_label()
     if path == "history":
-        history_page.open_anew()
+        history_page.reset()
 
 
 main()

@@ -1,5 +1,5 @@
-// The visitor's cookie, which the browser forgets with its session, and the run that connection.js asks for.
+// Stores the visitor's session cookie, and requests a run for connection.js and pad.js.
 export default function ({ data, setTriggerValue }) {
   document.cookie = `${data.cookie}; Path=/; SameSite=Strict${location.protocol === 'https:' ? '; Secure' : ''}`
-  window.askForRun = () => setTriggerValue('connected', true)
+  window.requestRun = () => setTriggerValue('connected', true)
 }

@@ -1,4 +1,4 @@
-"""What is left to be done in the browser on every page: browser.js."""
+"""The component of every page, browser.js: it stores the visitor's cookie and requests a run after a reconnection."""
 
 from pathlib import Path
 
@@ -11,9 +11,6 @@ _browser = st.components.v2.component(
 )
 
 
-def finish(visitor: str) -> None:
-    """Let the browser keep the visitor's id, and ask for a run after a lost connection.
-
-    Outside of every fragment: a restarted server knows none of them.
-    """
+def show_browser(visitor: str) -> None:
+    """Add the component, outside of every fragment, because a restarted server knows no fragments."""
     _browser(key="browser", data={"cookie": f"{COOKIE}={visitor}"}, on_connected_change=lambda: None)

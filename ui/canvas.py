@@ -1,4 +1,4 @@
-"""The canvas: streamlit-drawable-canvas, which pad.js runs in the browser, and the tools below it."""
+"""The canvas, which is streamlit-drawable-canvas controlled by pad.js in the browser, and the tools below it."""
 
 from functools import partial
 from importlib.metadata import files
@@ -10,12 +10,12 @@ from ui.session import Session
 
 SIDE = 320  # CSS pixels: fits a phone 360 wide
 MEDIUM = "Medium"
-BRUSHES = {"Fine": 12, MEDIUM: 20, "Bold": 30}
-# Dark ink on paper in the light theme, light on dark in the dark one; the model finds out which is ink. Greys, because
-# the model service reads those in less time: handler/canvas_png.py.
+BRUSHES = {"Fine": 12, MEDIUM: 20, "Bold": 30}  # CSS pixels
+# Ink and paper of each theme. The model accepts both polarities. It reads grey pictures faster than coloured ones:
+# handler/canvas_png.py.
 INK_AND_PAPER = {"light": ("#181818", "#ffffff"), "dark": ("#f6f6f6", "#161616")}
 PAD = "pad"  # the component's key
-# Of the package only what runs in the browser is used. Streamlit serves it at this address, relative to the page's.
+# Only the package's script is used. Streamlit serves it at this address, relative to the page.
 _SCRIPT = next(file.name for file in files("streamlit-drawable-canvas") or [] if file.match("index-*.js"))
 MODULE = f"./_stcore/bidi-components/streamlit-drawable-canvas.streamlit_drawable_canvas/{_SCRIPT}"
 _pad = st.components.v2.component(
@@ -27,12 +27,12 @@ _pad = st.components.v2.component(
 
 
 def theme() -> str:
-    """The theme that the visitor sees, "light" or "dark"."""
+    """The visitor's theme, "light" or "dark"."""
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
-def canvas(session: Session) -> None:
-    """Show the canvas. Acts are carried out in the callback, before this run."""
+def show_canvas(session: Session) -> None:
+    """Show the canvas. Its callback carries out the acts before this run."""
     ink, paper = INK_AND_PAPER[theme()]
     pad = _pad(
         key=PAD,
@@ -45,7 +45,7 @@ def canvas(session: Session) -> None:
                 "backgroundImageURL": None,
                 "drawingMode": "freedraw",
                 "returnImageData": True,
-                "realtimeUpdateStreamlit": False,  # pad.js asks for the picture, without a pause after the stroke
+                "realtimeUpdateStreamlit": False,  # pad.js reads the picture itself, without the package's delay
             },
             "ink": ink,
             "brush": BRUSHES[st.session_state.get("brush") or MEDIUM],
@@ -56,13 +56,13 @@ def canvas(session: Session) -> None:
         },
         on_acts_change=partial(_take, session),
     )
-    # In the first run after a restart the callback was not registered, so acts are carried out here.
+    # The first run after a restart has no callback yet.
     if session.take(pad.acts or []):
         st.rerun()
 
 
-def tools() -> None:
-    """Show what is below the canvas: brush width, undo, clear. pad.js handles the clicks."""
+def show_tools() -> None:
+    """Show brush width, Undo and Clear. pad.js handles their clicks."""
     st.segmented_control(
         "Brush", list(BRUSHES), default=MEDIUM, key="brush", required=True, label_visibility="collapsed"
     )

@@ -1,13 +1,29 @@
-// The drawings of a History page: a list to choose from by mouse, finger or arrow keys.
+// The cards of History: a list to choose from by mouse, finger or arrow keys.
 
-const choose = (cards, card) => {
-  for (const other of cards) {
-    other.setAttribute('aria-selected', String(other === card))
-    other.tabIndex = other === (card ?? cards[0]) ? 0 : -1
+// Marks the chosen card. One card takes the keyboard focus: the chosen or the first.
+const mark = (cards, chosen) => {
+  for (const card of cards) {
+    card.setAttribute('aria-selected', String(card === chosen))
+    card.tabIndex = card === (chosen ?? cards[0]) ? 0 : -1
   }
 }
 
-// Cards lie in a grid as wide as there is room for: the next line begins at the first card that lies lower.
+// Replaces only the cards that changed: a click in progress on another card goes on, and the focus stays.
+const update = (list, cards) => {
+  while (list.children.length > cards.length) list.lastChild.remove()
+  cards.forEach((html, i) => {
+    const card = list.children[i]
+    if (card?.html === html) return
+    const template = document.createElement('template')
+    template.innerHTML = html
+    const fresh = Object.assign(template.content.firstChild, { html })
+    const hasFocus = card !== undefined && card === document.activeElement
+    card ? card.replaceWith(fresh) : list.append(fresh)
+    if (hasFocus) fresh.focus()
+  })
+}
+
+// The grid has as many columns as fit: the second row begins at the first card that lies lower.
 const columns = (cards) => {
   const second = cards.findIndex((card) => card.offsetTop > cards[0].offsetTop)
   return second < 0 ? cards.length : second
@@ -21,29 +37,24 @@ const STEPS = {
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const list = parentElement.querySelector('.cards')
-  // Only what changed is drawn anew, so that the focus stays where it is.
-  if (list.drawn !== data.cards) {
-    list.innerHTML = data.cards
-    list.drawn = data.cards
-  }
+  update(list, data.cards)
   const cards = [...list.children]
-  const chosen = cards.find((card) => card.dataset.id === data.chosen)
-  choose(cards, chosen)
+  mark(cards, cards.find((card) => card.dataset.id === data.chosen))
 
   list.onclick = (event) => {
     const card = event.target.closest('.card')
     if (!card) return
-    choose(cards, card)
+    mark(cards, card)
     setTriggerValue('chosen', card.dataset.id)
   }
   list.onkeydown = (event) => {
     const step = STEPS[event.key]
-    const here = cards.indexOf(event.target.closest('.card'))
-    if (!step || here < 0) return
+    const from = cards.indexOf(event.target.closest('.card'))
+    if (!step || from < 0) return
     event.preventDefault()
-    const there = cards[Math.max(0, Math.min(cards.length - 1, here + step(cards)))]
-    cards[here].tabIndex = -1
-    there.tabIndex = 0
-    there.focus()
+    const to = cards[Math.max(0, Math.min(cards.length - 1, from + step(cards)))]
+    cards[from].tabIndex = -1
+    to.tabIndex = 0
+    to.focus()
   }
 }

@@ -1,4 +1,4 @@
-"""The drawings of a History page as cards, and one of them at large."""
+"""The drawings of History as cards, and the details of the chosen card."""
 
 import html
 from collections.abc import Sequence
@@ -23,60 +23,60 @@ _cards = st.components.v2.component(
 
 @dataclass(frozen=True)
 class Card:
-    """A drawing in view: its row without the picture, and a small copy of that, if it can be read."""
+    """A row without its picture, and a thumbnail as a data URI, None for an unreadable picture."""
 
     row: Record
     thumbnail: str | None
 
     @classmethod
     def of(cls, row: Record) -> "Card":
-        return cls(replace(row, drawing=b""), pictures.thumbnail(row.drawing))
+        return cls(replace(row, drawing=b""), pictures.make_thumbnail(row.drawing))
 
 
 def cards(shown: Sequence[Card], chosen: UUID | None, zone: tzinfo) -> UUID | None:
-    """Show the cards; what was chosen by this run, if anything."""
-    content = "".join(card_html(card, zone) for card in shown)
-    picked = _cards(
-        key="cards",
-        data={"cards": content, "chosen": str(chosen) if chosen else None},
-        on_chosen_change=lambda: None,
-    ).get("chosen")
-    # What a browser sends is looked for in the page, not believed.
-    return next((card.row.id for card in shown if str(card.row.id) == picked), None)
+    """Show the cards; returns the drawing whose card was clicked before this run, if any."""
+    data = {"cards": [card_html(card, zone) for card in shown], "chosen": str(chosen) if chosen else None}
+    clicked = _cards(key="cards", data=data, on_chosen_change=lambda: None).get("chosen")
+    # A browser's value is not trusted: it must be one of the cards.
+    return next((card.row.id for card in shown if str(card.row.id) == clicked), None)
 
 
 def card_html(card: Card, zone: tzinfo) -> str:
-    """One card: thumbnail, answer, confidence, label, version, time."""
+    """A card: thumbnail, prediction, confidence, label, version, time."""
     row = card.row
+    label = "not labelled" if row.true_label is None else f"labelled {row.true_label}"
     name = (
-        f"Prediction {row.prediction}, confidence {percentage(row.confidence)}, {_label_in_words(row)}, "
-        f"model {row.model_version}, {moment(row.created_at, zone)}"
+        f"Prediction {row.prediction}, confidence {percentage(row.confidence)}, {label}, "
+        f"model {row.model_version}, {short_time(row.created_at, zone)}"
     )
     return (
         f'<button type="button" class="card" role="option" data-id="{row.id}" tabindex="-1" '
         f'aria-label="{html.escape(name)}" title="{row.created_at.astimezone(zone):%Y-%m-%d %H:%M:%S}">'
         f"{_picture(card)}"
         f'<span class="facts"><span><b>{row.prediction}</b> {percentage(row.confidence)}</span>{_mark(row)}'
-        f'<span class="when">{html.escape(row.model_version)} · {moment(row.created_at, zone)}</span></span></button>'
+        f'<span class="when">{html.escape(row.model_version)} · {short_time(row.created_at, zone)}</span></span>'
+        "</button>"
     )
 
 
 def detail_html(card: Card, zone: tzinfo) -> str:
-    """The chosen drawing: larger, and all that is known of it."""
+    """The details of a drawing: larger picture, prediction and all stored facts."""
     row = card.row
-    second = max((p, digit) for digit, p in enumerate(row.probabilities) if digit != row.prediction)
+    probability, digit = max(
+        (p, digit) for digit, p in enumerate(row.probabilities) if digit != row.prediction
+    )
     return (
         f'<div class="detail">{_picture(card)}<div><div class="read">{row.prediction}</div>'
         f'<div class="sure">{percentage(row.confidence)}</div></div></div>'
-        f'<div class="small">Second most probable: {second[1]}, {percentage(second[0])}. '
+        f'<div class="small">Second most probable: {digit}, {percentage(probability)}. '
         f"{'' if row.is_digit else 'Not recognised as a digit. '}"
         f"Model {html.escape(row.model_version)}, {row.latency_ms:.0f} ms.<br>"
         f"{row.created_at.astimezone(zone):%d %b %Y, %H:%M:%S}</div>"
     )
 
 
-def moment(time: datetime, zone: tzinfo) -> str:
-    """A time as short as it can be told."""
+def short_time(time: datetime, zone: tzinfo) -> str:
+    """The time today, without the year this year, or the date."""
     there, now = time.astimezone(zone), datetime.now(zone)
     if there.date() == now.date():
         return f"{there:%H:%M}"
@@ -87,10 +87,6 @@ def _picture(card: Card) -> str:
     if card.thumbnail is None:
         return '<span class="thumbnail"></span>'
     return f'<img class="thumbnail" src="{card.thumbnail}" alt="" decoding="sync">'
-
-
-def _label_in_words(row: Record) -> str:
-    return "not labelled" if row.true_label is None else f"labelled {row.true_label}"
 
 
 def _mark(row: Record) -> str:

@@ -1,4 +1,4 @@
-"""The charts of Insights, each drawn from counts of drawings."""
+"""The charts of the pages Insights and Models, drawn from counts of drawings."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -8,237 +8,198 @@ import pandas as pd
 
 from ui.insights import CONFIDENCE_BINS, Insights, latency_edge_ms
 
-# Told apart in both themes, and by people who do not see red and green alike.
+# Distinct in both themes, and for red-green colour blindness.
 RIGHT, WRONG, UNLABELLED, PLAIN = "#3b82f6", "#f08a24", "#94a3b8", "#6d8bf5"
 VERSIONS = ["#3b82f6", "#f08a24", "#14b8a6", "#a855f7", "#94a3b8", "#eab308"]
 LABELLED, ESTIMATED = "labelled", "estimated"
-# One day alone would be a bar as wide as the chart; no more than the shortest period that can be chosen.
+# The bar of a single day would be as wide as the chart. 7 days are the shortest period of the page.
 FEWEST_DAYS = 7
-# With more, Vega's own marks are at least a day apart.
+# Above this, Vega's own axis marks are at least a day apart.
 MOST_MARKED_DAYS = 31
+
+DRAWINGS = alt.Y("answers:Q", title="Drawings").axis(tickMinStep=1)
+VERSION_COLOURS = alt.Color("model:N", title="Model", scale=alt.Scale(range=VERSIONS)).legend(
+    orient="top", titleOrient="left"
+)
 
 
 def answers_by_day(found: Insights) -> alt.Chart:
-    """Bars, a day of UTC each, by version: a week at least, up to the last day that has answers."""
-    days = [day for day, _ in found.by_day]
-    end = max(days) + timedelta(days=1)
-    start = min(*days, end - timedelta(days=FEWEST_DAYS))
+    """A bar for each UTC day, coloured by version, up to the last day with answers."""
+    end = max(day for day, _ in found.by_day) + timedelta(days=1)
+    start = min(*(day for day, _ in found.by_day), end - timedelta(days=FEWEST_DAYS))
     marks = "day" if (end - start).days <= MOST_MARKED_DAYS else alt.Undefined
     table = pd.DataFrame(
         [{"day": day.isoformat(), "model": model, "answers": n} for (day, model), n in found.by_day.items()]
+    )
+    days = alt.X("utcyearmonthdate(day):T", title="Day").scale(
+        type="utc", domain=[_midnight(start), _midnight(end)]
     )
     return (
         alt.Chart(table)
         .mark_bar()
         .encode(
-            x=alt.X("utcyearmonthdate(day):T", title="Day")
-            .scale(type="utc", domain=[_midnight(start), _midnight(end)])
-            .axis(format="%d %b", labelOverlap=True, grid=False, tickCount=marks),
-            y=alt.Y("answers:Q", title="Drawings").axis(tickMinStep=1),
-            color=alt.Color("model:N", title="Model", scale=alt.Scale(range=VERSIONS)).legend(
-                orient="top", titleOrient="left"
-            ),
-            tooltip=[
-                alt.Tooltip("day", title="Day"),
-                alt.Tooltip("model", title="Model"),
-                alt.Tooltip("answers", title="Drawings"),
-            ],
+            x=days.axis(format="%d %b", labelOverlap=True, grid=False, tickCount=marks),
+            y=DRAWINGS,
+            color=VERSION_COLOURS,
+            tooltip=_tooltips(day="Day", model="Model", answers="Drawings"),
         )
     )
 
 
 def accuracy(found: Insights, estimates: Mapping[str, float]) -> alt.LayerChart | None:
-    """For each version the accuracy of labelled drawings with its interval, and the estimated accuracy of all."""
+    """For each version: accuracy of labelled drawings with its 95 % interval, and estimated accuracy of all.
+
+    None without any accuracy.
+    """
     table = pd.DataFrame(
-        [
-            {
-                "model": name,
-                "accuracy": s.value,
-                "low": s.interval[0],
-                "high": s.interval[1],
-                "kind": LABELLED,
-                "labelled": s.labelled,
-            }
-            for name, s in found.accuracies.items()
-        ]
-        + [
-            {"model": name, "accuracy": value, "low": value, "high": value, "kind": ESTIMATED}
-            for name, value in estimates.items()
-        ]
+        [(name, LABELLED, s.value, *s.interval, s.labelled) for name, s in found.accuracies.items()]
+        + [(name, ESTIMATED, value, value, value, None) for name, value in estimates.items()],
+        columns=["model", "kind", "accuracy", "low", "high", "labelled"],
     )
     if table.empty:
         return None
     scale = alt.Scale(domain=[max(0.0, float(table["low"].min()) - 0.02), 1.0], nice=False)
-    kind = alt.Scale(domain=[LABELLED, ESTIMATED], range=[RIGHT, WRONG])
-    shape = alt.Scale(domain=[LABELLED, ESTIMATED], range=["circle", "diamond"])
+    kinds = [LABELLED, ESTIMATED]
     base = alt.Chart(table).encode(
         y=alt.Y("model:N", title="Model"),
-        color=alt.Color("kind:N", title=None, scale=kind).legend(orient="top"),
+        color=alt.Color("kind:N", title=None, scale=alt.Scale(domain=kinds, range=[RIGHT, WRONG])).legend(
+            orient="top"
+        ),
         tooltip=[
-            alt.Tooltip("model", title="Model"),
-            alt.Tooltip("kind", title="Accuracy of"),
-            alt.Tooltip("accuracy", title="Accuracy", format=".1%"),
-            alt.Tooltip("low", title="95 % interval from", format=".1%"),
-            alt.Tooltip("high", title="95 % interval to", format=".1%"),
+            *_tooltips(model="Model", kind="Accuracy of"),
+            *_tooltips(".1%", accuracy="Accuracy", low="95 % interval from", high="95 % interval to"),
             alt.Tooltip("labelled:Q", title="Labelled"),
         ],
     )
+    shapes = alt.Shape("kind:N", title=None, scale=alt.Scale(domain=kinds, range=["circle", "diamond"]))
     return alt.layer(
         base.mark_rule(strokeWidth=3).encode(
             x=alt.X("low:Q", title="Accuracy", scale=scale).axis(format=".0%"), x2="high:Q"
         ),
         base.mark_point(size=120, filled=True, opacity=1).encode(
-            x=alt.X("accuracy:Q", scale=scale), shape=alt.Shape("kind:N", title=None, scale=shape)
+            x=alt.X("accuracy:Q", scale=scale), shape=shapes
         ),
     )
 
 
 def confusion(found: Insights, ink: str) -> alt.LayerChart | None:
-    """Ten by ten: how many drawings of a digit were read as which; darker, the larger its share of the digit's.
+    """Confusion matrix, 10 x 10: a square is darker for a larger share of its label's drawings.
 
-    `ink` is the colour of a number on a pale square.
+    `ink` is the colour of a number on a pale square. None without labelled drawings.
     """
     if not found.confusion:
         return None
-    drawn = {label: sum(found.confusion.get((label, d), 0) for d in range(10)) for label in range(10)}
-    table = pd.DataFrame(
-        [
-            {
-                "drawn": label,
-                "read": answer,
-                "count": (count := found.confusion.get((label, answer), 0)),
-                "share": count / drawn[label] if drawn[label] else 0.0,
-                "text": _short(count),
-                "ink": "#ffffff" if count > drawn[label] / 3 else ink,
-                "kind": "right" if label == answer else "wrong",
-            }
-            for label in range(10)
-            for answer in range(10)
-        ]
-    )
+    rows = []
+    for label in range(10):
+        counts = [found.confusion.get((label, answer), 0) for answer in range(10)]
+        for answer, count in enumerate(counts):
+            share = count / sum(counts) if count else 0.0
+            kind = "right" if label == answer else "wrong"
+            rows.append(
+                (label, answer, count, share, _short(count), "#ffffff" if share > 1 / 3 else ink, kind)
+            )
+    table = pd.DataFrame(rows, columns=["drawn", "read", "count", "share", "text", "ink", "kind"])
     base = alt.Chart(table).encode(
         x=alt.X("read:O", title="Prediction").axis(labelAngle=0, orient="top"),
         y=alt.Y("drawn:O", title="Label").axis(labelOverlap=False),
         tooltip=[
-            alt.Tooltip("drawn", title="Label"),
-            alt.Tooltip("read", title="Prediction"),
-            alt.Tooltip("count", title="Drawings"),
-            alt.Tooltip("share", title="Share", format=".1%"),
+            *_tooltips(drawn="Label", read="Prediction", count="Drawings"),
+            *_tooltips(".1%", share="Share"),
         ],
     )
-    # The square root, so that one wrong answer in a hundred is seen.
+    # The square root makes one wrong answer in a hundred visible.
     shade = alt.Opacity("share:Q", scale=alt.Scale(type="sqrt", domain=[0, 1], range=[0.04, 1]), legend=None)
-    colour = alt.Color(
-        "kind:N", scale=alt.Scale(domain=["right", "wrong"], range=[RIGHT, WRONG]), legend=None
-    )
+    kinds = alt.Scale(domain=["right", "wrong"], range=[RIGHT, WRONG])
     return alt.layer(
-        base.mark_rect(cornerRadius=3).encode(color=colour, opacity=shade),
+        base.mark_rect(cornerRadius=3).encode(
+            color=alt.Color("kind:N", scale=kinds, legend=None), opacity=shade
+        ),
         base.mark_text(fontSize=11).encode(text="text:N", color=alt.Color("ink:N", scale=None)),
     )
 
 
 def confidence(found: Insights) -> alt.Chart:
-    """Bars, a step of confidence each, by whether it was right."""
+    """A bar for each bin of confidence, coloured by label: right, wrong or not labelled."""
     names = {True: "right", False: "wrong", None: "not labelled"}
     table = pd.DataFrame(
         [
-            {
-                "from": place / CONFIDENCE_BINS,
-                "to": (place + 1) / CONFIDENCE_BINS,
-                "answers": n,
-                "label": names[right],
-                "order": list(names).index(right),
-            }
-            for (right, place), n in found.confidences.items()
-        ]
+            (
+                index / CONFIDENCE_BINS,
+                (index + 1) / CONFIDENCE_BINS,
+                n,
+                names[right],
+                list(names).index(right),
+            )
+            for (right, index), n in found.confidences.items()
+        ],
+        columns=["low", "high", "answers", "label", "order"],
     )
+    colours = alt.Scale(domain=list(names.values()), range=[RIGHT, WRONG, UNLABELLED])
     return (
         alt.Chart(table)
         .mark_bar(binSpacing=1)
         .encode(
-            x=alt.X("from:Q", bin="binned", title="Confidence").axis(format=".0%", grid=False),
-            x2="to:Q",
-            y=alt.Y("answers:Q", title="Drawings").axis(tickMinStep=1),
-            color=alt.Color(
-                "label:N",
-                title=None,
-                scale=alt.Scale(domain=list(names.values()), range=[RIGHT, WRONG, UNLABELLED]),
-            ).legend(orient="top", titleOrient="left"),
+            x=alt.X("low:Q", bin="binned", title="Confidence").axis(format=".0%", grid=False),
+            x2="high:Q",
+            y=DRAWINGS,
+            color=alt.Color("label:N", title=None, scale=colours).legend(orient="top", titleOrient="left"),
             order="order:Q",
             tooltip=[
-                alt.Tooltip("from", title="From", format=".0%"),
-                alt.Tooltip("to", title="To", format=".0%"),
-                alt.Tooltip("label", title="Result"),
-                alt.Tooltip("answers", title="Drawings"),
+                *_tooltips(".0%", low="From", high="To"),
+                *_tooltips(label="Result", answers="Drawings"),
             ],
         )
     )
 
 
 def confidence_by_model(found: Mapping[str, Insights]) -> alt.Chart:
-    """A line a version: what share of its answers was how sure."""
-    table = pd.DataFrame(
-        [
-            {"model": name, "from": place / CONFIDENCE_BINS, "share": n / counts.answers}
-            for name, counts in found.items()
-            for place in range(CONFIDENCE_BINS + 1)  # the line of the last step needs an end
-            for n in [_answers(counts, min(place, CONFIDENCE_BINS - 1))]
-        ]
-    )
+    """A line for each version: the share of its answers in each bin of confidence."""
+    rows = []
+    for name, counts in found.items():
+        answers: dict[int, int] = {}
+        for (_, index), n in counts.confidences.items():
+            answers[index] = answers.get(index, 0) + n
+        for index in range(CONFIDENCE_BINS + 1):  # the line of the last bin needs an end
+            n = answers.get(min(index, CONFIDENCE_BINS - 1), 0)
+            rows.append((name, index / CONFIDENCE_BINS, n / counts.answers))
     return (
-        alt.Chart(table)
+        alt.Chart(pd.DataFrame(rows, columns=["model", "low", "share"]))
         .mark_line(interpolate="step-after", strokeWidth=2)
         .encode(
-            x=alt.X("from:Q", title="Confidence", scale=alt.Scale(domain=[0, 1])).axis(
+            x=alt.X("low:Q", title="Confidence", scale=alt.Scale(domain=[0, 1])).axis(
                 format=".0%", grid=False
             ),
             y=alt.Y("share:Q", title="Share of drawings").axis(format=".0%"),
-            color=alt.Color("model:N", title="Model", scale=alt.Scale(range=VERSIONS)).legend(
-                orient="top", titleOrient="left"
-            ),
+            color=VERSION_COLOURS,
             tooltip=[
-                alt.Tooltip("model", title="Model"),
-                alt.Tooltip("from", title="From", format=".0%"),
-                alt.Tooltip("share", title="Share of drawings", format=".1%"),
+                *_tooltips(model="Model"),
+                *_tooltips(".0%", low="From"),
+                *_tooltips(".1%", share="Share of drawings"),
             ],
         )
     )
 
 
-def _answers(found: Insights, place: int) -> int:
-    """How many were so sure, labelled or not."""
-    return sum(found.confidences.get((right, place), 0) for right in (True, False, None))
-
-
 def latency(found: Insights) -> alt.LayerChart:
-    """Bars on a logarithmic scale, and where half and 95 of 100 answers were there."""
+    """Bars on a logarithmic scale of milliseconds, with lines at the median and the 95th percentile."""
     table = pd.DataFrame(
-        [
-            {"from": latency_edge_ms(place), "to": latency_edge_ms(place + 1), "answers": n, "zero": 0}
-            for place, n in found.latencies.items()
-        ]
+        [(latency_edge_ms(index), latency_edge_ms(index + 1), n, 0) for index, n in found.latencies.items()],
+        columns=["low", "high", "answers", "zero"],
     )
-    marks = pd.DataFrame(
-        [
-            {"ms": found.latency_ms(share), "text": text}
-            for share, text in ((0.5, "median"), (0.95, "95th percentile"))
-        ]
-    )
+    percentiles = [(found.latency_ms(0.5), "median"), (found.latency_ms(0.95), "95th percentile")]
     scale = alt.Scale(type="log", nice=False)
-    x = alt.X("from:Q", title="Milliseconds", scale=scale).axis(grid=False, format="~s", tickCount=5)
-    lines = alt.Chart(marks).encode(x=alt.X("ms:Q", scale=scale))
+    lines = alt.Chart(pd.DataFrame(percentiles, columns=["ms", "text"])).encode(x=alt.X("ms:Q", scale=scale))
     return alt.layer(
         alt.Chart(table)
         .mark_bar(color=PLAIN)
         .encode(
-            x=x,
-            x2="to:Q",
-            y=alt.Y("answers:Q", title="Drawings").axis(tickMinStep=1),
+            x=alt.X("low:Q", title="Milliseconds", scale=scale).axis(grid=False, format="~s", tickCount=5),
+            x2="high:Q",
+            y=DRAWINGS,
             y2="zero:Q",
             tooltip=[
-                alt.Tooltip("from", title="From ms", format=".1f"),
-                alt.Tooltip("to", title="To ms", format=".1f"),
-                alt.Tooltip("answers", title="Drawings"),
+                *_tooltips(".1f", low="From ms", high="To ms"),
+                *_tooltips(answers="Drawings"),
             ],
         ),
         lines.mark_rule(strokeDash=[4, 3], color=WRONG, strokeWidth=2),
@@ -246,6 +207,14 @@ def latency(found: Insights) -> alt.LayerChart:
             text="text:N", y=alt.value(4)
         ),
     )
+
+
+def _tooltips(number_format: str | None = None, **titles: str) -> list[alt.Tooltip]:
+    """A line of the tooltip for each column, by its title."""
+    return [
+        alt.Tooltip(column, title=title, format=number_format or alt.Undefined)
+        for column, title in titles.items()
+    ]
 
 
 def _midnight(day: date) -> alt.DateTime:

@@ -1,49 +1,49 @@
-// Says why the page is not connected with its server, and asks that for a run when it is back.
+// Reports why the page has no connection to its server, and requests a run after a reconnection.
 
 const STATE = 'data-test-connection-state'
-const STREAM = './_stcore/stream'  // beside every page, under a path of a proxy too
-// A slow phone loads for as long. After that it is not the time that counts, but what a request finds out.
-const ASK_EVERY_MS = 10000
-const LOOK_EVERY_MS = 500
-const OPENS_WITHIN_MS = 10000
+const STREAM = './_stcore/stream'  // relative, also under a path of a proxy
+// A slow phone loads the page for up to 10 s. Later reports depend on the result of a request.
+const REQUEST_INTERVAL_MS = 10000
+const POLL_INTERVAL_MS = 500
+const SOCKET_TIMEOUT_MS = 10000
 
-const fails = (why) =>
-  `This page cannot open its WebSocket: a proxy in front of it ${why} See docs/operations.md, section Reverse proxies.`
-const HOST = fails(`changes the header Host. Let the proxy pass on Host with its port, or add ${location.host} to the \
+const proxyFault = (reason) =>
+  `This page cannot open its WebSocket: a proxy in front of it ${reason} See docs/operations.md, section Reverse proxies.`
+const HOST = proxyFault(`changes the header Host. Let the proxy pass on Host with its port, or add ${location.host} to the \
 setting PUBLIC_HOSTS.`)
-const UPGRADE = fails('does not pass on the headers Upgrade and Connection.')
-const PAGE_AWAY = 'Page server unavailable'
-const GATEWAY_AWAY = 'Gateway unavailable'
+const UPGRADE = proxyFault('does not pass on the headers Upgrade and Connection.')
+const PAGE_UNAVAILABLE = 'Page server unavailable'
+const GATEWAY_UNAVAILABLE = 'Gateway unavailable'
 
 const isConnected = () => document.querySelector(`.stApp[${STATE}="CONNECTED"]`) !== null
 
-// The browser tells no script with which status a WebSocket was refused. A POST names its origin as the WebSocket does,
-// so the gateway refuses both or none (ForeignOrigin, UnknownHost).
+// The browser hides the status of a refused WebSocket from scripts. A POST has the same Origin, so the gateway refuses
+// both or neither (ForeignOrigin, UnknownHost).
 const findFault = async () => {
   const response = await fetch(STREAM, { method: 'POST', cache: 'no-store' }).catch(() => null)
-  if (response === null) return GATEWAY_AWAY
+  if (response === null) return GATEWAY_UNAVAILABLE
   const { type } = await response.json().catch(() => ({}))
   if (type === 'ForeignOrigin' || type === 'UnknownHost') return HOST
-  if (type === 'PageUnavailable') return PAGE_AWAY
-  if ([502, 503, 504].includes(response.status)) return GATEWAY_AWAY  // says a proxy
-  if (response.status === 403 || response.status >= 500) return fails(`answers with status ${response.status}.`)
-  return await webSocketOpens() ? '' : UPGRADE
+  if (type === 'PageUnavailable') return PAGE_UNAVAILABLE
+  if ([502, 503, 504].includes(response.status)) return GATEWAY_UNAVAILABLE  // reported by a proxy
+  if (response.status === 403 || response.status >= 500) return proxyFault(`answers with status ${response.status}.`)
+  return await canOpenSocket() ? '' : UPGRADE
 }
 
-const webSocketOpens = () => new Promise((answer) => {
+const canOpenSocket = () => new Promise((resolve) => {
   const socket = new WebSocket(new URL(STREAM, location).href.replace(/^http/, 'ws'), ['streamlit'])
-  const end = ({ type }) => { answer(type === 'open'); socket.close() }
+  const end = ({ type }) => { resolve(type === 'open'); socket.close() }
   socket.onopen = socket.onerror = end
-  setTimeout(end, OPENS_WITHIN_MS, {})
+  setTimeout(end, SOCKET_TIMEOUT_MS, {})
 })
 
 const line = document.createElement('div')
 line.setAttribute('role', 'alert')
 
-// In place of what the page says of the drawing, or above a page that is still empty: style.css comes later than this.
+// Shows a fault in place of the notice, or above an empty page, which has no style.css yet.
 const show = (fault, notice) => {
   const ending = notice ? ': your drawing is kept and read when it is back.' : '. This page opens when it is back.'
-  line.textContent = [PAGE_AWAY, GATEWAY_AWAY].includes(fault) ? fault + ending : fault
+  line.textContent = [PAGE_UNAVAILABLE, GATEWAY_UNAVAILABLE].includes(fault) ? fault + ending : fault
   line.className = notice ? 'away' : 'connection-fault'
   line.style.cssText = notice ? '' : `position: fixed; z-index: 1000000; inset: 0 0 auto; padding: 0.75rem 1rem;
     text-align: center; font: 1rem/1.5 system-ui, sans-serif; color: #16181d; background: #ffe3b8`
@@ -51,25 +51,25 @@ const show = (fault, notice) => {
   else (notice ?? document.body).prepend(line)
 }
 
-let asked = performance.now()
+let requestedAt = performance.now()
 setInterval(async () => {
   const notice = document.querySelector('.st-key-notice')
   if (isConnected()) {
     show('')
-    asked = notice ? -Infinity : performance.now()
+    requestedAt = notice ? -Infinity : performance.now()
     return
   }
-  // Streamlit's own dialog asks "Is Streamlit still running?" and lies over the canvas.
+  // Streamlit's own dialog "Is Streamlit still running?" covers the canvas.
   document.querySelector('[data-testid="stDialog"] [aria-label="Close"]')?.click()
-  if (performance.now() - asked < ASK_EVERY_MS) return
-  asked = performance.now()
+  if (performance.now() - requestedAt < REQUEST_INTERVAL_MS) return
+  requestedAt = performance.now()
   const fault = await findFault()
   if (!isConnected()) show(fault, notice)
-}, LOOK_EVERY_MS)
+}, POLL_INTERVAL_MS)
 
-// A short disconnect falls between two polls: only the attribute's mutations show it.
+// Polls miss a short disconnect; mutations of the attribute do not.
 new MutationObserver((changes) => {
   if (!isConnected() || changes.every(({ oldValue }) => oldValue === 'CONNECTED')) return
-  window.askForRun?.()
+  window.requestRun?.()
   document.dispatchEvent(new Event('connected'))
 }).observe(document, { subtree: true, attributeFilter: [STATE], attributeOldValue: true })

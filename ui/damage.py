@@ -1,11 +1,11 @@
-"""A damaged outbox: how it is noticed, and how one of the processes that notice replaces it.
+"""Damage of the outbox's file: detection, and replacement by one of the processes that detect it.
 
-    with shared(path):                                    # around each transaction
+    with shared_lock(path):                               # around each transaction
         ...
-    replace_damaged(path, identity(path), SCHEMA, why)    # ui/salvage.py fills the new file
+    replace_damaged(path, identity(path), SCHEMA, error)  # ui/salvage.py fills the new file
 
-A killed process does not damage the file; a failing disk, half a copy or another program can. A full disk, a lock and a
-missing permission are no damage: they pass.
+A failing disk, an incomplete copy or another program damages the file; a killed process does not. A full disk, a locked
+file and a missing permission are not damage: they are temporary.
 """
 
 import fcntl
@@ -17,44 +17,45 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ui.salvage import COMPANIONS, beside, salvage
+from ui.salvage import COMPANIONS, add_suffix, salvage
 
 LOCK_TIMEOUT_S = 5.0
 LOCK_POLL_S = 0.01
-# The check takes 0.1 s for 85 MiB (one AMD EPYC core), and every start and health check waits for it.
+# The check takes 0.1 s for 85 MiB (one AMD EPYC core). Every start and health check waits for it.
 MOST_CHECKED_BYTES = 100 * 2**20
-DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-# Of a value, not of the file's structure: SQLite gives these no code of their own.
-DAMAGED_VALUES = ("malformed JSON", "Could not decode to UTF-8")
+DAMAGE_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+# A damaged value has no code of its own.
+DAMAGE_MESSAGES = ("malformed JSON", "Could not decode to UTF-8")
 NEW = ".new"
+# An error message may quote a whole record.
 LONGEST_REASON = 200
 
 log = logging.getLogger("ui.outbox")
 
 
-class Damaged(Exception):  # noqa: N818  it reads as what happened
+class DamageError(Exception):
     """The check of the file found damage."""
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether an error says that the file's content is damaged, and not that it cannot be used just now."""
+    """Whether an error reports damaged content rather than a temporary failure."""
     if isinstance(error, sqlite3.DatabaseError):
-        # The low byte of an extended code is its kind.
+        # The low byte of an extended error code is the primary code.
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        return code in DAMAGED or str(error).startswith(DAMAGED_VALUES)
-    return isinstance(error, Damaged)
+        return code in DAMAGE_CODES or str(error).startswith(DAMAGE_MESSAGES)
+    return isinstance(error, DamageError)
 
 
 def check(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise Damaged, or sqlite3.DatabaseError, if the file's structure is damaged."""
+    """Raise DamageError or sqlite3.DatabaseError if the file's structure is damaged."""
     if path.stat().st_size <= MOST_CHECKED_BYTES:
         [(found,)] = connection.execute("PRAGMA quick_check(1)")
         if found != "ok":
-            raise Damaged(found)
+            raise DamageError(found)
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Which file is at the path, None for none: it changes when another process replaces it."""
+    """Device and inode of the file at a path, which change with its replacement; None without a file."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -62,52 +63,55 @@ def identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def half_replaced(path: Path) -> bool:
-    """Whether a process was killed after it had set the file aside, and before the new one was in its place."""
-    return not path.exists() and beside(path, NEW).exists()
+def is_half_replaced(path: Path) -> bool:
+    """Whether a process was killed between the two steps of a replacement: old file aside, new file in place."""
+    return not path.exists() and add_suffix(path, NEW).exists()
+
+
+def shorten(error: object) -> str:
+    """The message of an error in one line of bounded length."""
+    return " ".join(str(error).split())[:LONGEST_REASON]
 
 
 @contextmanager
-def shared(path: Path) -> Iterator[None]:
-    """Keep the file at the path in its place: while anyone is within, nobody replaces it. Raises OSError."""
+def shared_lock(path: Path) -> Iterator[None]:
+    """Hold a lock under which no process replaces the file. Raises OSError."""
     with _locked(path, fcntl.LOCK_SH):
         yield
 
 
-def replace_damaged(path: Path, damaged: tuple[int, int] | None, schema: str, why: str) -> None:
-    """Set the damaged file aside and put a new one with its readable rows in its place.
+def replace_damaged(path: Path, damaged: tuple[int, int] | None, schema: str, reason: object) -> None:
+    """Set the damaged file aside and replace it by a new file with its readable rows.
 
-    `damaged` is the identity of the file that was found damaged; if another process replaced it meanwhile, nothing is
-    done. `why` is for the log. Raises OSError or sqlite3.Error, for example for a full disk: the damaged file is then
-    still in its place.
+    `damaged` is the identity of the damaged file: does nothing if another process replaced that file already. Raises
+    OSError or sqlite3.Error, for example for a full disk, and leaves the damaged file in place then.
     """
     with _locked(path, fcntl.LOCK_EX):
-        if half_replaced(path):
-            found = "those that a killed process had read"
+        if is_half_replaced(path):
+            rows = "those that a killed process had read"
         elif identity(path) == damaged:
-            counts = salvage(path, beside(path, NEW), schema)
-            found = ", ".join(f"{table} {count}" for table, count in counts.items())
+            counts = salvage(path, add_suffix(path, NEW), schema)
+            rows = ", ".join(f"{table} {count}" for table, count in counts.items())
         else:
             return
         aside = _free_name(path)
-        # The file first: while it is in its place, what is beside it belongs to it.
+        # The database file first: SQLite applies a -wal file to whatever database has its name.
         for suffix in COMPANIONS:
-            if beside(path, suffix).exists():
-                beside(path, suffix).rename(beside(aside, suffix))
-        beside(path, NEW).replace(path)
-        _sync(path.parent)
-    what = " ".join(why.split())[:LONGEST_REASON]  # one line, and not a whole record that it may quote
+            if add_suffix(path, suffix).exists():
+                add_suffix(path, suffix).rename(add_suffix(aside, suffix))
+        add_suffix(path, NEW).replace(path)
+        _sync_folder(path.parent)
     log.error(
         "the outbox was damaged (%s) and is set aside as '%s'; rows that could be read: %s",
-        what,
+        shorten(reason),
         aside,
-        found,
+        rows,
     )
 
 
 @contextmanager
 def _locked(path: Path, kind: int) -> Iterator[None]:
-    lock = os.open(beside(path, ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = os.open(add_suffix(path, ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         deadline = time.monotonic() + LOCK_TIMEOUT_S
         while True:
@@ -125,12 +129,12 @@ def _locked(path: Path, kind: int) -> Iterator[None]:
 
 def _free_name(path: Path) -> Path:
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    names = (beside(path, f".damaged-{stamp}{more}") for more in ("", *(f"-{n}" for n in range(2, 100))))
+    names = (add_suffix(path, f".damaged-{stamp}{more}") for more in ("", *(f"-{n}" for n in range(2, 100))))
     return next(name for name in names if not name.exists())
 
 
-def _sync(folder: Path) -> None:
-    """Have the folder's names on disk, before anything is written to the new file."""
+def _sync_folder(folder: Path) -> None:
+    """Write the folder's file names to disk, before any data goes to the new file."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,10 +1,10 @@
-"""The deliverer: carries the outbox to PostgreSQL.
+"""The deliverer: moves records from the outbox to PostgreSQL.
 
-    python -m ui.deliverer            until it is told to stop
-    python -m ui.deliverer --check    status 0 when nothing has been waiting for long
+    python -m ui.deliverer            runs until SIGTERM
+    python -m ui.deliverer --check    exit code 0 unless a record waits for too long
 
-One process, so that the page never waits for the database and a killed page loses nothing. With the database away
-the records stay where they are, and go on when it is back.
+A separate process: the page never waits for the database, and a killed page loses nothing. While the database is
+unavailable the records stay in the outbox.
 """
 
 import logging
@@ -22,7 +22,9 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 import settings
 from json_logs import log_as_json
-from ui.outbox import NotKept, Outbox
+from ui.database import Connection, first_line, open_pool
+from ui.outbox import Outbox
+from ui.outbox_file import OutboxError
 from ui.record import FOREIGN, UPSERT, Record
 from ui.tracing import span, tracer
 
@@ -30,38 +32,41 @@ BATCH = 50
 POLL_INTERVAL_S = 0.1
 CONNECT_TIMEOUT_S = 5.0
 RETRY_INTERVAL_S = 1.0
-# A healthy deliverer needs a fraction of a second; this is when `--check` calls it late.
+# `--check` reports an older record. A healthy deliverer needs a fraction of a second.
 LATE_AFTER_S = 10.0
 
-# What the database says of one record, whatever the others are. Anything else is about the database, and may pass.
+# Errors of one record. All others are errors of the database and may pass.
 REFUSALS = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
 
 log = logging.getLogger("ui.deliverer")
 
 
-def run(outbox: Outbox, pool: ConnectionPool, stop: threading.Event) -> None:
+def run(outbox: Outbox, pool: "ConnectionPool[Connection]", stop: threading.Event) -> None:
     """Deliver until `stop` is set."""
-    stuck = False
+    is_failing = False
     while not stop.is_set():
         try:
             records = outbox.oldest(BATCH)
             if records:
                 deliver(outbox, pool, records)
-        except (psycopg.Error, PoolTimeout, NotKept) as error:
-            if not stuck:  # said once, and not at every attempt
-                log.warning("delivery failed, the records stay in the outbox: %s", _first_line(error))
-            stuck = True
+        except (psycopg.Error, PoolTimeout, OutboxError) as error:
+            if not is_failing:  # logged once, not at every attempt
+                log.warning("delivery failed, the records stay in the outbox: %s", first_line(error))
+            is_failing = True
             stop.wait(RETRY_INTERVAL_S)
             continue
-        if stuck and records:
+        if is_failing and records:
             log.warning("delivery works again")
-            stuck = False
+            is_failing = False
         if not records:
             stop.wait(POLL_INTERVAL_S)
 
 
-def deliver(outbox: Outbox, pool: ConnectionPool, records: Sequence[Record]) -> None:
-    """Carry records over in one transaction; where one is refused, each alone. Raises when the database is away."""
+def deliver(outbox: Outbox, pool: "ConnectionPool[Connection]", records: Sequence[Record]) -> None:
+    """Deliver records in one transaction; after a refusal, each record alone.
+
+    A record that is refused alone is set aside. Raises psycopg.Error, PoolTimeout or OutboxError.
+    """
     try:
         with span("deliverer", "deliver", drawings=len(records)):
             foreign = _upsert(pool, records)
@@ -71,49 +76,30 @@ def deliver(outbox: Outbox, pool: ConnectionPool, records: Sequence[Record]) -> 
                 deliver(outbox, pool, [record])
             return
         ids = {"drawing_id": records[0].id}
-        log.error("drawing was rejected and set aside: %s", _first_line(error), extra=ids)  # noqa: TRY400
-        outbox.reject(records[0], _first_line(error))
-    else:
-        delivered = [record for record in records if record.id not in foreign]
-        outbox.delivered(delivered)
-        for record in delivered:
+        log.error("drawing was rejected and set aside: %s", first_line(error), extra=ids)  # noqa: TRY400
+        outbox.reject(records[0], first_line(error))
+        return
+    outbox.remove([record for record in records if record.id not in foreign])
+    if foreign:
+        outbox.derive_ids([record for record in records if record.id in foreign])
+    for record in records:
+        ids = {"drawing_id": record.id}
+        if record.id in foreign:
+            derived = record.derive_id().id
+            log.warning(
+                "another visitor's drawing was not changed: the record gets the id %s", derived, extra=ids
+            )
+        else:
             what = "drawing" if record.true_label is None else "labelled drawing"
-            log.info("%s, revision %d: delivered", what, record.revision, extra={"drawing_id": record.id})
-        if foreign:
-            others = [record for record in records if record.id in foreign]
-            for record in others:
-                log.warning(
-                    "another visitor's drawing was not changed: what was drawn gets the id %s",
-                    record.under_own_id().id,
-                    extra={"drawing_id": record.id},
-                )
-            outbox.give_own_ids(others)
+            log.info("%s, revision %d: delivered", what, record.revision, extra=ids)
 
 
-def open_pool() -> ConnectionPool:
-    """Connections to the database, each checked before it is used: one of before a restart is replaced."""
-    return ConnectionPool(
-        settings.DATABASE_URL.read(),
-        kwargs={"password": settings.DATABASE_PASSWORD.read(), "connect_timeout": int(CONNECT_TIMEOUT_S)},
-        min_size=1,
-        max_size=1,
-        timeout=CONNECT_TIMEOUT_S,
-        reconnect_timeout=CONNECT_TIMEOUT_S,
-        check=ConnectionPool.check_connection,
-        open=True,
-    )
-
-
-def _upsert(pool: ConnectionPool, records: Sequence[Record]) -> set[UUID]:
-    """Write records; the ids of those that are not written, as the rows are other visitors'."""
+def _upsert(pool: "ConnectionPool[Connection]", records: Sequence[Record]) -> set[UUID]:
+    """Write records; returns the ids of rows of other visitors, which were not changed."""
     with pool.connection() as connection, connection.cursor() as cursor:
         cursor.executemany(UPSERT, [asdict(record) for record in records])
         sent = {"ids": [record.id for record in records], "visitors": [record.visitor for record in records]}
         return {drawing_id for (drawing_id,) in cursor.execute(FOREIGN, sent)}
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
 
 
 def main(arguments: list[str]) -> int:
@@ -121,12 +107,11 @@ def main(arguments: list[str]) -> int:
         if arguments == ["--check"]:
             return _check(outbox)
         log_as_json("deliverer")
-        logging.getLogger("psycopg").setLevel(logging.ERROR)  # its pool warns at every attempt to connect
         tracer("deliverer")
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _signal, _frame: stop.set())
-        with open_pool() as pool:
+        with open_pool(1, 1, CONNECT_TIMEOUT_S) as pool:
             log.info("delivering")
             run(outbox, pool, stop)
     return 0
@@ -135,7 +120,7 @@ def main(arguments: list[str]) -> int:
 def _check(outbox: Outbox) -> int:
     try:
         waiting_s = outbox.waiting_seconds()
-    except NotKept as error:
+    except OutboxError as error:
         log.error("%s", error)  # noqa: TRY400
         return 1
     if waiting_s >= LATE_AFTER_S:

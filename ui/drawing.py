@@ -1,6 +1,6 @@
-"""The current drawing: one id, a revision for each stroke and label, an answer, perhaps a label.
+"""The current drawing: its id, its row of the database, and the answer on the page.
 
-It becomes a row of the log by its first answer. Once it has a label it is closed: the next stroke starts another.
+Its first answer makes it a row. A label closes it: the next stroke starts another drawing.
 """
 
 import uuid
@@ -13,59 +13,54 @@ from ui.record import Record
 
 @dataclass(frozen=True)
 class Drawing:
-    """`picture` is the PNG or WebP that was answered last; `answer` is None when the canvas shows another one."""
+    """`row` is None before the first answer. `answer` is None if the canvas shows a picture without an answer."""
 
     id: uuid.UUID = field(default_factory=uuid.uuid4)
-    created_at: datetime | None = None
     revision: int = 0
-    picture: bytes | None = None
+    row: Record | None = None
     answer: Answer | None = None
-    true_label: int | None = None
-    labelled_at: datetime | None = None
+
+    @property
+    def picture(self) -> bytes | None:
+        """The last PNG or WebP with an answer."""
+        return self.row.drawing if self.row else None
+
+    @property
+    def true_label(self) -> int | None:
+        return self.row.true_label if self.row else None
 
     @property
     def closed(self) -> bool:
-        """A labelled drawing is not changed any more, but for its label."""
+        """Whether the drawing has a label, so that only its label can change."""
         return self.true_label is not None
 
-    def add_answer(self, picture: bytes, answer: Answer) -> "Drawing":
-        """The drawing with the answer to a picture. One that a browser sends again is no new revision."""
-        return replace(
-            self,
-            created_at=self.created_at or datetime.now(UTC),
-            picture=picture,
-            answer=answer,
+    def make_row(self, picture: bytes, answer: Answer, visitor: str) -> Record:
+        """The row of the drawing with an answer. A picture that the browser sends again is no new revision.
+
+        `visitor` is the hash of the visitor's id.
+        """
+        return Record(
+            id=self.id,
+            created_at=self.row.created_at if self.row else datetime.now(UTC),
+            prediction=answer.digit,
+            confidence=answer.confidence,
+            probabilities=answer.probabilities,
+            is_digit=answer.is_digit,
+            digit_score=answer.digit_score,
+            model_version=answer.model_version,
+            latency_ms=answer.latency_ms,
+            true_label=self.true_label,
+            labelled_at=self.row.labelled_at if self.row else None,
+            drawing=picture,
             revision=self.revision + (picture != self.picture),
+            visitor=visitor,
+            ink_share=answer.ink_share,
         )
 
     def remove_answer(self) -> "Drawing":
-        """The drawing without strokes, or with a picture that cannot be answered now: the next one has the same id."""
+        """The drawing after its last stroke was undone, or with a picture that cannot be read now."""
         return replace(self, answer=None)
 
-    def update(self, row: Record) -> "Drawing":
-        """The drawing with the id, revision and label of its row."""
-        return replace(
-            self, id=row.id, revision=row.revision, true_label=row.true_label, labelled_at=row.labelled_at
-        )
-
-    def record(self, visitor_hash: str) -> Record:
-        """What the log keeps of a visitor's drawing. It must have been answered."""
-        if self.answer is None or self.picture is None or self.created_at is None:
-            raise ValueError("A drawing without an answer has nothing to log.")
-        return Record(
-            id=self.id,
-            created_at=self.created_at,
-            prediction=self.answer.digit,
-            confidence=self.answer.confidence,
-            probabilities=self.answer.probabilities,
-            is_digit=self.answer.is_digit,
-            digit_score=self.answer.digit_score,
-            model_version=self.answer.model_version,
-            latency_ms=self.answer.latency_ms,
-            true_label=self.true_label,
-            labelled_at=self.labelled_at,
-            drawing=self.picture,
-            revision=self.revision,
-            visitor=visitor_hash,
-            ink_share=self.answer.ink_share,
-        )
+    def update(self, row: Record, answer: Answer | None = None) -> "Drawing":
+        """The drawing with its stored row, and with a new answer if there is one."""
+        return replace(self, id=row.id, revision=row.revision, row=row, answer=answer or self.answer)

@@ -1,4 +1,4 @@
-"""What is filtered in History as a file: a table as CSV, or the pictures in a ZIP."""
+"""Exports of drawings: a table as CSV, and pictures as a ZIP."""
 
 import csv
 import io
@@ -10,18 +10,18 @@ from dataclasses import fields
 from ui.pictures import extension
 from ui.record import Record
 
-# What fits into the page's memory for a moment, whoever asks: a row of the table has some 300 bytes.
+# An export is in the page's memory for a moment. A row of the table has about 300 bytes.
 MOST_ROWS = 50_000
 MOST_PICTURES = 2_000
 MOST_PICTURE_BYTES = 50 * 2**20
 
 COLUMNS = tuple(field.name for field in fields(Record) if field.name not in ("drawing", "visitor"))
-# A spreadsheet takes a cell that begins so for a formula.
+# A spreadsheet reads a cell with one of these first characters as a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def table(records: Iterable[Record]) -> bytes:
-    """Everything but pictures and visitors, as CSV in UTF-8: times in ISO 8601, probabilities as a JSON list."""
+    """All columns except picture and visitor, as CSV in UTF-8: times in ISO 8601, probabilities as a JSON list."""
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
@@ -31,9 +31,9 @@ def table(records: Iterable[Record]) -> bytes:
 
 
 def pictures(records: Iterable[Record]) -> bytes:
-    """The drawings as a ZIP, named by time, answer and label, until MOST_PICTURE_BYTES are reached."""
+    """A ZIP of pictures, up to MOST_PICTURE_BYTES, named by time, prediction and label."""
     file, size = io.BytesIO(), 0
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # a picture is compressed already
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # pictures are compressed
         for record in records:
             size += len(record.drawing)
             if size > MOST_PICTURE_BYTES:
@@ -43,7 +43,7 @@ def pictures(records: Iterable[Record]) -> bytes:
 
 
 def picture_name(record: Record) -> str:
-    """20260102T030405_read-7_label-1_0f3c5a7e.png; a picture that came as a file may be a WebP."""
+    """A name like 20260102T030405_read-7_label-1_0f3c5a7e.png; uploads may be WebP."""
     label = "none" if record.true_label is None else record.true_label
     name = f"{record.created_at:%Y%m%dT%H%M%S}_read-{record.prediction}_label-{label}_{record.id.hex[:8]}"
     return f"{name}.{extension(record.drawing)}"

@@ -1,4 +1,4 @@
-"""What an operator filters History by: the widgets, and the days of the visitor's time zone."""
+"""The filters of the page History: their widgets, and dates in the visitor's time zone."""
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,7 +12,7 @@ LABELS: dict[str, Labels] = {"Wrong": "wrong", "Not labelled": "unlabelled"}
 
 
 def choose_filters(versions: list[str]) -> Filters:
-    """Show the widgets; `versions` are those to choose from."""
+    """Show the widgets, with these model versions; returns their values."""
     with st.container(key="filters", horizontal=True, vertical_alignment="top"):
         digit = st.selectbox(
             "Prediction", list(DIGITS), index=None, placeholder="any digit", key="filter-digit", width=130
@@ -25,23 +25,23 @@ def choose_filters(versions: list[str]) -> Filters:
         )
         labels = st.pills("Labels", list(LABELS), key="filter-labels", width="content")
         no_digit = st.pills("Digit check", ["Not a digit"], key="filter-looks", width="content")
-    since, until = days(dates, zone())
+    since, until = day_limits(dates, zone())
     return Filters(digit, version, LABELS.get(labels or ""), bool(no_digit), since, until)
 
 
 def zone() -> tzinfo:
-    """The visitor's time zone, or UTC where the browser does not say."""
+    """The visitor's time zone, or UTC if the browser does not report one."""
     try:
         return ZoneInfo(st.context.timezone or "UTC")
     except (ZoneInfoNotFoundError, ValueError):
         return UTC
 
 
-def days(dates: tuple[date, ...], there: tzinfo) -> tuple[datetime | None, datetime | None]:
-    """The first and the last day of a choice, both included, as the times in between; one day alone is both."""
+def day_limits(dates: tuple[date, ...], zone: tzinfo) -> tuple[datetime | None, datetime | None]:
+    """Start of the first day and end of the last day; a single date is both."""
     if not dates:
         return None, None
     return (
-        datetime.combine(dates[0], time(), there),
-        datetime.combine(dates[-1] + timedelta(days=1), time(), there),
+        datetime.combine(dates[0], time(), zone),
+        datetime.combine(dates[-1] + timedelta(days=1), time(), zone),
     )

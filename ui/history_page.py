@@ -1,37 +1,38 @@
-"""History: the newest drawings, to see and to label; for an operator all of them, filtered and as files.
+"""The page History: a visitor's drawings; for an operator all drawings, with filters and exports.
 
-A page in view stays as it is, whatever is drawn meanwhile: it is loaded when it is opened, when a filter changes and
-when someone turns to another page.
+A loaded page does not change while new drawings arrive. It is loaded when it is opened, when a filter changes and when
+the person turns to another page.
 """
 
 import html
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from uuid import UUID
 
 import streamlit as st
 
 from ui import export, history
 from ui.cards import Card, cards, detail_html
-from ui.database import Database, DatabaseAway
-from ui.history import Filters, Place
-from ui.history_filters import choose_filters, zone
-from ui.outbox import NotKept, Outbox
+from ui.database import Database, DatabaseError
+from ui.history import Cursor, Filters
+from ui.history_filters import DIGITS, choose_filters, zone
+from ui.outbox import Outbox
+from ui.outbox_file import OutboxError
 from ui.record import Record
-from ui.session import LABEL_NOT_KEPT, Session
+from ui.session import LABEL_NOT_SAVED, Session
 
-AWAY = "Database unavailable: drawings cannot be shown. No drawing is lost. Try again in a moment."
-GONE = "This drawing was deleted."
-NONE_OF_YOURS = "No drawings yet. Drawings of this browser session appear here."
-NONE_FIT = "No drawing matches the filters."
-DIGITS = range(10)
+UNAVAILABLE = "Database unavailable: drawings cannot be shown. No drawing is lost. Try again in a moment."
+DELETED = "This drawing was deleted."
+NO_DRAWINGS = "No drawings yet. Drawings of this browser session appear here."
+NO_MATCH = "No drawing matches the filters."
 
 
 @dataclass
 class View:
-    """What is in view."""
+    """The page that a visitor sees."""
 
-    filters: Filters | None = None  # None: nothing was loaded yet
+    filters: Filters | None = None  # None: nothing is loaded
     cards: list[Card] = field(default_factory=list)
     has_newer: bool = False
     has_older: bool = False
@@ -46,17 +47,17 @@ class View:
 
 @dataclass(frozen=True)
 class History:
-    """The page for one visitor: `everyones` for an operator, else what was drawn in this session."""
+    """The page for an operator, with all drawings, or for a visitor, with those of the browser session."""
 
     session: Session
     outbox: Outbox
     database: Database
-    everyones: bool
+    for_operator: bool
 
     def show(self) -> None:
-        """Everything below the heading."""
+        """Show the page below its heading."""
         view = _view()
-        filters = choose_filters(view.versions) if self.everyones else Filters()
+        filters = choose_filters(view.versions) if self.for_operator else Filters()
         if filters != view.filters:
             offered = view.versions
             self._load(filters, None)
@@ -64,56 +65,57 @@ class History:
                 st.rerun()
         with st.container(key="history"):
             with st.container(key="list"):
-                self._cards(view)
-                self._pager(view)
+                self._show_cards(view)
+                self._show_pager(view)
             with st.container(key="detail" if view.chosen_card else "no-detail"):
-                self._detail(view)
-        if self.everyones and view.cards:
-            self._downloads(filters)
+                self._show_detail(view)
+        if self.for_operator and view.cards:
+            self._show_downloads(filters)
 
-    def _load(self, filters: Filters, place: Place | None) -> None:
+    def _load(self, filters: Filters, cursor: Cursor | None) -> None:
         view = _view()
         view.chosen, view.notice = None, ""
         try:
-            own = self.session.drawn()
+            own = self.session.drawing_ids()
             with self.database.reading() as connection:
-                if self.everyones:
-                    found = history.newest(connection, filters, place)
+                if self.for_operator:
+                    found = history.newest(connection, filters, cursor)
                     view.versions = history.versions(connection)
                 else:
-                    found = history.newest_of(connection, own, place)
-            waiting = self.outbox.waiting([*own, *(row.id for row in found)])
-        except (DatabaseAway, NotKept):
-            view.filters, view.cards, view.notice = None, [], AWAY  # asked again by the next run
+                    found = history.newest_of(connection, own, cursor)
+            waiting = self.outbox.find([*own, *(row.id for row in found)])
+        except (DatabaseError, OutboxError):
+            view.filters, view.cards, view.notice = None, [], UNAVAILABLE  # the next run tries again
             view.has_newer = view.has_older = False
             return
-        page = history.page(history.merged(found, waiting, place, filters.fit), place)
+        page = history.make_page(history.merge_waiting(found, waiting, cursor, filters.match), cursor)
         view.cards = [Card.of(row) for row in page.records]
         view.has_newer, view.has_older = page.has_newer, page.has_older
-        # Only now: a second click on the link begins a run beside this one, which would take the page for loaded.
+        # Last: a second click on the link starts a concurrent run, which would take the page for loaded.
         view.filters = filters
 
-    def _cards(self, view: View) -> None:
+    def _show_cards(self, view: View) -> None:
         if not view.cards:
-            empty = NONE_FIT if self.everyones else NONE_OF_YOURS
-            st.html(f'<div class="empty">{html.escape(view.notice or empty)}</div>')
+            empty = view.notice or (NO_MATCH if self.for_operator else NO_DRAWINGS)
+            st.html(f'<div class="empty">{html.escape(empty)}</div>')
             return
         chosen = cards(view.cards, view.chosen, zone())
-        if chosen is not None:  # once more closes it
+        if chosen is not None:  # a second click closes the details
             view.chosen, view.notice = None if chosen == view.chosen else chosen, ""
             st.rerun()
 
-    def _pager(self, view: View) -> None:
+    def _show_pager(self, view: View) -> None:
+        newer = Cursor.at(view.cards[0].row, newer=True) if view.cards else None
+        older = Cursor.at(view.cards[-1].row) if view.cards else None
         with st.container(key="pager", horizontal=True, vertical_alignment="center"):
             st.button("Newest", key="newest", on_click=self._turn, args=(None,))
-            first, last = (view.cards[0].row, view.cards[-1].row) if view.cards else (None, None)
             st.button(
                 "Newer",
                 key="newer",
                 icon=":material/chevron_left:",
                 disabled=not view.has_newer,
                 on_click=self._turn,
-                args=(Place.of(first, newer=True) if first else None,),
+                args=(newer,),
             )
             st.button(
                 "Older",
@@ -122,13 +124,13 @@ class History:
                 icon_position="right",
                 disabled=not view.has_older,
                 on_click=self._turn,
-                args=(Place.of(last) if last else None,),
+                args=(older,),
             )
 
-    def _turn(self, place: Place | None) -> None:
-        self._load(_view().filters or Filters(), place)
+    def _turn(self, cursor: Cursor | None) -> None:
+        self._load(_view().filters or Filters(), cursor)
 
-    def _detail(self, view: View) -> None:
+    def _show_detail(self, view: View) -> None:
         card = view.chosen_card
         if card is None:
             st.html('<div class="small">Choose a drawing to see its details and to label it.</div>')
@@ -150,70 +152,51 @@ class History:
     def _label(self, drawing_id: UUID, digit: int) -> None:
         view = _view()
         try:
-            row = self._labelled(drawing_id, digit)
-        except DatabaseAway:
-            view.notice = AWAY
-        except NotKept:
-            view.notice = LABEL_NOT_KEPT
+            row = self._store_label(drawing_id, digit)
+        except DatabaseError:
+            view.notice = UNAVAILABLE
+        except OutboxError:
+            view.notice = LABEL_NOT_SAVED
         else:
-            view.notice = "" if row else GONE
+            view.notice = "" if row else DELETED
             if row:
                 view.cards = [
-                    replace(card, row=replace(row, drawing=b"")) if card.row.id == row.id else card
-                    for card in view.cards
+                    replace(card, row=row) if card.row.id == row.id else card for card in view.cards
                 ]
 
-    def _labelled(self, drawing_id: UUID, digit: int) -> Record | None:
-        at_hand = self.session.drawing
-        if at_hand.id == drawing_id and at_hand.answer is not None:
+    def _store_label(self, drawing_id: UUID, digit: int) -> Record | None:
+        current = self.session.drawing
+        if current.id == drawing_id and current.answer is not None:
             self.session.label(digit)
             if self.session.drawing.true_label != digit:
-                raise NotKept
-            return self.session.drawing.record(self.session.owner)
-        visitor = None if self.everyones else self.session.owner
+                raise OutboxError
+            return self.session.drawing.row
+        visitor = None if self.for_operator else self.session.owner
         with self.database.reading() as connection:
-            return self.outbox.label(
-                drawing_id, digit, lambda: history.record(connection, drawing_id), visitor
-            )
+            find_row = partial(history.record, connection, drawing_id)
+            return self.outbox.label(drawing_id, digit, find_row, visitor)
 
-    def _downloads(self, filters: Filters) -> None:
+    def _show_downloads(self, filters: Filters) -> None:
+        def make_file(limit: int, write: Callable[[Iterable[Record]], bytes]) -> bytes:
+            with self.database.reading() as connection:
+                return write(history.export(connection, filters, limit))
+
+        # Streamlit calls these functions at a click.
+        table = partial(make_file, export.MOST_ROWS, export.table)
+        pictures = partial(make_file, export.MOST_PICTURES, export.pictures)
+        download = partial(st.download_button, on_click="ignore")
         with st.container(key="downloads", horizontal=True, vertical_alignment="center"):
-            st.download_button(
-                "Table (CSV)",
-                self._file(filters, export.MOST_ROWS, export.table),
-                "drawings.csv",
-                "text/csv",
-                key="download-table",
-                on_click="ignore",
-            )
-            st.download_button(
-                "Pictures (ZIP)",
-                self._file(filters, export.MOST_PICTURES, export.pictures),
-                "drawings.zip",
-                "application/zip",
-                key="download-pictures",
-                on_click="ignore",
-            )
+            download("Table (CSV)", table, "drawings.csv", "text/csv", key="download-table")
+            download("Pictures (ZIP)", pictures, "drawings.zip", "application/zip", key="download-pictures")
             st.html(
                 f'<div class="small">Export of the filtered drawings: the newest {export.MOST_ROWS:,} rows or '
                 f"{export.MOST_PICTURES:,} pictures. Choose earlier dates for older ones. "
                 f"Time zone: {html.escape(str(zone()))}.</div>"
             )
 
-    def _file(
-        self, filters: Filters, limit: int, kind: Callable[[Iterable[Record]], bytes]
-    ) -> Callable[[], bytes]:
-        """What makes the file when somebody asks for it, and not before."""
 
-        def make() -> bytes:
-            with self.database.reading() as connection:
-                return kind(history.export(connection, filters, limit))
-
-        return make
-
-
-def open_anew() -> None:
-    """Load the page again the next time it is shown: somebody came to it from another."""
+def reset() -> None:
+    """Load the page again when it is shown next, because the person comes from another page."""
     st.session_state.view = View()
 
 

@@ -1,6 +1,6 @@
-"""The HTML of the page: Streamlit's, with those scripts in it that need nothing of Streamlit's server.
+"""The HTML of the page: Streamlit's, with the scripts that must run without Streamlit's server.
 
-connection.js says why a page stays empty, and everything else on the page comes over the WebSocket.
+The rest of the page comes over the WebSocket. connection.js reports why there is no WebSocket.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ SCRIPTS = ("connection.js", "links.js", "pointers.js")
 
 
 def index_page() -> str:
-    """Streamlit's index.html with the scripts at its end."""
+    """Streamlit's index.html with the scripts at the end of its body."""
     html = (Path(file_util.get_static_dir()) / "index.html").read_text(encoding="utf-8")
     scripts = "".join(
         f'<script type="module">\n{Path(__file__).with_name(name).read_text(encoding="utf-8")}</script>\n'
@@ -27,7 +27,7 @@ def index_page() -> str:
 
 
 def routes() -> list[Route]:
-    """The routes of the HTML, for `streamlit.App`; an unknown path is still Streamlit's."""
+    """The routes of the HTML for `streamlit.App`. Streamlit answers other paths."""
     html = index_page()
 
     async def answer(request: Request) -> HTMLResponse:

@@ -1,6 +1,6 @@
-"""What Insights asks of the database: counts by day and version, kept as drawings come (0003_history.sql).
+"""The queries of the pages Insights and Models: counts of drawings by day and version (0003_history.sql).
 
-Estimated accuracy and drift are views of 0006_model_quality.sql, which monitoring reads too.
+Estimated accuracy and drift are views of 0006_model_quality.sql, which monitoring reads, too.
 """
 
 # ruff: noqa: S608  as in ui/history.py
@@ -17,33 +17,25 @@ from psycopg.rows import args_row
 
 CONFIDENCE_BINS = 20
 LATENCY_BINS_A_DOUBLING = 8
-Z_95 = 1.959964  # standard deviations that hold 95 % of a normal distribution
-
-_WHICH: LiteralString = (
-    "(%(since)s::date IS NULL OR day >= %(since)s)"
-    " AND (%(version)s::text IS NULL OR model_version = %(version)s)"
-)
-ANSWERS_BY_DAY: LiteralString = (
-    "SELECT day, model_version, sum(drawings)::bigint FROM insights"
-    f" WHERE facet = 'latency' AND {_WHICH} GROUP BY 1, 2 HAVING sum(drawings) > 0 ORDER BY 1, 2"
-)
-ANSWERS: LiteralString = (
-    "SELECT model_version, prediction, true_label, is_digit, sum(drawings)::bigint FROM insights"
-    f" WHERE facet = 'answer' AND {_WHICH} GROUP BY 1, 2, 3, 4 HAVING sum(drawings) > 0"
-)
-CONFIDENCES: LiteralString = (
-    "SELECT is_right, bin, sum(drawings)::bigint FROM insights"
-    f" WHERE facet = 'confidence' AND {_WHICH} GROUP BY 1, 2 HAVING sum(drawings) > 0"
-)
-LATENCIES: LiteralString = (
-    "SELECT bin, sum(drawings)::bigint FROM insights"
-    f" WHERE facet = 'latency' AND {_WHICH} GROUP BY 1 HAVING sum(drawings) > 0"
-)
-STATEMENTS = (ANSWERS_BY_DAY, ANSWERS, CONFIDENCES, LATENCIES)
-
-
-# Each of them is read, which takes 10 ms; of a million it would be seconds.
+Z_95 = 1.959964  # standard deviations of a 95 % interval
+# `storage_by_visitor` reads the sizes of these pictures in 10 ms; those of a million take seconds.
 NEWEST_STORED = 10_000
+
+
+def _count(columns: LiteralString, facet: LiteralString) -> LiteralString:
+    return (
+        f"SELECT {columns}, sum(drawings)::bigint FROM insights WHERE facet = '{facet}'"
+        " AND (%(since)s::date IS NULL OR day >= %(since)s)"
+        " AND (%(version)s::text IS NULL OR model_version = %(version)s)"
+        f" GROUP BY {columns} HAVING sum(drawings) > 0 ORDER BY {columns}"
+    )
+
+
+ANSWERS_BY_DAY = _count("day, model_version", "latency")
+ANSWERS = _count("model_version, prediction, true_label, is_digit", "answer")
+CONFIDENCES = _count("is_right, bin", "confidence")
+LATENCIES = _count("bin", "latency")
+STATEMENTS = (ANSWERS_BY_DAY, ANSWERS, CONFIDENCES, LATENCIES)
 STORED: LiteralString = (
     "SELECT visitor, count(*), sum(octet_length(drawing)) FROM ("
     " SELECT visitor, drawing FROM predictions WHERE created_at >= coalesce(%(since)s::date, '-infinity')"
@@ -63,7 +55,7 @@ DRIFTS: LiteralString = (
 
 @dataclass(frozen=True)
 class Drift:
-    """A feature's population stability index (PSI) of the last 24 hours; `state` is stable, shifted or drifted."""
+    """Population stability index (PSI) of a feature in the last 24 hours; `state`: stable, shifted or drifted."""
 
     model_version: str
     feature: str
@@ -74,7 +66,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class Stored:
-    """What a visitor, known by a hash, has in the database; None: of before visitors were recorded."""
+    """Drawings and bytes of a visitor, by hash; None for rows that are older than the column `visitor`."""
 
     visitor: str | None
     drawings: int
@@ -83,7 +75,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Share:
-    """`right` of `labelled`, with the interval that holds the true share in 95 of 100 such samples (Wilson's)."""
+    """An accuracy: `right` of `labelled` drawings."""
 
     right: int
     labelled: int
@@ -94,6 +86,7 @@ class Share:
 
     @property
     def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the true accuracy."""
         n, p = self.labelled, self.value
         centre = (p + Z_95**2 / (2 * n)) / (1 + Z_95**2 / n)
         half = Z_95 * math.sqrt(p * (1 - p) / n + Z_95**2 / (4 * n * n)) / (1 + Z_95**2 / n)
@@ -101,28 +94,27 @@ class Share:
 
 
 def difference(one: Share, other: Share) -> tuple[float, float]:
-    """Where the true difference of two shares, `one` minus `other`, lies in 95 of 100 such samples.
+    """The 95 % interval of the difference `one` minus `other`. It is not significant if the interval contains 0.
 
-    By their intervals: R. G. Newcombe, "Interval estimation for the difference between independent proportions", 1998,
-    method 10. Where it holds 0, the two may be alike.
+    R. G. Newcombe, "Interval estimation for the difference between independent proportions", 1998, method 10.
     """
-    (low, high), (others_low, others_high) = one.interval, other.interval
+    (low, high), (other_low, other_high) = one.interval, other.interval
     apart = one.value - other.value
     return (
-        apart - math.hypot(one.value - low, others_high - other.value),
-        apart + math.hypot(high - one.value, other.value - others_low),
+        apart - math.hypot(one.value - low, other_high - other.value),
+        apart + math.hypot(high - one.value, other.value - other_low),
     )
 
 
 @dataclass(frozen=True)
 class Insights:
-    """Counts of drawings, for a period and a version."""
+    """Counts of drawings in a period, of a version or of all."""
 
-    by_day: Mapping[tuple[date, str], int]
+    by_day: Mapping[tuple[date, str], int]  # by day and version
     no_digits: int
-    accuracies: Mapping[str, Share]  # by version, of those that have labelled drawings
-    confusion: Mapping[tuple[int, int], int]  # (label, answer)
-    confidences: Mapping[tuple[bool | None, int], int]  # (right, wrong or not labelled; twentieth)
+    accuracies: Mapping[str, Share]  # by version, without versions that have no labels
+    confusion: Mapping[tuple[int, int], int]  # by label and prediction
+    confidences: Mapping[tuple[bool | None, int], int]  # by right, wrong or not labelled, and bin
     latencies: Mapping[int, int]  # by bin
 
     @property
@@ -131,25 +123,24 @@ class Insights:
 
     @property
     def accuracy(self) -> Share | None:
-        """Of all versions together; None while nothing is labelled."""
+        """The accuracy of all versions together; None without labels."""
         shares = self.accuracies.values()
         if not shares:
             return None
         return Share(sum(share.right for share in shares), sum(share.labelled for share in shares))
 
     def latency_ms(self, share: float) -> float | None:
-        """What this share of the answers took at most, give or take a tenth: a bin is that wide."""
+        """A quantile of the latency, to about 10 %, the width of a bin; None without answers."""
         before, wanted = 0, share * sum(self.latencies.values())
-        for place, count in sorted(self.latencies.items()):
+        for index, count in sorted(self.latencies.items()):
             if before + count >= wanted:
-                within = (wanted - before) / count
-                return float(2 ** ((place + within) / LATENCY_BINS_A_DOUBLING))
+                return latency_edge_ms(index + (wanted - before) / count)
             before += count
         return None
 
 
 def insights(connection: Connection[Any], since: date | None = None, version: str | None = None) -> Insights:
-    """The counts of a version, or of all, from a day on (UTC)."""
+    """The counts of a version, or of all, since a UTC day."""
     values = {"since": since, "version": version}
     right, labelled = Counter[str](), Counter[str]()
     confusion = Counter[tuple[int, int]]()
@@ -165,7 +156,7 @@ def insights(connection: Connection[Any], since: date | None = None, version: st
         no_digits=no_digits,
         accuracies={name: Share(right[name], labelled[name]) for name in sorted(labelled)},
         confusion=dict(confusion),
-        confidences={(right, place): n for right, place, n in connection.execute(CONFIDENCES, values)},
+        confidences={(right, index): n for right, index, n in connection.execute(CONFIDENCES, values)},
         latencies=dict(connection.execute(LATENCIES, values).fetchall()),
     )
 
@@ -173,23 +164,23 @@ def insights(connection: Connection[Any], since: date | None = None, version: st
 def estimates(
     connection: Connection[Any], since: date | None = None, version: str | None = None
 ) -> dict[str, float]:
-    """The estimated accuracy of a version, or of all, by version, from a day on (UTC)."""
+    """The estimated accuracy by version, of a version or of all, since a UTC day."""
     return dict(connection.execute(ESTIMATES, {"since": since, "version": version}).fetchall())
 
 
 def drifts(connection: Connection[Any], version: str | None = None) -> list[Drift]:
-    """The drift of a version, or of all; none of a version without a reference or with too few drawings."""
+    """The drift of a version, or of all. A version needs a reference and enough drawings."""
     with connection.cursor(row_factory=args_row(Drift)) as cursor:
         return cursor.execute(DRIFTS, {"version": version}).fetchall()
 
 
-def most_stored(connection: Connection[Any], since: date | None, visitors: int) -> list[Stored]:
-    """The visitors with most bytes among the newest drawings, from a day on (UTC)."""
+def storage_by_visitor(connection: Connection[Any], since: date | None, visitors: int) -> list[Stored]:
+    """The visitors with most bytes in the newest drawings, since a UTC day."""
     values = {"since": since, "newest": NEWEST_STORED, "visitors": visitors}
     with connection.cursor(row_factory=args_row(Stored)) as cursor:
         return cursor.execute(STORED, values).fetchall()
 
 
-def latency_edge_ms(place: int) -> float:
-    """Where a bin of latency begins."""
-    return float(2 ** (place / LATENCY_BINS_A_DOUBLING))
+def latency_edge_ms(index: float) -> float:
+    """The lower edge of a latency bin, in milliseconds."""
+    return float(2 ** (index / LATENCY_BINS_A_DOUBLING))

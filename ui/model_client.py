@@ -1,4 +1,4 @@
-"""The model as the page knows it: TorchServe's REST predictions endpoint behind the gateway's inner listener."""
+"""The client of the model: TorchServe's REST endpoints behind the gateway's inner listener."""
 
 import base64
 import logging
@@ -14,8 +14,8 @@ import requests
 from ui.record import check_types
 from ui.tracing import span
 
-# While no worker is up TorchServe holds a request rather than refuse it. The gateway gives up after 10 s, for an
-# explanation after 30 s; these are for a gateway that is stuck itself.
+# TorchServe holds a request while no worker is up. The gateway ends it after 10 s, an explanation after 30 s; these
+# timeouts are for a gateway that hangs.
 CONNECT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = {"predictions": 12.0, "explanations": 32.0}
 
@@ -24,23 +24,23 @@ INPUT_SIDE = 28
 DIGITS = range(10)
 OPTIONAL = ("reason", "box")
 
-# Two lines on a phone, beside a button: the room that the page keeps for it.
-AWAY = "Model server unavailable: your drawing is read when it is back."
+# Fits two lines on a phone, beside the button "Try again".
+UNAVAILABLE = "Model server unavailable: your drawing is read when it is back."
 
 log = logging.getLogger(__name__)
 
 
 class ModelError(Exception):
-    """The model gave no answer; the message is a sentence for the person who drew."""
+    """The model gave no answer. The message is a sentence for the person who drew."""
 
 
-class PictureRefused(ModelError):  # noqa: N818  it reads as what happened
-    """The model does not read this picture: it is not asked again."""
+class PictureRefusedError(ModelError):
+    """The model does not accept this picture. A retry is of no use."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The fields of the REST answer, and how long it took, in milliseconds, as seen from here."""
+    """The fields of a prediction (docs/api.md), and its latency as the page measured it, in milliseconds."""
 
     digit: int
     confidence: float
@@ -50,8 +50,8 @@ class Answer:
     model_version: str
     input: str
     latency_ms: float
-    reason: str = ""  # of what is no digit
-    box: list[float] | None = None  # of the digit: left, top, right and bottom, shares of the picture's sides
+    reason: str = ""  # why it is no digit
+    box: list[float] | None = None  # of the digit: left, top, right, bottom, as shares of the picture's sides
 
     @property
     def ink_share(self) -> float:
@@ -74,7 +74,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What spoke for and against the digit, and rather for it than for the runner-up: 28 rows of 28, -1 to 1."""
+    """Evidence for the digit, and for it rather than the runner-up: 28 rows of 28 weights from -1 to 1."""
 
     digit: int
     heatmap: list[list[float]]
@@ -82,7 +82,7 @@ class Explanation:
     contrast: list[list[float]]
 
     def check(self) -> None:
-        """Raise ValueError for a picture of another size than the model's input."""
+        """Raise ValueError for a heat map of another size than the model's input."""
         sizes = {len(self.heatmap), len(self.contrast), *map(len, self.heatmap + self.contrast)}
         if sizes != {INPUT_SIDE}:
             raise ValueError("a picture is of another size")
@@ -92,71 +92,60 @@ T = TypeVar("T", Answer, Explanation)
 
 
 class ModelClient:
-    """Asks the model at `url`, the gateway's inner listener. May be shared between threads."""
+    """Sends requests to `url`, the gateway's inner listener. Threads may share it."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._session = requests.Session()
-        # The model is near: a proxy or password that the environment names for other places is not for it.
-        self._session.trust_env = False
+        self._session.trust_env = False  # proxies and passwords of the environment are for other hosts
 
     def close(self) -> None:
-        """Give back the connections."""
+        """Close the connections."""
         self._session.close()
 
     def predict(self, drawing: bytes, drawing_id: UUID) -> Answer:
-        """What the model reads in a picture. Raises ModelError, or PictureRefused where trying again is of no use."""
+        """The model's answer to a picture. Raises ModelError, or PictureRefusedError if a retry is of no use."""
         started = time.perf_counter()
-        content = self._ask("predictions", drawing, drawing_id)
-        latency_ms = (time.perf_counter() - started) * 1000
-        return _from(Answer, {**content, "latency_ms": latency_ms})
+        content = self._request("predictions", drawing, drawing_id)
+        return _parse(Answer, {**content, "latency_ms": (time.perf_counter() - started) * 1000})
 
     def explain(self, drawing: bytes, drawing_id: UUID) -> Explanation:
-        """Why the model reads it so. Raises ModelError."""
-        return _from(Explanation, self._ask("explanations", drawing, drawing_id))
+        """The explanation of the answer to a picture. Raises ModelError."""
+        return _parse(Explanation, self._request("explanations", drawing, drawing_id))
 
-    def _ask(self, what: str, drawing: bytes, drawing_id: UUID) -> dict[str, Any]:
+    def _request(self, what: str, drawing: bytes, drawing_id: UUID) -> dict[str, Any]:
+        """The content of a successful response, empty unless it is a JSON object."""
         ids = {"drawing_id": str(drawing_id), "request_id": uuid4().hex}
+        names = {"X-Drawing-Id": ids["drawing_id"], "X-Request-Id": ids["request_id"]}
         with span("page", what, **ids) as trace:
-            headers = {
-                "Content-Type": "image/png",
-                "X-Drawing-Id": ids["drawing_id"],
-                "X-Request-Id": ids["request_id"],
-            }
-            return self._answered(what, drawing, headers | trace, ids)
-
-    def _answered(
-        self, what: str, drawing: bytes, headers: Mapping[str, str], ids: Mapping[str, str]
-    ) -> dict[str, Any]:
-        try:
-            response = self._session.post(
-                f"{self._url}/{what}/mnist",
-                data=drawing,
-                headers=headers,
-                timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S[what]),
-            )
-        except requests.RequestException as error:
-            log.warning("%s failed: %s", what, type(error).__name__, extra=ids)
-            raise ModelError(AWAY) from None
-        level = logging.INFO if response.ok else logging.WARNING
-        elapsed_ms = response.elapsed.total_seconds() * 1000
-        log.log(level, "%s: status %d after %.0f ms", what, response.status_code, elapsed_ms, extra=ids)
-        try:
-            content = response.json()
-        except (ValueError, RecursionError):
-            content = None
-        content = content if isinstance(content, dict) else {}
-        if response.ok:
-            return content
-        if response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR and content:
-            raise PictureRefused(
-                f"The model cannot read this picture: {content.get('message', 'no reason given')}"
-            )
-        raise ModelError(AWAY)
+            try:
+                response = self._session.post(
+                    f"{self._url}/{what}/mnist",
+                    data=drawing,
+                    headers={"Content-Type": "image/png", **names, **trace},
+                    timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S[what]),
+                )
+            except requests.RequestException as error:
+                log.warning("%s failed: %s", what, type(error).__name__, extra=ids)
+                raise ModelError(UNAVAILABLE) from None
+            level = logging.INFO if response.ok else logging.WARNING
+            elapsed_ms = response.elapsed.total_seconds() * 1000
+            log.log(level, "%s: status %d after %.0f ms", what, response.status_code, elapsed_ms, extra=ids)
+            try:
+                content = response.json()
+            except (ValueError, RecursionError):
+                content = None
+            content = content if isinstance(content, dict) else {}
+            if response.ok:
+                return content
+            if response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR and content:
+                reason = content.get("message", "no reason given")
+                raise PictureRefusedError(f"The model cannot read this picture: {reason}")
+            raise ModelError(UNAVAILABLE)
 
 
-def _from(kind: type[T], content: Mapping[str, Any]) -> T:
-    """The answer in the content of a response. Raises PictureRefused: the next picture may do better."""
+def _parse(kind: type[T], content: Mapping[str, Any]) -> T:
+    """The answer in a response. Raises PictureRefusedError, because the next picture may get a valid answer."""
     try:
         names = [name for name in kind.__dataclass_fields__ if name in content or name not in OPTIONAL]
         answer = kind(**{name: content[name] for name in names})
@@ -164,10 +153,9 @@ def _from(kind: type[T], content: Mapping[str, Any]) -> T:
         answer.check()
     except (KeyError, TypeError, ValueError) as error:
         reason = f"no field {error}" if isinstance(error, KeyError) else str(error)
-        log.warning(
-            "the model's answer cannot be read: %s; fields: %s", reason, sorted(content)
-        )  # no drawing
-        raise PictureRefused(
+        # Names only: the values may hold the drawing.
+        log.warning("the model's answer cannot be read: %s; fields: %s", reason, sorted(content))
+        raise PictureRefusedError(
             f"The model's answer cannot be read ({reason}): page and model versions do not match."
         ) from None
     return answer

@@ -1,4 +1,4 @@
-"""Who is an operator: whoever knows the password; where none is set, whoever sits at this machine."""
+"""Operators: whoever knows the password; without a password, whoever sits at this machine."""
 
 import hmac
 import ipaddress
@@ -8,22 +8,19 @@ from urllib.parse import urlsplit
 
 from ui.rate_limit import RateLimit
 
-# From one address so many tries at once, then one every so often. Other addresses are not held up by them, and whoever
-# is signed in stays so.
-TRIES = 5
-NEXT_TRY_S = 10.0
+# For each address: five attempts, then one every 10 s. A signed-in operator stays signed in.
+ATTEMPTS = 5
+NEXT_ATTEMPT_S = 10.0
 
 
-def sits_here(forwarded_for: list[str], host: str) -> bool:
-    """Whether a request was made on this machine: `forwarded_for` is what the gateway says of it, `host` its Host.
+def is_local(forwarded_for: list[str], host: str) -> bool:
+    """Whether a request comes from this machine, by the gateway's X-Forwarded-For and the request's Host.
 
-    The gateway replaces what a client claims by the address that it sees; without its word nobody is here. The name
-    that the browser asked for must be this machine's own too: a proxy beside the gateway makes every visitor come from
-    loopback, and so does a site elsewhere whose name leads to 127.0.0.1.
+    The gateway replaces the header of a client by the address that it sees. Without this header no request is local.
+    The host must be a loopback name, too: behind another proxy on this machine every visitor has a loopback address,
+    and so has a visitor of a foreign site whose name resolves to 127.0.0.1.
     """
-    if len(forwarded_for) != 1:
-        return False
-    return _is_loopback(forwarded_for[0]) and _is_loopback_name(host)
+    return len(forwarded_for) == 1 and _is_loopback(forwarded_for[0]) and _is_loopback_name(host)
 
 
 def _is_loopback(address: str) -> bool:
@@ -43,19 +40,21 @@ def _is_loopback_name(host: str) -> bool:
     return name == "localhost" or _is_loopback(name)
 
 
-class Door:
-    """Compares passwords, and slows down whoever guesses. One for all visitors; may be shared between threads."""
+class LoginThrottle:
+    """Checks passwords and limits the attempts of each address. All visitors and threads share it."""
 
     def __init__(self, password: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._password = password.encode()
-        self._tries = RateLimit(TRIES, NEXT_TRY_S, clock)
+        self._attempts = RateLimit(ATTEMPTS, NEXT_ATTEMPT_S, clock)
 
     @property
     def needs_password(self) -> bool:
         return bool(self._password)
 
-    def opens(self, password: str, address: str) -> bool | None:
-        """Whether the password is right; None when it was not looked at, because this address tries too often."""
-        if not self.needs_password or not self._tries.take(address):
-            return None if self.needs_password else False
+    def check(self, password: str, address: str) -> bool | None:
+        """Whether the password is right; None if it was not compared, because of too many attempts."""
+        if not self.needs_password:
+            return False
+        if not self._attempts.take(address):
+            return None
         return hmac.compare_digest(password.encode(), self._password)

@@ -1,4 +1,4 @@
-"""How often a client may do something: so many at once, then one every so often. Clients do not hold up each other."""
+"""A rate limit for each client address."""
 
 import ipaddress
 import threading
@@ -10,18 +10,18 @@ MOST_ADDRESSES = 10_000
 
 
 class RateLimit:
-    """A token bucket for each address: `burst` tokens, and one given back every `interval_s`. Shared by threads."""
+    """A token bucket for each address: `burst` tokens, one refilled every `interval_s`. Threads may share it."""
 
     def __init__(self, burst: int, interval_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._burst = burst
         self._interval_s = interval_s
         self._clock = clock
         self._lock = threading.Lock()
-        # For each address when all its tokens are given back: a full bucket is a time that has passed.
+        # For each address, the time at which its bucket is full again.
         self._full_again: OrderedDict[str, float] = OrderedDict()
 
     def take(self, address: str, tokens: int = 1) -> bool:
-        """Whether the address has so many tokens left, which are then gone."""
+        """Take tokens of an address; False, and no token is taken, if it has too few."""
         now = self._clock()
         with self._lock:
             full_again = max(self._full_again.pop(address, now), now)
@@ -33,7 +33,7 @@ class RateLimit:
 
 
 def network(address: str) -> str:
-    """What counts as one address: of IPv6 the 64 bits that a household has."""
+    """The part of an address that is limited: all of IPv4, the /64 network of IPv6, which a household has."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

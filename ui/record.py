@@ -1,4 +1,4 @@
-"""One drawing as it is remembered: a row of the table `predictions`."""
+"""A record: one row of the table `predictions`."""
 
 import json
 from dataclasses import asdict, dataclass, fields, replace
@@ -9,12 +9,12 @@ from uuid import UUID, uuid5
 
 
 class UnreadableError(ValueError):
-    """A text that is not a record's; the message says what is wrong."""
+    """A text is not the JSON of a record."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """A drawing with its answer and, once told, its label. A later `revision` replaces an earlier one."""
+    """A drawing with its answer and its label, None before there is one. A higher `revision` replaces a lower one."""
 
     id: UUID
     created_at: datetime
@@ -29,33 +29,33 @@ class Record:
     labelled_at: datetime | None
     drawing: bytes
     revision: int
-    # Hash of the id of the visitor who drew it (ui/visitor.py); None in rows of before there was this column.
+    # Hash of the visitor's id (ui/visitor.py); None in rows that are older than this column.
     visitor: str | None = None
-    # Mean ink of the network's input, 0 to 1; None in records of before there was this column.
+    # Mean ink of the network's input, 0 to 1; None in rows that are older than this column.
     ink_share: float | None = None
 
     def add_label(self, digit: int, at: datetime | None = None) -> "Record":
-        """The row with the label that a person gave at a time, by default now; a newer label stays."""
+        """The record with a label given `at` a time, by default now. A newer label stays."""
         at = at or datetime.now(UTC)
         if self.labelled_at and self.labelled_at > at:
             return self
         return replace(self, true_label=digit, labelled_at=at, revision=self.revision + 1)
 
-    def under_own_id(self) -> "Record":
-        """The same for a visitor who took another's drawing's id: with an id that is theirs."""
-        return replace(self, id=own_id(self.id, self.visitor or ""))
+    def derive_id(self) -> "Record":
+        """The record with another id, for a visitor who sent the id of another visitor's drawing."""
+        return replace(self, id=derive_id(self.id, self.visitor or ""))
 
     def to_json(self) -> str:
-        """Everything but the drawing, which is bytes and kept beside."""
+        """The JSON of all fields except the drawing, which the outbox stores as bytes."""
         content = asdict(self)
         del content["drawing"]
         return json.dumps(content, default=str)
 
     @classmethod
     def from_json(cls, text: str, drawing: bytes) -> "Record":
-        """What `to_json` wrote, with its drawing. Raises UnreadableError for anything else.
+        """The record of the JSON that `to_json` wrote. Raises UnreadableError.
 
-        Fields of a later release are ignored: after `make undo` its rows are delivered without them.
+        Fields of a later release are ignored, so that its records are delivered after `make undo`.
         """
         try:
             content = json.loads(text)
@@ -65,7 +65,7 @@ class Record:
             known = {name: value for name, value in content.items() if name in cls.__dataclass_fields__}
             record = cls(**known | {"id": UUID(content["id"]), "drawing": drawing})
             check_types(record)
-            f"{record.model_version}{record.visitor}".encode()  # PostgreSQL takes no lone surrogate
+            f"{record.model_version}{record.visitor}".encode()  # PostgreSQL refuses lone surrogates
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise UnreadableError(f"{type(error).__name__}: {error}") from None
         return record
@@ -79,7 +79,7 @@ def check_types(instance: Any) -> None:
 
 
 def _is_of(kind: Any, value: object) -> bool:
-    """Whether a value is of the type of its field; a whole number is a float too, and True is no number."""
+    """Whether a value has the type of its field. An int is a float, too; a bool is no number."""
     if isinstance(kind, UnionType):
         return any(_is_of(one, value) for one in get_args(kind))
     if get_origin(kind) is list:
@@ -88,17 +88,17 @@ def _is_of(kind: Any, value: object) -> bool:
     return type(value) is kind or (kind is float and type(value) is int)
 
 
-def own_id(drawing_id: UUID, visitor_hash: str) -> UUID:
-    """The id for a visitor's drawing whose own is another visitor's: the same for the same two, stroke after stroke."""
+def derive_id(drawing_id: UUID, visitor_hash: str) -> UUID:
+    """An id that depends on the drawing and its visitor alone, so that it is the same at each stroke."""
     return uuid5(drawing_id, visitor_hash)
 
 
 COLUMNS = tuple(field.name for field in fields(Record))
-KEPT = ("id", "created_at", "visitor")  # a row's, from the first revision on
+CONSTANT = ("id", "created_at", "visitor")  # an update does not change these
 
-# Never an older revision over a newer one: a record may be delivered twice or late. And a label closes a drawing: the
-# page of a browser that was not told of it in time cannot take it back. And only the visitor who drew it changes it; an
-# operator's label comes with the row's own visitor.
+# An older revision does not overwrite a newer one: a record may arrive twice or late. A record without a label does not
+# overwrite one with a label: the browser may not know of the label yet. A record does not overwrite another visitor's:
+# an operator's label has the visitor of the row.
 UPSERT = """
 INSERT INTO predictions ({columns}) VALUES ({values})
 ON CONFLICT (id) DO UPDATE SET {changes}
@@ -108,9 +108,9 @@ WHERE predictions.revision < excluded.revision
 """.format(
     columns=", ".join(COLUMNS),
     values=", ".join(f"%({name})s" for name in COLUMNS),
-    changes=", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in KEPT),
+    changes=", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in CONSTANT),
 )
-# Those of these drawings that are another visitor's in the database: `ids` and `visitors` are arrays.
+# The ids of rows that belong to another visitor than the record. `ids` and `visitors` are arrays.
 FOREIGN = """
 SELECT id FROM predictions JOIN unnest(%(ids)s::uuid[], %(visitors)s::text[]) AS sent (id, visitor) USING (id)
 WHERE predictions.visitor IS DISTINCT FROM sent.visitor

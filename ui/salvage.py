@@ -1,9 +1,9 @@
-"""The rows of a damaged SQLite file that can still be read, in a new file.
+"""Copies the readable rows of a damaged SQLite file to a new file.
 
     counts = salvage(path, new, schema)    # {"waiting": 12, "rejected": 0, "owner": 40}
 
-It works on a copy, because SQLite changes a file that it opens. A row counts as read if its values have the types of
-their columns and its record is that of its id.
+SQLite changes a file that it opens, so this works on a copy. A row is readable if its values have the types of their
+columns and its record has its id.
 """
 
 import contextlib
@@ -18,21 +18,22 @@ from uuid import UUID
 
 COMPANIONS = ("", "-wal", "-shm")
 TYPES = {"TEXT": str, "INTEGER": int, "REAL": float, "BLOB": bytes}
-# SQLite's default, with which the outbox was made.
+# SQLite's default.
 PAGE_BYTES = 4096
-# The first byte of a page that holds rows of a table (SQLite's file format, 1.6).
+# The first byte of a page with rows of a table (SQLite's file format, section 1.6).
 LEAF = 0x0D
-# A scan of a table ends at a row that cannot be read. When that is the last one, its number is unknown, and the search
-# for rows after it would not end by itself. It ends after 0.1 s (one AMD EPYC core).
+# A scan ends at an unreadable row. After the last readable row the search would continue through all 2^63 rowids. This
+# limit ends it after 0.1 s (one AMD EPYC core).
 MOST_SCANS = 5_000
 
 
 def salvage(path: Path, new: Path, schema: str) -> dict[str, int]:
-    """Write the rows of the file at `path` that can be read to `new`; how many of each table. Raises OSError and
-    sqlite3.Error where that cannot be written.
+    """Write the readable rows of the file at `path` to `new`; returns their number by table.
+
+    Raises OSError or sqlite3.Error if `new` cannot be written.
     """
-    copy = beside(path, ".copy")
-    _remove(new)  # of an attempt that was killed
+    copy = add_suffix(path, ".copy")
+    _remove(new)  # left by a killed process
     try:
         with closing(sqlite3.connect(new, isolation_level=None)) as connection:
             connection.execute("PRAGMA synchronous = FULL")
@@ -43,70 +44,72 @@ def salvage(path: Path, new: Path, schema: str) -> dict[str, int]:
             ]
             counts = dict.fromkeys(tables, 0)
             connection.execute("BEGIN")
-            for damaged, lost in _attempts(path, copy, empty, counts):
-                for table in lost:
-                    counts[table] += _transfer(damaged, connection, table)
+            for damaged, missing in _attempts(path, copy, empty, counts):
+                for table in missing:
+                    counts[table] += _copy_rows(damaged, connection, table)
             connection.execute("COMMIT")
     finally:
         _remove(copy)
     return counts
 
 
-def beside(path: Path, suffix: str) -> Path:
-    """The path with something after its name."""
+def add_suffix(path: Path, suffix: str) -> Path:
+    """The path with `suffix` after its whole name."""
     return path.with_name(path.name + suffix)
 
 
 def _attempts(
     path: Path, copy: Path, empty: bytes, counts: Mapping[str, int]
 ) -> Iterator[tuple[sqlite3.Connection, Collection[str]]]:
-    """Connections to what is left of the file, each with the tables to read from it."""
-    _copy(path, copy)
+    """Connections to the damaged file, each with the tables to read through it.
+
+    1. The file as it is. 2. With the first page of an empty outbox, which has the same tables at the same pages: SQLite
+    finds no table without a first page. 3. For a table without a root page: each page with rows as its root page.
+    """
+    _copy_file(path, copy)
     with closing(_connect(copy)) as damaged:
         yield damaged, counts
-    # Without its first page nothing of a file is found. That of an empty outbox has the tables at the same places.
-    _copy(path, copy)
-    _put_first_page(copy, empty)
+    _copy_file(path, copy)
+    _replace_first_page(copy, empty)
     with closing(_connect(copy)) as damaged:
         yield damaged, counts
-        # Without its top page nothing of a table is found: each page with rows is read as if it were the top.
-        lost = [table for table, count in counts.items() if count == 0 and not _begins(damaged, table)]
-        for page in _leaves(copy) if lost else ():
-            _move_tables(damaged, lost, page)
-            yield damaged, lost
+        missing = [table for table, count in counts.items() if count == 0 and not _has_root(damaged, table)]
+        for page in _leaf_pages(copy) if missing else ():
+            _set_root(damaged, missing, page)
+            yield damaged, missing
 
 
-def _copy(path: Path, copy: Path) -> None:
+def _copy_file(path: Path, copy: Path) -> None:
     _remove(copy)
     for suffix in ("", "-wal"):
-        if beside(path, suffix).exists():
-            shutil.copyfile(beside(path, suffix), beside(copy, suffix))
+        if add_suffix(path, suffix).exists():
+            shutil.copyfile(add_suffix(path, suffix), add_suffix(copy, suffix))
 
 
 def _remove(path: Path) -> None:
     for suffix in (*COMPANIONS, "-journal"):
-        beside(path, suffix).unlink(missing_ok=True)
+        add_suffix(path, suffix).unlink(missing_ok=True)
 
 
-def _put_first_page(copy: Path, empty: bytes) -> None:
+def _replace_first_page(copy: Path, empty: bytes) -> None:
     page, size = bytearray(empty[:PAGE_BYTES]), max(copy.stat().st_size, len(empty))
-    page[28:32] = (size // PAGE_BYTES).to_bytes(4, "big")  # the file's size in pages
+    page[28:32] = (size // PAGE_BYTES).to_bytes(4, "big")  # file size in pages
     with copy.open("r+b") as file:
         file.write(page)
-        file.truncate(size)  # every table and index that the first page names begins within the file
+        file.truncate(size)  # the root pages of all tables and indexes must exist
 
 
 def _connect(copy: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(copy, isolation_level=None)
     with contextlib.suppress(sqlite3.DatabaseError):
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the pages of the log go into the file
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # write the log's pages to the file
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA writable_schema = ON")
     return connection
 
 
-def _begins(damaged: sqlite3.Connection, table: str) -> bool:
+def _has_root(damaged: sqlite3.Connection, table: str) -> bool:
     try:
         damaged.execute(f"SELECT rowid FROM {table} NOT INDEXED LIMIT 1").fetchall()  # noqa: S608
     except sqlite3.DatabaseError:
@@ -114,36 +117,37 @@ def _begins(damaged: sqlite3.Connection, table: str) -> bool:
     return True
 
 
-def _leaves(copy: Path) -> list[int]:
-    """The numbers of the pages with rows; the first page has 1."""
+def _leaf_pages(copy: Path) -> list[int]:
+    """The numbers of the pages with rows; the first page is 1."""
     data = copy.read_bytes()
     return [
-        place // PAGE_BYTES + 1 for place in range(PAGE_BYTES, len(data), PAGE_BYTES) if data[place] == LEAF
+        offset // PAGE_BYTES + 1
+        for offset in range(PAGE_BYTES, len(data), PAGE_BYTES)
+        if data[offset] == LEAF
     ]
 
 
-def _move_tables(damaged: sqlite3.Connection, tables: Sequence[str], page: int) -> None:
-    """Have SQLite take a page for the top of these tables."""
+def _set_root(damaged: sqlite3.Connection, tables: Sequence[str], page: int) -> None:
     places = ", ".join("?" * len(tables))
     damaged.execute(f"UPDATE sqlite_schema SET rootpage = ? WHERE name IN ({places})", (page, *tables))  # noqa: S608
     [(version,)] = damaged.execute("PRAGMA schema_version")
-    damaged.execute(f"PRAGMA schema_version = {version + 1}")  # read the schema anew
+    damaged.execute(f"PRAGMA schema_version = {version + 1}")  # makes SQLite read the schema again
 
 
-def _transfer(damaged: sqlite3.Connection, new: sqlite3.Connection, table: str) -> int:
-    old = _columns(damaged, table)  # a file of an earlier version may have fewer
+def _copy_rows(damaged: sqlite3.Connection, new: sqlite3.Connection, table: str) -> int:
+    old = _columns(damaged, table)  # of an earlier release perhaps without newer columns
     columns = {name: kind for name, kind in _columns(new, table).items() if name in old}
     names, places = ", ".join(columns), ", ".join("?" * len(columns))
     count = 0
     for row in _rows(damaged, table, list(columns)):
-        if _is_whole(dict(zip(columns, row, strict=True)), columns):
+        if _is_valid(dict(zip(columns, row, strict=True)), columns):
             added = new.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({places})", row)  # noqa: S608
             count += added.rowcount
     return count
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> dict[str, str]:
-    """The types of a table's columns by name; none if the table is not found."""
+    """The types of a table's columns, by name; empty if SQLite does not find the table."""
     try:
         return {name: kind for _, name, kind, *_ in connection.execute(f"PRAGMA table_info({table})")}
     except sqlite3.DatabaseError:
@@ -151,7 +155,7 @@ def _columns(connection: sqlite3.Connection, table: str) -> dict[str, str]:
 
 
 def _rows(damaged: sqlite3.Connection, table: str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    """Each row that can be read. An error ends a scan: then from the other end, then in halves what lies between."""
+    """Each readable row. After an error: a scan from the other end, then the range between the errors in halves."""
     if not columns:
         return
     scan = f"SELECT rowid, {', '.join(columns)} FROM {table} NOT INDEXED WHERE rowid BETWEEN ? AND ? ORDER BY rowid"  # noqa: S608
@@ -177,8 +181,8 @@ def _rows(damaged: sqlite3.Connection, table: str, columns: Sequence[str]) -> It
             ranges += [(middle + 1, above - 1), (below + 1, middle)]  # the lower half next
 
 
-def _is_whole(row: Mapping[str, Any], kinds: Mapping[str, str]) -> bool:
-    """Whether the values of a row are what the outbox wrote, and not another table's or noise."""
+def _is_valid(row: Mapping[str, Any], kinds: Mapping[str, str]) -> bool:
+    """Whether the outbox wrote this row, rather than noise or another table's row."""
     try:
         UUID(row["id"])
         if "record" in row and json.loads(row["record"])["id"] != row["id"]:

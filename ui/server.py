@@ -1,17 +1,16 @@
 """The page's server: Streamlit as an ASGI application behind uvicorn.
 
-python -m ui.server /tmp/mnist-0-1a2b3c4d/page.sock     on a Unix socket that only its owner can open
-python -m ui.server page-inner:8005                     on a TCP address
+python -m ui.server /tmp/mnist-0-1a2b3c4d/page.sock     Unix socket that only its owner can open
+python -m ui.server page-inner:8005                     TCP address
 
-`streamlit run` opens TCP ports alone. Natively the page must not have one: any web page in a browser on this machine
-could open it, past the gateway.
+`streamlit run` supports TCP only. Natively, any web page in a browser on this machine could reach a TCP port, without
+the gateway.
 """
 
 import logging
 import os
 import socket
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +24,15 @@ from ui.messages import LimitMessages
 from ui.tracing import tracer
 
 SCRIPT = Path(__file__).with_name("app.py")
-# Streamlit's own values: a browser that says nothing for so long is gone.
+# Streamlit's own values. A connection without an answer to a ping for so long is closed.
 PING_S = 30.0
 
 
 class WithoutOrigin:
-    """Removes the header `Origin`, which the gateway has judged already.
+    """ASGI middleware: removes the header `Origin`, which the gateway has checked.
 
-    To judge an origin that is not the Host, Streamlit asks a web service for its own address, for up to 2 s and in its
-    event loop, and it accepts `localhost` with any port.
+    To check an origin that differs from the Host, Streamlit looks up its external address at a web service. This takes
+    up to 2 s in its event loop. Streamlit also accepts `localhost` with any port.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -46,7 +45,7 @@ class WithoutOrigin:
 
 
 def _leave_to_root(logger: logging.Logger) -> None:
-    """In place of the output that Streamlit gives to each of its loggers."""
+    """Replace the handlers that Streamlit adds to each of its loggers."""
     logger.handlers.clear()
     logger.propagate = True
 
@@ -57,14 +56,14 @@ def main() -> None:
     streamlit.logger.setup_formatter = _leave_to_root
     streamlit.logger.update_formatter()
     application = WithoutOrigin(LimitMessages(streamlit.App(SCRIPT, routes=routes())))
-    # Read here, Streamlit configures its logs before uvicorn does: the other way round it logs every request.
+    # get_option configures Streamlit's logs. After uvicorn's configuration it would log every request.
     largest_message = streamlit.get_option("server.maxWidgetStateSize") * 2**20
-    place = sys.argv[1]
-    if place.startswith("/"):
-        listener = _listen(Path(place))
+    address = sys.argv[1]
+    if address.startswith("/"):
+        listener = _listen(Path(address))
         options: dict[str, Any] = {"fd": listener.fileno()}
     else:
-        host, _, port = place.rpartition(":")
+        host, _, port = address.rpartition(":")
         options = {"host": host, "port": int(port)}
     uvicorn.run(
         application,
@@ -75,14 +74,13 @@ def main() -> None:
         ws_max_size=largest_message,
         ws_ping_interval=PING_S,
         ws_ping_timeout=PING_S,
-        ws_per_message_deflate=False,  # a drawing is compressed already
+        ws_per_message_deflate=False,  # a drawing is compressed
     )
 
 
 def _listen(path: Path) -> socket.socket:
-    """A Unix socket of mode 0600. One that a killed server left there is replaced."""
-    with suppress(FileNotFoundError):
-        path.unlink()
+    """A Unix socket of mode 0600, in place of one that a killed server left."""
+    path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
     before = os.umask(0o177)
     try:

@@ -1,6 +1,6 @@
-"""Spans for OpenTelemetry, sent to OTEL_EXPORTER_OTLP_ENDPOINT. Without it nothing of OpenTelemetry is imported.
+"""OpenTelemetry spans, sent to OTEL_EXPORTER_OTLP_ENDPOINT. Without this setting OpenTelemetry is not imported.
 
-with span("page", "predictions", drawing_id=...) as headers:  # traceparent, which makes the model's span a child
+with span("page", "predictions", drawing_id=...) as headers:  # traceparent: the model's span is its child
     ...
 """
 
@@ -15,7 +15,7 @@ import settings
 
 @cache
 def tracer(part: str) -> Any:
-    """What makes spans of a part; None without a collector."""
+    """The tracer of a part of the system; None without a collector."""
     if not settings.OTEL_EXPORTER_OTLP_ENDPOINT.read():
         return None
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -23,7 +23,7 @@ def tracer(part: str) -> Any:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    # It warns at every attempt to reach a collector that is away.
+    # It warns at every failed attempt to reach the collector.
     logging.getLogger("opentelemetry").setLevel(logging.ERROR)
     provider = TracerProvider(resource=Resource.create({"service.name": part}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
@@ -32,7 +32,10 @@ def tracer(part: str) -> Any:
 
 @contextmanager
 def span(part: str, name: str, **attributes: str | int) -> Iterator[dict[str, str]]:
-    """A span around this block; gives the headers that pass it on. Of an error it has the type: the text may quote."""
+    """A span around this block; yields the headers that continue the trace.
+
+    Of an error it records the type only, because the message may quote a drawing or a password.
+    """
     headers: dict[str, str] = {}
     if (made_by := tracer(part)) is None:
         yield headers

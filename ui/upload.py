@@ -1,4 +1,4 @@
-"""The second way in: a picture from a file or a phone's camera."""
+"""Uploads: a picture from a file or a phone's camera."""
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -7,13 +7,13 @@ from ui import pending_uploads, pictures
 from ui.session import Session
 
 TYPES = [ending for endings in pictures.FORMATS.values() for ending in endings]
-# Streamlit's widget marks a file that it refuses and gives the reason to screen readers alone: style.css shows this.
+# For a file that Streamlit's widget refuses. The widget gives its reason to screen readers only; style.css shows this.
 REFUSED = f"This file cannot be read. Choose a {pictures.ACCEPTED} file of at most 10 MB."
 LOST = "The file did not arrive in time. Choose it again."
 
 
-def choose_picture(session: Session) -> None:
-    """Show the button that opens the choice; what is chosen is answered, and the choice closed."""
+def show_upload(session: Session) -> None:
+    """Show the button that opens the file chooser. A chosen file is read, and the chooser closes."""
     uploads: int = st.session_state.setdefault("uploads", 0)
     with (
         st.popover("or choose a picture", key="choose", on_change="rerun", width="content"),
@@ -23,25 +23,25 @@ def choose_picture(session: Session) -> None:
             "A picture of one digit",
             type=TYPES,
             key=f"upload-{uploads}",
-            on_change=_look_at_upload,
+            on_change=_read_upload,
             args=(session, uploads),
         )
         st.html(f'<div class="refused-file">{REFUSED}</div>')
 
 
-def _look_at_upload(session: Session, uploads: int) -> None:
+def _read_upload(session: Session, uploads: int) -> None:
     file = st.session_state[f"upload-{uploads}"]
-    # A run that begins before the browser has the next widget comes with this one's file again, which was forgotten.
+    # A run that starts before the browser has the next widget sends this widget's file again.
     if file is None or uploads != st.session_state.uploads:
         return
     if isinstance(file, UploadedFile):
         pending_uploads.forget(file.file_id)
         try:
-            session.look_at_upload(pictures.scaled_down(file.getvalue()))
+            session.read_upload(pictures.scale_down(file.getvalue()))
         except pictures.PictureError as error:
-            session.refuse_upload(str(error))
+            session.notice = str(error)
     else:
-        session.refuse_upload(LOST)
-    # A new widget the next time, which has no file yet.
+        session.notice = LOST
+    # The next upload gets a new, empty widget.
     st.session_state.uploads = uploads + 1
     st.session_state.choose = False

@@ -1,6 +1,6 @@
-"""Who draws: a random id that the browser keeps as long as its session lasts, so that a reload finds the drawings.
+"""Visitors: a random id in a session cookie, by which History finds a visitor's drawings after a reload.
 
-Whoever knows the id sees the drawings. So nobody can guess it, and what is written anywhere is its hash.
+The id gives access to the drawings, so it cannot be guessed, and only its hash is stored.
 """
 
 import hashlib
@@ -10,24 +10,24 @@ from collections.abc import Mapping
 
 COOKIE = "visitor"
 BYTES = 32
-_OURS = re.compile(r"[A-Za-z0-9_-]{43}")  # the bytes in URL-safe base64
+_ID = re.compile(r"[A-Za-z0-9_-]{43}")  # URL-safe base64
 
 
-def visitor(cookies: Mapping[str, str]) -> str:
-    """The id that the browser sent, or a new one for it to keep: browser.js makes the cookie.
+def read_visitor(cookies: Mapping[str, str]) -> str:
+    """The id in the browser's cookie, or a new one, which browser.js stores.
 
-    An id of the right form is taken even if nobody drew under it: cookies are not told apart by port, so that two
-    systems on one machine share theirs.
+    An unknown id of the right form is accepted: cookies do not depend on the port, so two systems on one machine share
+    them.
     """
     sent = cookies.get(COOKIE, "")
-    return sent if _OURS.fullmatch(sent) else new_visitor()
+    return sent if _ID.fullmatch(sent) else new_visitor()
 
 
 def new_visitor() -> str:
-    """An id that nobody has."""
+    """A new random id."""
     return secrets.token_urlsafe(BYTES)
 
 
-def visitor_hash(visitor: str) -> str:
-    """The SHA-256 of an id, in hexadecimal. An id has 256 random bits: nobody finds it by trying."""
+def hash_visitor(visitor: str) -> str:
+    """The SHA-256 of an id in hexadecimal. An id has 256 random bits, so its hash needs no salt."""
     return hashlib.sha256(visitor.encode()).hexdigest()

@@ -10,7 +10,7 @@ import pytest
 
 from tests.sql.test_predictions import ROW, insert
 from ui import history
-from ui.history import Filters, Place
+from ui.history import Cursor, Filters
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -61,29 +61,29 @@ def test_a_filter_finds_exactly_the_matching_drawings(page, records):
 def test_paging_shows_each_drawing_once_in_both_directions(page, records):
     for filters in _filters():
         expected = [record for record in records if filters.fit(record)]
-        seen, place = [], None
-        while found := history.newest(page, filters, place, limit=7):
+        seen, cursor = [], None
+        while found := history.newest(page, filters, cursor, limit=7):
             seen += found
-            place = Place.of(found[-1])
+            cursor = Cursor.at(found[-1])
         assert seen == expected, filters
         if expected:
-            back = history.newest(page, filters, Place.of(expected[-1], newer=True), limit=100)
+            back = history.newest(page, filters, Cursor.at(expected[-1], newer=True), limit=100)
             assert back == expected[:-1][::-1], filters
 
 
 def test_new_drawings_do_not_move_a_page(page, records):
-    place = Place.of(records[10])
-    before = history.newest(page, Filters(digit=3), place)
+    cursor = Cursor.at(records[10])
+    before = history.newest(page, Filters(digit=3), cursor)
     insert(page, id=uuid.uuid4(), created_at=NOON + timedelta(minutes=1), prediction=3)
-    assert history.newest(page, Filters(digit=3), place) == before
+    assert history.newest(page, Filters(digit=3), cursor) == before
 
 
 def test_paging_finds_drawings_by_id(page, records):
     mine = records[::4]
     ids = [record.id for record in mine] + [uuid.uuid4()]
     assert history.newest_of(page, ids) == mine
-    assert history.newest_of(page, ids, Place.of(mine[3]), limit=3) == mine[4:7]
-    assert history.newest_of(page, ids, Place.of(mine[3], newer=True)) == mine[:3][::-1]
+    assert history.newest_of(page, ids, Cursor.at(mine[3]), limit=3) == mine[4:7]
+    assert history.newest_of(page, ids, Cursor.at(mine[3], newer=True)) == mine[:3][::-1]
     assert history.newest_of(page, []) == []
 
 

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from tests.sql.test_predictions import insert
-from ui.insights import Share, Stored, insights, most_stored
-from ui.visitor import visitor_hash
+from ui.insights import Share, Stored, insights, storage_by_visitor
+from ui.visitor import hash_visitor
 
 CHANGES = [
     "UPDATE predictions SET true_label = 1, labelled_at = now() WHERE prediction = 7",
@@ -86,12 +86,16 @@ def test_insights_filter_by_period_and_version(page):
 
 
 def test_visitors_are_sorted_by_stored_drawings(page, monkeypatch):
-    one, other = visitor_hash("one"), visitor_hash("other")
+    one, other = hash_visitor("one"), hash_visitor("other")
     drawn = [(one, 10), (one, 20), (other, 100), (None, 5)]
     for number, (visitor, size) in enumerate(drawn):
         at = datetime(2026, 1, 2 + number, tzinfo=UTC)
         insert(page, id=uuid.UUID(int=number + 1), created_at=at, visitor=visitor, drawing=bytes(size))
-    assert most_stored(page, None, 9) == [Stored(other, 1, 100), Stored(one, 2, 30), Stored(None, 1, 5)]
-    assert most_stored(page, date(2026, 1, 3), 2) == [Stored(other, 1, 100), Stored(one, 1, 20)]
+    assert storage_by_visitor(page, None, 9) == [
+        Stored(other, 1, 100),
+        Stored(one, 2, 30),
+        Stored(None, 1, 5),
+    ]
+    assert storage_by_visitor(page, date(2026, 1, 3), 2) == [Stored(other, 1, 100), Stored(one, 1, 20)]
     monkeypatch.setattr("ui.insights.NEWEST_STORED", 1)
-    assert most_stored(page, None, 9) == [Stored(None, 1, 5)]
+    assert storage_by_visitor(page, None, 9) == [Stored(None, 1, 5)]

@@ -16,7 +16,7 @@ from ops.native import postgres
 from tests.ops.conftest import a_server, a_system
 from tests.sql.conftest import connected_as_page
 from ui import history, insights
-from ui.history import Filters, Place
+from ui.history import Cursor, Filters
 
 pytestmark = pytest.mark.service
 ROWS = (100_000, pytest.param(1_000_000, marks=pytest.mark.slow))
@@ -59,10 +59,10 @@ def _share_read(page, statement, values):
     return blocks / page.execute("SELECT pg_relation_size('predictions') / 8192").fetchone()[0]
 
 
-def _places(page):
+def _cursors(page):
     """The first page, and one from the middle of the table in either direction."""
     [deep] = history.newest(page, Filters(until=NOW - timedelta(days=170)), limit=1)
-    return (None, Place.of(deep), Place.of(deep, newer=True))
+    return (None, Cursor.at(deep), Cursor.at(deep, newer=True))
 
 
 def _filters():
@@ -78,11 +78,11 @@ def _filters():
 def test_a_page_of_history_reads_few_blocks(page, rows):
     assert page.execute("SELECT count(*) FROM predictions").fetchone() == (rows,)
     shares, empty = {}, 0
-    for place, filters in itertools.product(_places(page), _filters()):
-        values = history.page_values(filters, place, history.PAGE + 1)
-        found = page.execute(history.page_statement(filters, place), values).fetchall()
+    for cursor, filters in itertools.product(_cursors(page), _filters()):
+        query = history.page_query(filters, cursor, history.PAGE + 1)
+        found = page.execute(*query).fetchall()
         empty += not found
-        shares[filters, place] = _share_read(page, history.page_statement(filters, place), values)
+        shares[filters, cursor] = _share_read(page, *query)
     assert empty > 10  # filter combinations without a match, which are the slowest
     most = max(shares, key=shares.get)
     assert shares[most] < MOST_OF_THE_TABLE, most
@@ -91,9 +91,8 @@ def test_a_page_of_history_reads_few_blocks(page, rows):
 def test_a_page_of_one_visitor_reads_few_blocks(page):
     ids = [row[0] for row in page.execute("SELECT id FROM predictions TABLESAMPLE SYSTEM (5) LIMIT 1000")]
     assert len(ids) == 1000
-    place = _places(page)[1]
-    statement, values = history.own_statement(place), history.own_values(ids, place, history.PAGE + 1)
-    assert _share_read(page, statement, values) < MOST_OF_THE_TABLE
+    query = history.visitor_query(ids, _cursors(page)[1], history.PAGE + 1)
+    assert _share_read(page, *query) < MOST_OF_THE_TABLE
 
 
 def test_insights_read_few_blocks(page, rows):

@@ -14,7 +14,7 @@ from ops.native import postgres
 from tests.sql.conftest import connected_as_page
 from ui import history
 from ui.record import FOREIGN, UPSERT, Record
-from ui.visitor import visitor_hash
+from ui.visitor import hash_visitor
 
 MIGRATIONS = Path(__file__).parent.parent.parent / "sql" / "migrations"
 ROW = {
@@ -161,7 +161,7 @@ def test_the_last_migration_can_be_undone(migrated):
 
 
 RECORD = Record(**ROW | {"created_at": datetime(2026, 1, 1, tzinfo=UTC)})
-ONE, OTHER = visitor_hash("one"), visitor_hash("other")
+ONE, OTHER = hash_visitor("one"), hash_visitor("other")
 
 
 def _upsert(page, record):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from ui.acts import MOST_AT_ONCE, PNG, Labelled, Shown, read
+from ui.acts import MOST_AT_ONCE, PNG, LabelAct, PictureAct, parse
 
 ID = "0123456789abcdef0123456789abcdef"
 PICTURE = {"number": 1, "drawing": ID, "revision": 2, "picture": PNG + base64.b64encode(b"png").decode()}
@@ -15,20 +15,20 @@ LABEL = {"number": 2, "label": 7, "drawing": ID, "ago": 3000}
 
 def test_pictures_and_labels_are_read_in_their_order():
     sent = [PICTURE, LABEL, {**PICTURE, "number": 3, "picture": None}]
-    assert read(sent) == [
-        Shown(1, UUID(ID), 2, b"png"),
-        Labelled(2, 7, UUID(ID)),
-        Shown(3, UUID(ID), 2, None),
+    assert parse(sent) == [
+        PictureAct(1, UUID(ID), 2, b"png"),
+        LabelAct(2, 7, UUID(ID)),
+        PictureAct(3, UUID(ID), 2, None),
     ]
 
 
 def test_a_label_has_the_time_of_its_click():
-    [labelled] = read([LABEL])
+    [labelled] = parse([LABEL])
     assert timedelta(seconds=3) <= datetime.now(UTC) - labelled.at < timedelta(seconds=60)
 
 
 def test_of_many_the_first_are_read():
-    assert len(read([PICTURE] * (MOST_AT_ONCE + 1))) == MOST_AT_ONCE
+    assert len(parse([PICTURE] * (MOST_AT_ONCE + 1))) == MOST_AT_ONCE
 
 
 @pytest.mark.parametrize(
@@ -58,4 +58,4 @@ def test_of_many_the_first_are_read():
 )
 def test_what_is_no_list_of_acts_is_refused(sent):
     with pytest.raises(ValueError):  # noqa: PT011
-        read(sent)
+        parse(sent)

@@ -14,16 +14,16 @@ from streamlit.testing.v1 import AppTest
 
 from tests.ui.conftest import ANSWER, Canvas
 from ui import pictures, upload
-from ui.model_client import AWAY
+from ui.model_client import UNAVAILABLE
 from ui.outbox import Outbox
-from ui.session import DATABASE_AWAY, NOT_A_DIGIT, NOT_KEPT
+from ui.session import DATABASE_UNAVAILABLE, NOT_A_DIGIT, NOT_SAVED
 
 SCRIPT = Path(__file__).parent.parent.parent / "ui" / "app.py"
 NONE_YET = "\N{EN DASH}"
 
 
 class Pad(Canvas):
-    """Takes the place of the component of ui/canvas.py: strokes are words, their picture is a list of them."""
+    """Stands in for the component of ui/canvas.py: strokes are words, their picture is a list of them."""
 
     def __init__(self):
         super().__init__()
@@ -49,8 +49,8 @@ class Pad(Canvas):
         self.strokes = []
 
 
-class Place:
-    """Takes the place of the component of ui/place.py: what it shows, and a box that a person drags in it."""
+class BoxPicker:
+    """Stands in for the component of ui/box_picker.py: what it shows, and a box that a person drags in it."""
 
     def __init__(self):
         self.shown = None
@@ -62,7 +62,7 @@ class Place:
         import streamlit as st
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(st, "session_state", {"place": SimpleNamespace(chosen=box)})
+            patch.setattr(st, "session_state", {"box-picker": SimpleNamespace(chosen=box)})
             self._choose()
         page.run()
 
@@ -141,14 +141,14 @@ def picture(picture_format):
 
 
 @pytest.fixture
-def place(monkeypatch):
-    place = Place()
-    monkeypatch.setattr("ui.place._place", place)
-    return place
+def box_picker(monkeypatch):
+    box_picker = BoxPicker()
+    monkeypatch.setattr("ui.box_picker._box_picker", box_picker)
+    return box_picker
 
 
 @pytest.fixture
-def page(monkeypatch, tmp_path, fake_model, place):
+def page(monkeypatch, tmp_path, fake_model, box_picker):
     canvas = Pad()
     monkeypatch.setattr("ui.canvas._pad", canvas)
     monkeypatch.setenv("MODEL_URL", fake_model.url)
@@ -262,7 +262,7 @@ def test_what_is_no_digit_is_said_and_still_guessed(page, fake_model):
 def test_with_the_model_away_there_is_a_sentence_and_a_second_try(page, fake_model):
     fake_model.status = 503
     page.draw("stroke")
-    assert page.text("notice") == AWAY
+    assert page.text("notice") == UNAVAILABLE
     assert page.text("answer") == NONE_YET
     fake_model.status = 200
     page.press("retry")
@@ -275,7 +275,7 @@ def test_with_the_database_away_the_answer_is_shown_and_a_sentence(page, monkeyp
     monkeypatch.setattr("ui.session.LATE_AFTER_S", 0.0)
     page.draw("stroke")
     assert page.text("answer") == "7"
-    assert page.text("notice") == DATABASE_AWAY
+    assert page.text("notice") == DATABASE_UNAVAILABLE
 
 
 def test_what_a_model_says_is_shown_as_text(page, fake_model):
@@ -310,24 +310,24 @@ def test_a_picture_is_chosen_instead_of_drawn(page):
 
 
 def test_the_picture_of_a_file_is_shown_with_the_box_that_was_read_and_another_box_is_read(
-    page, place, fake_model
+    page, box_picker, fake_model
 ):
     page.draw("stroke")
-    assert place.shown is None
+    assert box_picker.shown is None
     fake_model.content = ANSWER | {"box": [0.2, 0.1, 0.4, 0.5]}
     page.choose("seven.bmp", picture("BMP"))
-    assert place.shown["picture"].startswith("data:image/png;base64,")
-    assert place.shown["box"] == (0.2, 0.1, 0.4, 0.5)
-    whole = place.shown["picture"]
+    assert box_picker.shown["picture"].startswith("data:image/png;base64,")
+    assert box_picker.shown["box"] == (0.2, 0.1, 0.4, 0.5)
+    whole = box_picker.shown["picture"]
     fake_model.content = ANSWER | {"digit": 3, "box": [0.0, 0.0, 1.0, 1.0]}
-    place.drag(page, [0.5, 0.5, 1, 1])
+    box_picker.drag(page, [0.5, 0.5, 1, 1])
     assert page.text("answer") == "3"
-    assert place.shown == {"picture": whole, "box": pytest.approx((0.425, 0.425, 1.0, 1.0))}
-    place.drag(page, ["not", "a", "box"])
+    assert box_picker.shown == {"picture": whole, "box": pytest.approx((0.425, 0.425, 1.0, 1.0))}
+    box_picker.drag(page, ["not", "a", "box"])
     assert len(page.rows()) == 2
-    place.shown = None
+    box_picker.shown = None
     page.draw("stroke")
-    assert place.shown is None
+    assert box_picker.shown is None
 
 
 def test_a_file_that_is_no_picture_gets_a_sentence(page, fake_model):
@@ -357,7 +357,7 @@ def test_a_file_that_comes_again_after_it_was_read_is_ignored(page, monkeypatch)
     state = State({"uploads": 1, "upload-0": "a file that is not there any more"})
     monkeypatch.setattr("ui.upload.st", SimpleNamespace(session_state=state))
     session = page.app.session_state["session"]
-    upload._look_at_upload(session, 0)
+    upload._read_upload(session, 0)
     assert (session.notice, session.drawing.answer.digit) == ("", 7)
 
 
@@ -372,7 +372,7 @@ def test_a_disk_that_is_full_is_said_and_nothing_is_shown_that_is_not_kept(page)
     in_the_way = page.outbox_path
     in_the_way.mkdir()  # an outbox that cannot be opened
     page.draw("stroke")
-    assert page.text("notice") == NOT_KEPT
+    assert page.text("notice") == NOT_SAVED
     assert page.text("answer") == NONE_YET
     in_the_way.rmdir()
     page.press("retry")

@@ -26,7 +26,7 @@ def test_the_last_step_of_confidence_is_as_wide_as_the_others():
     found = _insights(by_day={(date(2026, 3, 1), "1.0"): 4}, confidences={(True, 19): 3, (None, 0): 1})
     chart = confidence_by_model({"1.0": found}).to_dict()
     [rows] = chart["datasets"].values()
-    shares = {row["from"]: row["share"] for row in rows}
+    shares = {row["low"]: row["share"] for row in rows}
     assert max(shares) == 1.0
     assert shares[1.0] == shares[0.95] == 0.75
     assert shares[0.0] == 0.25

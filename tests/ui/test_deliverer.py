@@ -65,7 +65,7 @@ def database():
 
 def test_a_record_of_the_version_before_is_delivered(outbox, database):
     outbox.put(RECORD)
-    with sqlite3.connect(outbox._path) as file:  # as version 1.3 of the page wrote it
+    with sqlite3.connect(outbox._file._path) as file:  # as version 1.3 of the page wrote it
         file.execute("UPDATE waiting SET record = json_remove(record, '$.ink_share')")
     [waiting] = outbox.oldest(1)
     deliverer.deliver(outbox, database, [waiting])
@@ -143,7 +143,7 @@ def test_what_another_visitor_drew_on_a_drawing_gets_an_id_of_its_own(outbox, da
         outbox.put(record)  # with an outbox that does not know of the first any more
     with _running(outbox, database):
         _eventually(lambda: outbox.oldest(1) == [])
-    own = taken.under_own_id()
+    own = taken.derive_id()
     assert database.rows == {record.id: asdict(record) for record in (mine, other, own)}
     [warning] = [record for record in caplog.records if record.levelname == "WARNING"]
     assert warning.drawing_id == mine.id

@@ -8,7 +8,7 @@ import pytest
 
 from tests.ui.test_outbox import LABELLED, RECORD
 from ui import history
-from ui.history import PAGE, Filters, Place
+from ui.history import PAGE, Cursor, Filters
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -38,18 +38,18 @@ def _all(record):
     ],
 )
 def test_a_filter_fits_what_it_says(filters, fits, does_not):
-    assert filters.fit(replace(RECORD, **fits))
-    assert not filters.fit(replace(RECORD, **does_not))
-    assert Filters().fit(replace(RECORD, **does_not))
+    assert filters.match(replace(RECORD, **fits))
+    assert not filters.match(replace(RECORD, **does_not))
+    assert Filters().match(replace(RECORD, **does_not))
 
 
 def test_a_page_has_fifty_drawings_and_knows_of_more():
     rows = _rows(PAGE + 1)
-    first = history.page(rows, None)
+    first = history.make_page(rows, None)
     assert (first.records, first.has_newer, first.has_older) == (rows[:PAGE], False, True)
-    last = history.page(rows[:3], Place.of(rows[0]))
+    last = history.make_page(rows[:3], Cursor.at(rows[0]))
     assert (last.records, last.has_newer, last.has_older) == (rows[:3], True, False)
-    back = history.page(rows[::-1], Place.of(rows[-1], newer=True))
+    back = history.make_page(rows[::-1], Cursor.at(rows[-1], newer=True))
     assert (back.records, back.has_newer, back.has_older) == (rows[:0:-1][::-1], True, True)
 
 
@@ -58,16 +58,16 @@ def test_what_still_waits_for_the_database_is_there_in_its_newest_revision():
     corrected = rows[1].add_label(4)
     fresh = replace(RECORD, id=uuid.uuid4(), created_at=NOON + timedelta(minutes=1))
     older = replace(rows[2], prediction=1, revision=0)
-    merged = history.merged(rows, [corrected, fresh, older], None, _all)
+    merged = history.merge_waiting(rows, [corrected, fresh, older], None, _all)
     assert merged == [fresh, rows[0], corrected, rows[2]]
 
 
 def test_what_waits_and_does_not_fit_or_lies_elsewhere_is_not_there():
     rows = _rows(2)
     fresh = replace(RECORD, id=uuid.uuid4(), created_at=NOON + timedelta(minutes=1))
-    assert history.merged(rows, [fresh], None, Filters(digit=1).fit) == rows
-    assert history.merged(rows[1:], [fresh], Place.of(rows[0]), _all) == rows[1:]
-    assert history.merged([rows[0]], [fresh], Place.of(rows[1], newer=True), _all) == [rows[0], fresh]
+    assert history.merge_waiting(rows, [fresh], None, Filters(digit=1).match) == rows
+    assert history.merge_waiting(rows[1:], [fresh], Cursor.at(rows[0]), _all) == rows[1:]
+    assert history.merge_waiting([rows[0]], [fresh], Cursor.at(rows[1], newer=True), _all) == [rows[0], fresh]
 
 
 def test_a_label_is_a_revision_later():

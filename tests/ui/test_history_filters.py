@@ -3,14 +3,14 @@
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from ui.history_filters import days
+from ui.history_filters import day_limits
 
 
 def test_days_are_whole_and_both_included_in_the_visitor_s_zone():
     berlin = ZoneInfo("Europe/Berlin")
     one = date(2026, 3, 29)  # the clocks go forward: it has 23 hours
-    since, until = days((one, one), berlin)
+    since, until = day_limits((one, one), berlin)
     assert until.astimezone(UTC) - since.astimezone(UTC) == timedelta(hours=23)
-    assert days((one,), berlin) == (since, until)
-    assert days((date(2026, 3, 1), one), UTC)[0] == datetime(2026, 3, 1, tzinfo=UTC)
-    assert days((), UTC) == (None, None)
+    assert day_limits((one,), berlin) == (since, until)
+    assert day_limits((date(2026, 3, 1), one), UTC)[0] == datetime(2026, 3, 1, tzinfo=UTC)
+    assert day_limits((), UTC) == (None, None)

@@ -16,14 +16,14 @@ from tests.ui import test_app
 from tests.ui.test_insights import _insights
 from tests.ui.test_outbox import RECORD
 from ui import history, history_page
-from ui.database import Database, DatabaseAway
-from ui.history_page import AWAY, GONE, NONE_FIT, NONE_OF_YOURS
+from ui.database import Database, DatabaseError
+from ui.history_page import DELETED, NO_DRAWINGS, NO_MATCH, UNAVAILABLE
 from ui.insights import Drift, Share, Stored
-from ui.outbox import NotKept
-from ui.session import LABEL_NOT_KEPT
+from ui.outbox_file import OutboxError
+from ui.session import LABEL_NOT_SAVED
 
 page = test_app.page
-place = test_app.place
+box_picker = test_app.box_picker
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
@@ -41,15 +41,15 @@ class Log:
     @contextmanager
     def reading(self):
         if self.away:
-            raise DatabaseAway
+            raise DatabaseError
         yield self
 
-    def newest(self, _connection, filters, place=None, limit=history.PAGE + 1):
+    def newest(self, _connection, filters, cursor=None, limit=history.PAGE + 1):
         self.asked += 1
-        return self._page([row for row in self.rows if filters.fit(row)], place, limit)
+        return self._page([row for row in self.rows if filters.match(row)], cursor, limit)
 
-    def newest_of(self, _connection, ids, place=None, limit=history.PAGE + 1):
-        return self._page([row for row in self.rows if row.id in ids], place, limit)
+    def newest_of(self, _connection, ids, cursor=None, limit=history.PAGE + 1):
+        return self._page([row for row in self.rows if row.id in ids], cursor, limit)
 
     def record(self, _connection, drawing_id):
         return next((row for row in self.rows if row.id == drawing_id), None)
@@ -57,11 +57,13 @@ class Log:
     def versions(self, _connection):
         return sorted({row.model_version for row in self.rows})
 
-    def _page(self, rows, place, limit):
+    def _page(self, rows, cursor, limit):
         return (
-            history.merged(rows, [], None, lambda _: True, 10_000)[:limit]
-            if place is None
-            else history.merged([row for row in rows if place.before(row)], [], place, lambda _: True, limit)
+            history.merge_waiting(rows, [], None, lambda _: True, 10_000)[:limit]
+            if cursor is None
+            else history.merge_waiting(
+                [row for row in rows if cursor.covers(row)], [], cursor, lambda _: True, limit
+            )
         )
 
 
@@ -71,15 +73,15 @@ def log(monkeypatch):
     monkeypatch.setattr(Database, "reading", lambda _: log.reading())
     for name in ("newest", "newest_of", "record", "versions"):
         monkeypatch.setattr(history, name, getattr(log, name))
-    monkeypatch.setattr("ui.insights_page.most_stored", lambda *_: log.stored)
-    monkeypatch.setattr("ui.insights_page.estimates", lambda *_: log.estimates)
-    monkeypatch.setattr("ui.insights_page.drifts", lambda *_: log.drifts)
+    monkeypatch.setattr("ui.insights.storage_by_visitor", lambda *_: log.stored)
+    monkeypatch.setattr("ui.insights.estimates", lambda *_: log.estimates)
+    monkeypatch.setattr("ui.insights.drifts", lambda *_: log.drifts)
     return log
 
 
 @pytest.fixture
 def operator(monkeypatch):
-    monkeypatch.setattr("ui.sign_in.sits_here", lambda *_: True)
+    monkeypatch.setattr("ui.sign_in.is_local", lambda *_: True)
 
 
 def _rows(count, **changes):
@@ -121,10 +123,10 @@ def test_who_signs_in_sees_all_drawings_and_who_signs_out_none_of_them(page, log
     log.rows = _rows(3)
     _go(page, "history")
     assert _shown(page) == []
-    monkeypatch.setattr("ui.sign_in.sits_here", lambda *_: True)
+    monkeypatch.setattr("ui.sign_in.is_local", lambda *_: True)
     page.app.run()
     assert len(_shown(page)) == 3
-    monkeypatch.setattr("ui.sign_in.sits_here", lambda *_: False)
+    monkeypatch.setattr("ui.sign_in.is_local", lambda *_: False)
     page.app.run()
     assert _shown(page) == []
 
@@ -145,7 +147,7 @@ def test_a_run_beside_the_one_that_loads_does_not_take_the_page_for_loaded(page,
 def test_a_visitor_who_drew_nothing_is_told_so(page, log):
     log.rows = _rows(3)
     _go(page, "history")
-    assert page.text("list") == NONE_OF_YOURS
+    assert page.text("list") == NO_DRAWINGS
 
 
 def test_an_operator_sees_all_drawings_and_turns_pages(page, log, operator):
@@ -189,7 +191,7 @@ def test_filters_are_what_the_widgets_say(page, log, operator):
     page.app.selectbox(key="filter-digit").set_value(3).run()
     assert _shown(page) == [log.rows[2].id]
     page.app.selectbox(key="filter-version").set_value("1.0").run()
-    assert page.text("list") == NONE_FIT
+    assert page.text("list") == NO_MATCH
     page.app.selectbox(key="filter-digit").set_value(None).run()
     assert len(_shown(page)) == 2
     page.app.button_group(key="filter-looks").set_value("Not a digit").run()
@@ -233,16 +235,16 @@ def test_a_visitor_cannot_label_what_somebody_else_drew(page, log):
     view.cards.append(history_page.Card.of(log.rows[0]))  # by whatever trick
     _choose(page, log.rows[0])
     page.press("correct-4")
-    assert GONE in page.text("detail")
+    assert DELETED in page.text("detail")
     assert [row.true_label for row in page.rows()] == [None]
 
 
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
-        (lambda log, _: setattr(log, "away", True), AWAY),
-        (lambda log, _: log.rows.clear(), GONE),
-        (lambda _, patch: patch.setattr("ui.outbox.Outbox.label", _not_kept), LABEL_NOT_KEPT),
+        (lambda log, _: setattr(log, "away", True), UNAVAILABLE),
+        (lambda log, _: log.rows.clear(), DELETED),
+        (lambda _, patch: patch.setattr("ui.outbox.Outbox.label", _not_kept), LABEL_NOT_SAVED),
     ],
 )
 @pytest.mark.usefixtures("operator")
@@ -257,13 +259,13 @@ def test_a_label_that_cannot_be_kept_is_not_shown(page, log, monkeypatch, harm, 
 
 
 def _not_kept(*_):
-    raise NotKept
+    raise OutboxError
 
 
 def test_with_the_database_away_it_is_one_sentence_and_one_can_draw(page, log, operator):
     log.away = True
     _go(page, "history")
-    assert page.text("list") == AWAY
+    assert page.text("list") == UNAVAILABLE
     _go(page, "insights")
     assert "Database unavailable" in "".join(element.proto.body for element in page.app.get("html"))
     _go(page, "")
@@ -291,7 +293,7 @@ def test_insights_show_their_numbers_and_pictures(page, log, operator, monkeypat
         confidences={(True, 19): 9, (False, 10): 1, (None, 3): 5},
         latencies={24: 10, 32: 5},
     )
-    monkeypatch.setattr("ui.insights_page.insights", lambda *_: found)
+    monkeypatch.setattr("ui.insights.insights", lambda *_: found)
     log.stored = [Stored("0123456789abcdef" * 4, 1200, 34_560_000), Stored(None, 3, 9000)]
     log.estimates = {"1.0": 0.953}
     _go(page, "insights")
@@ -315,7 +317,7 @@ def test_insights_show_their_numbers_and_pictures(page, log, operator, monkeypat
     for told in ("15", "2 rejected as not a digit", "90.0%", "59.6% to 98.2%, of 10 labelled"):
         assert told in body
     assert len(page.app.get("vega_lite_chart") or page.app.get("arrow_vega_lite_chart")) == 5
-    monkeypatch.setattr("ui.insights_page.insights", lambda *_: _insights())
+    monkeypatch.setattr("ui.insights.insights", lambda *_: _insights())
     _go(page, "insights")
     assert "No drawings in this period" in "".join(element.proto.body for element in page.app.get("html"))
 

@@ -50,7 +50,7 @@ def test_answers_are_counted_over_days_and_versions():
 
 
 def test_latency_is_told_to_a_tenth():
-    ten_ms = next(place for place in range(99) if latency_edge_ms(place + 1) > 10)
+    ten_ms = next(index for index in range(99) if latency_edge_ms(index + 1) > 10)
     found = _insights(latencies={ten_ms: 90, ten_ms + 4 * LATENCY_BINS_A_DOUBLING: 10})
     assert found.latency_ms(0.5) == pytest.approx(10, rel=0.1)
     assert found.latency_ms(0.95) == pytest.approx(160, rel=0.1)

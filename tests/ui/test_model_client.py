@@ -9,7 +9,7 @@ import pytest
 
 from tests.ui.conftest import ANSWER
 from ui import model_client
-from ui.model_client import AWAY, ModelClient, ModelError, PictureRefused
+from ui.model_client import UNAVAILABLE, ModelClient, ModelError, PictureRefusedError
 
 ID = uuid.UUID(int=7)
 
@@ -90,7 +90,7 @@ def test_a_model_that_is_away_is_a_sentence(client, fake_model, status, content)
     fake_model.status, fake_model.content = status, content
     with pytest.raises(ModelError) as raised:
         client.predict(b"png", ID)
-    assert str(raised.value) == AWAY
+    assert str(raised.value) == UNAVAILABLE
 
 
 def test_nobody_listening_is_a_sentence(fake_model):
@@ -162,7 +162,7 @@ MALFORMED = [
 @pytest.mark.parametrize("content", MALFORMED)
 def test_a_malformed_answer_is_a_sentence_and_logged(client, fake_model, content, caplog):
     fake_model.content = content
-    with pytest.raises(PictureRefused, match="page and model versions do not match"):
+    with pytest.raises(PictureRefusedError, match="page and model versions do not match"):
         client.predict(b"png", ID)
     assert "the model's answer cannot be read" in caplog.text
 
@@ -173,5 +173,5 @@ def test_a_malformed_answer_is_a_sentence_and_logged(client, fake_model, content
 def test_so_is_a_malformed_explanation(client, fake_model, wrong):
     pictures = {"heatmap": [[0.5] * 28] * 28, "contrast": [[0.5] * 28] * 28}
     fake_model.content = {"digit": 7, "runner_up": 1, **pictures, **wrong}
-    with pytest.raises(PictureRefused, match="page and model versions do not match"):
+    with pytest.raises(PictureRefusedError, match="page and model versions do not match"):
         client.explain(b"png", ID)

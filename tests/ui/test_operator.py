@@ -2,13 +2,13 @@
 
 import pytest
 
-from ui.operator import NEXT_TRY_S, TRIES, Door, sits_here
+from ui.operator import ATTEMPTS, NEXT_ATTEMPT_S, LoginThrottle, is_local
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"])
 @pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST"])
 def test_whoever_sits_here_is_known_by_the_gateway_s_word_and_the_name_they_asked_for(address, host):
-    assert sits_here([address], host)
+    assert is_local([address], host)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_whoever_sits_here_is_known_by_the_gateway_s_word_and_the_name_they_aske
     ],
 )
 def test_anyone_else_does_not(addresses):
-    assert not sits_here(addresses, "localhost")
+    assert not is_local(addresses, "localhost")
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_anyone_else_does_not(addresses):
     ],
 )
 def test_a_proxy_or_a_foreign_name_that_leads_here_makes_nobody_sit_here(host):
-    assert not sits_here(["127.0.0.1"], host)
+    assert not is_local(["127.0.0.1"], host)
 
 
 @pytest.fixture
@@ -59,27 +59,27 @@ def clock():
 
 
 def test_the_password_opens_and_nothing_else_does(clock):
-    door = Door("correct horse é", clock)
-    assert door.needs_password
-    assert door.opens("correct horse é", "a") is True
+    throttle = LoginThrottle("correct horse é", clock)
+    assert throttle.needs_password
+    assert throttle.check("correct horse é", "a") is True
     for wrong in ("", "correct horse", "correct horse é ", "CORRECT HORSE É"):
-        assert door.opens(wrong, "b") is False
+        assert throttle.check(wrong, "b") is False
 
 
 def test_without_a_password_there_is_nothing_to_open(clock):
-    door = Door("", clock)
-    assert not door.needs_password
-    assert door.opens("", "a") is False
+    throttle = LoginThrottle("", clock)
+    assert not throttle.needs_password
+    assert throttle.check("", "a") is False
 
 
 def test_who_guesses_is_slowed_down_and_nobody_elsewhere(clock):
-    door = Door("right", clock)
-    assert [door.opens("wrong", "a") for _ in range(TRIES)] == [False] * TRIES
+    throttle = LoginThrottle("right", clock)
+    assert [throttle.check("wrong", "a") for _ in range(ATTEMPTS)] == [False] * ATTEMPTS
     for _ in range(100):
-        assert door.opens("right", "a") is None  # not even looked at, or guessing would go on
-    assert door.opens("right", "b") is True
-    clock.now += NEXT_TRY_S
-    assert door.opens("right", "a") is True  # however often it was tried meanwhile
-    assert door.opens("right", "a") is None
-    clock.now += TRIES * NEXT_TRY_S
-    assert [door.opens("wrong", "a") for _ in range(TRIES + 1)] == [False] * TRIES + [None]
+        assert throttle.check("right", "a") is None  # not even looked at, or guessing would go on
+    assert throttle.check("right", "b") is True
+    clock.now += NEXT_ATTEMPT_S
+    assert throttle.check("right", "a") is True  # however often it was tried meanwhile
+    assert throttle.check("right", "a") is None
+    clock.now += ATTEMPTS * NEXT_ATTEMPT_S
+    assert [throttle.check("wrong", "a") for _ in range(ATTEMPTS + 1)] == [False] * ATTEMPTS + [None]

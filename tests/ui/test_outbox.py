@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from ui.outbox import MOVE_DRAWN, NotKept, Outbox
+from ui.outbox import Outbox, _write
+from ui.outbox_file import MOVE_DRAWN, OutboxError
 from ui.record import Record
-from ui.visitor import new_visitor, visitor_hash
+from ui.visitor import hash_visitor, new_visitor
 
 ROOT = Path(__file__).parent.parent.parent
 RECORD = Record(
@@ -54,14 +55,15 @@ import resource, signal, sys
 from dataclasses import replace
 from pathlib import Path
 from tests.ui.test_outbox import RECORD
-from ui.outbox import NotKept, Outbox
+from ui.outbox import Outbox
+from ui.outbox_file import OutboxError
 outbox = Outbox(Path(sys.argv[1]))
 outbox.oldest(1)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 try:
     outbox.put(replace(RECORD, drawing=bytes(100_000), revision=2))
-except NotKept:
+except OutboxError:
     print("not kept")
 """
 
@@ -114,7 +116,7 @@ def test_what_is_delivered_is_gone_unless_a_newer_revision_came_meanwhile(outbox
     outbox.put(other)
     taken = outbox.oldest(10)
     outbox.put(LABELLED)
-    outbox.delivered(taken)
+    outbox.remove(taken)
     assert outbox.oldest(10) == [LABELLED]
 
 
@@ -139,7 +141,7 @@ def test_two_processes_share_it(outbox, tmp_path):
     other = Outbox(tmp_path / "outbox" / "outbox.sqlite3")
     outbox.put(RECORD)
     assert other.oldest(10) == [RECORD]
-    other.delivered([RECORD])
+    other.remove([RECORD])
     assert outbox.oldest(10) == []
     other.close()
 
@@ -171,7 +173,7 @@ def test_a_place_that_cannot_be_written_is_said_and_used_when_it_can_be(tmp_path
     in_the_way = tmp_path / "folder"
     in_the_way.write_text("a file where the folder should be")
     outbox = Outbox(in_the_way / "outbox.sqlite3")
-    with pytest.raises(NotKept, match="folder"):
+    with pytest.raises(OutboxError, match="folder"):
         outbox.put(RECORD)
     in_the_way.unlink()
     outbox.put(RECORD)
@@ -202,8 +204,8 @@ def test_a_label_is_of_the_newest_revision_wherever_that_is(outbox):
         newest = max(record.revision for record in (waits, delivered) if record)
         assert (labelled.true_label, labelled.revision) == (3, newest + 1)
         assert outbox.oldest(10) == [labelled]
-        assert outbox.relabelled(RECORD.id) == labelled
-        outbox.delivered([labelled])
+        assert outbox.find_labelled(RECORD.id) == labelled
+        outbox.remove([labelled])
 
 
 def test_a_revision_that_is_delivered_meanwhile_is_not_missed(outbox):
@@ -211,7 +213,7 @@ def test_a_revision_that_is_delivered_meanwhile_is_not_missed(outbox):
     outbox.put(newest)
 
     def the_deliverer_is_quicker():
-        outbox.delivered([newest])
+        outbox.remove([newest])
         return RECORD
 
     assert outbox.label(RECORD.id, 3, the_deliverer_is_quicker).revision == 3
@@ -233,7 +235,7 @@ def test_a_slow_database_keeps_nobody_from_the_outbox(outbox):
 
 def test_a_drawing_that_is_nowhere_gets_no_label(outbox):
     assert outbox.label(RECORD.id, 3, lambda: None) is None
-    assert outbox.relabelled(RECORD.id) is None
+    assert outbox.find_labelled(RECORD.id) is None
     assert outbox.oldest(10) == []
 
 
@@ -245,39 +247,39 @@ def test_a_database_that_fails_leaves_no_label(outbox):
     with pytest.raises(ConnectionResetError):
         outbox.label(RECORD.id, 3, fail)
     assert outbox.oldest(10) == [RECORD]
-    assert outbox.relabelled(RECORD.id) is None
+    assert outbox.find_labelled(RECORD.id) is None
 
 
 def test_labels_are_remembered_for_a_bounded_number_of_drawings(outbox, monkeypatch):
-    monkeypatch.setattr("ui.outbox.MOST_RELABELLED", 3)
+    monkeypatch.setattr("ui.outbox.MOST_LABELLED", 3)
     records = [replace(RECORD, id=uuid.uuid4()) for _ in range(5)]
     for record in records:
         outbox.label(record.id, 1, lambda record=record: record)
-    assert [outbox.relabelled(record.id) is not None for record in records] == [False] * 2 + [True] * 3
+    assert [outbox.find_labelled(record.id) is not None for record in records] == [False] * 2 + [True] * 3
 
 
 def test_those_that_wait_are_found_by_their_ids(outbox):
     others = [replace(RECORD, id=uuid.uuid4()) for _ in range(3)]
     for record in others:
         outbox.put(record)
-    assert outbox.waiting([others[1].id, uuid.uuid4()]) == [others[1]]
-    assert outbox.waiting([]) == []
-    assert len(outbox.waiting([*(uuid.uuid4() for _ in range(3000)), others[0].id])) == 1
+    assert outbox.find([others[1].id, uuid.uuid4()]) == [others[1]]
+    assert outbox.find([]) == []
+    assert len(outbox.find([*(uuid.uuid4() for _ in range(3000)), others[0].id])) == 1
 
 
 def test_of_what_a_visitor_drew_the_newest_is_remembered_and_not_for_ever(outbox, monkeypatch):
-    monkeypatch.setattr("ui.outbox.MOST_DRAWN", 2)
+    monkeypatch.setattr("ui.outbox.MOST_DRAWINGS", 2)
     records = [replace(RECORD, id=uuid.uuid4(), visitor=ONE) for _ in range(3)]
     ids = [outbox.put(record).id for record in records]
-    assert outbox.drawn_by(ONE) == [ids[2], ids[1]]
+    assert outbox.drawing_ids(ONE) == [ids[2], ids[1]]
     outbox.put(replace(records[1], revision=9))  # another stroke makes it no newer
-    assert outbox.drawn_by(ONE) == [ids[2], ids[1]]
-    monkeypatch.setattr("ui.outbox.DRAWN_KEPT_S", -1.0)
+    assert outbox.drawing_ids(ONE) == [ids[2], ids[1]]
+    monkeypatch.setattr("ui.outbox.OWNER_KEPT_S", -1.0)
     outbox.put(replace(RECORD, id=uuid.uuid4(), visitor=OTHER))
-    assert outbox.drawn_by(ONE) == []
+    assert outbox.drawing_ids(ONE) == []
 
 
-ONE, OTHER = visitor_hash("one"), visitor_hash("other")
+ONE, OTHER = hash_visitor("one"), hash_visitor("other")
 MINE = replace(RECORD, visitor=ONE)
 THEIRS = replace(MINE, visitor=OTHER, prediction=3, drawing=b"theirs", revision=9)
 
@@ -286,12 +288,12 @@ THEIRS = replace(MINE, visitor=OTHER, prediction=3, drawing=b"theirs", revision=
 def test_another_visitor_s_drawing_is_not_overwritten_and_what_they_drew_is_kept(outbox, delivered):
     outbox.put(MINE)
     if delivered:
-        outbox.delivered([MINE])
+        outbox.remove([MINE])
     kept = outbox.put(THEIRS)
     assert kept == replace(THEIRS, id=kept.id)
     assert kept.id != MINE.id
     assert outbox.oldest(10) == [kept] if delivered else [MINE, kept]
-    assert (outbox.drawn_by(ONE), outbox.drawn_by(OTHER)) == ([MINE.id], [kept.id])
+    assert (outbox.drawing_ids(ONE), outbox.drawing_ids(OTHER)) == ([MINE.id], [kept.id])
     more = outbox.put(replace(THEIRS, revision=10))  # and goes on as the same drawing
     assert (more.id, more.revision) == (kept.id, 10)
 
@@ -304,8 +306,8 @@ def test_a_drawing_that_waits_without_a_visitor_is_nobody_s_to_overwrite(outbox)
 
 def test_the_outbox_itself_lets_no_other_visitor_overwrite_a_row(outbox):
     outbox.put(MINE)
-    with outbox._transaction("IMMEDIATE") as connection:
-        outbox._put(connection, THEIRS)
+    with outbox._file.transaction("IMMEDIATE") as connection:
+        _write(connection, THEIRS)
     assert outbox.oldest(10) == [MINE]
 
 
@@ -313,24 +315,24 @@ def test_the_outbox_itself_lets_no_other_visitor_overwrite_a_row(outbox):
 def test_a_label_is_given_by_who_drew_it_or_an_operator(outbox, delivered):
     outbox.put(MINE)
     if delivered:
-        outbox.delivered([MINE])
+        outbox.remove([MINE])
     row = (lambda: MINE) if delivered else (lambda: None)
     assert outbox.label(MINE.id, 3, row, OTHER) is None
     assert outbox.label(MINE.id, 3, row, ONE).true_label == 3
     by_operator = outbox.label(MINE.id, 4, row)
     assert (by_operator.true_label, by_operator.visitor) == (4, ONE)
     assert outbox.oldest(10) == [by_operator]
-    assert outbox.drawn_by(OTHER) == []
+    assert outbox.drawing_ids(OTHER) == []
 
 
 def test_a_drawing_that_is_another_s_in_the_database_goes_on_under_its_own_id(outbox):
     outbox.put(THEIRS)
     newer = replace(THEIRS, revision=10)
     outbox.put(newer)
-    outbox.give_own_ids([THEIRS])
+    outbox.derive_ids([THEIRS])
     [own] = outbox.oldest(10)
-    assert own == newer.under_own_id()
-    assert own.id in outbox.drawn_by(OTHER)
+    assert own == newer.derive_id()
+    assert own.id in outbox.drawing_ids(OTHER)
 
 
 OF_BEFORE = """
@@ -355,9 +357,9 @@ def test_an_outbox_of_before_keeps_who_drew_what_and_forgets_the_cookies(tmp_pat
         connection.execute("INSERT INTO drawn VALUES (?, ?, ?)", (cookies[1], str(ids[0]), now))
     connection.close()
     outbox, other = Outbox(path), Outbox(path)  # page and deliverer
-    assert [outbox.drawn_by(visitor_hash(cookie)) for cookie in cookies] == [[id_] for id_ in ids]
-    assert other.drawn_by(visitor_hash(cookies[3])) == [ids[3]]
-    assert outbox.put(replace(MINE, id=ids[2], visitor=visitor_hash(cookies[2]))).id == ids[2]
+    assert [outbox.drawing_ids(hash_visitor(cookie)) for cookie in cookies] == [[id_] for id_ in ids]
+    assert other.drawing_ids(hash_visitor(cookies[3])) == [ids[3]]
+    assert outbox.put(replace(MINE, id=ids[2], visitor=hash_visitor(cookies[2]))).id == ids[2]
     files = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert not any(cookie.encode() in files for cookie in cookies)
     outbox.close()
@@ -371,11 +373,11 @@ def test_a_move_of_the_cookies_that_is_broken_off_loses_none(tmp_path, monkeypat
         connection.execute("INSERT INTO drawn VALUES ('one', ?, ?)", (str(RECORD.id), time.time()))
     connection.close()
     with monkeypatch.context() as patched:
-        patched.setattr("ui.outbox.MOVE_DRAWN", MOVE_DRAWN.replace("COMMIT", "SELECT nothing"))
-        with pytest.raises(NotKept):
-            Outbox(path).drawn_by(ONE)
+        patched.setattr("ui.outbox_file.MOVE_DRAWN", MOVE_DRAWN.replace("COMMIT", "SELECT nothing"))
+        with pytest.raises(OutboxError):
+            Outbox(path).drawing_ids(ONE)
     outbox = Outbox(path)
-    assert outbox.drawn_by(ONE) == [RECORD.id]
+    assert outbox.drawing_ids(ONE) == [RECORD.id]
     outbox.close()
 
 
@@ -418,7 +420,7 @@ def damage_record(path, record, damage):
 def test_a_field_of_a_later_release_is_ignored(outbox, tmp_path):
     outbox.put(RECORD)
     damage_record(tmp_path / "outbox" / "outbox.sqlite3", RECORD, _with(new_column=1))
-    assert outbox.waiting([RECORD.id]) == [RECORD]
+    assert outbox.find([RECORD.id]) == [RECORD]
 
 
 @pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
@@ -428,8 +430,8 @@ def test_a_damaged_record_is_set_aside_as_it_is_and_the_others_go_on(outbox, tmp
         outbox.put(record)
     text = damage_record(path, RECORD, damage)
 
-    assert outbox.waiting([RECORD.id, other.id]) == [other]
-    assert outbox.label(RECORD.id, 1, delivered=lambda: None) is None
+    assert outbox.find([RECORD.id, other.id]) == [other]
+    assert outbox.label(RECORD.id, 1, lambda: None) is None
     assert outbox.oldest(1) == [other]
     with sqlite3.connect(path) as connection:
         [(drawing_id, revision, kept, drawing, reason)] = connection.execute("SELECT * FROM rejected")

@@ -55,12 +55,12 @@ def test_all_sessions_together_have_so_many_bytes_and_the_oldest_file_goes_first
 
 
 def test_a_file_that_nobody_reads_is_forgotten_and_the_next_one_is_not(uploads, monkeypatch):
-    monkeypatch.setattr(pending_uploads, "WAITS_S", 0.05)
+    monkeypatch.setattr(pending_uploads, "KEPT_S", 0.05)
 
     async def send():
         uploads.add_file("one", _file("a"))
         uploads.add_file("other", _file("b"))
-        monkeypatch.setattr(pending_uploads, "WAITS_S", 60)
+        monkeypatch.setattr(pending_uploads, "KEPT_S", 60)
         uploads.add_file("one", _file("c"))
         await asyncio.sleep(0.2)
 

@@ -32,7 +32,7 @@ def _file(picture, picture_format="PNG", **options):
 
 
 def test_what_the_model_saw_is_dark_on_light_or_light_on_dark():
-    light, dark = (_pixels(pictures.seen_by_model(ENCODED, theme)) for theme in ("light", "dark"))
+    light, dark = (_pixels(pictures.draw_input(ENCODED, theme)) for theme in ("light", "dark"))
     assert light.shape == dark.shape == (28, 28)
     assert light[12, 14] < light[0, 0]
     assert dark[12, 14] > dark[0, 0]
@@ -42,7 +42,7 @@ def test_what_the_model_saw_is_dark_on_light_or_light_on_dark():
 def test_what_speaks_for_the_digit_is_blue_and_what_speaks_against_it_orange(theme):
     weights = np.zeros((28, 28))
     weights[12, 14], weights[13, 14] = 1, -1
-    picture = _pixels(pictures.heat_map(ENCODED, weights.tolist(), theme))
+    picture = _pixels(pictures.draw_heat_map(ENCODED, weights.tolist(), theme))
     red, _, blue = picture[12, 14]
     assert blue > red + 100
     red, _, blue = picture[13, 14]
@@ -53,14 +53,14 @@ def test_what_speaks_for_the_digit_is_blue_and_what_speaks_against_it_orange(the
 @pytest.mark.parametrize("picture_format", pictures.FORMATS)
 def test_a_large_picture_is_scaled_down_and_keeps_its_shape(picture_format):
     scaled = Image.open(
-        io.BytesIO(pictures.scaled_down(_file(Image.new("RGB", (3000, 1500)), picture_format)))
+        io.BytesIO(pictures.scale_down(_file(Image.new("RGB", (3000, 1500)), picture_format)))
     )
     assert scaled.format == "PNG"
     assert scaled.size == (1024, 512)
 
 
 def test_a_small_picture_keeps_its_size_and_its_transparency():
-    scaled = Image.open(io.BytesIO(pictures.scaled_down(_file(Image.new("RGBA", (28, 28), (0, 0, 0, 0))))))
+    scaled = Image.open(io.BytesIO(pictures.scale_down(_file(Image.new("RGBA", (28, 28), (0, 0, 0, 0))))))
     assert scaled.size == (28, 28)
     assert scaled.mode == "RGBA"
 
@@ -83,17 +83,17 @@ def _photo():
     ids=["rgb", "grey", "rgba", "181x182", "photo"],
 )
 def test_what_is_stored_of_a_picture_has_less_than_100_kb(picture):
-    scaled = pictures.scaled_down(_file(picture))
+    scaled = pictures.scale_down(_file(picture))
     assert len(scaled) < 100_000
     stored = Image.open(io.BytesIO(scaled))
     assert stored.format in ("PNG", "WEBP")
     assert max(stored.size) <= 1024
     assert pictures.extension(scaled) == stored.format.lower()
-    assert pictures.thumbnail(scaled)
+    assert pictures.make_thumbnail(scaled)
 
 
 def test_a_photo_keeps_its_size_and_looks_as_it_did():
-    stored = Image.open(io.BytesIO(pictures.scaled_down(_file(_photo(), "JPEG"))))
+    stored = Image.open(io.BytesIO(pictures.scale_down(_file(_photo(), "JPEG"))))
     assert (stored.format, stored.size) == ("WEBP", (1024, 768))
     difference = np.asarray(stored.convert("L"), float) - np.asarray(_photo().convert("L"), float)
     assert np.abs(difference).mean() < 6  # grey levels; the noise has 5
@@ -102,27 +102,27 @@ def test_a_photo_keeps_its_size_and_looks_as_it_did():
 def test_a_drawing_is_stored_without_loss():
     drawing = Image.new("L", (1000, 1000), 255)
     drawing.paste(24, (450, 100, 550, 900))
-    stored = Image.open(io.BytesIO(pictures.scaled_down(_file(drawing))))
+    stored = Image.open(io.BytesIO(pictures.scale_down(_file(drawing))))
     assert (stored.format, stored.tobytes()) == ("PNG", drawing.tobytes())
 
 
 @pytest.mark.parametrize("picture_format", ["PPM", "EPS", "ICO", "TGA"])
 def test_other_formats_are_not_even_tried(picture_format):
     with pytest.raises(pictures.PictureError, match="TIFF or AVIF"):
-        pictures.scaled_down(_file(Image.new("RGB", (40, 30)), picture_format))
+        pictures.scale_down(_file(Image.new("RGB", (40, 30)), picture_format))
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "P", "I;16", "1", "LA", "F"])
 def test_unusual_pictures_become_usual_ones(mode):
     picture_format = {"CMYK": "JPEG", "F": "TIFF"}.get(mode, "PNG")
-    scaled = Image.open(io.BytesIO(pictures.scaled_down(_file(Image.new(mode, (40, 30)), picture_format))))
+    scaled = Image.open(io.BytesIO(pictures.scale_down(_file(Image.new(mode, (40, 30)), picture_format))))
     assert scaled.mode in ("L", "RGB", "RGBA")
 
 
 def test_a_picture_of_16_bits_keeps_its_light_and_dark():
     levels = np.full((40, 30), 50_000, np.uint16)
     levels[10:20] = 10_000
-    scaled = np.array(Image.open(io.BytesIO(pictures.scaled_down(_file(Image.fromarray(levels))))))
+    scaled = np.array(Image.open(io.BytesIO(pictures.scale_down(_file(Image.fromarray(levels))))))
     assert scaled[15, 15] == 0
     assert scaled[0, 0] == 255
 
@@ -130,7 +130,7 @@ def test_a_picture_of_16_bits_keeps_its_light_and_dark():
 def test_a_thin_line_of_two_colours_is_not_broken_by_scaling():
     bitmap = Image.new("1", (4000, 4000), 1)
     bitmap.paste(0, (2001, 0, 2004, 4000))
-    scaled = np.array(Image.open(io.BytesIO(pictures.scaled_down(_file(bitmap)))).convert("L"))
+    scaled = np.array(Image.open(io.BytesIO(pictures.scale_down(_file(bitmap)))).convert("L"))
     assert (scaled.min(axis=1) < 200).all()
 
 
@@ -139,14 +139,14 @@ def test_a_photo_taken_sideways_is_turned_upright():
     exif[0x0112] = 6  # turn by a quarter
     file = io.BytesIO()
     photo.save(file, "JPEG", exif=exif)
-    assert Image.open(io.BytesIO(pictures.scaled_down(file.getvalue()))).size == (20, 40)
+    assert Image.open(io.BytesIO(pictures.scale_down(file.getvalue()))).size == (20, 40)
 
 
 def test_nothing_but_the_pixels_of_a_file_is_stored():
     exif = Image.Exif()
     exif[0x0110] = "a camera"
     file = _file(Image.new("RGB", (40, 20)), "PNG", exif=exif, icc_profile=b"a profile", dpi=(300, 300))
-    assert not Image.open(io.BytesIO(pictures.scaled_down(file))).info
+    assert not Image.open(io.BytesIO(pictures.scale_down(file))).info
 
 
 @pytest.mark.parametrize(
@@ -160,23 +160,23 @@ def test_nothing_but_the_pixels_of_a_file_is_stored():
 )
 def test_more_pixels_than_memory_is_for_are_refused_before_they_are_decoded(picture_format, size, most):
     with pytest.raises(pictures.PictureError, match=f"at most {most} megapixels"):
-        pictures.scaled_down(_file(Image.new("L", size), picture_format, **FAST.get(picture_format, {})))
+        pictures.scale_down(_file(Image.new("L", size), picture_format, **FAST.get(picture_format, {})))
 
 
 def test_a_jpeg_of_50_megapixels_is_decoded_small():
     large = Image.new("L", (8000, 6000))
-    assert Image.open(io.BytesIO(pictures.scaled_down(_file(large, "JPEG")))).size == (1024, 768)
+    assert Image.open(io.BytesIO(pictures.scale_down(_file(large, "JPEG")))).size == (1024, 768)
 
 
 def test_a_jpeg_of_several_scans_is_held_whole_and_may_be_less_large():
     large = _file(Image.new("L", (6000, 4100)), "JPEG", progressive=True)
     with pytest.raises(pictures.PictureError, match="at most 24 megapixels"):
-        pictures.scaled_down(large)
+        pictures.scale_down(large)
     # A baseline JPEG whose first scan says that it has one component of three: the others would come in later scans.
     file = bytearray(_file(Image.new("RGB", (5000, 5000)), "JPEG"))
     file[file.index(b"\xff\xda") + 4] = 1
     with pytest.raises(pictures.PictureError, match="at most 24 megapixels"):
-        pictures.scaled_down(bytes(file))
+        pictures.scale_down(bytes(file))
 
 
 def _tiff_of_one_tile(side):
@@ -189,16 +189,16 @@ def _tiff_of_one_tile(side):
 
 
 def test_a_tiff_in_tiles_is_read_unless_a_tile_is_too_large():
-    assert Image.open(io.BytesIO(pictures.scaled_down(_tiff_of_one_tile(32)))).size == (28, 28)
+    assert Image.open(io.BytesIO(pictures.scale_down(_tiff_of_one_tile(32)))).size == (28, 28)
     with pytest.raises(pictures.PictureError, match="at most 13 megapixels"):
-        pictures.scaled_down(_tiff_of_one_tile(3616))
-    assert pictures.thumbnail(_tiff_of_one_tile(32))
-    assert pictures.thumbnail(_tiff_of_one_tile(3616)) is None
+        pictures.scale_down(_tiff_of_one_tile(3616))
+    assert pictures.make_thumbnail(_tiff_of_one_tile(32))
+    assert pictures.make_thumbnail(_tiff_of_one_tile(3616)) is None
 
 
 def test_a_large_picture_looks_the_same_over_all_its_tiles():
     slope = np.linspace(0, 255, 5000)[:, None] / 2 + np.linspace(0, 255, 3300) / 2
-    scaled = Image.open(io.BytesIO(pictures.scaled_down(_file(Image.fromarray(slope.astype(np.uint8))))))
+    scaled = Image.open(io.BytesIO(pictures.scale_down(_file(Image.fromarray(slope.astype(np.uint8))))))
     expected = np.linspace(0, 255, scaled.height)[:, None] / 2 + np.linspace(0, 255, scaled.width) / 2
     assert np.abs(np.asarray(scaled.convert("L"), float) - expected).max() < 3
 
@@ -234,9 +234,9 @@ def peak():
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
 
 file = Path(sys.argv[1]).read_bytes()
-pictures.scaled_down(Path(sys.argv[2]).read_bytes())  # loads the formats' code
+pictures.scale_down(Path(sys.argv[2]).read_bytes())  # loads the formats' code
 before = peak()
-pictures.scaled_down(file)
+pictures.scale_down(file)
 print(peak() - before)
 """
 
@@ -261,13 +261,13 @@ def test_no_accepted_file_takes_more_than_about_200_mib(kind, tmp_path):
 @pytest.mark.parametrize("file", [b"", b"hello", _file(Image.new("L", (40, 30)))[:-30]])
 def test_a_file_that_is_no_picture_is_a_sentence(file):
     with pytest.raises(pictures.PictureError, match="not a readable picture"):
-        pictures.scaled_down(file)
+        pictures.scale_down(file)
 
 
 def test_a_thumbnail_is_small_and_shows_the_drawing():
     drawing = Image.new("RGBA", (320, 320), (255, 255, 255, 255))
     drawing.paste((0, 0, 0, 255), (100, 0, 220, 320))
-    uri = pictures.thumbnail(_file(drawing))
+    uri = pictures.make_thumbnail(_file(drawing))
     small = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("L")
     assert small.size == (112, 112)
     assert small.getpixel((56, 56)) < 40
@@ -279,4 +279,4 @@ def test_a_thumbnail_is_small_and_shows_the_drawing():
     "file", [b"", b"png", _file(Image.new("L", (40, 30)))[:-30], _file(Image.new("1", (1100, 1100)))]
 )
 def test_what_cannot_or_should_not_be_decoded_has_no_thumbnail(file):
-    assert pictures.thumbnail(file) is None
+    assert pictures.make_thumbnail(file) is None

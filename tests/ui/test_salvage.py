@@ -16,13 +16,14 @@ import pytest
 
 from tests.ui.test_outbox import RECORD, ROOT
 from ui import damage, deliverer
-from ui.outbox import SCHEMA, NotKept, Outbox
+from ui.outbox import Outbox
+from ui.outbox_file import SCHEMA, OutboxError
 from ui.record import Record
 from ui.salvage import PAGE_BYTES
-from ui.visitor import visitor_hash
+from ui.visitor import hash_visitor
 
 NOISE = random.Random(0)
-VISITOR = visitor_hash("a visitor")
+VISITOR = hash_visitor("a visitor")
 REJECTED = replace(RECORD, id=uuid.UUID(int=99))
 
 PUT_ONE = """
@@ -104,7 +105,7 @@ def test_an_overwritten_header_loses_nothing(outbox, path, records, caplog, leng
     overwrite(path, 0, NOISE.randbytes(length))
     damaged = path.read_bytes()
     assert outbox.oldest(1000) == records
-    assert set(outbox.drawn_by(VISITOR)) == {record.id for record in records}
+    assert set(outbox.drawing_ids(VISITOR)) == {record.id for record in records}
     assert rejected(path) == [(str(REJECTED.id), REJECTED.drawing, "violates a constraint")]
     [aside] = asides(path)
     assert aside.read_bytes() == damaged
@@ -125,7 +126,7 @@ def test_an_overwritten_page_costs_the_rows_in_it(outbox, path, records, page, r
     assert all(record in records for record in kept)
     assert len(kept) == 20 if rows == 0 else 17 <= len(kept) < 20
     outbox.put(RECORD)
-    assert outbox.waiting([RECORD.id]) == [RECORD]
+    assert outbox.find([RECORD.id]) == [RECORD]
     assert len(asides(path)) == 1
 
 
@@ -179,7 +180,7 @@ def test_a_damaged_log_costs_what_comes_after_the_damage(logged, share):
     assert kept == records[: len(kept)]
     assert 20 + 8 * share - 3 < len(kept) < 28
     outbox.put(RECORD)
-    assert outbox.waiting([RECORD.id]) == [RECORD]
+    assert outbox.find([RECORD.id]) == [RECORD]
     outbox.close()
     assert asides(path) == []
 
@@ -207,7 +208,7 @@ def test_a_record_that_is_no_text_keeps_nobody_from_the_others(outbox, path, rec
     )
     connection.commit()
     connection.close()
-    with pytest.raises(NotKept):
+    with pytest.raises(OutboxError):
         outbox.oldest(1000)
     assert outbox.oldest(1000) == records[:7] + records[8:]
     assert len(asides(path)) == 1
@@ -216,7 +217,7 @@ def test_a_record_that_is_no_text_keeps_nobody_from_the_others(outbox, path, rec
 def test_damage_that_shows_in_a_transaction_is_dealt_with_then(outbox, path, records, monkeypatch):
     monkeypatch.setattr("ui.damage.MOST_CHECKED_BYTES", 0)
     overwrite(path, 16 * PAGE_BYTES, NOISE.randbytes(PAGE_BYTES))
-    with pytest.raises(NotKept, match="malformed"):
+    with pytest.raises(OutboxError, match="malformed"):
         outbox.oldest(1000)
     assert len(outbox.oldest(1000)) >= 17
     assert len(asides(path)) == 1
@@ -317,7 +318,7 @@ def test_a_full_disk_leaves_the_damaged_file_in_its_place(outbox, path, records,
 
     monkeypatch.setattr("ui.salvage.shutil.copyfile", full)
     damaged = path.read_bytes()
-    with pytest.raises(NotKept, match="No space left"):
+    with pytest.raises(OutboxError, match="No space left"):
         outbox.put(RECORD)
     assert path.read_bytes() == damaged
     assert asides(path) == []
@@ -338,12 +339,12 @@ def test_two_damages_in_a_second_are_both_set_aside(outbox, path, records, monke
 
 
 def test_a_locked_file_is_not_damaged(outbox, path, records, monkeypatch):
-    monkeypatch.setattr("ui.outbox.BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("ui.outbox_file.BUSY_TIMEOUT_S", 0.05)
     outbox.oldest(1)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     outbox.close()
-    with pytest.raises(NotKept, match="locked"):
+    with pytest.raises(OutboxError, match="locked"):
         outbox.put(RECORD)
     other.close()
     assert len(outbox.oldest(1000)) == 20
@@ -352,17 +353,17 @@ def test_a_locked_file_is_not_damaged(outbox, path, records, monkeypatch):
 
 def test_a_file_that_is_being_replaced_is_waited_for(outbox, path, records, monkeypatch):
     monkeypatch.setattr("ui.damage.LOCK_TIMEOUT_S", 0.05)
-    with damage.shared(path):
+    with damage.shared_lock(path):
         assert len(outbox.oldest(1000)) == 20
         overwrite(path, 0, NOISE.randbytes(100))
-        with pytest.raises(NotKept):
+        with pytest.raises(OutboxError):
             Outbox(path).oldest(1000)
     assert asides(path) == []
 
 
 def test_a_folder_in_its_place_is_not_damaged(tmp_path):
     (tmp_path / "outbox.sqlite3").mkdir()
-    with pytest.raises(NotKept, match="unable to open"):
+    with pytest.raises(OutboxError, match="unable to open"):
         Outbox(tmp_path / "outbox.sqlite3").put(RECORD)
     assert asides(tmp_path / "outbox.sqlite3") == []
 

@@ -8,16 +8,16 @@ import pytest
 from PIL import Image
 
 from tests.ui.conftest import ANSWER, Canvas
-from ui.model_client import AWAY, ModelError
-from ui.outbox import NotKept
+from ui.model_client import UNAVAILABLE, ModelError
+from ui.outbox_file import OutboxError
 from ui.session import (
     FILE_WAITS,
-    LABEL_OF_ANOTHER,
+    LABEL_OF_PREVIOUS,
     LABEL_TOO_LATE,
     LABEL_WAITS,
     NO_DIGIT,
     NOT_A_DIGIT,
-    NOT_KEPT,
+    NOT_SAVED,
     TOO_LARGE,
     TOO_MANY,
     Session,
@@ -211,7 +211,7 @@ def test_a_label_without_an_answer_is_ignored(session):
 def test_an_upload_is_a_drawing_of_its_own(session, canvas):
     canvas.show(ONE)
     drawn = canvas.drawing
-    session.look_at_upload(b"a file")
+    session.read_upload(b"a file")
     assert [record.drawing for record in _kept(session)] == [ONE, b"a file"]
     canvas.send()  # the canvas empties itself
     assert canvas.drawing != drawn
@@ -224,7 +224,7 @@ def test_a_stroke_that_the_browser_added_before_it_knew_of_an_upload_is_kept_wit
     session, canvas
 ):
     canvas.show(ONE)
-    session.look_at_upload(b"a file")
+    session.read_upload(b"a file")
     drawn = canvas.drawing
     canvas.show(TWO)
     assert canvas.drawing == drawn
@@ -232,7 +232,7 @@ def test_a_stroke_that_the_browser_added_before_it_knew_of_an_upload_is_kept_wit
 
 
 def test_an_upload_is_labelled_like_a_drawing(session):
-    session.look_at_upload(b"a file")
+    session.read_upload(b"a file")
     session.label(3)
     [record] = _kept(session)
     assert (record.true_label, record.drawing) == (3, b"a file")
@@ -240,8 +240,8 @@ def test_an_upload_is_labelled_like_a_drawing(session):
 
 def test_an_upload_that_could_not_be_read_is_read_later(session, canvas, fake_model):
     fake_model.status = 503
-    session.look_at_upload(b"a file")
-    assert session.notice == AWAY
+    session.read_upload(b"a file")
+    assert session.notice == UNAVAILABLE
     fake_model.status = 200
     session.retry()
     canvas.show(ONE)
@@ -251,8 +251,8 @@ def test_an_upload_that_could_not_be_read_is_read_later(session, canvas, fake_mo
 def test_a_file_waits_for_the_acts_before_it_and_no_other_file_with_it(session, canvas, fake_model):
     fake_model.status = 503
     canvas.show(ONE)
-    session.look_at_upload(b"a file")
-    session.look_at_upload(b"another file")
+    session.read_upload(b"a file")
+    session.read_upload(b"another file")
     assert session.notice == FILE_WAITS
     canvas.label(3)
     canvas.clear()
@@ -266,13 +266,13 @@ def test_a_file_waits_for_the_acts_before_it_and_no_other_file_with_it(session, 
         (TWO, None),
     ]
     assert canvas.acts == canvas.acts[-1:]
-    session.look_at_upload(b"another file")
+    session.read_upload(b"another file")
     assert session.notice == ""
 
 
 def _restarted(session, canvas, rows=None):
     """The session that a restarted page makes, which the browser sends what it shows. `rows`: of the database."""
-    session.outbox._relabelled.clear()
+    session.outbox._labelled.clear()
     find_row = (rows or {}).get
     canvas.session = Session(session.model, session.outbox, session.visitor, find_row=find_row)
     canvas.send()
@@ -295,7 +295,7 @@ class _Away:
 def _rows(session, delivered):
     """The rows of the database: all, as the deliverer leaves it, or none, as with the deliverer stopped."""
     rows = {row.id: row for row in _kept(session)} if delivered else {}
-    session.outbox.delivered(list(rows.values()))
+    session.outbox.remove(list(rows.values()))
     return rows
 
 
@@ -313,7 +313,7 @@ def test_a_restarted_page_goes_on_with_the_drawing_that_the_browser_shows(sessio
     canvas.show(ONE)
     restarted = _restarted(session, canvas)
     assert restarted.drawing.answer.digit == 7
-    assert restarted.drawing.created_at == session.drawing.created_at
+    assert restarted.drawing.row.created_at == session.drawing.row.created_at
     canvas.show(TWO)
     [record] = _kept(session)
     assert (record.id, record.drawing, record.revision) == (session.drawing.id, TWO, 2)
@@ -328,7 +328,7 @@ def test_strokes_and_labels_of_an_outage_are_kept_by_the_restarted_page(session,
     restarted = _restarted(session, canvas)
     rows = [(row.drawing, row.true_label, row.revision) for row in _kept(session)]
     assert rows == [(TWO, 3, 3), (b"another", None, 1)]
-    assert restarted.drawn() == [row.id for row in reversed(_kept(session))]
+    assert restarted.drawing_ids() == [row.id for row in reversed(_kept(session))]
 
 
 def test_a_label_whose_confirmation_was_lost_is_not_taken_back_or_said_twice(session, canvas):
@@ -343,9 +343,7 @@ def test_a_label_whose_confirmation_was_lost_is_not_taken_back_or_said_twice(ses
 
 
 @pytest.mark.parametrize("delivered", [True, False])
-@pytest.mark.parametrize(
-    "draw", [Canvas.show, lambda canvas, picture: canvas.session.look_at_upload(picture)]
-)
+@pytest.mark.parametrize("draw", [Canvas.show, lambda canvas, picture: canvas.session.read_upload(picture)])
 def test_a_label_is_corrected_after_a_restart(session, canvas, draw, delivered):
     draw(canvas, ONE)
     canvas.send()
@@ -421,7 +419,7 @@ def test_a_labelled_drawing_that_a_restarted_page_cannot_read_at_first_stays_one
 def test_only_a_restarted_page_asks_the_database(session, canvas, fake_model):
     session.find_row = None
     canvas.show(ONE)
-    session.outbox.delivered(_kept(session))
+    session.outbox.remove(_kept(session))
     canvas.show(None)
     canvas.show(ONE)
     fake_model.status = 503
@@ -454,7 +452,7 @@ def test_who_knows_the_id_of_another_s_drawing_cannot_change_it(session, canvas,
         canvas.label(1)
     mine = _kept(session)
     if delivered:
-        session.outbox.delivered(mine)
+        session.outbox.remove(mine)
     for known in (drawn, session.drawing.id.hex):
         other = Session(session.model, session.outbox)
         others = Canvas(other)
@@ -465,10 +463,10 @@ def test_who_knows_the_id_of_another_s_drawing_cannot_change_it(session, canvas,
         theirs = [record for record in _kept(session) if record.id == drawn_by_other]
         assert [(record.drawing, record.true_label) for record in theirs] == [(TWO, 9)]
         assert drawn_by_other != session.drawing.id
-        assert other.drawn() == [drawn_by_other]
+        assert other.drawing_ids() == [drawn_by_other]
     rest = [record for record in _kept(session) if record.visitor == session.owner]
     assert rest == ([] if delivered else mine)
-    assert session.drawn() == [session.drawing.id]
+    assert session.drawing_ids() == [session.drawing.id]
 
 
 def test_a_restarted_page_does_not_undo_a_label(session, canvas):
@@ -479,11 +477,6 @@ def test_a_restarted_page_does_not_undo_a_label(session, canvas):
     restarted.take(sent)  # of a browser that did not know of the label
     [record] = _kept(session)
     assert record.true_label == 1
-
-
-def test_a_file_that_is_no_picture_is_told_so(session):
-    session.refuse_upload("This file is no picture.")
-    assert session.notice == "This file is no picture."
 
 
 @pytest.mark.parametrize(
@@ -508,7 +501,7 @@ def test_what_is_no_digit_is_said_and_still_guessed(session, canvas, fake_model)
 def test_with_the_model_away_the_drawing_waits_and_is_read_later(session, canvas, fake_model):
     fake_model.status = 503
     canvas.show(ONE)
-    assert session.notice == AWAY
+    assert session.notice == UNAVAILABLE
     assert session.drawing.answer is None
     assert session.can_retry
     assert _kept(session) == []
@@ -525,12 +518,12 @@ def test_a_drawing_that_waits_is_tried_again_by_itself_after_a_pause(
     fake_model.status = 503
     canvas.show(ONE)
     fake_model.status = 200
-    session.retry_when_due()
+    session.retry_after_pause()
     assert len(fake_model.requests) == 1
     monkeypatch.setattr("ui.session.RETRY_PAUSE_S", 0.0)
-    session.retry_when_due()
+    session.retry_after_pause()
     assert session.drawing.answer.digit == 7
-    session.retry_when_due()
+    session.retry_after_pause()
     assert len(fake_model.requests) == 2
 
 
@@ -551,7 +544,7 @@ def test_a_label_clicked_with_a_stroke_that_the_model_cannot_read_just_then_is_k
 
 @pytest.mark.parametrize(
     "leave",
-    [lambda canvas: canvas.clear(), lambda canvas: canvas.session.look_at_upload(TWO)],
+    [lambda canvas: canvas.clear(), lambda canvas: canvas.session.read_upload(TWO)],
     ids=["clear", "upload"],
 )
 def test_such_a_label_is_for_no_other_drawing(session, canvas, fake_model, leave):
@@ -588,23 +581,23 @@ def test_a_picture_that_the_model_refuses_is_not_tried_again(session, canvas, fa
 
 
 def test_the_database_is_away_when_a_record_has_been_waiting_for_long(session, canvas, monkeypatch):
-    assert not session.database_is_away
+    assert not session.is_database_late
     canvas.show(ONE)
-    assert not session.database_is_away
+    assert not session.is_database_late
     monkeypatch.setattr("ui.session.LATE_AFTER_S", 0.0)
-    assert session.database_is_away
-    session.outbox.delivered(_kept(session))
-    assert not session.database_is_away
+    assert session.is_database_late
+    session.outbox.remove(_kept(session))
+    assert not session.is_database_late
 
 
 class _FullDisk:
     def put(self, record):
-        raise NotKept
+        raise OutboxError
 
-    def drawn_by(self, owner):
-        raise NotKept
+    def drawing_ids(self, owner):
+        raise OutboxError
 
-    def relabelled(self, drawing_id):
+    def find_labelled(self, drawing_id):
         return None
 
 
@@ -612,7 +605,7 @@ def test_an_answer_that_cannot_be_kept_is_not_shown(client, outbox):
     session = Session(client, _FullDisk())
     Canvas(session).show(ONE)
     assert session.drawing.answer is None
-    assert session.notice == NOT_KEPT
+    assert session.notice == NOT_SAVED
     session.outbox = outbox  # there is room again
     session.retry()
     assert session.drawing.answer.digit == 7
@@ -633,10 +626,10 @@ def test_a_label_that_cannot_be_kept_is_not_shown(session, canvas, outbox):
 
 def test_a_label_for_the_drawing_before_an_upload_is_not_the_uploads(session, canvas):
     canvas.show(ONE)
-    session.look_at_upload(TWO)
+    session.read_upload(TWO)
     canvas.label(1)
     assert session.drawing.true_label is None
-    assert session.notice == LABEL_OF_ANOTHER
+    assert session.notice == LABEL_OF_PREVIOUS
     assert [(row.drawing, row.true_label) for row in _kept(session)] == [(ONE, 1), (TWO, None)]
 
 
@@ -644,7 +637,7 @@ def test_a_label_for_a_drawing_that_was_never_read_is_refused(session, canvas, f
     fake_model.status, fake_model.content = 400, {"message": "broken"}
     canvas.show(ONE)
     fake_model.status, fake_model.content = 200, ANSWER
-    session.look_at_upload(TWO)
+    session.read_upload(TWO)
     canvas.label(1)
     assert session.notice == LABEL_TOO_LATE
     assert [(row.drawing, row.true_label) for row in _kept(session)] == [(TWO, None)]
@@ -654,7 +647,7 @@ def test_above_the_limit_of_an_address_nothing_is_stored_or_shown_and_the_drawin
     client, outbox, fake_model
 ):
     left = [0]
-    session = Session(client, outbox, may_keep=lambda answers: answers <= left[0])
+    session = Session(client, outbox, may_store=lambda answers: answers <= left[0])
     Canvas(session).show(ONE)
     assert "600 strokes a minute" in session.notice
     assert session.drawing.answer is None
@@ -663,11 +656,11 @@ def test_above_the_limit_of_an_address_nothing_is_stored_or_shown_and_the_drawin
     left[0] = 1
     fake_model.status = 503
     session.retry()
-    assert session.notice == AWAY
+    assert session.notice == UNAVAILABLE
     fake_model.status = 200
     session.retry()
     assert (session.notice, session.drawing.answer.digit) == ("", 7)
-    session.look_at_upload(bytes(20_000))  # counts as three
+    session.read_upload(bytes(20_000))  # counts as three
     assert session.notice == TOO_MANY
     left[0] = 3
     session.retry()
@@ -676,7 +669,7 @@ def test_above_the_limit_of_an_address_nothing_is_stored_or_shown_and_the_drawin
 
 def test_a_message_of_many_pictures_asks_the_model_no_more_than_the_address_may(client, outbox, fake_model):
     left = iter([True] * 3)
-    session = Session(client, outbox, may_keep=lambda answers: next(left, False))
+    session = Session(client, outbox, may_store=lambda answers: next(left, False))
     canvas = Canvas()
     for number in range(50):
         canvas.show(ONE + bytes([number]))
@@ -747,9 +740,9 @@ def test_what_a_visitor_drew_is_known_after_a_reload_and_to_nobody_else(session,
         canvas.show(TWO + bytes([number]))
         drawn.insert(0, session.drawing.id)
         canvas.clear()
-    assert session.drawn() == drawn
-    assert Session(session.model, session.outbox, session.visitor).drawn() == drawn
-    assert Session(session.model, session.outbox).drawn() == []
+    assert session.drawing_ids() == drawn
+    assert Session(session.model, session.outbox, session.visitor).drawing_ids() == drawn
+    assert Session(session.model, session.outbox).drawing_ids() == []
 
 
 def test_a_label_given_elsewhere_closes_the_drawing_at_hand(session, canvas, outbox):
@@ -765,7 +758,7 @@ def test_a_label_given_elsewhere_closes_the_drawing_at_hand(session, canvas, out
 def test_a_label_given_elsewhere_is_known_when_a_person_comes_back(session, canvas, outbox):
     canvas.show(ONE)
     outbox.label(session.drawing.id, 1, lambda: None)
-    session.catch_up()
+    session.load_label()
     assert session.drawing.true_label == 1
     drawn = canvas.drawing
     canvas.send()
@@ -782,10 +775,10 @@ def test_a_label_here_comes_after_one_given_elsewhere(session, canvas, outbox):
 
 def test_another_place_of_a_file_is_read_in_the_same_drawing(session, fake_model):
     fake_model.content = ANSWER | {"box": [0.1, 0.1, 0.4, 0.5]}
-    session.look_at_upload(STRIPES)
+    session.read_upload(STRIPES)
     assert session.box == (0.1, 0.1, 0.4, 0.5)
     fake_model.content = ANSWER | {"digit": 3, "box": [0.25, 0.5, 0.75, 1.0]}
-    session.look_at_place((0.5, 0.0, 1.0, 0.5))
+    session.read_box((0.5, 0.0, 1.0, 0.5))
     asked = Image.open(io.BytesIO(fake_model.requests[-1][2]))
     assert set(asked.convert("L").resize((9, 9)).get_flattened_data()) == {0}  # the right half is black
     [record] = _kept(session)
@@ -793,7 +786,7 @@ def test_another_place_of_a_file_is_read_in_the_same_drawing(session, fake_model
     assert record.drawing == fake_model.requests[-1][2]
     # The box was widened by a margin within the picture, and what was found in it is a place of the whole.
     assert session.box == pytest.approx((0.425 + 0.575 / 4, 0.575 / 2, 0.425 + 0.575 * 3 / 4, 0.575))
-    session.look_at_place((0.0, 0.0, 0.3, 1.0))  # of the whole picture, not of the part
+    session.read_box((0.0, 0.0, 0.3, 1.0))  # of the whole picture, not of the part
     asked = Image.open(io.BytesIO(fake_model.requests[-1][2]))
     assert asked.convert("L").getpixel((0, 0)) == 255
     assert session.file.original == STRIPES
@@ -801,17 +794,17 @@ def test_another_place_of_a_file_is_read_in_the_same_drawing(session, fake_model
 
 def test_without_a_box_all_of_the_picture_was_read_and_of_a_blank_nothing(session, fake_model):
     assert session.box is None
-    session.look_at_upload(STRIPES)
+    session.read_upload(STRIPES)
     assert session.box == (0, 0, 1, 1)
     fake_model.content = ANSWER | {"is_digit": False, "reason": "blank"}
-    session.look_at_upload(STRIPES)
+    session.read_upload(STRIPES)
     assert session.box is None
 
 
 def test_a_label_is_of_the_place_that_was_read_and_closes_that_drawing(session, canvas):
-    session.look_at_upload(STRIPES)
+    session.read_upload(STRIPES)
     session.label(1)
-    session.look_at_place((0.5, 0.0, 1.0, 0.5))
+    session.read_box((0.5, 0.0, 1.0, 0.5))
     assert [(record.true_label, record.drawing == STRIPES) for record in _kept(session)] == [
         (1, True),
         (None, False),
@@ -819,19 +812,19 @@ def test_a_label_is_of_the_place_that_was_read_and_closes_that_drawing(session, 
 
 
 def test_a_place_is_read_once_the_model_is_back(session, fake_model):
-    session.look_at_upload(STRIPES)
+    session.read_upload(STRIPES)
     fake_model.status = 503
-    session.look_at_place((0.5, 0.0, 1.0, 0.5))
-    assert (session.notice, session.box) == (AWAY, None)
-    session.look_at_place((0.0, 0.0, 0.3, 1.0))  # only one waits
+    session.read_box((0.5, 0.0, 1.0, 0.5))
+    assert (session.notice, session.box) == (UNAVAILABLE, None)
+    session.read_box((0.0, 0.0, 0.3, 1.0))  # only one waits
     fake_model.status = 200
     session.retry()
     assert (session.notice, session.file.part[0], session.can_retry) == ("", pytest.approx(0.425), False)
 
 
 def test_a_drawing_has_no_other_place(session, canvas, fake_model):
-    session.look_at_upload(STRIPES)
+    session.read_upload(STRIPES)
     canvas.show(ONE)
     assert session.file is None
-    session.look_at_place((0.0, 0.0, 1.0, 0.5))
+    session.read_box((0.0, 0.0, 1.0, 0.5))
     assert (len(fake_model.requests), session.box) == (2, None)

@@ -16,7 +16,7 @@ from tests.documents import ROOT, blocks
 from tests.system import proxies, victims
 from tests.system.drawing import DIGITS, clear, draw_with_mouse, expect_answer, ink, open_page
 from tests.system.running import RunningSystem, eventually
-from ui.session import DATABASE_AWAY
+from ui.session import DATABASE_UNAVAILABLE
 
 RECOVERY_S = 90.0
 
@@ -216,7 +216,7 @@ def _scribbles_until_told(page: Page) -> bool:
     clear(page)
     draw_with_mouse(page, DIGITS[1])
     expect_answer(page, 1)
-    return page.locator(".st-key-notice").inner_text().strip() == DATABASE_AWAY
+    return page.locator(".st-key-notice").inner_text().strip() == DATABASE_UNAVAILABLE
 
 
 def test_a_database_that_does_not_answer_holds_up_nobody(own_system: RunningSystem, desktop: Page):

@@ -2,11 +2,11 @@
 
 import pytest
 
-from ui.place import read_box
+from ui.box_picker import parse_box
 
 
 def test_a_box_is_four_shares_of_the_picture_s_sides():
-    assert read_box([0, 0.25, 0.5, 1]) == (0.0, 0.25, 0.5, 1.0)
+    assert parse_box([0, 0.25, 0.5, 1]) == (0.0, 0.25, 0.5, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -26,4 +26,4 @@ def test_a_box_is_four_shares_of_the_picture_s_sides():
     ],
 )
 def test_what_is_no_box_is_ignored(sent):
-    assert read_box(sent) is None
+    assert parse_box(sent) is None
