@@ -1,6 +1,6 @@
 """Damage of the outbox's file: detection, and replacement by one of the processes that detect it.
 
-    with shared_lock(path):                               # around each transaction
+    with lock(path, fcntl.LOCK_SH):                       # around each transaction
         ...
     replace_damaged(path, identity(path), SCHEMA, error)  # ui/salvage.py fills the new file
 
@@ -74,10 +74,22 @@ def shorten(error: object) -> str:
 
 
 @contextmanager
-def shared_lock(path: Path) -> Iterator[None]:
-    """Hold a lock under which no process replaces the file. Raises OSError."""
-    with _locked(path, fcntl.LOCK_SH):
+def lock(path: Path, kind: int) -> Iterator[None]:
+    """Hold a lock: LOCK_SH to use the file, LOCK_EX to replace it. Raises OSError after LOCK_TIMEOUT_S."""
+    descriptor = os.open(add_suffix(path, ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        deadline = time.monotonic() + LOCK_TIMEOUT_S
+        while True:
+            try:
+                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(LOCK_POLL_S)
         yield
+    finally:
+        os.close(descriptor)
 
 
 def replace_damaged(path: Path, damaged: tuple[int, int] | None, schema: str, reason: object) -> None:
@@ -86,7 +98,7 @@ def replace_damaged(path: Path, damaged: tuple[int, int] | None, schema: str, re
     `damaged` is the identity of the damaged file: does nothing if another process replaced that file already. Raises
     OSError or sqlite3.Error, for example for a full disk, and leaves the damaged file in place then.
     """
-    with _locked(path, fcntl.LOCK_EX):
+    with lock(path, fcntl.LOCK_EX):
         if is_half_replaced(path):
             rows = "those that a killed process had read"
         elif identity(path) == damaged:
@@ -101,30 +113,8 @@ def replace_damaged(path: Path, damaged: tuple[int, int] | None, schema: str, re
                 add_suffix(path, suffix).rename(add_suffix(aside, suffix))
         add_suffix(path, NEW).replace(path)
         _sync_folder(path.parent)
-    log.error(
-        "the outbox was damaged (%s) and is set aside as '%s'; rows that could be read: %s",
-        shorten(reason),
-        aside,
-        rows,
-    )
-
-
-@contextmanager
-def _locked(path: Path, kind: int) -> Iterator[None]:
-    lock = os.open(add_suffix(path, ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        deadline = time.monotonic() + LOCK_TIMEOUT_S
-        while True:
-            try:
-                fcntl.flock(lock, kind | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(LOCK_POLL_S)
-        yield
-    finally:
-        os.close(lock)
+    message = "the outbox was damaged (%s) and is set aside as '%s'; rows that could be read: %s"
+    log.error(message, shorten(reason), aside, rows)
 
 
 def _free_name(path: Path) -> Path:

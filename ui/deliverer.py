@@ -123,10 +123,10 @@ def _check(outbox: Outbox) -> int:
     except OutboxError as error:
         log.error("%s", error)  # noqa: TRY400
         return 1
-    if waiting_s >= LATE_AFTER_S:
-        log.error("the oldest record of the outbox has been waiting for %.0f s", waiting_s)
-        return 1
-    return 0
+    if waiting_s < LATE_AFTER_S:
+        return 0
+    log.error("the oldest record of the outbox has been waiting for %.0f s", waiting_s)
+    return 1
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 WAL mode with full synchronisation: a committed transaction is on disk.
 """
 
+import fcntl
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -79,44 +80,40 @@ class OutboxFile:
         Damage found before the transaction is repaired first. Damage found during the transaction is repaired, too, but
         the transaction fails.
         """
-        with self._lock, self._convert_errors(), ExitStack() as file_lock:
-            try:
-                connection = self._connect(file_lock)
-                connection.execute(f"BEGIN {kind}")
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException as error:
-                self._close()  # rolls back
-                file_lock.close()
-                if damage.is_damage(error):
-                    self._replace(error)
-                raise
+        try:
+            with self._lock, ExitStack() as file_lock:
+                try:
+                    connection = self._connect(file_lock)
+                    connection.execute(f"BEGIN {kind}")
+                    yield connection
+                    connection.execute("COMMIT")
+                except BaseException as error:
+                    self._close()  # rolls back
+                    file_lock.close()
+                    if damage.is_damage(error):
+                        damage.replace_damaged(self._path, self._identity, SCHEMA, error)
+                    raise
+        except (sqlite3.Error, OSError, damage.DamageError) as error:
+            raise OutboxError(f"The outbox '{self._path}' cannot be used: {error}.") from error
 
     def close(self) -> None:
         """Close the connection; the next transaction opens it again."""
         with self._lock:
             self._close()
 
-    @contextmanager
-    def _convert_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError, damage.DamageError) as error:
-            raise OutboxError(f"The outbox '{self._path}' cannot be used: {error}.") from error
-
     def _connect(self, file_lock: ExitStack) -> sqlite3.Connection:
         """A connection to the file at the path. No process replaces this file before `file_lock` is closed."""
         if self._connection is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-        file_lock.enter_context(damage.shared_lock(self._path))
+        file_lock.enter_context(damage.lock(self._path, fcntl.LOCK_SH))
         try:
             return self._current_connection()
         except (sqlite3.Error, damage.DamageError) as error:
             if not damage.is_damage(error):
                 raise
             file_lock.close()
-            self._replace(error)
-        file_lock.enter_context(damage.shared_lock(self._path))
+            damage.replace_damaged(self._path, self._identity, SCHEMA, error)
+        file_lock.enter_context(damage.lock(self._path, fcntl.LOCK_SH))
         return self._current_connection()
 
     def _current_connection(self) -> sqlite3.Connection:
@@ -146,9 +143,6 @@ class OutboxFile:
             connection.close()
             raise
         return connection
-
-    def _replace(self, error: BaseException) -> None:
-        damage.replace_damaged(self._path, self._identity, SCHEMA, error)
 
     def _close(self) -> None:
         if self._connection is not None:

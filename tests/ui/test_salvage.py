@@ -1,6 +1,7 @@
 """A damaged outbox is set aside, what can be read of it goes on, and nothing else is taken for damage."""
 
 import errno
+import fcntl
 import json
 import random
 import shutil
@@ -353,7 +354,7 @@ def test_a_locked_file_is_not_damaged(outbox, path, records, monkeypatch):
 
 def test_a_file_that_is_being_replaced_is_waited_for(outbox, path, records, monkeypatch):
     monkeypatch.setattr("ui.damage.LOCK_TIMEOUT_S", 0.05)
-    with damage.shared_lock(path):
+    with damage.lock(path, fcntl.LOCK_SH):
         assert len(outbox.oldest(1000)) == 20
         overwrite(path, 0, NOISE.randbytes(100))
         with pytest.raises(OutboxError):

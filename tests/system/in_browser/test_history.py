@@ -341,6 +341,25 @@ def test_a_drawing_is_chosen_and_labelled_by_keyboard(system: RunningSystem, des
     assert _row(system, first) == (7, None, 1)
 
 
+def test_a_label_that_arrives_during_a_click_on_another_card_does_not_cancel_the_click(
+    system: RunningSystem, desktop: Page
+):
+    first, second = (f'.card[data-id="{id_}"]' for id_ in _insert(system, 2, model_version="0.5"))
+    desktop.goto(f"{system.operators_address}/history")
+    _pick(desktop, "filter-version", "0.5")
+    expect(desktop.locator(".card")).to_have_count(2)
+    desktop.locator(first).click()
+    label = desktop.locator(".st-key-correct-7 button")
+    label.wait_for()
+    desktop.locator(second).hover()
+    desktop.mouse.down()
+    label.evaluate("button => button.click()")
+    expect(desktop.locator(first)).to_contain_text("right")
+    desktop.mouse.up()
+    expect(desktop.locator(second)).to_have_attribute("aria-selected", "true")
+    expect(desktop.locator(".st-key-detail .question")).to_have_text("Right? If not, which digit is it?")
+
+
 def test_insights_are_pictures_of_what_is_in_the_log(system: RunningSystem, desktop: Page):
     _insert(system, 3, model_version="0.7", true_label=7)
     _insert(system, 1, model_version="0.7", true_label=1)
