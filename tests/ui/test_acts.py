@@ -27,7 +27,7 @@ def test_a_label_has_the_time_of_its_click():
     assert timedelta(seconds=3) <= datetime.now(UTC) - labelled.at < timedelta(seconds=60)
 
 
-def test_of_many_the_first_are_read():
+def test_only_the_first_acts_of_a_long_message_are_parsed():
     assert len(parse([PICTURE] * (MOST_AT_ONCE + 1))) == MOST_AT_ONCE
 
 
@@ -56,6 +56,6 @@ def test_of_many_the_first_are_read():
         [{**PICTURE, "picture": 17}],
     ],
 )
-def test_what_is_no_list_of_acts_is_refused(sent):
+def test_an_invalid_message_is_refused(sent):
     with pytest.raises(ValueError):  # noqa: PT011
         parse(sent)

@@ -163,7 +163,7 @@ def page(monkeypatch, tmp_path, fake_model, box_picker):
     page.app.session_state["session"].outbox.close()
 
 
-def test_before_a_stroke_there_is_a_dash_and_nothing_to_correct(page):
+def test_an_empty_page_shows_dashes_and_disabled_labels(page):
     assert page.text("answer") == NONE_YET
     assert page.text("confidence") == NONE_YET
     assert page.text("notice") == ""
@@ -186,14 +186,14 @@ def test_a_stroke_is_answered_without_a_button(page):
     assert row.prediction == 7
 
 
-def test_no_answer_claims_to_be_certain(page, fake_model):
+def test_no_answer_shows_100_percent(page, fake_model):
     fake_model.content = ANSWER | {"confidence": 0.99999, "probabilities": [0.0] * 7 + [0.99999, 0.0, 0.0]}
     page.draw("stroke")
     assert page.text("confidence") == "99.9%"
     assert "100.0%" not in page.text("bars")
 
 
-def test_a_rerun_asks_and_keeps_nothing_new(page, fake_model):
+def test_a_rerun_sends_no_request_and_stores_nothing(page, fake_model):
     page.draw("stroke")
     page.app.button_group(key="brush").set_value("Bold")
     page.run()
@@ -202,7 +202,7 @@ def test_a_rerun_asks_and_keeps_nothing_new(page, fake_model):
     assert page.text("answer") == "7"
 
 
-def test_one_click_says_what_it_was_and_frees_the_canvas(page):
+def test_one_click_labels_the_drawing_and_closes_it(page):
     page.draw("stroke")
     page.label(1)
     assert "Noted: a 1" in page.text("question")
@@ -215,7 +215,7 @@ def test_one_click_says_what_it_was_and_frees_the_canvas(page):
     assert [row.true_label for row in page.rows()] == [4, None]
 
 
-def test_a_label_that_comes_together_with_strokes_is_one_for_the_drawing_before_it(page):
+def test_a_label_between_strokes_of_one_message_belongs_to_the_drawing_before_it(page):
     page.draw("one")
     page.do(
         lambda canvas: canvas.draw("two"), lambda canvas: canvas.label(4), lambda canvas: canvas.draw("three")
@@ -227,7 +227,7 @@ def test_a_label_that_comes_together_with_strokes_is_one_for_the_drawing_before_
     assert not page.disabled("yes")
 
 
-def test_undo_that_comes_together_with_a_stroke_takes_that_one(page):
+def test_an_undo_in_the_message_of_a_stroke_removes_that_stroke(page):
     page.draw("one")
     page.do(lambda canvas: canvas.draw("two"), Pad.undo)
     assert [row.drawing for row in page.rows()] == [b"['one']"]
@@ -243,7 +243,7 @@ def test_undo_and_clear(page):
     assert len(page.rows()) == 1
 
 
-def test_what_was_carried_out_is_confirmed_to_the_browser_at_once(page):
+def test_acts_are_confirmed_to_the_browser_in_the_same_run(page):
     page.draw("one")
     assert page.canvas.told["done"] == 1
     page.label(4)
@@ -252,14 +252,14 @@ def test_what_was_carried_out_is_confirmed_to_the_browser_at_once(page):
     assert page.canvas.told["done"] == 2
 
 
-def test_what_is_no_digit_is_said_and_still_guessed(page, fake_model):
+def test_a_rejected_digit_is_reported_and_its_prediction_shown(page, fake_model):
     fake_model.content = ANSWER | {"is_digit": False}
     page.draw("stroke")
     assert page.text("notice") == NOT_A_DIGIT
     assert page.text("answer") == "7"
 
 
-def test_with_the_model_away_there_is_a_sentence_and_a_second_try(page, fake_model):
+def test_an_unavailable_model_is_reported_and_can_be_retried(page, fake_model):
     fake_model.status = 503
     page.draw("stroke")
     assert page.text("notice") == UNAVAILABLE
@@ -271,21 +271,21 @@ def test_with_the_model_away_there_is_a_sentence_and_a_second_try(page, fake_mod
     assert "retry" not in [button.key for button in page.app.button]
 
 
-def test_with_the_database_away_the_answer_is_shown_and_a_sentence(page, monkeypatch):
+def test_an_unavailable_database_is_reported_beside_the_answer(page, monkeypatch):
     monkeypatch.setattr("ui.session.LATE_AFTER_S", 0.0)
     page.draw("stroke")
     assert page.text("answer") == "7"
     assert page.text("notice") == DATABASE_UNAVAILABLE
 
 
-def test_what_a_model_says_is_shown_as_text(page, fake_model):
+def test_a_message_of_the_model_is_escaped(page, fake_model):
     fake_model.status = 413
     fake_model.content = {"code": 413, "type": "TooLarge", "message": "<b>5000</b> pixels"}
     page.draw("stroke")
     assert "&lt;b&gt;5000&lt;/b&gt; pixels" in page.html("notice")
 
 
-def test_why_shows_two_heat_maps_in_words_and_pictures(page, fake_model):
+def test_why_shows_two_heat_maps_and_their_explanation(page, fake_model):
     page.app.toggle(key="why").set_value(True).run()
     assert page.text("explanation") == "Draw a digit first."
     page.draw("stroke")
@@ -299,7 +299,7 @@ def test_why_shows_two_heat_maps_in_words_and_pictures(page, fake_model):
     assert "7 compared with 1, the second most probable digit" in words
 
 
-def test_a_picture_is_chosen_instead_of_drawn(page):
+def test_an_upload_is_read(page):
     page.draw("stroke")
     page.choose("seven.bmp", picture("BMP"))
     assert page.text("answer") == "7"
@@ -309,9 +309,7 @@ def test_a_picture_is_chosen_instead_of_drawn(page):
     assert uploader.value is None  # the server has let go of the file
 
 
-def test_the_picture_of_a_file_is_shown_with_the_box_that_was_read_and_another_box_is_read(
-    page, box_picker, fake_model
-):
+def test_the_box_picker_shows_the_box_and_reads_another(page, box_picker, fake_model):
     page.draw("stroke")
     assert box_picker.shown is None
     fake_model.content = ANSWER | {"box": [0.2, 0.1, 0.4, 0.5]}
@@ -330,7 +328,7 @@ def test_the_picture_of_a_file_is_shown_with_the_box_that_was_read_and_another_b
     assert box_picker.shown is None
 
 
-def test_a_file_that_is_no_picture_gets_a_sentence(page, fake_model):
+def test_an_unreadable_file_is_reported(page, fake_model):
     page.choose("seven.png", b"not a picture")
     assert "not a readable picture" in page.text("notice")
     assert fake_model.requests == []
@@ -340,19 +338,19 @@ def test_a_file_that_is_no_picture_gets_a_sentence(page, fake_model):
 
 
 @pytest.mark.parametrize("name", ["seven.jfif", "seven.JPE"])
-def test_a_jpeg_is_read_whatever_its_name_ends_in(page, name):
+def test_a_jpeg_is_read_with_every_usual_file_ending(page, name):
     page.choose(name, picture("JPEG"))
     assert page.text("answer") == "7"
 
 
-def test_the_accepted_formats_are_named(page):
+def test_the_page_names_the_accepted_formats(page):
     text = page.text("upload")
     for name in ("PNG", "JPEG", "WebP", "GIF", "BMP", "TIFF", "AVIF"):
         assert name in text
         assert name in pictures.NO_PICTURE
 
 
-def test_a_file_that_comes_again_after_it_was_read_is_ignored(page, monkeypatch):
+def test_a_file_that_the_browser_sends_twice_is_read_once(page, monkeypatch):
     page.choose("seven.png", picture("PNG"))
     state = State({"uploads": 1, "upload-0": "a file that is not there any more"})
     monkeypatch.setattr("ui.upload.st", SimpleNamespace(session_state=state))
@@ -361,13 +359,13 @@ def test_a_file_that_comes_again_after_it_was_read_is_ignored(page, monkeypatch)
     assert (session.notice, session.drawing.answer.digit) == ("", 7)
 
 
-def test_a_file_that_was_forgotten_before_it_was_read_is_said(page, monkeypatch):
+def test_a_file_that_was_removed_before_it_was_read_is_reported(page, monkeypatch):
     monkeypatch.setattr("ui.upload.UploadedFile", type(None))  # as Streamlit gives something else then
     page.choose("seven.png", picture("PNG"))
     assert "Choose it again" in page.text("notice")
 
 
-def test_a_disk_that_is_full_is_said_and_nothing_is_shown_that_is_not_kept(page):
+def test_a_full_disk_is_reported_and_no_answer_is_shown(page):
     page.outbox_path.parent.mkdir(exist_ok=True)
     in_the_way = page.outbox_path
     in_the_way.mkdir()  # an outbox that cannot be opened

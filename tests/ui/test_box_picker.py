@@ -5,7 +5,7 @@ import pytest
 from ui.box_picker import parse_box
 
 
-def test_a_box_is_four_shares_of_the_picture_s_sides():
+def test_a_box_is_four_shares_of_the_sides():
     assert parse_box([0, 0.25, 0.5, 1]) == (0.0, 0.25, 0.5, 1.0)
 
 
@@ -25,5 +25,5 @@ def test_a_box_is_four_shares_of_the_picture_s_sides():
         [0.1, 0.2, float("inf"), 0.4],
     ],
 )
-def test_what_is_no_box_is_ignored(sent):
+def test_an_invalid_box_is_ignored(sent):
     assert parse_box(sent) is None

@@ -10,7 +10,7 @@ from ui.insights import Share
 
 
 @pytest.mark.parametrize(("span", "shown"), [(1, FEWEST_DAYS), (FEWEST_DAYS, FEWEST_DAYS), (90, 90)])
-def test_a_day_is_never_wider_than_a_part_of_a_week(span, shown):
+def test_the_chart_of_days_spans_at_least_a_week(span, shown):
     last = date(2026, 3, 1)
     days = {(last - timedelta(days=ago), "1.0"): 3 for ago in {0, span - 1}}
     axis = answers_by_day(_insights(by_day=days)).to_dict()["encoding"]["x"]
@@ -22,7 +22,7 @@ def test_a_day_is_never_wider_than_a_part_of_a_week(span, shown):
     assert all(end["utc"] for end in axis["scale"]["domain"])
 
 
-def test_the_last_step_of_confidence_is_as_wide_as_the_others():
+def test_the_last_bin_of_confidence_is_as_wide_as_the_others():
     found = _insights(by_day={(date(2026, 3, 1), "1.0"): 4}, confidences={(True, 19): 3, (None, 0): 1})
     chart = confidence_by_model({"1.0": found}).to_dict()
     [rows] = chart["datasets"].values()
@@ -32,7 +32,7 @@ def test_the_last_step_of_confidence_is_as_wide_as_the_others():
     assert shares[0.0] == 0.25
 
 
-def test_the_estimated_accuracy_stands_beside_that_of_the_labels():
+def test_the_accuracy_chart_has_labelled_and_estimated_accuracy():
     found = _insights(accuracies={"1.0": Share(9, 10)})
     chart = accuracy(found, {"1.0": 0.953, "1.1": 0.9}).to_dict()
     [rows] = chart["datasets"].values()

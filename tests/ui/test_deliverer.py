@@ -63,7 +63,7 @@ def database():
     return Database()
 
 
-def test_a_record_of_the_version_before_is_delivered(outbox, database):
+def test_a_record_of_the_previous_release_is_delivered(outbox, database):
     outbox.put(RECORD)
     with sqlite3.connect(outbox._file._path) as file:  # as version 1.3 of the page wrote it
         file.execute("UPDATE waiting SET record = json_remove(record, '$.ink_share')")
@@ -96,7 +96,7 @@ def _eventually(condition, timeout_s=60.0):
         time.sleep(0.01)
 
 
-def test_what_waits_is_delivered_and_then_no_longer_waits(outbox, database):
+def test_records_are_delivered_and_removed(outbox, database):
     records = _records(deliverer.BATCH + 5)
     for record in records:
         outbox.put(record)
@@ -128,14 +128,14 @@ def test_a_record_waits_at_most_a_fifth_of_a_second(outbox, database):
     assert 0 < pauses.seconds_with_a_record <= 0.2
 
 
-def test_a_newer_revision_that_comes_meanwhile_stays_to_be_delivered(outbox, database):
+def test_a_revision_written_during_a_delivery_stays_in_the_outbox(outbox, database):
     outbox.put(RECORD)
     database.while_committing = lambda: outbox.put(LABELLED)
     deliverer.deliver(outbox, database, outbox.oldest(10))
     assert outbox.oldest(10) == [LABELLED]
 
 
-def test_what_another_visitor_drew_on_a_drawing_gets_an_id_of_its_own(outbox, database, caplog):
+def test_a_record_with_another_visitors_id_gets_a_new_id(outbox, database, caplog):
     mine, other = replace(RECORD, visitor="a"), replace(RECORD, id=uuid.uuid4(), visitor="b")
     database.rows[mine.id] = asdict(mine)
     taken = replace(mine, visitor="b", prediction=3, revision=5)
@@ -150,7 +150,7 @@ def test_what_another_visitor_drew_on_a_drawing_gets_an_id_of_its_own(outbox, da
     assert str(own.id) in warning.message
 
 
-def test_a_refused_record_is_set_aside_and_the_others_go_on(outbox, database, caplog):
+def test_a_refused_record_is_set_aside_and_the_others_are_delivered(outbox, database, caplog):
     good, bad = _records(5), replace(RECORD, prediction=11)
     for record in (*good[:2], bad, *good[2:]):
         outbox.put(record)
@@ -175,7 +175,7 @@ def test_every_delivered_revision_is_logged_with_its_drawing(outbox, database, c
     }
 
 
-def test_damaged_records_are_set_aside_and_the_others_go_on(tmp_path, outbox, database):
+def test_damaged_records_are_set_aside_and_the_others_are_delivered(tmp_path, outbox, database):
     good, bad = _records(3), _records(len(DAMAGED))
     for record in (good[0], *bad, *good[1:]):
         outbox.put(record)
@@ -211,7 +211,7 @@ def test_a_batch_is_one_span(outbox, database, monkeypatch):
         psycopg.errors.InsufficientPrivilege("permission denied"),
     ],
 )
-def test_with_the_database_away_records_wait_and_it_is_said_once(
+def test_while_the_database_is_unavailable_records_wait_and_one_warning_is_logged(
     outbox, database, caplog, monkeypatch, failure
 ):
     monkeypatch.setattr(deliverer, "RETRY_INTERVAL_S", 0.01)
@@ -229,7 +229,7 @@ def test_with_the_database_away_records_wait_and_it_is_said_once(
     ]
 
 
-def test_an_outbox_that_cannot_be_read_is_tried_again(tmp_path, outbox, database, caplog, monkeypatch):
+def test_an_unreadable_outbox_is_retried(tmp_path, outbox, database, caplog, monkeypatch):
     monkeypatch.setattr(deliverer, "RETRY_INTERVAL_S", 0.01)
     folder = tmp_path / "outbox"
     folder.write_text("a file where the folder should be")
@@ -245,7 +245,7 @@ def outbox_path(tmp_path, monkeypatch):
     monkeypatch.setenv("OUTBOX_PATH", str(tmp_path / "outbox" / "outbox.sqlite3"))
 
 
-def test_check_says_whether_something_has_been_waiting_for_long(outbox_path, outbox, monkeypatch):
+def test_check_fails_if_a_record_waits_for_too_long(outbox_path, outbox, monkeypatch):
     assert deliverer.main(["--check"]) == 0
     outbox.put(RECORD)
     assert deliverer.main(["--check"]) == 0
@@ -253,7 +253,7 @@ def test_check_says_whether_something_has_been_waiting_for_long(outbox_path, out
     assert deliverer.main(["--check"]) == 1
 
 
-def test_check_says_when_the_outbox_cannot_be_read(tmp_path, monkeypatch):
+def test_check_fails_if_the_outbox_is_unreadable(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("OUTBOX_PATH", str(tmp_path / "file" / "outbox.sqlite3"))
     assert deliverer.main(["--check"]) == 1

@@ -15,7 +15,7 @@ def _table(*records):
     return list(csv.DictReader(io.StringIO(export.table(records).decode("utf-8"))))
 
 
-def test_a_table_has_everything_but_pictures_and_visitors():
+def test_a_table_has_all_columns_except_picture_and_visitor():
     [row, labelled] = _table(RECORD, LABELLED)
     assert list(row) == [name for name in RECORD.__dict__ if name not in ("drawing", "visitor")]
     assert row["created_at"] == "2026-01-02T03:04:05.000678+00:00"
@@ -41,11 +41,11 @@ def test_pictures_are_named_by_time_answer_and_label():
         assert archive.read(archive.namelist()[0]) == RECORD.drawing
 
 
-def test_the_name_of_a_picture_ends_as_its_format_does():
+def test_the_ending_of_a_picture_matches_its_format():
     assert export.picture_name(replace(RECORD, drawing=b"RIFF\x10\x00\x00\x00WEBPVP8 ")).endswith(".webp")
 
 
-def test_a_zip_ends_before_memory_does(monkeypatch):
+def test_a_zip_has_a_maximum_size(monkeypatch):
     monkeypatch.setattr(export, "MOST_PICTURE_BYTES", 10 * len(RECORD.drawing))
     taken = 0
 

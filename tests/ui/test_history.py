@@ -37,13 +37,13 @@ def _all(record):
         (Filters(until=NOON), {"created_at": NOON - timedelta(microseconds=1)}, {"created_at": NOON}),
     ],
 )
-def test_a_filter_fits_what_it_says(filters, fits, does_not):
+def test_a_filter_matches_its_condition(filters, fits, does_not):
     assert filters.match(replace(RECORD, **fits))
     assert not filters.match(replace(RECORD, **does_not))
     assert Filters().match(replace(RECORD, **does_not))
 
 
-def test_a_page_has_fifty_drawings_and_knows_of_more():
+def test_a_page_has_fifty_drawings_and_reports_further_pages():
     rows = _rows(PAGE + 1)
     first = history.make_page(rows, None)
     assert (first.records, first.has_newer, first.has_older) == (rows[:PAGE], False, True)
@@ -53,7 +53,7 @@ def test_a_page_has_fifty_drawings_and_knows_of_more():
     assert (back.records, back.has_newer, back.has_older) == (rows[:0:-1][::-1], True, True)
 
 
-def test_what_still_waits_for_the_database_is_there_in_its_newest_revision():
+def test_a_page_includes_the_newest_revisions_of_the_outbox():
     rows = _rows(3)
     corrected = rows[1].add_label(4)
     fresh = replace(RECORD, id=uuid.uuid4(), created_at=NOON + timedelta(minutes=1))
@@ -62,7 +62,7 @@ def test_what_still_waits_for_the_database_is_there_in_its_newest_revision():
     assert merged == [fresh, rows[0], corrected, rows[2]]
 
 
-def test_what_waits_and_does_not_fit_or_lies_elsewhere_is_not_there():
+def test_a_page_excludes_records_that_do_not_match_or_belong_to_another_page():
     rows = _rows(2)
     fresh = replace(RECORD, id=uuid.uuid4(), created_at=NOON + timedelta(minutes=1))
     assert history.merge_waiting(rows, [fresh], None, Filters(digit=1).match) == rows
@@ -70,7 +70,7 @@ def test_what_waits_and_does_not_fit_or_lies_elsewhere_is_not_there():
     assert history.merge_waiting([rows[0]], [fresh], Cursor.at(rows[1], newer=True), _all) == [rows[0], fresh]
 
 
-def test_a_label_is_a_revision_later():
+def test_a_label_increments_the_revision():
     labelled = LABELLED.add_label(3)
     assert (labelled.true_label, labelled.revision) == (3, LABELLED.revision + 1)
     assert labelled.labelled_at > LABELLED.labelled_at

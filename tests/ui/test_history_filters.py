@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from ui.history_filters import day_limits
 
 
-def test_days_are_whole_and_both_included_in_the_visitor_s_zone():
+def test_dates_include_both_days_in_the_visitors_time_zone():
     berlin = ZoneInfo("Europe/Berlin")
     one = date(2026, 3, 29)  # the clocks go forward: it has 23 hours
     since, until = day_limits((one, one), berlin)

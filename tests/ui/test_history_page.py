@@ -111,7 +111,7 @@ def _keys(page):
     return {widget.key for widget in (*page.app.button, *page.app.selectbox)}
 
 
-def test_a_visitor_sees_the_drawings_of_this_session_even_before_the_database_has_them(page, log):
+def test_a_visitor_sees_drawings_that_are_not_delivered(page, log):
     log.rows = _rows(3)
     page.draw("stroke")
     _go(page, "history")
@@ -119,7 +119,7 @@ def test_a_visitor_sees_the_drawings_of_this_session_even_before_the_database_ha
     assert not {"filter-digit", "filter-version"} & _keys(page)
 
 
-def test_who_signs_in_sees_all_drawings_and_who_signs_out_none_of_them(page, log, monkeypatch):
+def test_signing_in_shows_all_drawings_and_signing_out_hides_them(page, log, monkeypatch):
     log.rows = _rows(3)
     _go(page, "history")
     assert _shown(page) == []
@@ -131,7 +131,7 @@ def test_who_signs_in_sees_all_drawings_and_who_signs_out_none_of_them(page, log
     assert _shown(page) == []
 
 
-def test_a_run_beside_the_one_that_loads_does_not_take_the_page_for_loaded(page, log, monkeypatch):
+def test_a_concurrent_run_does_not_take_the_page_for_loaded(page, log, monkeypatch):
     """A second click on the link begins one."""
     loaded = []
 
@@ -144,7 +144,7 @@ def test_a_run_beside_the_one_that_loads_does_not_take_the_page_for_loaded(page,
     assert loaded == [None]
 
 
-def test_a_visitor_who_drew_nothing_is_told_so(page, log):
+def test_a_visitor_without_drawings_sees_a_sentence(page, log):
     log.rows = _rows(3)
     _go(page, "history")
     assert page.text("list") == NO_DRAWINGS
@@ -166,7 +166,7 @@ def test_an_operator_sees_all_drawings_and_turns_pages(page, log, operator):
     assert page.disabled("newer")
 
 
-def test_a_page_in_view_stays_until_it_is_turned(page, log, operator):
+def test_a_loaded_page_stays_until_it_is_turned(page, log, operator):
     log.rows = _rows(3)
     _go(page, "history")
     [fresh] = [replace(RECORD, id=uuid.uuid4(), created_at=NOON + timedelta(hours=1))]
@@ -182,7 +182,7 @@ def test_a_page_in_view_stays_until_it_is_turned(page, log, operator):
     assert len(_shown(page)) == 5  # who comes back finds what was drawn meanwhile
 
 
-def test_filters_are_what_the_widgets_say(page, log, operator):
+def test_the_widgets_set_the_filters(page, log, operator):
     log.rows = [
         *_rows(2),
         replace(RECORD, id=uuid.uuid4(), prediction=3, model_version="1.1", is_digit=False),
@@ -198,7 +198,7 @@ def test_filters_are_what_the_widgets_say(page, log, operator):
     assert _shown(page) == []
 
 
-def test_a_label_goes_through_the_outbox_and_shows_at_once(page, log, operator):
+def test_a_label_is_written_to_the_outbox_and_shown_at_once(page, log, operator):
     log.rows = _rows(2)
     _go(page, "history")
     _choose(page, log.rows[1])
@@ -212,7 +212,7 @@ def test_a_label_goes_through_the_outbox_and_shows_at_once(page, log, operator):
     assert page.app.session_state["view"].cards[1].row.true_label == 3
 
 
-def test_the_drawing_at_hand_is_labelled_as_from_its_own_page(page, log):
+def test_the_current_drawing_is_labelled_as_on_the_drawing_page(page, log):
     page.draw("stroke")
     _go(page, "history")
     _choose(page, page.app.session_state["session"].drawing)
@@ -227,7 +227,7 @@ def test_the_drawing_at_hand_is_labelled_as_from_its_own_page(page, log):
     assert [(row.true_label, row.revision) for row in page.rows()] == [(7, 3)]
 
 
-def test_a_visitor_cannot_label_what_somebody_else_drew(page, log):
+def test_a_visitor_cannot_label_another_visitors_drawing(page, log):
     log.rows = _rows(1)
     page.draw("stroke")
     _go(page, "history")
@@ -248,7 +248,7 @@ def test_a_visitor_cannot_label_what_somebody_else_drew(page, log):
     ],
 )
 @pytest.mark.usefixtures("operator")
-def test_a_label_that_cannot_be_kept_is_not_shown(page, log, monkeypatch, harm, said):
+def test_a_label_that_cannot_be_stored_is_not_shown(page, log, monkeypatch, harm, said):
     log.rows = _rows(1)
     _go(page, "history")
     _choose(page, log.rows[0])
@@ -262,7 +262,7 @@ def _not_kept(*_):
     raise OutboxError
 
 
-def test_with_the_database_away_it_is_one_sentence_and_one_can_draw(page, log, operator):
+def test_an_unavailable_database_is_reported_and_drawing_still_works(page, log, operator):
     log.away = True
     _go(page, "history")
     assert page.text("list") == UNAVAILABLE
@@ -276,14 +276,14 @@ def test_with_the_database_away_it_is_one_sentence_and_one_can_draw(page, log, o
     assert len(_shown(page)) == 2
 
 
-def test_insights_are_there_for_operators_only(page, log):
+def test_insights_are_for_operators_only(page, log):
     _go(page, "insights")
     assert "chart-by-day" not in _html_keys(page)
     assert "heading" in _html_keys(page)
     assert page.text("answer")  # it is the page that one draws on
 
 
-def test_insights_show_their_numbers_and_pictures(page, log, operator, monkeypatch):
+def test_insights_show_numbers_and_charts(page, log, operator, monkeypatch):
     log.rows = _rows(1)
     found = _insights(
         by_day={(date(2026, 1, 2), "1.0"): 10, (date(2026, 1, 3), "1.1"): 5},
@@ -322,7 +322,7 @@ def test_insights_show_their_numbers_and_pictures(page, log, operator, monkeypat
     assert "No drawings in this period" in "".join(element.proto.body for element in page.app.get("html"))
 
 
-def test_models_are_held_against_the_one_with_most_answers(page, log, operator, monkeypatch):
+def test_models_are_compared_with_the_one_with_most_answers(page, log, operator, monkeypatch):
     log.rows = [replace(row, model_version=version) for row, version in zip(_rows(3), "ABC", strict=True)]
     day = date(2026, 1, 2)
     found = {
@@ -346,7 +346,7 @@ def test_models_are_held_against_the_one_with_most_answers(page, log, operator, 
     assert "No drawings in this period" in "".join(element.proto.body for element in page.app.get("html"))
 
 
-def test_models_are_there_for_operators_only(page, log):
+def test_models_are_for_operators_only(page, log):
     _go(page, "versions")
     assert page.text("answer")  # it is the page that one draws on
 

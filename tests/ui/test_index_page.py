@@ -11,7 +11,7 @@ UI = Path(index_page.__file__).parent
 
 
 @pytest.mark.parametrize("name", index_page.SCRIPTS)
-def test_each_script_stands_in_streamlits_html(name):
+def test_streamlits_html_contains_each_script(name):
     html = index_page.index_page()
     assert '<div id="root"></div>' in html
     script = (UI / name).read_text(encoding="utf-8")
@@ -19,7 +19,7 @@ def test_each_script_stands_in_streamlits_html(name):
     assert "</script" not in script  # it would end there
 
 
-def test_each_page_has_them():
+def test_every_page_has_a_route():
     app = (UI / "app.py").read_text(encoding="utf-8")
     paths = {f"/{path}" for path in re.findall(r'url_path="(\w+)"', app)}
     assert {"/", *paths} == set(index_page.PATHS) == {route.path for route in index_page.routes()}

@@ -24,7 +24,7 @@ def _insights(**changes):
     # As statsmodels' proportion_confint(..., method="wilson") has them.
     [(9, 10, 0.5958, 0.9821), (97, 100, 0.9155, 0.9897), (0, 10, 0.0, 0.2775), (1, 1, 0.2065, 1.0)],
 )
-def test_the_interval_of_an_accuracy_is_wilson_s(right, labelled, low, high):
+def test_an_accuracy_has_wilsons_interval(right, labelled, low, high):
     share = Share(right, labelled)
     assert share.value == right / labelled
     assert share.interval == pytest.approx((low, high), abs=1e-4)
@@ -39,7 +39,7 @@ def test_the_difference_of_two_accuracies_has_newcombes_interval():
     assert low < 0 < high
 
 
-def test_the_accuracy_is_that_of_all_versions_together():
+def test_the_accuracy_combines_all_versions():
     assert _insights().accuracy is None
     assert _insights(accuracies={"1.0": Share(9, 10), "1.1": Share(1, 2)}).accuracy == Share(10, 12)
 
@@ -49,7 +49,7 @@ def test_answers_are_counted_over_days_and_versions():
     assert _insights(by_day={(day, "1.0"): 2, (day, "1.1"): 3}).answers == 5
 
 
-def test_latency_is_told_to_a_tenth():
+def test_a_latency_quantile_is_exact_to_10_percent():
     ten_ms = next(index for index in range(99) if latency_edge_ms(index + 1) > 10)
     found = _insights(latencies={ten_ms: 90, ten_ms + 4 * LATENCY_BINS_A_DOUBLING: 10})
     assert found.latency_ms(0.5) == pytest.approx(10, rel=0.1)

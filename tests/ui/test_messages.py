@@ -63,7 +63,7 @@ def test_a_message_that_this_page_does_not_use_is_dropped(dropped: BackMsg):
     assert read([dropped.SerializeToString(), rerun()]) == [rerun()]
 
 
-def test_what_the_page_uses_reaches_it():
+def test_accepted_messages_reach_the_page():
     used = [
         rerun(),
         BackMsg(stop_script=True).SerializeToString(),
@@ -75,13 +75,13 @@ def test_what_the_page_uses_reaches_it():
     assert read(used) == used
 
 
-def test_reruns_of_one_socket_are_read_slowly_and_heartbeats_are_not_counted():
+def test_reruns_of_one_socket_are_limited_and_heartbeats_are_not():
     heartbeat = BackMsg(app_heartbeat=True).SerializeToString()
     assert len(read([heartbeat] * 500)) == 500
     assert messages.BURST <= len(read([rerun()] * 500)) < 2 * messages.BURST
 
 
-def test_sockets_of_one_address_share_a_limit_and_other_addresses_do_not_wait(monkeypatch):
+def test_sockets_of_one_address_share_a_limit(monkeypatch):
     monkeypatch.setattr(messages, "INTERVAL_OF_ADDRESS_S", 60)
     limits = messages.LimitMessages(lambda *_: None)  # type: ignore[arg-type, return-value]
     sockets = messages.BURST_OF_ADDRESS // messages.BURST

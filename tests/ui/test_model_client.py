@@ -14,7 +14,7 @@ from ui.model_client import UNAVAILABLE, ModelClient, ModelError, PictureRefused
 ID = uuid.UUID(int=7)
 
 
-def test_a_drawing_is_posted_with_its_id_and_answered(client, fake_model):
+def test_a_prediction_request_has_the_drawings_id(client, fake_model):
     answer = client.predict(b"png", ID)
     [(path, headers, body)] = fake_model.requests
     assert path == "/predictions/mnist"
@@ -61,12 +61,12 @@ def test_the_ink_share_is_the_mean_of_the_input(client, fake_model, pixels, shar
     assert client.predict(b"png", ID).ink_share == share
 
 
-def test_fields_that_a_later_model_adds_do_no_harm(client, fake_model):
+def test_additional_fields_of_a_later_model_are_ignored(client, fake_model):
     fake_model.content = ANSWER | {"mood": "fine"}
     assert client.predict(b"png", ID).digit == 7
 
 
-def test_an_explanation_is_asked_for_at_its_own_path(client, fake_model):
+def test_an_explanation_has_its_own_path(client, fake_model):
     fake_model.content = ANSWER | {
         "heatmap": [[0.5] * 28] * 28,
         "runner_up": 1,
@@ -86,14 +86,14 @@ def test_an_explanation_is_asked_for_at_its_own_path(client, fake_model):
         (404, b""),
     ],
 )
-def test_a_model_that_is_away_is_a_sentence(client, fake_model, status, content):
+def test_an_unavailable_model_is_reported(client, fake_model, status, content):
     fake_model.status, fake_model.content = status, content
     with pytest.raises(ModelError) as raised:
         client.predict(b"png", ID)
     assert str(raised.value) == UNAVAILABLE
 
 
-def test_nobody_listening_is_a_sentence(fake_model):
+def test_a_refused_connection_is_reported(fake_model):
     fake_model.stop()
     client = ModelClient(fake_model.url)
     with pytest.raises(ModelError, match="Model server unavailable"):
@@ -101,14 +101,14 @@ def test_nobody_listening_is_a_sentence(fake_model):
     client.close()
 
 
-def test_a_model_that_holds_the_request_is_given_up(monkeypatch, client, fake_model):
+def test_a_request_without_an_answer_times_out(monkeypatch, client, fake_model):
     monkeypatch.setitem(model_client.READ_TIMEOUT_S, "predictions", 0.2)
     fake_model.answering.clear()
     with pytest.raises(ModelError, match="Model server unavailable"):
         client.predict(b"png", ID)
 
 
-def test_a_proxy_in_the_environment_is_not_for_the_model(monkeypatch, client):
+def test_proxies_of_the_environment_are_ignored(monkeypatch, client):
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("no_proxy", "NO_PROXY"):
@@ -116,14 +116,14 @@ def test_a_proxy_in_the_environment_is_not_for_the_model(monkeypatch, client):
     assert client.predict(b"png", ID).digit == 7
 
 
-def test_the_time_is_what_the_page_waited(client, fake_model):
+def test_the_latency_is_measured_by_the_page(client, fake_model):
     fake_model.delay_s = 0.15
     begin = time.monotonic()
     waited_ms = client.predict(b"png", ID).latency_ms
     assert 150 <= waited_ms <= 1000 * (time.monotonic() - begin)
 
 
-def test_a_picture_that_is_refused_is_told_why(client, fake_model):
+def test_a_refused_picture_is_reported_with_the_reason(client, fake_model):
     fake_model.status = 413
     fake_model.content = {
         "code": 413,
@@ -160,7 +160,7 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("content", MALFORMED)
-def test_a_malformed_answer_is_a_sentence_and_logged(client, fake_model, content, caplog):
+def test_a_malformed_answer_is_reported_and_logged(client, fake_model, content, caplog):
     fake_model.content = content
     with pytest.raises(PictureRefusedError, match="page and model versions do not match"):
         client.predict(b"png", ID)
@@ -170,7 +170,7 @@ def test_a_malformed_answer_is_a_sentence_and_logged(client, fake_model, content
 @pytest.mark.parametrize(
     "wrong", [{"heatmap": [[0.5]]}, {"contrast": [[0.5] * 27] * 28}, {"heatmap": [["x"] * 28] * 28}]
 )
-def test_so_is_a_malformed_explanation(client, fake_model, wrong):
+def test_a_malformed_explanation_is_reported(client, fake_model, wrong):
     pictures = {"heatmap": [[0.5] * 28] * 28, "contrast": [[0.5] * 28] * 28}
     fake_model.content = {"digit": 7, "runner_up": 1, **pictures, **wrong}
     with pytest.raises(PictureRefusedError, match="page and model versions do not match"):

@@ -7,7 +7,7 @@ from ui.operator import ATTEMPTS, NEXT_ATTEMPT_S, LoginThrottle, is_local
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"])
 @pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST"])
-def test_whoever_sits_here_is_known_by_the_gateway_s_word_and_the_name_they_asked_for(address, host):
+def test_a_request_with_loopback_address_and_loopback_host_is_local(address, host):
     assert is_local([address], host)
 
 
@@ -27,7 +27,7 @@ def test_whoever_sits_here_is_known_by_the_gateway_s_word_and_the_name_they_aske
         ["127.0.0.1", "10.0.0.1"],
     ],
 )
-def test_anyone_else_does_not(addresses):
+def test_a_request_with_another_address_is_not_local(addresses):
     assert not is_local(addresses, "localhost")
 
 
@@ -43,7 +43,7 @@ def test_anyone_else_does_not(addresses):
         "localhost@example.org",
     ],
 )
-def test_a_proxy_or_a_foreign_name_that_leads_here_makes_nobody_sit_here(host):
+def test_a_request_with_another_host_is_not_local(host):
     assert not is_local(["127.0.0.1"], host)
 
 
@@ -58,7 +58,7 @@ def clock():
     return Clock()
 
 
-def test_the_password_opens_and_nothing_else_does(clock):
+def test_only_the_password_is_accepted(clock):
     throttle = LoginThrottle("correct horse é", clock)
     assert throttle.needs_password
     assert throttle.check("correct horse é", "a") is True
@@ -66,13 +66,13 @@ def test_the_password_opens_and_nothing_else_does(clock):
         assert throttle.check(wrong, "b") is False
 
 
-def test_without_a_password_there_is_nothing_to_open(clock):
+def test_without_a_password_no_attempt_succeeds(clock):
     throttle = LoginThrottle("", clock)
     assert not throttle.needs_password
     assert throttle.check("", "a") is False
 
 
-def test_who_guesses_is_slowed_down_and_nobody_elsewhere(clock):
+def test_attempts_are_limited_for_each_address(clock):
     throttle = LoginThrottle("right", clock)
     assert [throttle.check("wrong", "a") for _ in range(ATTEMPTS)] == [False] * ATTEMPTS
     for _ in range(100):

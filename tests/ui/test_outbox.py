@@ -69,12 +69,12 @@ except OutboxError:
 
 
 @pytest.mark.parametrize("record", [RECORD, LABELLED])
-def test_what_is_put_is_there_to_the_last_byte(outbox, record):
+def test_a_record_is_read_back_unchanged(outbox, record):
     outbox.put(record)
     assert outbox.oldest(10) == [record]
 
 
-def test_of_one_drawing_the_newest_revision_stays(outbox):
+def test_the_newest_revision_of_a_drawing_stays(outbox):
     outbox.put(RECORD)
     outbox.put(LABELLED)
     outbox.put(replace(RECORD, prediction=3))  # late, and older
@@ -93,7 +93,7 @@ def test_a_clock_that_jumps_loses_and_reorders_no_revision(outbox, monkeypatch, 
     assert {record.id: record.revision for record in outbox.oldest(10)} == {RECORD.id: 2, other.id: 1}
 
 
-def test_a_label_that_waits_is_not_taken_back(outbox):
+def test_a_record_without_a_label_does_not_overwrite_a_label(outbox):
     outbox.put(LABELLED)
     outbox.put(replace(RECORD, revision=9))
     assert outbox.oldest(10) == [LABELLED]
@@ -102,7 +102,7 @@ def test_a_label_that_waits_is_not_taken_back(outbox):
     assert outbox.oldest(10) == [corrected]
 
 
-def test_the_longest_waiting_come_first(outbox):
+def test_the_oldest_records_come_first(outbox):
     ids = [uuid.uuid4() for _ in range(5)]
     for drawing_id in ids:
         outbox.put(replace(RECORD, id=drawing_id))
@@ -110,7 +110,7 @@ def test_the_longest_waiting_come_first(outbox):
     assert [record.id for record in outbox.oldest(3)] == ids[:3]
 
 
-def test_what_is_delivered_is_gone_unless_a_newer_revision_came_meanwhile(outbox):
+def test_delivered_records_are_removed_but_newer_revisions_stay(outbox):
     other = replace(RECORD, id=uuid.UUID(int=2))
     outbox.put(RECORD)
     outbox.put(other)
@@ -120,7 +120,7 @@ def test_what_is_delivered_is_gone_unless_a_newer_revision_came_meanwhile(outbox
     assert outbox.oldest(10) == [LABELLED]
 
 
-def test_a_rejected_record_is_kept_aside_with_its_reason(outbox, tmp_path):
+def test_a_rejected_record_is_set_aside_with_its_reason(outbox, tmp_path):
     outbox.put(RECORD)
     outbox.reject(RECORD, "violates a constraint")
     assert outbox.oldest(10) == []
@@ -131,13 +131,13 @@ def test_a_rejected_record_is_kept_aside_with_its_reason(outbox, tmp_path):
     assert reason == "violates a constraint"
 
 
-def test_waiting_seconds_tell_of_the_oldest(outbox):
+def test_waiting_seconds_is_the_age_of_the_oldest_record(outbox):
     assert outbox.waiting_seconds() == 0
     outbox.put(RECORD)
     assert 0 <= outbox.waiting_seconds() < 60
 
 
-def test_two_processes_share_it(outbox, tmp_path):
+def test_two_processes_share_the_outbox(outbox, tmp_path):
     other = Outbox(tmp_path / "outbox" / "outbox.sqlite3")
     outbox.put(RECORD)
     assert other.oldest(10) == [RECORD]
@@ -146,7 +146,7 @@ def test_two_processes_share_it(outbox, tmp_path):
     other.close()
 
 
-def test_threads_may_put_at_once(outbox):
+def test_threads_put_records_concurrently(outbox):
     records = [replace(RECORD, id=uuid.uuid4()) for _ in range(40)]
     threads = [threading.Thread(target=outbox.put, args=(record,)) for record in records]
     for thread in threads:
@@ -156,7 +156,7 @@ def test_threads_may_put_at_once(outbox):
     assert {record.id for record in outbox.oldest(100)} == {record.id for record in records}
 
 
-def test_a_writer_that_is_killed_loses_nothing_it_had_put(tmp_path):
+def test_a_killed_writer_loses_no_record(tmp_path):
     path = tmp_path / "outbox.sqlite3"
     with subprocess.Popen(
         [sys.executable, "-c", WRITE_FOR_EVER, path], cwd=ROOT, stdout=subprocess.PIPE, text=True
@@ -169,7 +169,7 @@ def test_a_writer_that_is_killed_loses_nothing_it_had_put(tmp_path):
     assert set(put) <= kept
 
 
-def test_a_place_that_cannot_be_written_is_said_and_used_when_it_can_be(tmp_path):
+def test_an_unusable_path_is_reported_and_retried(tmp_path):
     in_the_way = tmp_path / "folder"
     in_the_way.write_text("a file where the folder should be")
     outbox = Outbox(in_the_way / "outbox.sqlite3")
@@ -181,7 +181,7 @@ def test_a_place_that_cannot_be_written_is_said_and_used_when_it_can_be(tmp_path
     outbox.close()
 
 
-def test_a_full_disk_is_said_and_what_was_kept_stays(outbox, tmp_path):
+def test_a_full_disk_is_reported_and_records_stay(outbox, tmp_path):
     outbox.put(RECORD)
     outbox.close()
     # A file that may not grow is a full disk, as far as SQLite can tell.
@@ -196,7 +196,7 @@ def test_a_full_disk_is_said_and_what_was_kept_stays(outbox, tmp_path):
     assert outbox.oldest(10) == [RECORD]
 
 
-def test_a_label_is_of_the_newest_revision_wherever_that_is(outbox):
+def test_a_label_applies_to_the_newest_revision_in_outbox_or_database(outbox):
     for waits, delivered in ((RECORD, None), (None, RECORD), (replace(RECORD, revision=4), RECORD)):
         if waits:
             outbox.put(waits)
@@ -208,7 +208,7 @@ def test_a_label_is_of_the_newest_revision_wherever_that_is(outbox):
         outbox.remove([labelled])
 
 
-def test_a_revision_that_is_delivered_meanwhile_is_not_missed(outbox):
+def test_a_revision_delivered_during_the_label_is_found(outbox):
     newest = replace(RECORD, revision=2)
     outbox.put(newest)
 
@@ -219,7 +219,7 @@ def test_a_revision_that_is_delivered_meanwhile_is_not_missed(outbox):
     assert outbox.label(RECORD.id, 3, the_deliverer_is_quicker).revision == 3
 
 
-def test_a_slow_database_keeps_nobody_from_the_outbox(outbox):
+def test_a_slow_database_does_not_block_the_outbox(outbox):
     other = replace(RECORD, id=uuid.uuid4())
 
     def slow():
@@ -233,13 +233,13 @@ def test_a_slow_database_keeps_nobody_from_the_outbox(outbox):
     assert {record.id for record in outbox.oldest(10)} == {RECORD.id, other.id}
 
 
-def test_a_drawing_that_is_nowhere_gets_no_label(outbox):
+def test_an_unknown_drawing_gets_no_label(outbox):
     assert outbox.label(RECORD.id, 3, lambda: None) is None
     assert outbox.find_labelled(RECORD.id) is None
     assert outbox.oldest(10) == []
 
 
-def test_a_database_that_fails_leaves_no_label(outbox):
+def test_a_database_error_leaves_no_label(outbox):
     def fail():
         raise ConnectionResetError
 
@@ -250,7 +250,7 @@ def test_a_database_that_fails_leaves_no_label(outbox):
     assert outbox.find_labelled(RECORD.id) is None
 
 
-def test_labels_are_remembered_for_a_bounded_number_of_drawings(outbox, monkeypatch):
+def test_the_number_of_remembered_labels_is_limited(outbox, monkeypatch):
     monkeypatch.setattr("ui.outbox.MOST_LABELLED", 3)
     records = [replace(RECORD, id=uuid.uuid4()) for _ in range(5)]
     for record in records:
@@ -258,7 +258,7 @@ def test_labels_are_remembered_for_a_bounded_number_of_drawings(outbox, monkeypa
     assert [outbox.find_labelled(record.id) is not None for record in records] == [False] * 2 + [True] * 3
 
 
-def test_those_that_wait_are_found_by_their_ids(outbox):
+def test_records_are_found_by_their_ids(outbox):
     others = [replace(RECORD, id=uuid.uuid4()) for _ in range(3)]
     for record in others:
         outbox.put(record)
@@ -267,7 +267,7 @@ def test_those_that_wait_are_found_by_their_ids(outbox):
     assert len(outbox.find([*(uuid.uuid4() for _ in range(3000)), others[0].id])) == 1
 
 
-def test_of_what_a_visitor_drew_the_newest_is_remembered_and_not_for_ever(outbox, monkeypatch):
+def test_the_newest_drawings_of_a_visitor_are_remembered_for_a_limited_time(outbox, monkeypatch):
     monkeypatch.setattr("ui.outbox.MOST_DRAWINGS", 2)
     records = [replace(RECORD, id=uuid.uuid4(), visitor=ONE) for _ in range(3)]
     ids = [outbox.put(record).id for record in records]
@@ -285,7 +285,7 @@ THEIRS = replace(MINE, visitor=OTHER, prediction=3, drawing=b"theirs", revision=
 
 
 @pytest.mark.parametrize("delivered", [False, True])
-def test_another_visitor_s_drawing_is_not_overwritten_and_what_they_drew_is_kept(outbox, delivered):
+def test_a_record_with_another_visitors_id_is_stored_as_a_new_drawing(outbox, delivered):
     outbox.put(MINE)
     if delivered:
         outbox.remove([MINE])
@@ -298,13 +298,13 @@ def test_another_visitor_s_drawing_is_not_overwritten_and_what_they_drew_is_kept
     assert (more.id, more.revision) == (kept.id, 10)
 
 
-def test_a_drawing_that_waits_without_a_visitor_is_nobody_s_to_overwrite(outbox):
+def test_a_record_without_a_visitor_is_not_overwritten(outbox):
     outbox.put(RECORD)
     assert outbox.put(MINE).id != RECORD.id
     assert RECORD in outbox.oldest(10)
 
 
-def test_the_outbox_itself_lets_no_other_visitor_overwrite_a_row(outbox):
+def test_the_upsert_does_not_overwrite_another_visitors_record(outbox):
     outbox.put(MINE)
     with outbox._file.transaction("IMMEDIATE") as connection:
         _write(connection, THEIRS)
@@ -312,7 +312,7 @@ def test_the_outbox_itself_lets_no_other_visitor_overwrite_a_row(outbox):
 
 
 @pytest.mark.parametrize("delivered", [False, True])
-def test_a_label_is_given_by_who_drew_it_or_an_operator(outbox, delivered):
+def test_only_the_visitor_who_drew_or_an_operator_labels(outbox, delivered):
     outbox.put(MINE)
     if delivered:
         outbox.remove([MINE])
@@ -325,7 +325,7 @@ def test_a_label_is_given_by_who_drew_it_or_an_operator(outbox, delivered):
     assert outbox.drawing_ids(OTHER) == []
 
 
-def test_a_drawing_that_is_another_s_in_the_database_goes_on_under_its_own_id(outbox):
+def test_a_record_with_another_visitors_id_in_the_database_gets_a_new_id(outbox):
     outbox.put(THEIRS)
     newer = replace(THEIRS, revision=10)
     outbox.put(newer)
@@ -341,7 +341,7 @@ CREATE INDEX drawn_since ON drawn (since);
 """
 
 
-def test_an_outbox_of_before_keeps_who_drew_what_and_forgets_the_cookies(tmp_path):
+def test_an_old_outbox_keeps_owners_and_forgets_cookies(tmp_path):
     path, now = tmp_path / "outbox.sqlite3", time.time()
     cookies = [new_visitor() for _ in range(200)]
     ids = [uuid.uuid4() for _ in cookies]
@@ -366,7 +366,7 @@ def test_an_outbox_of_before_keeps_who_drew_what_and_forgets_the_cookies(tmp_pat
     other.close()
 
 
-def test_a_move_of_the_cookies_that_is_broken_off_loses_none(tmp_path, monkeypatch):
+def test_an_interrupted_migration_of_owners_loses_none(tmp_path, monkeypatch):
     path = tmp_path / "outbox.sqlite3"
     with sqlite3.connect(path) as connection:
         connection.executescript(OF_BEFORE)
@@ -424,7 +424,9 @@ def test_a_field_of_a_later_release_is_ignored(outbox, tmp_path):
 
 
 @pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
-def test_a_damaged_record_is_set_aside_as_it_is_and_the_others_go_on(outbox, tmp_path, damage, caplog):
+def test_a_damaged_record_is_set_aside_unchanged_and_the_others_are_delivered(
+    outbox, tmp_path, damage, caplog
+):
     path, other = tmp_path / "outbox" / "outbox.sqlite3", replace(RECORD, id=uuid.UUID(int=2))
     for record in (RECORD, other):
         outbox.put(record)
@@ -443,7 +445,7 @@ def test_a_damaged_record_is_set_aside_as_it_is_and_the_others_go_on(outbox, tmp
     assert list(path.parent.glob("*.damaged-*")) == []
 
 
-def test_a_row_whose_other_values_are_damaged_is_set_aside_too(outbox, tmp_path):
+def test_a_row_with_damaged_columns_is_set_aside(outbox, tmp_path):
     outbox.put(RECORD)
     for column, value in (("drawing", "a text"), ("record", b"bytes"), ("id", None)):
         with sqlite3.connect(tmp_path / "outbox" / "outbox.sqlite3") as connection:

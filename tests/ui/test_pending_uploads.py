@@ -31,7 +31,7 @@ def _kept(uploads, session, *names):
     return [file.file_id for file in uploads.get_files(session, names)]
 
 
-def test_a_session_has_one_file(uploads):
+def test_a_session_keeps_one_file(uploads):
     async def send():
         for name in "abc":
             uploads.add_file("one", _file(name))
@@ -43,7 +43,7 @@ def test_a_session_has_one_file(uploads):
     assert uploads._total_bytes == 20
 
 
-def test_all_sessions_together_have_so_many_bytes_and_the_oldest_file_goes_first(uploads, monkeypatch):
+def test_the_total_size_is_limited_and_the_oldest_file_is_removed_first(uploads, monkeypatch):
     monkeypatch.setattr(pending_uploads, "MOST_BYTES", 30)
 
     async def send():
@@ -54,7 +54,7 @@ def test_all_sessions_together_have_so_many_bytes_and_the_oldest_file_goes_first
     assert [_kept(uploads, str(number), "a") for number in range(9)] == [[]] * 6 + [["a"]] * 3
 
 
-def test_a_file_that_nobody_reads_is_forgotten_and_the_next_one_is_not(uploads, monkeypatch):
+def test_an_unread_file_is_removed_after_its_time_and_a_newer_file_stays(uploads, monkeypatch):
     monkeypatch.setattr(pending_uploads, "KEPT_S", 0.05)
 
     async def send():
@@ -71,6 +71,6 @@ def test_a_file_that_nobody_reads_is_forgotten_and_the_next_one_is_not(uploads, 
     assert uploads._total_bytes == 0
 
 
-def test_streamlit_still_has_what_this_builds_on():
+def test_streamlit_has_the_attributes_that_the_limits_use():
     assert isinstance(PendingUploads("/upload").file_storage, dict)
     assert PendingUploads("/upload")._total_bytes == 0

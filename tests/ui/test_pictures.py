@@ -31,7 +31,7 @@ def _file(picture, picture_format="PNG", **options):
     return file.getvalue()
 
 
-def test_what_the_model_saw_is_dark_on_light_or_light_on_dark():
+def test_the_model_input_has_the_colours_of_the_theme():
     light, dark = (_pixels(pictures.draw_input(ENCODED, theme)) for theme in ("light", "dark"))
     assert light.shape == dark.shape == (28, 28)
     assert light[12, 14] < light[0, 0]
@@ -39,7 +39,7 @@ def test_what_the_model_saw_is_dark_on_light_or_light_on_dark():
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_what_speaks_for_the_digit_is_blue_and_what_speaks_against_it_orange(theme):
+def test_evidence_for_the_digit_is_blue_and_evidence_against_it_orange(theme):
     weights = np.zeros((28, 28))
     weights[12, 14], weights[13, 14] = 1, -1
     picture = _pixels(pictures.draw_heat_map(ENCODED, weights.tolist(), theme))
@@ -82,7 +82,7 @@ def _photo():
     [_noise(700, 700, 3), _noise(1024, 1024), _noise(400, 400, 4), _noise(181, 182, 3), _photo()],
     ids=["rgb", "grey", "rgba", "181x182", "photo"],
 )
-def test_what_is_stored_of_a_picture_has_less_than_100_kb(picture):
+def test_a_stored_picture_has_less_than_100_kb(picture):
     scaled = pictures.scale_down(_file(picture))
     assert len(scaled) < 100_000
     stored = Image.open(io.BytesIO(scaled))
@@ -107,19 +107,19 @@ def test_a_drawing_is_stored_without_loss():
 
 
 @pytest.mark.parametrize("picture_format", ["PPM", "EPS", "ICO", "TGA"])
-def test_other_formats_are_not_even_tried(picture_format):
+def test_other_formats_are_not_tried(picture_format):
     with pytest.raises(pictures.PictureError, match="TIFF or AVIF"):
         pictures.scale_down(_file(Image.new("RGB", (40, 30)), picture_format))
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "P", "I;16", "1", "LA", "F"])
-def test_unusual_pictures_become_usual_ones(mode):
+def test_unusual_modes_are_converted(mode):
     picture_format = {"CMYK": "JPEG", "F": "TIFF"}.get(mode, "PNG")
     scaled = Image.open(io.BytesIO(pictures.scale_down(_file(Image.new(mode, (40, 30)), picture_format))))
     assert scaled.mode in ("L", "RGB", "RGBA")
 
 
-def test_a_picture_of_16_bits_keeps_its_light_and_dark():
+def test_a_picture_of_16_bits_keeps_its_contrast():
     levels = np.full((40, 30), 50_000, np.uint16)
     levels[10:20] = 10_000
     scaled = np.array(Image.open(io.BytesIO(pictures.scale_down(_file(Image.fromarray(levels))))))
@@ -142,7 +142,7 @@ def test_a_photo_taken_sideways_is_turned_upright():
     assert Image.open(io.BytesIO(pictures.scale_down(file.getvalue()))).size == (20, 40)
 
 
-def test_nothing_but_the_pixels_of_a_file_is_stored():
+def test_no_metadata_of_a_file_is_stored():
     exif = Image.Exif()
     exif[0x0110] = "a camera"
     file = _file(Image.new("RGB", (40, 20)), "PNG", exif=exif, icc_profile=b"a profile", dpi=(300, 300))
@@ -158,7 +158,7 @@ def test_nothing_but_the_pixels_of_a_file_is_stored():
         ("TIFF", (4000, 3300), 13),
     ],
 )
-def test_more_pixels_than_memory_is_for_are_refused_before_they_are_decoded(picture_format, size, most):
+def test_too_many_pixels_are_refused_before_decoding(picture_format, size, most):
     with pytest.raises(pictures.PictureError, match=f"at most {most} megapixels"):
         pictures.scale_down(_file(Image.new("L", size), picture_format, **FAST.get(picture_format, {})))
 
@@ -168,7 +168,7 @@ def test_a_jpeg_of_50_megapixels_is_decoded_small():
     assert Image.open(io.BytesIO(pictures.scale_down(_file(large, "JPEG")))).size == (1024, 768)
 
 
-def test_a_jpeg_of_several_scans_is_held_whole_and_may_be_less_large():
+def test_a_jpeg_of_several_scans_has_a_lower_limit():
     large = _file(Image.new("L", (6000, 4100)), "JPEG", progressive=True)
     with pytest.raises(pictures.PictureError, match="at most 24 megapixels"):
         pictures.scale_down(large)
@@ -196,7 +196,7 @@ def test_a_tiff_in_tiles_is_read_unless_a_tile_is_too_large():
     assert pictures.make_thumbnail(_tiff_of_one_tile(3616)) is None
 
 
-def test_a_large_picture_looks_the_same_over_all_its_tiles():
+def test_the_tiles_of_a_large_picture_have_no_visible_borders():
     slope = np.linspace(0, 255, 5000)[:, None] / 2 + np.linspace(0, 255, 3300) / 2
     scaled = Image.open(io.BytesIO(pictures.scale_down(_file(Image.fromarray(slope.astype(np.uint8))))))
     expected = np.linspace(0, 255, scaled.height)[:, None] / 2 + np.linspace(0, 255, scaled.width) / 2
@@ -259,12 +259,12 @@ def test_no_accepted_file_takes_more_than_about_200_mib(kind, tmp_path):
 
 
 @pytest.mark.parametrize("file", [b"", b"hello", _file(Image.new("L", (40, 30)))[:-30]])
-def test_a_file_that_is_no_picture_is_a_sentence(file):
+def test_an_unreadable_file_is_reported(file):
     with pytest.raises(pictures.PictureError, match="not a readable picture"):
         pictures.scale_down(file)
 
 
-def test_a_thumbnail_is_small_and_shows_the_drawing():
+def test_a_thumbnail_is_a_small_copy_of_the_drawing():
     drawing = Image.new("RGBA", (320, 320), (255, 255, 255, 255))
     drawing.paste((0, 0, 0, 255), (100, 0, 220, 320))
     uri = pictures.make_thumbnail(_file(drawing))
@@ -278,5 +278,5 @@ def test_a_thumbnail_is_small_and_shows_the_drawing():
 @pytest.mark.parametrize(
     "file", [b"", b"png", _file(Image.new("L", (40, 30)))[:-30], _file(Image.new("1", (1100, 1100)))]
 )
-def test_what_cannot_or_should_not_be_decoded_has_no_thumbnail(file):
+def test_an_unreadable_or_too_large_picture_has_no_thumbnail(file):
     assert pictures.make_thumbnail(file) is None

@@ -15,7 +15,7 @@ def clock():
     return Clock()
 
 
-def test_so_many_at_once_and_then_one_every_interval(clock):
+def test_a_burst_is_allowed_and_then_one_token_every_interval(clock):
     limit = RateLimit(3, 10.0, clock)
     assert [limit.take("a") for _ in range(5)] == [True] * 3 + [False] * 2
     assert limit.take("b")
@@ -25,7 +25,7 @@ def test_so_many_at_once_and_then_one_every_interval(clock):
     assert [limit.take("a") for _ in range(4)] == [True] * 3 + [False]
 
 
-def test_what_costs_more_takes_more(clock):
+def test_a_request_can_take_several_tokens(clock):
     limit = RateLimit(10, 1.0, clock)
     assert limit.take("a", 8)
     assert not limit.take("a", 3)
@@ -34,7 +34,7 @@ def test_what_costs_more_takes_more(clock):
     assert [limit.take("a", 5), limit.take("a", 4)] == [False, True]
 
 
-def test_a_flood_of_addresses_takes_no_more_memory(clock, monkeypatch):
+def test_the_number_of_addresses_is_limited(clock, monkeypatch):
     monkeypatch.setattr("ui.rate_limit.MOST_ADDRESSES", 10)
     limit = RateLimit(5, 10.0, clock)
     for number in range(100):
@@ -42,7 +42,7 @@ def test_a_flood_of_addresses_takes_no_more_memory(clock, monkeypatch):
     assert len(limit._full_again) == 10
 
 
-def test_an_address_of_ipv6_is_as_good_as_its_neighbours():
+def test_ipv6_addresses_of_one_network_share_a_bucket():
     assert network("2001:db8::1") == network("2001:db8::2:3") != network("2001:db8:0:1::1")
     assert network("10.0.0.1") != network("10.0.0.2")
     assert network("") == network("nonsense") == "unknown"

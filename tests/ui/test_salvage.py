@@ -120,7 +120,7 @@ def test_an_overwritten_header_loses_nothing(outbox, path, records, caplog, leng
     [(2, 0), (3, 0), (5, 0), (10, 0), (14, 3), (18, 2)],
     ids=["top of the drawings", "an index", "rejected", "whose they are", "the first drawings", "others"],
 )
-def test_an_overwritten_page_costs_the_rows_in_it(outbox, path, records, page, rows):
+def test_an_overwritten_page_loses_at_most_its_rows(outbox, path, records, page, rows):
     """Also the top of a table, which leads to all of its rows."""
     overwrite(path, (page - 1) * PAGE_BYTES, NOISE.randbytes(PAGE_BYTES))
     kept = outbox.oldest(1000)
@@ -132,7 +132,7 @@ def test_an_overwritten_page_costs_the_rows_in_it(outbox, path, records, page, r
 
 
 @pytest.mark.parametrize(("share", "at_least"), [(0.03, 0), (0.5, 0), (0.75, 1), (0.9, 14)])
-def test_of_a_truncated_file_the_rest_is_read(outbox, path, records, share, at_least):
+def test_the_rest_of_a_truncated_file_is_read(outbox, path, records, share, at_least):
     with path.open("r+b") as file:
         file.truncate(int(path.stat().st_size * share))
     kept = outbox.oldest(1000)
@@ -172,7 +172,7 @@ def log_of(path: Path) -> Path:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
-def test_a_damaged_log_costs_what_comes_after_the_damage(logged, share):
+def test_a_damaged_log_loses_the_records_after_the_damage(logged, share):
     """SQLite reads a log up to the first wrong checksum, and calls no log damaged."""
     path, records = logged
     overwrite(log_of(path), int(log_of(path).stat().st_size * share), NOISE.randbytes(100))
@@ -186,7 +186,7 @@ def test_a_damaged_log_costs_what_comes_after_the_damage(logged, share):
     assert asides(path) == []
 
 
-def test_a_log_beside_a_damaged_file_is_read_and_set_aside_too(logged):
+def test_the_log_of_a_damaged_file_is_read_and_set_aside(logged):
     path, records = logged
     log = log_of(path).read_bytes()
     another_process = _open_elsewhere(path)  # else SQLite moves the log into the file when it closes it
@@ -201,7 +201,7 @@ def test_a_log_beside_a_damaged_file_is_read_and_set_aside_too(logged):
     assert log_of(aside).read_bytes() == log
 
 
-def test_a_record_that_is_no_text_keeps_nobody_from_the_others(outbox, path, records):
+def test_an_undecodable_record_does_not_block_the_others(outbox, path, records):
     """Noise within a value is nothing that SQLite notices."""
     connection = sqlite3.connect(path)
     connection.execute(
@@ -215,7 +215,7 @@ def test_a_record_that_is_no_text_keeps_nobody_from_the_others(outbox, path, rec
     assert len(asides(path)) == 1
 
 
-def test_damage_that_shows_in_a_transaction_is_dealt_with_then(outbox, path, records, monkeypatch):
+def test_damage_found_during_a_transaction_is_repaired(outbox, path, records, monkeypatch):
     monkeypatch.setattr("ui.damage.MOST_CHECKED_BYTES", 0)
     overwrite(path, 16 * PAGE_BYTES, NOISE.randbytes(PAGE_BYTES))
     with pytest.raises(OutboxError, match="malformed"):
@@ -224,7 +224,7 @@ def test_damage_that_shows_in_a_transaction_is_dealt_with_then(outbox, path, rec
     assert len(asides(path)) == 1
 
 
-def test_another_process_goes_on_in_the_new_file(outbox, path, records):
+def test_another_process_continues_with_the_new_file(outbox, path, records):
     """Its connection is to the file that was set aside, and SQLite would go on writing there."""
     other = Outbox(path)
     assert len(other.oldest(1000)) == 20
@@ -240,7 +240,7 @@ def test_another_process_goes_on_in_the_new_file(outbox, path, records):
     assert len(asides(path)) == 1
 
 
-def test_a_file_that_another_process_replaced_meanwhile_is_left_alone(outbox, path, records):
+def test_a_file_that_another_process_replaced_is_not_replaced_again(outbox, path, records):
     overwrite(path, 0, NOISE.randbytes(100))
     damaged = damage.identity(path)
     for _ in range(2):
@@ -249,7 +249,7 @@ def test_a_file_that_another_process_replaced_meanwhile_is_left_alone(outbox, pa
     assert len(asides(path)) == 1
 
 
-def test_of_those_that_notice_at_once_one_replaces_it(path, records):
+def test_one_of_several_threads_replaces_the_file(path, records):
     overwrite(path, 0, NOISE.randbytes(100))
     outboxes = [Outbox(path) for _ in range(8)]
     added = [replace(RECORD, id=uuid.uuid4()) for _ in outboxes]
@@ -268,7 +268,7 @@ def test_of_those_that_notice_at_once_one_replaces_it(path, records):
 
 
 @pytest.mark.service
-def test_of_processes_that_notice_at_once_one_replaces_it(outbox, path, records):
+def test_one_of_several_processes_replaces_the_file(outbox, path, records):
     overwrite(path, 0, NOISE.randbytes(100))
     command = [sys.executable, "-c", PUT_ONE, path]
     processes = [
@@ -284,9 +284,7 @@ def test_of_processes_that_notice_at_once_one_replaces_it(outbox, path, records)
 
 
 @pytest.mark.parametrize("stopped_at", [1, 2])
-def test_a_process_that_is_killed_while_it_replaces_the_file_loses_nothing(
-    logged, monkeypatch, caplog, stopped_at
-):
+def test_a_process_killed_during_the_replacement_loses_nothing(logged, monkeypatch, caplog, stopped_at):
     path, records = logged
     another_process = _open_elsewhere(path)
     overwrite(path, 16 * PAGE_BYTES, NOISE.randbytes(PAGE_BYTES))
@@ -327,7 +325,7 @@ def test_a_full_disk_leaves_the_damaged_file_in_its_place(outbox, path, records,
     assert len(outbox.oldest(1000)) == 20
 
 
-def test_two_damages_in_a_second_are_both_set_aside(outbox, path, records, monkeypatch):
+def test_two_damaged_files_of_one_second_get_different_names(outbox, path, records, monkeypatch):
     monkeypatch.setattr("ui.damage.time.strftime", lambda _: "20261129-201500")
     for _ in range(2):
         overwrite(path, 0, NOISE.randbytes(100))
@@ -339,7 +337,7 @@ def test_two_damages_in_a_second_are_both_set_aside(outbox, path, records, monke
     ]
 
 
-def test_a_locked_file_is_not_damaged(outbox, path, records, monkeypatch):
+def test_a_locked_file_is_not_damage(outbox, path, records, monkeypatch):
     monkeypatch.setattr("ui.outbox_file.BUSY_TIMEOUT_S", 0.05)
     outbox.oldest(1)
     other = sqlite3.connect(path, isolation_level=None)
@@ -352,7 +350,7 @@ def test_a_locked_file_is_not_damaged(outbox, path, records, monkeypatch):
     assert asides(path) == []
 
 
-def test_a_file_that_is_being_replaced_is_waited_for(outbox, path, records, monkeypatch):
+def test_a_transaction_waits_for_a_replacement(outbox, path, records, monkeypatch):
     monkeypatch.setattr("ui.damage.LOCK_TIMEOUT_S", 0.05)
     with damage.lock(path, fcntl.LOCK_SH):
         assert len(outbox.oldest(1000)) == 20
@@ -362,7 +360,7 @@ def test_a_file_that_is_being_replaced_is_waited_for(outbox, path, records, monk
     assert asides(path) == []
 
 
-def test_a_folder_in_its_place_is_not_damaged(tmp_path):
+def test_a_folder_at_the_path_is_not_damage(tmp_path):
     (tmp_path / "outbox.sqlite3").mkdir()
     with pytest.raises(OutboxError, match="unable to open"):
         Outbox(tmp_path / "outbox.sqlite3").put(RECORD)
@@ -375,7 +373,7 @@ def test_a_folder_in_its_place_is_not_damaged(tmp_path):
      ("LOCKED", False), ("READONLY", False), ("PERM", False), ("IOERR", False), ("IOERR_FSYNC", False),
      ("IOERR_SHORT_READ", False), ("CANTOPEN", False), ("NOMEM", False), ("AUTH", False), ("ERROR", False)],
 )  # fmt: skip
-def test_damage_is_what_sqlite_calls_damage(name, expected):
+def test_damage_is_recognized_by_sqlites_error_code(name, expected):
     error = sqlite3.OperationalError("as SQLite says it")
     error.sqlite_errorcode = getattr(sqlite3, f"SQLITE_{name}")
     assert damage.is_damage(error) == expected
@@ -393,7 +391,7 @@ def test_nothing_else_is_damage():
         assert not damage.is_damage(error)
 
 
-def test_the_check_of_a_damaged_outbox_goes_on(path, records, monkeypatch, caplog):
+def test_check_repairs_a_damaged_outbox(path, records, monkeypatch, caplog):
     """`make up` waits for it."""
     monkeypatch.setenv("OUTBOX_PATH", str(path))
     monkeypatch.setattr(deliverer, "LATE_AFTER_S", 60.0)
@@ -402,7 +400,7 @@ def test_the_check_of_a_damaged_outbox_goes_on(path, records, monkeypatch, caplo
     assert "is set aside as" in caplog.text
 
 
-def test_a_file_of_an_earlier_version_is_read(tmp_path):
+def test_a_file_of_an_earlier_release_is_read(tmp_path):
     """Its table has a column less: what has all that the new one demands goes over."""
     path = tmp_path / "outbox.sqlite3"
     connection = sqlite3.connect(path)

@@ -95,25 +95,25 @@ def _is_healthy(path: Path) -> bool:
 
 
 @pytest.mark.service
-def test_the_socket_is_its_owner_s_alone(server: Path):
+def test_only_the_owner_can_open_the_socket(server: Path):
     assert stat.S_IMODE(server.stat().st_mode) == 0o600
 
 
 @pytest.mark.service
-def test_the_page_comes_whatever_the_origin_and_nobody_outside_is_asked(server: Path, calls: Path):
+def test_the_page_loads_with_any_origin_and_without_an_external_request(server: Path, calls: Path):
     origins = [None, "http://evil.test", "https://192.0.2.7:8443"]
     asyncio.run(asyncio.wait_for(_visit_all(server, origins), timeout=60))
     assert not calls.exists(), calls.read_text()
 
 
 @pytest.mark.service
-def test_eight_foreign_handshakes_do_not_hold_up_the_page(server: Path, calls: Path):
+def test_eight_foreign_handshakes_do_not_block_the_page(server: Path, calls: Path):
     asyncio.run(asyncio.wait_for(_shake_hands(server, 8), timeout=60))
     assert not calls.exists(), calls.read_text()
 
 
 @pytest.mark.service
-def test_many_messages_of_one_visitor_do_not_hold_up_the_page(server: Path):
+def test_many_messages_of_one_visitor_do_not_block_the_page(server: Path):
     """100 such messages, which the page answers one after the other, made it silent for 7 s."""
     asyncio.run(asyncio.wait_for(_send_many(server, 2000), timeout=60))
 

@@ -51,20 +51,20 @@ def _kept(session):
     return session.outbox.oldest(100)
 
 
-def test_a_stroke_is_answered_and_kept(session, canvas):
+def test_a_stroke_is_answered_and_stored(session, canvas):
     canvas.show(ONE)
     assert session.drawing.answer.digit == 7
     [record] = _kept(session)
     assert (record.drawing, record.revision, record.true_label) == (ONE, 1, None)
 
 
-def test_the_drawing_s_id_is_what_the_model_is_told(session, canvas, fake_model):
+def test_the_request_to_the_model_has_the_drawings_id(session, canvas, fake_model):
     canvas.show(ONE)
     [(_, headers, _)] = fake_model.requests
     assert headers["X-Drawing-Id"] == str(session.drawing.id) == str(_kept(session)[0].id)
 
 
-def test_acts_that_come_again_ask_and_keep_nothing_new(session, canvas, fake_model):
+def test_repeated_acts_are_ignored(session, canvas, fake_model):
     canvas.show(ONE)
     for _ in range(3):
         canvas.send()
@@ -80,7 +80,7 @@ def test_an_untouched_canvas_is_no_drawing(session, fake_model):
 
 
 @pytest.mark.parametrize("sent", [None, 17, [{"number": 1, "label": 12}], [{"number": 1, "picture": "x"}]])
-def test_what_is_no_act_changes_nothing(session, canvas, sent, caplog):
+def test_an_invalid_message_changes_nothing(session, canvas, sent, caplog):
     canvas.show(ONE)
     before = session.drawing
     assert not session.take(sent)
@@ -88,7 +88,7 @@ def test_what_is_no_act_changes_nothing(session, canvas, sent, caplog):
     assert "dropped" in caplog.text
 
 
-def test_a_drawing_is_as_old_as_its_first_answer_not_as_the_page(session, canvas):
+def test_a_drawing_has_the_time_of_its_first_answer(session, canvas):
     opened = datetime.now(UTC)
     time.sleep(0.05)
     canvas.show(ONE)
@@ -105,7 +105,7 @@ def test_further_strokes_update_the_same_row(session, canvas):
     assert (record.drawing, record.revision) == (TWO, 2)
 
 
-def test_undo_answers_the_strokes_before_anew(session, canvas):
+def test_undo_reads_the_previous_strokes_again(session, canvas):
     canvas.show(ONE)
     canvas.show(TWO)
     canvas.show(ONE)
@@ -113,7 +113,7 @@ def test_undo_answers_the_strokes_before_anew(session, canvas):
     assert (record.drawing, record.revision) == (ONE, 3)
 
 
-def test_undoing_the_last_stroke_leaves_no_answer_and_the_same_drawing(session, canvas):
+def test_undo_of_the_last_stroke_removes_the_answer_and_keeps_the_drawing(session, canvas):
     canvas.show(ONE)
     drawing_id = session.drawing.id
     canvas.show(None)
@@ -124,7 +124,7 @@ def test_undoing_the_last_stroke_leaves_no_answer_and_the_same_drawing(session, 
     assert (record.drawing, record.revision) == (TWO, 3)
 
 
-def test_clear_starts_anew_and_keeps_the_row(session, canvas):
+def test_clear_begins_a_drawing_and_keeps_the_row(session, canvas):
     canvas.show(ONE)
     first = session.drawing.id
     canvas.clear()
@@ -134,7 +134,7 @@ def test_clear_starts_anew_and_keeps_the_row(session, canvas):
     assert {record.id for record in _kept(session)} == {first, session.drawing.id}
 
 
-def test_what_comes_late_in_one_message_is_carried_out_in_its_order(session, canvas):
+def test_delayed_acts_in_one_message_are_carried_out_in_their_order(session, canvas):
     canvas.session = None
     canvas.show(ONE)
     canvas.label(1)
@@ -151,7 +151,7 @@ def test_what_comes_late_in_one_message_is_carried_out_in_its_order(session, can
     assert canvas.acts == canvas.acts[-1:]  # the last picture, for a page that restarts
 
 
-def test_a_label_is_kept_and_closes_the_drawing(session, canvas):
+def test_a_label_is_stored_and_closes_the_drawing(session, canvas):
     canvas.show(ONE)
     canvas.label(1)
     [record] = _kept(session)
@@ -160,7 +160,7 @@ def test_a_label_is_kept_and_closes_the_drawing(session, canvas):
     assert session.drawing.answer.digit == 7  # still to be seen
 
 
-def test_another_stroke_after_a_label_is_another_drawing(session, canvas):
+def test_a_stroke_after_a_label_begins_another_drawing(session, canvas):
     canvas.show(ONE)
     canvas.label(1)
     labelled = session.drawing.id
@@ -179,7 +179,7 @@ def test_a_label_can_be_corrected_at_once(session, canvas):
     assert (record.true_label, record.revision) == (2, 3)
 
 
-def test_a_label_of_the_page_s_history_ends_the_drawing_on_the_canvas(session, canvas):
+def test_a_label_of_history_ends_the_drawing_on_the_canvas(session, canvas):
     canvas.show(ONE)
     drawn = canvas.drawing
     canvas.send()
@@ -194,7 +194,7 @@ def test_a_label_of_the_page_s_history_ends_the_drawing_on_the_canvas(session, c
     assert [(row.drawing, row.true_label) for row in _kept(session)] == [(ONE, 1), (TWO, None)]
 
 
-def test_a_stroke_that_the_browser_added_to_a_closed_drawing_is_another_drawing_s(session, canvas):
+def test_a_stroke_on_a_closed_drawing_begins_another_drawing(session, canvas):
     canvas.show(ONE)
     session.label(1)
     drawn = canvas.drawing
@@ -220,9 +220,7 @@ def test_an_upload_is_a_drawing_of_its_own(session, canvas):
     assert [record.drawing for record in _kept(session)] == [ONE, b"a file", TWO]
 
 
-def test_a_stroke_that_the_browser_added_before_it_knew_of_an_upload_is_kept_with_its_drawing(
-    session, canvas
-):
+def test_a_stroke_during_an_upload_belongs_to_its_drawing(session, canvas):
     canvas.show(ONE)
     session.read_upload(b"a file")
     drawn = canvas.drawing
@@ -238,7 +236,7 @@ def test_an_upload_is_labelled_like_a_drawing(session):
     assert (record.true_label, record.drawing) == (3, b"a file")
 
 
-def test_an_upload_that_could_not_be_read_is_read_later(session, canvas, fake_model):
+def test_an_upload_is_read_when_the_model_is_available_again(session, canvas, fake_model):
     fake_model.status = 503
     session.read_upload(b"a file")
     assert session.notice == UNAVAILABLE
@@ -248,7 +246,7 @@ def test_an_upload_that_could_not_be_read_is_read_later(session, canvas, fake_mo
     assert [record.drawing for record in _kept(session)] == [b"a file", ONE]
 
 
-def test_a_file_waits_for_the_acts_before_it_and_no_other_file_with_it(session, canvas, fake_model):
+def test_one_upload_waits_for_the_acts_before_it(session, canvas, fake_model):
     fake_model.status = 503
     canvas.show(ONE)
     session.read_upload(b"a file")
@@ -309,7 +307,7 @@ def _is_older(row, rows):
     return row.id in rows and row.revision <= rows[row.id].revision
 
 
-def test_a_restarted_page_goes_on_with_the_drawing_that_the_browser_shows(session, canvas):
+def test_a_restarted_page_continues_the_drawing_of_the_browser(session, canvas):
     canvas.show(ONE)
     restarted = _restarted(session, canvas)
     assert restarted.drawing.answer.digit == 7
@@ -319,7 +317,7 @@ def test_a_restarted_page_goes_on_with_the_drawing_that_the_browser_shows(sessio
     assert (record.id, record.drawing, record.revision) == (session.drawing.id, TWO, 2)
 
 
-def test_strokes_and_labels_of_an_outage_are_kept_by_the_restarted_page(session, canvas):
+def test_a_restarted_page_stores_strokes_and_labels_of_the_outage(session, canvas):
     canvas.show(ONE)
     canvas.session = None
     canvas.show(TWO)
@@ -331,7 +329,7 @@ def test_strokes_and_labels_of_an_outage_are_kept_by_the_restarted_page(session,
     assert restarted.drawing_ids() == [row.id for row in reversed(_kept(session))]
 
 
-def test_a_label_whose_confirmation_was_lost_is_not_taken_back_or_said_twice(session, canvas):
+def test_a_label_without_confirmation_is_not_applied_twice(session, canvas):
     canvas.show(ONE)
     canvas.session = None
     canvas.label(3)
@@ -356,7 +354,7 @@ def test_a_label_is_corrected_after_a_restart(session, canvas, draw, delivered):
     assert _labels(session, rows) == {ONE: 4, TWO: None}
 
 
-def test_a_label_for_a_drawing_that_only_an_unavailable_database_has_holds_up_no_stroke(session, canvas):
+def test_a_label_of_a_drawing_in_an_unavailable_database_does_not_block_strokes(session, canvas):
     canvas.show(ONE)
     canvas.label(1)
     _rows(session, delivered=True)
@@ -386,7 +384,7 @@ def test_a_drawing_labelled_in_history_stays_closed_after_a_restart(session, can
 @pytest.mark.parametrize("delivered", [True, False])
 @pytest.mark.parametrize("with_picture", [True, False])
 @pytest.mark.parametrize("newest", [1, 4])
-def test_of_a_label_of_history_and_one_that_a_restart_delays_the_newer_counts(
+def test_the_newer_of_a_label_of_history_and_a_delayed_label_counts(
     session, canvas, newest, with_picture, delivered
 ):
     canvas.show(ONE)
@@ -404,7 +402,9 @@ def test_of_a_label_of_history_and_one_that_a_restart_delays_the_newer_counts(
     assert _labels(session, rows) == {ONE: 7}
 
 
-def test_a_labelled_drawing_that_a_restarted_page_cannot_read_at_first_stays_one(session, canvas, fake_model):
+def test_a_labelled_drawing_stays_closed_if_a_restarted_page_has_no_model_at_first(
+    session, canvas, fake_model
+):
     canvas.show(ONE)
     session.outbox.label(session.drawing.id, 4, lambda: None)
     fake_model.status = 503
@@ -445,7 +445,7 @@ def test_a_restarted_page_knows_the_revision_after_undo_and_more_strokes(session
 
 @pytest.mark.parametrize("labelled", [True, False])
 @pytest.mark.parametrize("delivered", [True, False])
-def test_who_knows_the_id_of_another_s_drawing_cannot_change_it(session, canvas, labelled, delivered):
+def test_a_known_id_does_not_allow_changing_another_visitors_drawing(session, canvas, labelled, delivered):
     canvas.show(ONE)
     drawn = canvas.drawing
     if labelled:
@@ -482,13 +482,13 @@ def test_a_restarted_page_does_not_undo_a_label(session, canvas):
 @pytest.mark.parametrize(
     ("reason", "notice"), [*NO_DIGIT.items(), ("not_a_digit", NOT_A_DIGIT), ("another", NOT_A_DIGIT)]
 )
-def test_why_it_is_no_digit_is_said(session, canvas, fake_model, reason, notice):
+def test_the_reason_of_a_rejected_digit_is_reported(session, canvas, fake_model, reason, notice):
     fake_model.content = ANSWER | {"is_digit": False, "reason": reason}
     canvas.show(ONE)
     assert session.notice == notice
 
 
-def test_what_is_no_digit_is_said_and_still_guessed(session, canvas, fake_model):
+def test_a_rejected_digit_is_reported_and_its_prediction_shown(session, canvas, fake_model):
     fake_model.content = ANSWER | {"is_digit": False, "digit_score": 0.1}
     canvas.show(ONE)
     assert session.notice == NOT_A_DIGIT
@@ -498,7 +498,7 @@ def test_what_is_no_digit_is_said_and_still_guessed(session, canvas, fake_model)
     assert session.notice == ""
 
 
-def test_with_the_model_away_the_drawing_waits_and_is_read_later(session, canvas, fake_model):
+def test_a_drawing_waits_while_the_model_is_unavailable(session, canvas, fake_model):
     fake_model.status = 503
     canvas.show(ONE)
     assert session.notice == UNAVAILABLE
@@ -512,9 +512,7 @@ def test_with_the_model_away_the_drawing_waits_and_is_read_later(session, canvas
     assert [record.drawing for record in _kept(session)] == [ONE]
 
 
-def test_a_drawing_that_waits_is_tried_again_by_itself_after_a_pause(
-    session, canvas, fake_model, monkeypatch
-):
+def test_a_waiting_drawing_is_retried_after_a_pause(session, canvas, fake_model, monkeypatch):
     fake_model.status = 503
     canvas.show(ONE)
     fake_model.status = 200
@@ -527,9 +525,7 @@ def test_a_drawing_that_waits_is_tried_again_by_itself_after_a_pause(
     assert len(fake_model.requests) == 2
 
 
-def test_a_label_clicked_with_a_stroke_that_the_model_cannot_read_just_then_is_kept_with_its_answer(
-    session, canvas, fake_model
-):
+def test_a_label_of_a_waiting_stroke_is_stored_with_its_answer(session, canvas, fake_model):
     canvas.show(ONE)
     fake_model.status = 503
     canvas.show(TWO)
@@ -547,7 +543,7 @@ def test_a_label_clicked_with_a_stroke_that_the_model_cannot_read_just_then_is_k
     [lambda canvas: canvas.clear(), lambda canvas: canvas.session.read_upload(TWO)],
     ids=["clear", "upload"],
 )
-def test_such_a_label_is_for_no_other_drawing(session, canvas, fake_model, leave):
+def test_a_label_of_a_waiting_stroke_applies_to_no_other_drawing(session, canvas, fake_model, leave):
     fake_model.status = 503
     canvas.show(ONE)
     canvas.label(4)
@@ -559,7 +555,7 @@ def test_such_a_label_is_for_no_other_drawing(session, canvas, fake_model, leave
     assert set(labels.values()) == {None}
 
 
-def test_while_the_model_is_away_no_drawing_that_was_labelled_is_lost(session, canvas, fake_model):
+def test_no_labelled_drawing_is_lost_while_the_model_is_unavailable(session, canvas, fake_model):
     canvas.show(ONE)
     fake_model.status = 503
     canvas.show(TWO)
@@ -573,14 +569,14 @@ def test_while_the_model_is_away_no_drawing_that_was_labelled_is_lost(session, c
     assert [(row.drawing, row.true_label) for row in _kept(session)] == [(TWO, 4), (b"another", None)]
 
 
-def test_a_picture_that_the_model_refuses_is_not_tried_again(session, canvas, fake_model):
+def test_a_refused_picture_is_not_retried(session, canvas, fake_model):
     fake_model.status, fake_model.content = 400, {"code": 400, "type": "BrokenImage", "message": "broken"}
     canvas.show(ONE)
     assert "broken" in session.notice
     assert not session.can_retry
 
 
-def test_the_database_is_away_when_a_record_has_been_waiting_for_long(session, canvas, monkeypatch):
+def test_the_database_is_late_if_a_record_waits_for_long(session, canvas, monkeypatch):
     assert not session.is_database_late
     canvas.show(ONE)
     assert not session.is_database_late
@@ -601,7 +597,7 @@ class _FullDisk:
         return None
 
 
-def test_an_answer_that_cannot_be_kept_is_not_shown(client, outbox):
+def test_an_answer_that_cannot_be_stored_is_not_shown(client, outbox):
     session = Session(client, _FullDisk())
     Canvas(session).show(ONE)
     assert session.drawing.answer is None
@@ -612,7 +608,7 @@ def test_an_answer_that_cannot_be_kept_is_not_shown(client, outbox):
     assert session.notice == ""
 
 
-def test_a_label_that_cannot_be_kept_is_not_shown(session, canvas, outbox):
+def test_a_label_that_cannot_be_stored_is_not_shown(session, canvas, outbox):
     canvas.show(ONE)
     session.outbox = _FullDisk()
     canvas.label(1)
@@ -624,7 +620,7 @@ def test_a_label_that_cannot_be_kept_is_not_shown(session, canvas, outbox):
     assert session.notice == ""
 
 
-def test_a_label_for_the_drawing_before_an_upload_is_not_the_uploads(session, canvas):
+def test_a_label_of_the_drawing_before_an_upload_does_not_apply_to_the_upload(session, canvas):
     canvas.show(ONE)
     session.read_upload(TWO)
     canvas.label(1)
@@ -633,7 +629,7 @@ def test_a_label_for_the_drawing_before_an_upload_is_not_the_uploads(session, ca
     assert [(row.drawing, row.true_label) for row in _kept(session)] == [(ONE, 1), (TWO, None)]
 
 
-def test_a_label_for_a_drawing_that_was_never_read_is_refused(session, canvas, fake_model):
+def test_a_label_of_a_refused_drawing_is_refused(session, canvas, fake_model):
     fake_model.status, fake_model.content = 400, {"message": "broken"}
     canvas.show(ONE)
     fake_model.status, fake_model.content = 200, ANSWER
@@ -643,9 +639,7 @@ def test_a_label_for_a_drawing_that_was_never_read_is_refused(session, canvas, f
     assert [(row.drawing, row.true_label) for row in _kept(session)] == [(TWO, None)]
 
 
-def test_above_the_limit_of_an_address_nothing_is_stored_or_shown_and_the_drawing_waits(
-    client, outbox, fake_model
-):
+def test_a_drawing_above_the_limit_of_an_address_waits(client, outbox, fake_model):
     left = [0]
     session = Session(client, outbox, may_store=lambda answers: answers <= left[0])
     Canvas(session).show(ONE)
@@ -667,7 +661,7 @@ def test_above_the_limit_of_an_address_nothing_is_stored_or_shown_and_the_drawin
     assert len(_kept(session)) == 2
 
 
-def test_a_message_of_many_pictures_asks_the_model_no_more_than_the_address_may(client, outbox, fake_model):
+def test_a_message_of_many_pictures_stays_within_the_limit_of_the_address(client, outbox, fake_model):
     left = iter([True] * 3)
     session = Session(client, outbox, may_store=lambda answers: next(left, False))
     canvas = Canvas()
@@ -684,7 +678,7 @@ def test_a_message_of_many_pictures_asks_the_model_no_more_than_the_address_may(
 @pytest.mark.parametrize(
     "content", [b"not JSON", [], {}, ANSWER | {"input": 17}, ANSWER | {"confidence": "0.9"}]
 )
-def test_a_malformed_answer_holds_up_no_act(session, canvas, fake_model, content):
+def test_a_malformed_answer_does_not_block_acts(session, canvas, fake_model, content):
     fake_model.content = content
     canvas.show(ONE)
     assert "page and model versions do not match" in session.notice
@@ -696,7 +690,7 @@ def test_a_malformed_answer_holds_up_no_act(session, canvas, fake_model, content
     assert (session.notice, session.drawing.answer.digit) == ("", 7)
 
 
-def test_a_canvas_larger_than_any_drawing_is_not_stored(session, canvas, fake_model):
+def test_a_too_large_picture_is_not_stored(session, canvas, fake_model):
     canvas.show(bytes(100_001))
     assert session.notice == TOO_LARGE
     assert not session.can_retry
@@ -708,7 +702,7 @@ def test_a_canvas_larger_than_any_drawing_is_not_stored(session, canvas, fake_mo
 EXPLANATION = ANSWER | {"heatmap": [[0.5] * 28] * 28, "runner_up": 1, "contrast": [[0.1] * 28] * 28}
 
 
-def test_an_explanation_is_asked_for_once_a_picture(session, canvas, fake_model):
+def test_an_explanation_is_requested_once_for_each_picture(session, canvas, fake_model):
     assert session.explain() is None
     canvas.show(ONE)
     fake_model.content = EXPLANATION
@@ -721,7 +715,7 @@ def test_an_explanation_is_asked_for_once_a_picture(session, canvas, fake_model)
     assert [path for path, *_ in fake_model.requests].count("/explanations/mnist") == 2
 
 
-def test_an_explanation_that_fails_is_said_and_not_asked_for_at_every_turn(session, canvas, fake_model):
+def test_a_failed_explanation_is_reported_and_not_requested_again(session, canvas, fake_model):
     canvas.show(ONE)
     fake_model.status = 503
     for _ in range(3):
@@ -733,7 +727,7 @@ def test_an_explanation_that_fails_is_said_and_not_asked_for_at_every_turn(sessi
     assert session.explain().runner_up == 1
 
 
-def test_what_a_visitor_drew_is_known_after_a_reload_and_to_nobody_else(session, canvas):
+def test_a_reload_finds_the_visitors_own_drawings_only(session, canvas):
     drawn = []
     for number in range(2):
         canvas.show(ONE + bytes([number]))
@@ -745,7 +739,7 @@ def test_what_a_visitor_drew_is_known_after_a_reload_and_to_nobody_else(session,
     assert Session(session.model, session.outbox).drawing_ids() == []
 
 
-def test_a_label_given_elsewhere_closes_the_drawing_at_hand(session, canvas, outbox):
+def test_a_label_of_another_page_closes_the_current_drawing(session, canvas, outbox):
     canvas.show(ONE)
     labelled = outbox.label(session.drawing.id, 1, lambda: None)
     canvas.show(TWO)  # what is on the canvas is another drawing now
@@ -755,7 +749,7 @@ def test_a_label_given_elsewhere_closes_the_drawing_at_hand(session, canvas, out
     assert rows == [(ONE, 1), (b"three", None)]
 
 
-def test_a_label_given_elsewhere_is_known_when_a_person_comes_back(session, canvas, outbox):
+def test_a_label_of_history_is_loaded_on_return(session, canvas, outbox):
     canvas.show(ONE)
     outbox.label(session.drawing.id, 1, lambda: None)
     session.load_label()
@@ -765,7 +759,7 @@ def test_a_label_given_elsewhere_is_known_when_a_person_comes_back(session, canv
     assert canvas.drawing != drawn
 
 
-def test_a_label_here_comes_after_one_given_elsewhere(session, canvas, outbox):
+def test_a_label_replaces_an_earlier_label_of_history(session, canvas, outbox):
     canvas.show(ONE)
     outbox.label(session.drawing.id, 1, lambda: None)
     session.label(7)
@@ -773,7 +767,7 @@ def test_a_label_here_comes_after_one_given_elsewhere(session, canvas, outbox):
     assert (record.true_label, record.revision) == (7, 3)
 
 
-def test_another_place_of_a_file_is_read_in_the_same_drawing(session, fake_model):
+def test_another_box_of_an_upload_is_read_as_the_same_drawing(session, fake_model):
     fake_model.content = ANSWER | {"box": [0.1, 0.1, 0.4, 0.5]}
     session.read_upload(STRIPES)
     assert session.box == (0.1, 0.1, 0.4, 0.5)
@@ -792,7 +786,7 @@ def test_another_place_of_a_file_is_read_in_the_same_drawing(session, fake_model
     assert session.file.original == STRIPES
 
 
-def test_without_a_box_all_of_the_picture_was_read_and_of_a_blank_nothing(session, fake_model):
+def test_the_box_is_the_whole_picture_or_none_for_a_blank_one(session, fake_model):
     assert session.box is None
     session.read_upload(STRIPES)
     assert session.box == (0, 0, 1, 1)
@@ -801,7 +795,7 @@ def test_without_a_box_all_of_the_picture_was_read_and_of_a_blank_nothing(sessio
     assert session.box is None
 
 
-def test_a_label_is_of_the_place_that_was_read_and_closes_that_drawing(session, canvas):
+def test_a_box_after_a_label_begins_another_drawing(session, canvas):
     session.read_upload(STRIPES)
     session.label(1)
     session.read_box((0.5, 0.0, 1.0, 0.5))
@@ -811,7 +805,7 @@ def test_a_label_is_of_the_place_that_was_read_and_closes_that_drawing(session, 
     ]
 
 
-def test_a_place_is_read_once_the_model_is_back(session, fake_model):
+def test_a_box_waits_while_the_model_is_unavailable(session, fake_model):
     session.read_upload(STRIPES)
     fake_model.status = 503
     session.read_box((0.5, 0.0, 1.0, 0.5))
@@ -822,7 +816,7 @@ def test_a_place_is_read_once_the_model_is_back(session, fake_model):
     assert (session.notice, session.file.part[0], session.can_retry) == ("", pytest.approx(0.425), False)
 
 
-def test_a_drawing_has_no_other_place(session, canvas, fake_model):
+def test_a_drawing_on_the_canvas_has_no_boxes(session, canvas, fake_model):
     session.read_upload(STRIPES)
     canvas.show(ONE)
     assert session.file is None

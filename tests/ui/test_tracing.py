@@ -42,7 +42,7 @@ def spans(monkeypatch):
         tracing.tracer.cache_clear()
 
 
-def test_a_prediction_is_a_span_that_the_models_can_be_a_child_of(client: ModelClient, fake_model, spans):
+def test_a_prediction_is_a_span_and_the_models_span_its_child(client: ModelClient, fake_model, spans):
     client.predict(b"png", ID)
     [span] = spans()
     [(_, headers, _)] = fake_model.requests
@@ -52,7 +52,7 @@ def test_a_prediction_is_a_span_that_the_models_can_be_a_child_of(client: ModelC
     assert span.milliseconds > 0
 
 
-def test_a_failed_one_says_of_the_error_its_type_alone(client: ModelClient, fake_model, spans):
+def test_a_failed_span_has_only_the_type_of_the_error(client: ModelClient, fake_model, spans):
     fake_model.status = 503
     with pytest.raises(ModelError):
         client.predict(b"png", ID)
@@ -60,7 +60,7 @@ def test_a_failed_one_says_of_the_error_its_type_alone(client: ModelClient, fake
     assert span.failed == "ModelError"
 
 
-def test_spans_of_another_part_have_its_name(spans):
+def test_a_span_has_the_name_of_its_part(spans):
     with tracing.span("deliverer", "deliver", drawings=3) as headers:
         assert headers.keys() == {"traceparent"}
     [span] = spans()
@@ -68,7 +68,7 @@ def test_spans_of_another_part_have_its_name(spans):
 
 
 @pytest.mark.parametrize("setting", [{}, {"OTEL_EXPORTER_OTLP_ENDPOINT": ""}])
-def test_without_a_collector_nothing_of_opentelemetry_is_imported(fake_model, setting):
+def test_without_a_collector_opentelemetry_is_not_imported(fake_model, setting):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     command = [sys.executable, "-c", WITHOUT_COLLECTOR, fake_model.url]
     done = subprocess.run(command, env=environment | setting, capture_output=True, text=True, check=False)
@@ -76,7 +76,7 @@ def test_without_a_collector_nothing_of_opentelemetry_is_imported(fake_model, se
     assert "traceparent" not in fake_model.requests[-1][1]
 
 
-def test_an_endpoint_that_is_no_url_ends_the_part_at_its_start(monkeypatch):
+def test_an_invalid_endpoint_is_an_error_at_the_start(monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318")
     tracing.tracer.cache_clear()
     with pytest.raises(SystemExit, match="'OTEL_EXPORTER_OTLP_ENDPOINT' has value 'collector:4318'"):

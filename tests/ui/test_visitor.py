@@ -5,7 +5,7 @@ import pytest
 from ui.visitor import BYTES, COOKIE, hash_visitor, new_visitor, read_visitor
 
 
-def test_the_id_that_a_browser_sent_is_taken():
+def test_a_valid_id_of_a_browser_is_accepted():
     one = new_visitor()
     assert read_visitor({COOKIE: one}) == one
 
@@ -13,17 +13,17 @@ def test_the_id_that_a_browser_sent_is_taken():
 @pytest.mark.parametrize(
     "sent", ["", "a", "a" * 42, "a" * 44, "ä" * 43, "a" * 42 + "\n", "a" * 43 + "\n", "'" * 43]
 )
-def test_what_is_not_of_its_form_is_replaced(sent):
+def test_an_invalid_id_is_replaced(sent):
     assert read_visitor({COOKIE: sent}) != sent
     assert len(read_visitor({COOKIE: sent})) == 43
 
 
-def test_nobody_guesses_an_id():
+def test_ids_cannot_be_guessed():
     assert BYTES * 8 >= 128
     assert len({read_visitor({}) for _ in range(1000)}) == 1000
 
 
-def test_what_is_written_of_an_id_does_not_give_it_back():
+def test_the_stored_hash_does_not_reveal_the_id():
     one = new_visitor()
     assert len(hash_visitor(one)) == 64
     assert hash_visitor(one) == hash_visitor(one) != hash_visitor(new_visitor())
