@@ -26,7 +26,7 @@ ANSWER = {
 
 
 class FakeModel:
-    """Answers every request with `status` and `content`, and remembers what it was asked."""
+    """Answers every request with `status` and `content`, and records the requests."""
 
     def __init__(self):
         self.status = 200
@@ -35,7 +35,7 @@ class FakeModel:
         self.delay_s = 0.0
         self.answering = (
             threading.Event()
-        )  # while it is not set, requests are held as TorchServe does without a worker
+        )  # until it is set, requests wait, as in TorchServe without a worker
         self.answering.set()
         model = self
 
@@ -94,7 +94,7 @@ def outbox(tmp_path):
 
 
 class Canvas:
-    """What pad.js keeps of the canvas, and sends to a session; to none while that is None."""
+    """The state and messages of pad.js. Sends nothing while `session` is None."""
 
     def __init__(self, session=None):
         self.session = session
@@ -104,7 +104,7 @@ class Canvas:
         self._begin()
 
     def show(self, picture):
-        """After a stroke or an undo the canvas shows this; None: it is blank."""
+        """Show a picture after a stroke or an undo; None for a blank canvas."""
         self._show(picture)
         self.send()
 
@@ -129,18 +129,18 @@ class Canvas:
 
     @property
     def message(self):
-        """What is sent: each act and for how many milliseconds it has waited."""
+        """The acts, each with its age in milliseconds."""
         now = time.monotonic()
         return [{**act, "ago": math.ceil(1000 * (now - act["at"]))} for act in self.acts]
 
     def send(self):
-        """Send what the session has not confirmed, and hear what it has."""
+        """Send the unconfirmed acts and receive the confirmation."""
         if self.session:
             self.session.take(self.message)
-            self.hear(self.session.done, self.session.shown, self.session.drawing.closed)
+            self.receive(self.session.done, self.session.shown, self.session.drawing.closed)
 
-    def hear(self, done, shown, closed):
-        """Hear up to which act the server has carried them out, and which drawing the answer is of."""
+    def receive(self, done, shown, closed):
+        """Receive the number of the last confirmed act and the drawing of the answer."""
         self.acts = [act for act in self.acts if act["number"] > done or act["drawing"] == self.drawing]
         if all(act["number"] <= done for act in self.acts):
             self.shown = shown

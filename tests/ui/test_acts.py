@@ -1,4 +1,4 @@
-"""What a browser sends is read as acts, or refused."""
+"""Messages of a browser are parsed as acts, or refused."""
 
 import base64
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The page as Streamlit runs it, with a stand-in for the canvas, which exists only in a browser: what is shown when.
+"""The page in Streamlit's AppTest, with stand-ins for the components, which need a browser.
 
 tests/system draws on the real canvas.
 """
@@ -28,11 +28,11 @@ class Pad(Canvas):
     def __init__(self):
         super().__init__()
         self.strokes = []
-        self.told = {}
+        self.received = {}
         self.sent = None
 
     def __call__(self, *, key, data, on_acts_change):
-        self.told = data
+        self.received = data
         sent, self.sent = self.sent, None
         return SimpleNamespace(acts=sent)
 
@@ -68,7 +68,7 @@ class BoxPicker:
 
 
 class Page:
-    """The running script, and what a person sees of it."""
+    """The running script and its visible texts."""
 
     def __init__(self, canvas, outbox_path):
         self.canvas = canvas
@@ -82,7 +82,7 @@ class Page:
         self.do(lambda canvas: canvas.label(digit))
 
     def do(self, *acts):
-        """What a person does on the canvas before the page runs for it."""
+        """Apply these acts on the canvas, then run the page once."""
         for act in acts:
             act(self.canvas)
         self.canvas.sent = self.canvas.message
@@ -90,7 +90,7 @@ class Page:
 
     def run(self):
         self.app.run()
-        self.canvas.hear(*(self.canvas.told[name] for name in ("done", "shown", "closed")))
+        self.canvas.receive(*(self.canvas.received[name] for name in ("done", "shown", "closed")))
 
     def press(self, key):
         self.app.button(key=key).click()
@@ -105,7 +105,7 @@ class Page:
         return self.app.button(key=key).disabled
 
     def text(self, key):
-        """The text in the container of a key, which is what its CSS class `.st-key-<key>` finds."""
+        """The text of the container with this key."""
         return re.sub(r"<[^>]*>", "", self.html(key).replace("</", " </")).strip()
 
     def html(self, key):
@@ -197,7 +197,7 @@ def test_a_rerun_sends_no_request_and_stores_nothing(page, fake_model):
     page.draw("stroke")
     page.app.button_group(key="brush").set_value("Bold")
     page.run()
-    assert page.canvas.told["brush"] > 20
+    assert page.canvas.received["brush"] > 20
     assert len(fake_model.requests) == 1
     assert page.text("answer") == "7"
 
@@ -206,7 +206,7 @@ def test_one_click_labels_the_drawing_and_closes_it(page):
     page.draw("stroke")
     page.label(1)
     assert "Noted: a 1" in page.text("question")
-    assert page.text("answer") == "7"  # still to be seen, and to be corrected
+    assert page.text("answer") == "7"  # still shown, so that the label can be corrected
     assert page.disabled("yes")
     page.label(4)
     [row] = page.rows()
@@ -245,11 +245,11 @@ def test_undo_and_clear(page):
 
 def test_acts_are_confirmed_to_the_browser_in_the_same_run(page):
     page.draw("one")
-    assert page.canvas.told["done"] == 1
+    assert page.canvas.received["done"] == 1
     page.label(4)
-    assert page.canvas.told["done"] == 2
+    assert page.canvas.received["done"] == 2
     page.run()
-    assert page.canvas.told["done"] == 2
+    assert page.canvas.received["done"] == 2
 
 
 def test_a_rejected_digit_is_reported_and_its_prediction_shown(page, fake_model):
@@ -306,7 +306,7 @@ def test_an_upload_is_read(page):
     assert page.canvas.strokes == []
     assert [Image.open(io.BytesIO(row.drawing)).format for row in page.rows()[1:]] == ["PNG"]
     [uploader] = page.app.file_uploader
-    assert uploader.value is None  # the server has let go of the file
+    assert uploader.value is None  # the server keeps no file
 
 
 def test_the_box_picker_shows_the_box_and_reads_another(page, box_picker, fake_model):
@@ -332,7 +332,7 @@ def test_an_unreadable_file_is_reported(page, fake_model):
     page.choose("seven.png", b"not a picture")
     assert "not a readable picture" in page.text("notice")
     assert fake_model.requests == []
-    page.choose("seven.png", picture("PNG"))  # the next one is read
+    page.choose("seven.png", picture("PNG"))  # the next file is read
     assert page.text("notice") == ""
     assert page.text("answer") == "7"
 
@@ -360,7 +360,7 @@ def test_a_file_that_the_browser_sends_twice_is_read_once(page, monkeypatch):
 
 
 def test_a_file_that_was_removed_before_it_was_read_is_reported(page, monkeypatch):
-    monkeypatch.setattr("ui.upload.UploadedFile", type(None))  # as Streamlit gives something else then
+    monkeypatch.setattr("ui.upload.UploadedFile", type(None))  # Streamlit then returns another type
     page.choose("seven.png", picture("PNG"))
     assert "Choose it again" in page.text("notice")
 

@@ -1,4 +1,4 @@
-"""The picture of a file on the page: which box a browser may ask for."""
+"""The boxes that the server accepts from a browser."""
 
 import pytest
 

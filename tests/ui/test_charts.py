@@ -1,4 +1,4 @@
-"""The charts of Insights, as they are told to Vega."""
+"""The Vega-Lite specifications of the charts."""
 
 from datetime import date, timedelta
 
@@ -15,9 +15,9 @@ def test_the_chart_of_days_spans_at_least_a_week(span, shown):
     days = {(last - timedelta(days=ago), "1.0"): 3 for ago in {0, span - 1}}
     axis = answers_by_day(_insights(by_day=days)).to_dict()["encoding"]["x"]
     start, end = (date(end["year"], end["month"], end["date"]) for end in axis["scale"]["domain"])
-    assert end == last + timedelta(days=1)  # its bar is in view
+    assert end == last + timedelta(days=1)  # its bar is visible
     assert (end - start).days == shown
-    # The days are UTC's wherever the browser is.
+    # UTC days in every time zone.
     assert axis["timeUnit"] == "utcyearmonthdate"
     assert all(end["utc"] for end in axis["scale"]["domain"])
 

@@ -1,4 +1,4 @@
-"""The deliverer's decisions, against a pool that answers as psycopg does; tests/system has the real database."""
+"""The deliverer with a stand-in for psycopg's pool. tests/system has the real database."""
 
 import logging
 import sqlite3
@@ -18,7 +18,7 @@ from ui.record import FOREIGN, UPSERT
 
 
 class Database:
-    """Stands in for the pool, its connection and its cursor: a dict of rows, all or nothing, as a transaction is."""
+    """Stands in for the pool, its connection and its cursor: a dict of rows with transactions."""
 
     def __init__(self):
         self.rows = {}
@@ -65,7 +65,7 @@ def database():
 
 def test_a_record_of_the_previous_release_is_delivered(outbox, database):
     outbox.put(RECORD)
-    with sqlite3.connect(outbox._file._path) as file:  # as version 1.3 of the page wrote it
+    with sqlite3.connect(outbox._file._path) as file:  # as release 1.3 wrote it
         file.execute("UPDATE waiting SET record = json_remove(record, '$.ink_share')")
     [waiting] = outbox.oldest(1)
     deliverer.deliver(outbox, database, [waiting])
@@ -106,7 +106,7 @@ def test_records_are_delivered_and_removed(outbox, database):
 
 
 class Pauses(threading.Event):
-    """Adds up the pauses that the deliverer asks for; a record comes at the beginning of the third."""
+    """Adds up the pauses of the deliverer. A record arrives at the beginning of the third."""
 
     def __init__(self, outbox, database):
         super().__init__()
@@ -140,7 +140,7 @@ def test_a_record_with_another_visitors_id_gets_a_new_id(outbox, database, caplo
     database.rows[mine.id] = asdict(mine)
     taken = replace(mine, visitor="b", prediction=3, revision=5)
     for record in (other, taken):
-        outbox.put(record)  # with an outbox that does not know of the first any more
+        outbox.put(record)  # this outbox does not have the first record
     with _running(outbox, database):
         _eventually(lambda: outbox.oldest(1) == [])
     own = taken.derive_id()

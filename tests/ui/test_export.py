@@ -1,4 +1,4 @@
-"""Files of what is filtered."""
+"""Exports of drawings."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What History makes of what it found; tests/sql asks the real database."""
+"""Filters and pages of History without a database. tests/sql has the real database."""
 
 import uuid
 from dataclasses import replace
@@ -14,7 +14,7 @@ NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
 def _rows(count):
-    """Drawings, a minute apart, the newest first."""
+    """Drawings, one minute apart, newest first."""
     return [
         replace(RECORD, id=uuid.UUID(int=n + 1), created_at=NOON - timedelta(minutes=n)) for n in range(count)
     ]

@@ -1,4 +1,4 @@
-"""The days that a filter means."""
+"""The times of a filter's dates."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -8,7 +8,7 @@ from ui.history_filters import day_limits
 
 def test_dates_include_both_days_in_the_visitors_time_zone():
     berlin = ZoneInfo("Europe/Berlin")
-    one = date(2026, 3, 29)  # the clocks go forward: it has 23 hours
+    one = date(2026, 3, 29)  # 23 hours: summer time begins
     since, until = day_limits((one, one), berlin)
     assert until.astimezone(UTC) - since.astimezone(UTC) == timedelta(hours=23)
     assert day_limits((one,), berlin) == (since, until)

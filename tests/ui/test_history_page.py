@@ -1,4 +1,4 @@
-"""History and Insights as Streamlit runs them, with a stand-in for the database: who is shown what, what a click does.
+"""History, Insights and Models in Streamlit's AppTest, with a stand-in for the database.
 
 tests/sql asks the real database, tests/system goes through both in a browser.
 """
@@ -28,7 +28,7 @@ NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
 class Log:
-    """Stands in for the database: rows, and what ui.history would find among them."""
+    """Stands in for the database and the queries of ui.history."""
 
     def __init__(self):
         self.rows = []
@@ -92,7 +92,7 @@ def _rows(count, **changes):
 
 
 def _go(page, path):
-    """Follow a link: AppTest has no way to click on one."""
+    """Follow a link, which AppTest cannot click."""
     page.app._page_hash = calc_hash(path)
     page.app.run()
     assert not page.app.exception
@@ -132,7 +132,7 @@ def test_signing_in_shows_all_drawings_and_signing_out_hides_them(page, log, mon
 
 
 def test_a_concurrent_run_does_not_take_the_page_for_loaded(page, log, monkeypatch):
-    """A second click on the link begins one."""
+    """A second click on the link starts such a run."""
     loaded = []
 
     def newest_of(*asked):
@@ -179,7 +179,7 @@ def test_a_loaded_page_stays_until_it_is_turned(page, log, operator):
     _go(page, "")
     log.rows.append(replace(fresh, id=uuid.uuid4(), created_at=NOON + timedelta(hours=2)))
     _go(page, "history")
-    assert len(_shown(page)) == 5  # who comes back finds what was drawn meanwhile
+    assert len(_shown(page)) == 5  # a return loads the page again
 
 
 def test_the_widgets_set_the_filters(page, log, operator):
@@ -208,7 +208,7 @@ def test_a_label_is_written_to_the_outbox_and_shown_at_once(page, log, operator)
     assert page.app.session_state["view"].cards[1].row.true_label == 3
     assert "Label: 3" in page.text("detail")
     _go(page, "")
-    _go(page, "history")  # while the database still has the old row
+    _go(page, "history")  # the database still has the old row
     assert page.app.session_state["view"].cards[1].row.true_label == 3
 
 
@@ -232,7 +232,7 @@ def test_a_visitor_cannot_label_another_visitors_drawing(page, log):
     page.draw("stroke")
     _go(page, "history")
     view = page.app.session_state["view"]
-    view.cards.append(history_page.Card.of(log.rows[0]))  # by whatever trick
+    view.cards.append(history_page.Card.of(log.rows[0]))  # as a manipulated browser might
     _choose(page, log.rows[0])
     page.press("correct-4")
     assert DELETED in page.text("detail")
@@ -280,7 +280,7 @@ def test_insights_are_for_operators_only(page, log):
     _go(page, "insights")
     assert "chart-by-day" not in _html_keys(page)
     assert "heading" in _html_keys(page)
-    assert page.text("answer")  # it is the page that one draws on
+    assert page.text("answer")  # it is the drawing page
 
 
 def test_insights_show_numbers_and_charts(page, log, operator, monkeypatch):
@@ -348,7 +348,7 @@ def test_models_are_compared_with_the_one_with_most_answers(page, log, operator,
 
 def test_models_are_for_operators_only(page, log):
     _go(page, "versions")
-    assert page.text("answer")  # it is the page that one draws on
+    assert page.text("answer")  # it is the drawing page
 
 
 def _html_keys(page):

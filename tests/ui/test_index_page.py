@@ -1,4 +1,4 @@
-"""The HTML of the page: Streamlit's, with our scripts."""
+"""The HTML of the page: Streamlit's, with the scripts of ui/."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ def test_streamlits_html_contains_each_script(name):
     assert '<div id="root"></div>' in html
     script = (UI / name).read_text(encoding="utf-8")
     assert f'<script type="module">\n{script}</script>\n' in html.partition("</head>")[2]
-    assert "</script" not in script  # it would end there
+    assert "</script" not in script  # it would end the script element
 
 
 def test_every_page_has_a_route():

@@ -21,7 +21,7 @@ def _insights(**changes):
 
 @pytest.mark.parametrize(
     ("right", "labelled", "low", "high"),
-    # As statsmodels' proportion_confint(..., method="wilson") has them.
+    # From statsmodels' proportion_confint(..., method="wilson").
     [(9, 10, 0.5958, 0.9821), (97, 100, 0.9155, 0.9897), (0, 10, 0.0, 0.2775), (1, 1, 0.2065, 1.0)],
 )
 def test_an_accuracy_has_wilsons_interval(right, labelled, low, high):
@@ -32,7 +32,7 @@ def test_an_accuracy_has_wilsons_interval(right, labelled, low, high):
 
 def test_the_difference_of_two_accuracies_has_newcombes_interval():
     one, other = Share(56, 70), Share(48, 80)
-    assert difference(one, other) == pytest.approx((0.0524, 0.3339), abs=1e-4)  # the example of his paper
+    assert difference(one, other) == pytest.approx((0.0524, 0.3339), abs=1e-4)  # Newcombe's example
     low, high = difference(other, one)
     assert (-high, -low) == pytest.approx(difference(one, other))
     low, high = difference(Share(9, 10), Share(8, 10))

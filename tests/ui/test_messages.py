@@ -1,4 +1,4 @@
-"""What the page reads from a browser, and how fast."""
+"""The messages of a browser that reach the page, and their rate."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ def rerun() -> bytes:
 def read(
     sent: Iterable[bytes], limits: messages.LimitMessages | None = None, address: str = "192.0.2.1"
 ) -> list[bytes]:
-    """The messages that reach the page within a moment."""
+    """The messages that reach the page within 0.15 s."""
     waiting = [{"type": "websocket.receive", "bytes": data} for data in sent]
     reached: list[bytes] = []
 

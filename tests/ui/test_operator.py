@@ -1,4 +1,4 @@
-"""Who is an operator, and how fast one can guess."""
+"""Local requests and the login throttle."""
 
 import pytest
 
@@ -76,10 +76,10 @@ def test_attempts_are_limited_for_each_address(clock):
     throttle = LoginThrottle("right", clock)
     assert [throttle.check("wrong", "a") for _ in range(ATTEMPTS)] == [False] * ATTEMPTS
     for _ in range(100):
-        assert throttle.check("right", "a") is None  # not even looked at, or guessing would go on
+        assert throttle.check("right", "a") is None  # not compared: guesses would succeed otherwise
     assert throttle.check("right", "b") is True
     clock.now += NEXT_ATTEMPT_S
-    assert throttle.check("right", "a") is True  # however often it was tried meanwhile
+    assert throttle.check("right", "a") is True  # refused attempts do not count
     assert throttle.check("right", "a") is None
     clock.now += ATTEMPTS * NEXT_ATTEMPT_S
     assert [throttle.check("wrong", "a") for _ in range(ATTEMPTS + 1)] == [False] * ATTEMPTS + [None]

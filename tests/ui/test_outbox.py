@@ -36,7 +36,7 @@ RECORD = Record(
 )
 LABELLED = replace(RECORD, true_label=1, labelled_at=datetime(2026, 1, 2, tzinfo=UTC), revision=2)
 
-WRITE_FOR_EVER = """
+WRITE_UNTIL_KILLED = """
 import sys, uuid
 from dataclasses import replace
 from pathlib import Path
@@ -77,7 +77,7 @@ def test_a_record_is_read_back_unchanged(outbox, record):
 def test_the_newest_revision_of_a_drawing_stays(outbox):
     outbox.put(RECORD)
     outbox.put(LABELLED)
-    outbox.put(replace(RECORD, prediction=3))  # late, and older
+    outbox.put(replace(RECORD, prediction=3))  # an older revision, late
     assert outbox.oldest(10) == [LABELLED]
 
 
@@ -106,7 +106,7 @@ def test_the_oldest_records_come_first(outbox):
     ids = [uuid.uuid4() for _ in range(5)]
     for drawing_id in ids:
         outbox.put(replace(RECORD, id=drawing_id))
-    outbox.put(replace(RECORD, id=ids[0], revision=2))  # more strokes do not lose its place
+    outbox.put(replace(RECORD, id=ids[0], revision=2))  # another stroke keeps its position
     assert [record.id for record in outbox.oldest(3)] == ids[:3]
 
 
@@ -159,7 +159,7 @@ def test_threads_put_records_concurrently(outbox):
 def test_a_killed_writer_loses_no_record(tmp_path):
     path = tmp_path / "outbox.sqlite3"
     with subprocess.Popen(
-        [sys.executable, "-c", WRITE_FOR_EVER, path], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", WRITE_UNTIL_KILLED, path], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as writer:
         put = [uuid.UUID(writer.stdout.readline().strip()) for _ in range(50)]
         os.kill(writer.pid, signal.SIGKILL)
@@ -184,7 +184,7 @@ def test_an_unusable_path_is_reported_and_retried(tmp_path):
 def test_a_full_disk_is_reported_and_records_stay(outbox, tmp_path):
     outbox.put(RECORD)
     outbox.close()
-    # A file that may not grow is a full disk, as far as SQLite can tell.
+    # For SQLite, a file that may not grow is a full disk.
     full = subprocess.run(
         [sys.executable, "-c", PUT_WITHOUT_ROOM, tmp_path / "outbox" / "outbox.sqlite3"],
         cwd=ROOT,
@@ -272,7 +272,7 @@ def test_the_newest_drawings_of_a_visitor_are_remembered_for_a_limited_time(outb
     records = [replace(RECORD, id=uuid.uuid4(), visitor=ONE) for _ in range(3)]
     ids = [outbox.put(record).id for record in records]
     assert outbox.drawing_ids(ONE) == [ids[2], ids[1]]
-    outbox.put(replace(records[1], revision=9))  # another stroke makes it no newer
+    outbox.put(replace(records[1], revision=9))  # another stroke does not make it newer
     assert outbox.drawing_ids(ONE) == [ids[2], ids[1]]
     monkeypatch.setattr("ui.outbox.OWNER_KEPT_S", -1.0)
     outbox.put(replace(RECORD, id=uuid.uuid4(), visitor=OTHER))
@@ -294,7 +294,7 @@ def test_a_record_with_another_visitors_id_is_stored_as_a_new_drawing(outbox, de
     assert kept.id != MINE.id
     assert outbox.oldest(10) == [kept] if delivered else [MINE, kept]
     assert (outbox.drawing_ids(ONE), outbox.drawing_ids(OTHER)) == ([MINE.id], [kept.id])
-    more = outbox.put(replace(THEIRS, revision=10))  # and goes on as the same drawing
+    more = outbox.put(replace(THEIRS, revision=10))  # continues the same drawing
     assert (more.id, more.revision) == (kept.id, 10)
 
 
@@ -335,7 +335,7 @@ def test_a_record_with_another_visitors_id_in_the_database_gets_a_new_id(outbox)
     assert own.id in outbox.drawing_ids(OTHER)
 
 
-OF_BEFORE = """
+OLD_SCHEMA = """
 CREATE TABLE drawn (visitor TEXT NOT NULL, id TEXT NOT NULL, since REAL NOT NULL, PRIMARY KEY (visitor, id));
 CREATE INDEX drawn_since ON drawn (since);
 """
@@ -347,13 +347,13 @@ def test_an_old_outbox_keeps_owners_and_forgets_cookies(tmp_path):
     ids = [uuid.uuid4() for _ in cookies]
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(OF_BEFORE)
+        connection.executescript(OLD_SCHEMA)
         rows = [
             (cookie, str(id_), now - 100 + n)
             for n, (cookie, id_) in enumerate(zip(cookies, ids, strict=True))
         ]
         connection.executemany("INSERT INTO drawn VALUES (?, ?, ?)", rows)
-        # Somebody else who took the id afterwards.
+        # Another visitor who used the id later.
         connection.execute("INSERT INTO drawn VALUES (?, ?, ?)", (cookies[1], str(ids[0]), now))
     connection.close()
     outbox, other = Outbox(path), Outbox(path)  # page and deliverer
@@ -369,7 +369,7 @@ def test_an_old_outbox_keeps_owners_and_forgets_cookies(tmp_path):
 def test_an_interrupted_migration_of_owners_loses_none(tmp_path, monkeypatch):
     path = tmp_path / "outbox.sqlite3"
     with sqlite3.connect(path) as connection:
-        connection.executescript(OF_BEFORE)
+        connection.executescript(OLD_SCHEMA)
         connection.execute("INSERT INTO drawn VALUES ('one', ?, ?)", (str(RECORD.id), time.time()))
     connection.close()
     with monkeypatch.context() as patched:
@@ -385,7 +385,7 @@ def _with(**changes):
     return lambda content: json.dumps(content | changes)
 
 
-# What is made of a record: nothing that SQLite's check of the file notices.
+# Damage of a record that SQLite's check of the file does not find.
 DAMAGED = {
     "another key": lambda content: json.dumps(content).replace("created_at", "creatad_at"),
     "a list": lambda _: "[1, 2]",
@@ -408,7 +408,7 @@ DAMAGED = {
 
 
 def damage_record(path, record, damage):
-    """Overwrite what waits of a record; the text that is there then."""
+    """Damage a record in the outbox; returns its text."""
     text = damage(json.loads(record.to_json()))
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE waiting SET record = ? WHERE id = ?", (text, str(record.id)))

@@ -1,4 +1,4 @@
-"""What uploaded files hold of the page's memory; tests/system sends them to a running page."""
+"""Uploads in the page's memory. tests/system has a running page."""
 
 import asyncio
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ from ui.pending_uploads import PendingUploads
 
 @pytest.fixture
 def uploads(monkeypatch):
-    """A server's store, as the page finds it, with the page's limits."""
+    """The server's store with the page's limits."""
     store = MemoryUploadedFileManager("/upload")
     server = SimpleNamespace(uploaded_file_mgr=store)
     monkeypatch.setattr(pending_uploads.runtime, "exists", lambda: True)

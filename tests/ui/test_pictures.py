@@ -172,7 +172,7 @@ def test_a_jpeg_of_several_scans_has_a_lower_limit():
     large = _file(Image.new("L", (6000, 4100)), "JPEG", progressive=True)
     with pytest.raises(pictures.PictureError, match="at most 24 megapixels"):
         pictures.scale_down(large)
-    # A baseline JPEG whose first scan says that it has one component of three: the others would come in later scans.
+    # A baseline JPEG whose first scan has one of three components; the others would be in later scans.
     file = bytearray(_file(Image.new("RGB", (5000, 5000)), "JPEG"))
     file[file.index(b"\xff\xda") + 4] = 1
     with pytest.raises(pictures.PictureError, match="at most 24 megapixels"):
@@ -182,7 +182,7 @@ def test_a_jpeg_of_several_scans_has_a_lower_limit():
 def _tiff_of_one_tile(side):
     """A grey TIFF of 28x28 pixels in one tile of another size, which is decoded as a whole."""
     tile = zlib.compress(bytes(side * side))
-    # Width, height, bits, deflate, black is zero, one sample, the tile's width and height, its place and length.
+    # Width, height, bits, deflate, black is zero, one sample, the tile's width, height, offset and length.
     tags = {256: 28, 257: 28, 258: 8, 259: 8, 262: 1, 277: 1, 322: side, 323: side, 324: 134, 325: len(tile)}
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
     return struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + bytes(4) + tile
@@ -209,7 +209,7 @@ def _sideways():
     return exif
 
 
-# Mode, format and how it is saved: what took most memory of each when a picture was converted as a whole.
+# Mode, format, size and options of the files that need most memory if a picture is converted as a whole.
 HEAVY = {
     "animated WebP": ("RGBA", "WEBP", (3600, 3600), {"save_all": True, "append_images": 1, "lossless": True}),
     "AVIF": ("RGBA", "AVIF", (3600, 3600), {"subsampling": "4:4:4"}),
@@ -242,7 +242,7 @@ print(peak() - before)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells a process's peak")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs the peak memory in Linux's /proc")
 @pytest.mark.parametrize("kind", HEAVY)
 def test_no_accepted_file_takes_more_than_about_200_mib(kind, tmp_path):
     mode, picture_format, size, options = HEAVY[kind]

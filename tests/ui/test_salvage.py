@@ -1,4 +1,4 @@
-"""A damaged outbox is set aside, what can be read of it goes on, and nothing else is taken for damage."""
+"""A damaged outbox is set aside and its readable rows are kept. Temporary failures are not damage."""
 
 import errno
 import fcntl
@@ -43,7 +43,7 @@ print(record.id)
 
 @pytest.fixture(autouse=True)
 def short_search(monkeypatch):
-    """A page of these files has three rows at most, and the search for more of them need not take its 0.1 s."""
+    """A page of these files has at most three rows, so the search can be shorter."""
     monkeypatch.setattr("ui.salvage.MOST_SCANS", 200)
 
 
@@ -54,14 +54,14 @@ def path(tmp_path):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """Twenty drawings that wait, two or three in a page of the file, one that was rejected, and whose they are."""
+    """A file with 20 waiting records, two or three in each page, one rejected record and their owners."""
     path, records = tmp_path_factory.mktemp("whole") / "outbox.sqlite3", _drawings(20)
     outbox = Outbox(path)
     for record in records:
         outbox.put(record)
     outbox.put(REJECTED)
     outbox.reject(REJECTED, "violates a constraint")
-    outbox.close()  # all of it is in the file then, and nothing in its log
+    outbox.close()  # moves the log into the file
     return path, records
 
 
@@ -85,7 +85,7 @@ def overwrite(path: Path, place: int, data: bytes) -> None:
 
 
 def asides(path: Path) -> list[Path]:
-    """The files that were set aside, without what lay beside them."""
+    """The files that were set aside, without their -wal and -shm files."""
     found = sorted(path.parent.glob(f"{path.name}.damaged-*"))
     return [aside for aside in found if not aside.name.endswith(("-wal", "-shm"))]
 
@@ -118,10 +118,10 @@ def test_an_overwritten_header_loses_nothing(outbox, path, records, caplog, leng
 @pytest.mark.parametrize(
     ("page", "rows"),
     [(2, 0), (3, 0), (5, 0), (10, 0), (14, 3), (18, 2)],
-    ids=["top of the drawings", "an index", "rejected", "whose they are", "the first drawings", "others"],
+    ids=["root page of waiting", "an index", "rejected", "owner", "the first drawings", "others"],
 )
 def test_an_overwritten_page_loses_at_most_its_rows(outbox, path, records, page, rows):
-    """Also the top of a table, which leads to all of its rows."""
+    """Also a root page, which points to all rows of its table."""
     overwrite(path, (page - 1) * PAGE_BYTES, NOISE.randbytes(PAGE_BYTES))
     kept = outbox.oldest(1000)
     assert all(record in records for record in kept)
@@ -151,7 +151,7 @@ def test_an_empty_file_is_an_empty_outbox(outbox, path, records):
 
 @pytest.fixture
 def logged(outbox, path, records, tmp_path):
-    """What a killed process leaves: a file, beside it a log with eight drawings more, and all of them."""
+    """The files of a killed process, with eight more records in the log; and all records."""
     more = _drawings(8)
     for record in more:
         outbox.put(record)
@@ -173,7 +173,7 @@ def log_of(path: Path) -> Path:
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_a_damaged_log_loses_the_records_after_the_damage(logged, share):
-    """SQLite reads a log up to the first wrong checksum, and calls no log damaged."""
+    """SQLite reads a log up to the first wrong checksum and reports no damage."""
     path, records = logged
     overwrite(log_of(path), int(log_of(path).stat().st_size * share), NOISE.randbytes(100))
     outbox = Outbox(path)
@@ -189,7 +189,7 @@ def test_a_damaged_log_loses_the_records_after_the_damage(logged, share):
 def test_the_log_of_a_damaged_file_is_read_and_set_aside(logged):
     path, records = logged
     log = log_of(path).read_bytes()
-    another_process = _open_elsewhere(path)  # else SQLite moves the log into the file when it closes it
+    another_process = _open_elsewhere(path)  # else SQLite moves the log into the file at close
     overwrite(path, 16 * PAGE_BYTES, NOISE.randbytes(PAGE_BYTES))
     outbox = Outbox(path)
     kept = outbox.oldest(1000)
@@ -202,7 +202,7 @@ def test_the_log_of_a_damaged_file_is_read_and_set_aside(logged):
 
 
 def test_an_undecodable_record_does_not_block_the_others(outbox, path, records):
-    """Noise within a value is nothing that SQLite notices."""
+    """SQLite does not check the content of values."""
     connection = sqlite3.connect(path)
     connection.execute(
         "UPDATE waiting SET record = CAST(? AS TEXT) WHERE id = ?", (b"\xff\xfe", str(records[7].id))
@@ -225,14 +225,14 @@ def test_damage_found_during_a_transaction_is_repaired(outbox, path, records, mo
 
 
 def test_another_process_continues_with_the_new_file(outbox, path, records):
-    """Its connection is to the file that was set aside, and SQLite would go on writing there."""
+    """Its connection still writes to the file that was set aside."""
     other = Outbox(path)
     assert len(other.oldest(1000)) == 20
     overwrite(path, 0, NOISE.randbytes(100))
-    assert len(outbox.oldest(1000)) == 20  # it has no connection: it looks at the file, and replaces it
+    assert len(outbox.oldest(1000)) == 20  # opens the file and replaces it
     mine, others = (replace(RECORD, id=uuid.uuid4()) for _ in range(2))
     outbox.put(mine)
-    other.put(others)  # which closes its connection to the old file
+    other.put(others)  # closes its connection to the old file
     assert waiting(outbox) == waiting(other) == {record.id for record in (*records, mine, others)}
     other.close()
     outbox.close()
@@ -386,7 +386,7 @@ def test_nothing_else_is_damage():
         ValueError(),
         KeyError("id"),
         KeyboardInterrupt(),
-        json.JSONDecodeError("cut", "{", 1),  # of one record, which is set aside
+        json.JSONDecodeError("cut", "{", 1),  # one record, which is set aside
     ):
         assert not damage.is_damage(error)
 
@@ -401,7 +401,7 @@ def test_check_repairs_a_damaged_outbox(path, records, monkeypatch, caplog):
 
 
 def test_a_file_of_an_earlier_release_is_read(tmp_path):
-    """Its table has a column less: what has all that the new one demands goes over."""
+    """Its table lacks a column. Rows with all required values are copied."""
     path = tmp_path / "outbox.sqlite3"
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE drawn (visitor TEXT, id TEXT)")

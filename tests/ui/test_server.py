@@ -1,4 +1,4 @@
-"""The page's server: a socket for its owner alone, and no call to anyone outside."""
+"""The page's server: a private socket, and no external request."""
 
 import asyncio
 import http.client
@@ -18,9 +18,9 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 ROOT = Path(__file__).parent.parent.parent
 START_TIMEOUT_S = 60.0
-# Each look-up outside hangs for so long, as where a firewall drops what goes out.
+# Duration of each external request, as behind a firewall that drops packets.
 HANGS_S = 5.0
-# Python imports this at its start. Names, connections and datagrams all pass through these events of the interpreter.
+# Python imports this at its start. Name lookups, connections and datagrams raise these audit events.
 WATCH = f"""
 import sys, time
 
@@ -43,18 +43,18 @@ sys.addaudithook(watch)
 
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory) -> Path:
-    """Whom the server called outside this machine, a line each."""
+    """The file of the server's external requests, one line each."""
     return tmp_path_factory.mktemp("calls") / "outside"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, calls: Path) -> Iterator[Path]:
-    """The socket of a page that runs, and that is watched."""
+    """The socket of a running page whose external requests are recorded."""
     folder = tmp_path_factory.mktemp("page")
     (folder / "sitecustomize.py").write_text(WATCH.format(path=str(calls)))
     path = folder / "page.sock"
     with socket.socket(socket.AF_UNIX) as killed:
-        killed.bind(str(path))  # its file stays
+        killed.bind(str(path))  # leaves its file
     environment = {
         **os.environ,
         "PYTHONPATH": f"{folder}:{ROOT}",
@@ -114,7 +114,7 @@ def test_eight_foreign_handshakes_do_not_block_the_page(server: Path, calls: Pat
 
 @pytest.mark.service
 def test_many_messages_of_one_visitor_do_not_block_the_page(server: Path):
-    """100 such messages, which the page answers one after the other, made it silent for 7 s."""
+    """Without a limit, 100 such messages blocked the page for 7 s."""
     asyncio.run(asyncio.wait_for(_send_many(server, 2000), timeout=60))
 
 
@@ -148,7 +148,7 @@ async def _visit_all(path: Path, origins: list[str | None]) -> None:
 
 
 async def _visit(path: Path, origin: str | None) -> None:
-    """Open the page as a browser does and wait until all of it is there."""
+    """Open the page as a browser does and wait for the end of the run."""
     async with websockets.unix_connect(
         str(path), "ws://localhost/_stcore/stream", origin=origin, subprotocols=["streamlit"], max_size=None
     ) as page:

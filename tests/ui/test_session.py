@@ -1,4 +1,4 @@
-"""What happens on the page: strokes, undo, clear, labels, uploads, and the order in which things are kept."""
+"""The session: strokes, Undo, Clear, labels and uploads, and the order in which they are stored."""
 
 import io
 import time
@@ -129,7 +129,7 @@ def test_clear_begins_a_drawing_and_keeps_the_row(session, canvas):
     first = session.drawing.id
     canvas.clear()
     assert session.drawing.answer is None
-    canvas.show(ONE)  # the very same strokes again
+    canvas.show(ONE)  # the same strokes again
     assert session.drawing.id != first
     assert {record.id for record in _kept(session)} == {first, session.drawing.id}
 
@@ -148,7 +148,7 @@ def test_delayed_acts_in_one_message_are_carried_out_in_their_order(session, can
     rows = [(row.drawing, row.true_label, row.revision) for row in _kept(session)]
     assert rows == [(ONE, 1, 2), (TWO, 2, 3), (ONE, None, 1)]
     assert not session.drawing.closed
-    assert canvas.acts == canvas.acts[-1:]  # the last picture, for a page that restarts
+    assert canvas.acts == canvas.acts[-1:]  # the newest picture, for a restarted page
 
 
 def test_a_label_is_stored_and_closes_the_drawing(session, canvas):
@@ -157,7 +157,7 @@ def test_a_label_is_stored_and_closes_the_drawing(session, canvas):
     [record] = _kept(session)
     assert (record.true_label, record.revision) == (1, 2)
     assert record.labelled_at is not None
-    assert session.drawing.answer.digit == 7  # still to be seen
+    assert session.drawing.answer.digit == 7  # still shown
 
 
 def test_a_stroke_after_a_label_begins_another_drawing(session, canvas):
@@ -198,8 +198,8 @@ def test_a_stroke_on_a_closed_drawing_begins_another_drawing(session, canvas):
     canvas.show(ONE)
     session.label(1)
     drawn = canvas.drawing
-    canvas.show(TWO)  # before the canvas was told
-    assert canvas.drawing == drawn  # it stays there
+    canvas.show(TWO)  # before the browser knows of the label
+    assert canvas.drawing == drawn  # the browser keeps the drawing
     assert [(row.drawing, row.true_label) for row in _kept(session)] == [(ONE, 1), (TWO, None)]
 
 
@@ -213,7 +213,7 @@ def test_an_upload_is_a_drawing_of_its_own(session, canvas):
     drawn = canvas.drawing
     session.read_upload(b"a file")
     assert [record.drawing for record in _kept(session)] == [ONE, b"a file"]
-    canvas.send()  # the canvas empties itself
+    canvas.send()  # the browser clears the canvas
     assert canvas.drawing != drawn
     assert session.drawing.answer.digit == 7
     canvas.show(TWO)
@@ -269,7 +269,7 @@ def test_one_upload_waits_for_the_acts_before_it(session, canvas, fake_model):
 
 
 def _restarted(session, canvas, rows=None):
-    """The session that a restarted page makes, which the browser sends what it shows. `rows`: of the database."""
+    """A new session after a restart, which has received the browser's acts. `rows`: the database."""
     session.outbox._labelled.clear()
     find_row = (rows or {}).get
     canvas.session = Session(session.model, session.outbox, session.visitor, find_row=find_row)
@@ -277,8 +277,8 @@ def _restarted(session, canvas, rows=None):
     return canvas.session
 
 
-class _Away:
-    """Within this the browser cannot reach the page, and what a person does waits there."""
+class _Disconnected:
+    """Inside this context the page is unreachable, and acts wait in the browser."""
 
     def __init__(self, canvas):
         self._canvas = canvas
@@ -287,11 +287,11 @@ class _Away:
         self._canvas.session = None
 
     def __exit__(self, *_):
-        time.sleep(0.01)  # acts are told apart by milliseconds
+        time.sleep(0.01)  # times of acts are in milliseconds
 
 
 def _rows(session, delivered):
-    """The rows of the database: all, as the deliverer leaves it, or none, as with the deliverer stopped."""
+    """The rows of the database: all records if delivered, else none."""
     rows = {row.id: row for row in _kept(session)} if delivered else {}
     session.outbox.remove(list(rows.values()))
     return rows
@@ -334,7 +334,7 @@ def test_a_label_without_confirmation_is_not_applied_twice(session, canvas):
     canvas.session = None
     canvas.label(3)
     session.take(canvas.message)
-    session.outbox.label(session.drawing.id, 4, lambda: None)  # corrected meanwhile
+    session.outbox.label(session.drawing.id, 4, lambda: None)  # corrected in History
     _restarted(session, canvas)
     [record] = _kept(session)
     assert (record.true_label, record.revision) == (4, 3)
@@ -347,7 +347,7 @@ def test_a_label_is_corrected_after_a_restart(session, canvas, draw, delivered):
     canvas.send()
     canvas.label(1)
     rows = _rows(session, delivered)
-    with _Away(canvas):
+    with _Disconnected(canvas):
         canvas.label(4)
         canvas.show(TWO)
     _restarted(session, canvas, rows)
@@ -358,7 +358,7 @@ def test_a_label_of_a_drawing_in_an_unavailable_database_does_not_block_strokes(
     canvas.show(ONE)
     canvas.label(1)
     _rows(session, delivered=True)
-    with _Away(canvas):
+    with _Disconnected(canvas):
         canvas.label(4)
     restarted = _restarted(session, canvas)
     assert restarted.notice == LABEL_TOO_LATE
@@ -373,7 +373,7 @@ def test_a_drawing_labelled_in_history_stays_closed_after_a_restart(session, can
     session.outbox.label(session.drawing.id, 4, lambda: None)
     rows = _rows(session, delivered)
     if picture == TWO:
-        with _Away(canvas):
+        with _Disconnected(canvas):
             canvas.show(TWO)
     restarted = _restarted(session, canvas, rows)
     assert restarted.drawing.true_label == (4 if picture == ONE else None)
@@ -390,10 +390,10 @@ def test_the_newer_of_a_label_of_history_and_a_delayed_label_counts(
     canvas.show(ONE)
     labels = [lambda: canvas.label(1), lambda: session.outbox.label(session.drawing.id, 4, lambda: None)]
     for label in labels if newest == 4 else reversed(labels):
-        with _Away(canvas):
+        with _Disconnected(canvas):
             label()
     if not with_picture:
-        canvas.acts = canvas.acts[-1:]  # as when the page confirmed something meanwhile
+        canvas.acts = canvas.acts[-1:]  # as after a partial confirmation
     rows = _rows(session, delivered)
     restarted = _restarted(session, canvas, rows)
     assert _labels(session, rows) == {ONE: newest}
@@ -474,7 +474,7 @@ def test_a_restarted_page_does_not_undo_a_label(session, canvas):
     sent = canvas.message
     canvas.label(1)
     restarted = Session(session.model, session.outbox, session.visitor)
-    restarted.take(sent)  # of a browser that did not know of the label
+    restarted.take(sent)  # from a browser that does not know of the label
     [record] = _kept(session)
     assert record.true_label == 1
 
@@ -602,7 +602,7 @@ def test_an_answer_that_cannot_be_stored_is_not_shown(client, outbox):
     Canvas(session).show(ONE)
     assert session.drawing.answer is None
     assert session.notice == NOT_SAVED
-    session.outbox = outbox  # there is room again
+    session.outbox = outbox  # the disk has space again
     session.retry()
     assert session.drawing.answer.digit == 7
     assert session.notice == ""
@@ -614,7 +614,7 @@ def test_a_label_that_cannot_be_stored_is_not_shown(session, canvas, outbox):
     canvas.label(1)
     assert session.drawing.true_label is None
     assert session.notice == LABEL_WAITS
-    session.outbox = outbox  # there is room again
+    session.outbox = outbox  # the disk has space again
     session.retry()
     assert session.drawing.true_label == 1
     assert session.notice == ""
@@ -654,7 +654,7 @@ def test_a_drawing_above_the_limit_of_an_address_waits(client, outbox, fake_mode
     fake_model.status = 200
     session.retry()
     assert (session.notice, session.drawing.answer.digit) == ("", 7)
-    session.read_upload(bytes(20_000))  # counts as three
+    session.read_upload(bytes(20_000))  # counts three times
     assert session.notice == TOO_MANY
     left[0] = 3
     session.retry()
@@ -708,7 +708,7 @@ def test_an_explanation_is_requested_once_for_each_picture(session, canvas, fake
     fake_model.content = EXPLANATION
     assert session.explain().runner_up == 1
     session.label(1)
-    assert session.explain().runner_up == 1  # of the labelled drawing, still
+    assert session.explain().runner_up == 1  # also after the label
     assert [path for path, *_ in fake_model.requests].count("/explanations/mnist") == 1
     canvas.show(TWO)
     session.explain()
@@ -723,7 +723,7 @@ def test_a_failed_explanation_is_reported_and_not_requested_again(session, canva
             session.explain()
     assert len(fake_model.requests) == 2
     fake_model.status, fake_model.content = 200, EXPLANATION
-    session.forget_explanation()  # switched off and on again
+    session.forget_explanation()  # the toggle is switched off and on
     assert session.explain().runner_up == 1
 
 
@@ -742,7 +742,7 @@ def test_a_reload_finds_the_visitors_own_drawings_only(session, canvas):
 def test_a_label_of_another_page_closes_the_current_drawing(session, canvas, outbox):
     canvas.show(ONE)
     labelled = outbox.label(session.drawing.id, 1, lambda: None)
-    canvas.show(TWO)  # what is on the canvas is another drawing now
+    canvas.show(TWO)  # begins another drawing
     assert session.drawing.id != labelled.id
     canvas.show(b"three")
     rows = [(record.drawing, record.true_label) for record in _kept(session)]
@@ -778,7 +778,7 @@ def test_another_box_of_an_upload_is_read_as_the_same_drawing(session, fake_mode
     [record] = _kept(session)
     assert (record.prediction, record.revision) == (3, 2)
     assert record.drawing == fake_model.requests[-1][2]
-    # The box was widened by a margin within the picture, and what was found in it is a place of the whole.
+    # The box is widened within the picture; the answer's box is converted to the whole picture.
     assert session.box == pytest.approx((0.425 + 0.575 / 4, 0.575 / 2, 0.425 + 0.575 * 3 / 4, 0.575))
     session.read_box((0.0, 0.0, 0.3, 1.0))  # of the whole picture, not of the part
     asked = Image.open(io.BytesIO(fake_model.requests[-1][2]))

@@ -1,4 +1,4 @@
-"""Spans of the page and the deliverer, received by a real collector; and that there are none without one."""
+"""Spans of page and deliverer, received by a real collector."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ sys.exit(any("opentelemetry" in name for name in sys.modules))
 
 @pytest.fixture
 def spans(monkeypatch):
-    """What the collector received; flushes first."""
+    """A function that flushes and returns the received spans."""
     with collector() as server:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.address)
         monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "3600000")

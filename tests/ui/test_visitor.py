@@ -1,4 +1,4 @@
-"""The id of a visitor: what a browser sent, if it is one of ours."""
+"""The id of a visitor, from the cookie or new."""
 
 import pytest
 
@@ -27,4 +27,4 @@ def test_the_stored_hash_does_not_reveal_the_id():
     one = new_visitor()
     assert len(hash_visitor(one)) == 64
     assert hash_visitor(one) == hash_visitor(one) != hash_visitor(new_visitor())
-    assert read_visitor({COOKIE: hash_visitor(one)}) != hash_visitor(one)  # no cookie is made of it
+    assert read_visitor({COOKIE: hash_visitor(one)}) != hash_visitor(one)  # the hash is no valid cookie

@@ -1,4 +1,4 @@
-"""A picture of a file on the page: the box that was read, and another place, tapped or with a box dragged around it."""
+"""The box picker: the box of the answer, and other boxes by tap or drag."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.system.drawing import clear, expect_answer, open_page
 from tests.system.running import RunningSystem
 
 PICTURE = ".st-key-file img"
-PLACES = {5: (60, 80), 3: (420, 200)}  # of the digits in a picture of 600 x 400, from the left and the top
+PLACES = {5: (60, 80), 3: (420, 200)}  # left and top of the digits in a picture of 600 x 400
 SIDE = 120
 
 
@@ -30,7 +30,7 @@ def two_digits(system: RunningSystem, tmp_path: Path) -> Path:
 
 
 def _choose(page: Page, file: Path) -> dict[str, float]:
-    """Choose a file; where its picture is on the page."""
+    """Choose a file; returns the bounding box of its picture on the page."""
     page.locator(".st-key-choose button").click()
     page.locator(".st-key-upload input[type=file]").set_input_files(file)
     expect(page.locator(".st-key-file .box")).to_be_visible()
@@ -41,7 +41,7 @@ def _on_page(picture: dict[str, float], x: float, y: float) -> tuple[float, floa
     return picture["x"] + x / 600 * picture["width"], picture["y"] + y / 400 * picture["height"]
 
 
-def test_a_tap_reads_the_digit_there_and_clear_gives_the_canvas_back(
+def test_a_tap_reads_that_digit_and_clear_shows_the_canvas_again(
     system: RunningSystem, phone: Page, two_digits: Path
 ):
     open_page(phone, system.address)
@@ -57,7 +57,7 @@ def test_a_tap_reads_the_digit_there_and_clear_gives_the_canvas_back(
     expect(phone.locator(PICTURE)).to_have_count(0)
 
 
-def test_a_dragged_box_is_read_also_when_an_answer_comes_during_the_drag(
+def test_a_dragged_box_is_read_even_if_an_answer_arrives_during_the_drag(
     system: RunningSystem, desktop: Page, two_digits: Path
 ):
     open_page(desktop, system.address)

@@ -1,4 +1,4 @@
-"""Clicks that follow a stroke at once, and strokes that follow a click at once: nothing that was drawn is lost."""
+"""Clicks directly after a stroke and strokes directly after a click: no stroke is lost."""
 
 from collections.abc import Callable, Iterator
 
@@ -16,19 +16,19 @@ from tests.system.drawing import (
 )
 from tests.system.running import RunningSystem, eventually
 
-# How late the server hears of a click.
+# Delays of a click on its way to the server.
 LONG_MS = 3000
 
 
 @pytest.fixture
 def slow_line(browser: Browser) -> Iterator["SlowLine"]:
-    """With a page that no other test gets: what it sends moves only while a test waits for the browser."""
+    """With a page of its own: its messages move only while the test waits for the browser."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, ignore_https_errors=True)
     yield SlowLine(context.new_page())
     context.close()
 
 
-def test_a_label_at_once_is_one_for_the_stroke_that_was_just_drawn(system: RunningSystem, desktop: Page):
+def test_a_label_directly_after_a_stroke_applies_to_this_stroke(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)
     before = system.drawings()
     first, second = DIGITS[4]
@@ -41,24 +41,24 @@ def test_a_label_at_once_is_one_for_the_stroke_that_was_just_drawn(system: Runni
     eventually(lambda: system.newest()[:3] == (4, 4, 3))
     eventually(lambda: ink(desktop) == 0)
     draw_with_mouse(desktop, DIGITS[7])
-    desktop.locator(".st-key-label-7 button").click()  # still enabled, to put a slip right
+    desktop.locator(".st-key-label-7 button").click()  # still enabled for corrections
     expect(desktop.locator(".st-key-question")).to_contain_text("Noted: a 7")
     eventually(lambda: system.newest()[:3] == (7, 7, 2))
     assert system.drawings() == before + 2
 
 
-def test_yes_is_said_to_the_answer_that_is_shown(system: RunningSystem, desktop: Page):
+def test_yes_confirms_the_answer_that_is_shown(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)
     draw_with_mouse(desktop, DIGITS[1])
     expect_answer(desktop, 1)
-    expect(desktop.locator(".st-key-label-8 button")).to_be_enabled()  # the answer is there as a whole
-    # As while the page knows an answer that has not reached the browser.
+    expect(desktop.locator(".st-key-label-8 button")).to_be_enabled()  # the whole answer is shown
+    # As if the page had an answer that has not reached the browser.
     desktop.locator(".st-key-answer div div").last.evaluate("shown => { shown.textContent = '8' }")
     desktop.locator(".st-key-yes button").click()
     eventually(lambda: system.newest()[:2] == (1, 8))
 
 
-def test_undo_at_once_takes_the_stroke_that_was_just_drawn(system: RunningSystem, desktop: Page):
+def test_undo_directly_after_a_stroke_removes_this_stroke(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)
     draw_with_mouse(desktop, DIGITS[1])
     expect_answer(desktop, 1)
@@ -69,7 +69,7 @@ def test_undo_at_once_takes_the_stroke_that_was_just_drawn(system: RunningSystem
     eventually(lambda: ink(desktop) == one)
 
 
-def test_nothing_is_pressed_while_the_pen_is_down(system: RunningSystem, desktop: Page):
+def test_buttons_ignore_clicks_during_a_stroke(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)
     draw_with_mouse(desktop, DIGITS[1])
     expect_answer(desktop, 1)
@@ -89,7 +89,7 @@ def test_nothing_is_pressed_while_the_pen_is_down(system: RunningSystem, desktop
 @pytest.mark.parametrize(
     ("viewport", "draw"), [("desktop", draw_with_mouse), ("phone", draw_with_finger)], ids=["mouse", "finger"]
 )
-def test_a_stroke_drawn_before_the_canvas_is_empty_again_is_kept(
+def test_a_stroke_before_the_end_of_clear_is_stored(
     system: RunningSystem, request: pytest.FixtureRequest, viewport: str, draw: Callable
 ):
     page = request.getfixturevalue(viewport)
@@ -106,7 +106,7 @@ def test_a_stroke_drawn_before_the_canvas_is_empty_again_is_kept(
     assert system.newest().true_label is None
 
 
-def test_a_stroke_drawn_before_undo_or_another_brush_is_done_is_kept(system: RunningSystem, desktop: Page):
+def test_a_stroke_before_the_end_of_undo_or_a_brush_change_is_stored(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)
     first, second = DIGITS[4]
     draw_with_mouse(desktop, [first])
@@ -126,9 +126,7 @@ def test_a_stroke_drawn_before_undo_or_another_brush_is_done_is_kept(system: Run
 
 
 @pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_stroke_is_kept_however_late_the_server_hears_of_undo(
-    system: RunningSystem, slow_line: "SlowLine", times: int
-):
+def test_a_stroke_after_a_delayed_undo_is_stored(system: RunningSystem, slow_line: "SlowLine", times: int):
     page = slow_line.page
     open_page(page, system.address)
     first, second = DIGITS[4]
@@ -145,7 +143,7 @@ def test_a_stroke_is_kept_however_late_the_server_hears_of_undo(
     eventually(lambda: system.newest()[:2] == (4, None))
 
 
-def test_a_stroke_is_kept_however_late_the_server_hears_of_clear_and_another_brush(
+def test_a_stroke_after_a_delayed_clear_and_brush_change_is_stored(
     system: RunningSystem, slow_line: "SlowLine"
 ):
     page = slow_line.page
@@ -163,7 +161,7 @@ def test_a_stroke_is_kept_however_late_the_server_hears_of_clear_and_another_bru
     expect_answer(page, 1)
 
 
-def test_a_label_counts_for_the_stroke_before_it_however_late_the_server_hears_of_clear(
+def test_a_label_before_a_delayed_clear_applies_to_the_stroke_before_it(
     system: RunningSystem, slow_line: "SlowLine"
 ):
     page = slow_line.page
@@ -182,7 +180,7 @@ def test_a_label_counts_for_the_stroke_before_it_however_late_the_server_hears_o
     assert system.drawings() == before + 2
 
 
-def test_a_click_that_changes_nothing_holds_no_stroke_up(system: RunningSystem, desktop: Page):
+def test_a_click_without_effect_does_not_delay_strokes(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)
     for button in ("undo", "clear"):
         _press(desktop, button)
@@ -204,11 +202,11 @@ def test_a_stroke_is_one_message(system: RunningSystem, desktop: Page):
         sent.clear()
         act()
         expect(desktop.locator(".st-key-answer")).to_have_text("7" if done == 1 else NONE_YET)
-        desktop.wait_for_timeout(500)  # longer than the canvas waits by itself
+        desktop.wait_for_timeout(500)  # longer than the package's own delay
         assert len(sent) == 1
 
 
-def test_the_page_shows_that_an_answer_is_on_its_way(system: RunningSystem, slow_line: "SlowLine"):
+def test_the_page_shows_that_it_waits_for_an_answer(system: RunningSystem, slow_line: "SlowLine"):
     page = slow_line.page
     open_page(page, system.address)
     verdict = page.locator(".st-key-verdict")
@@ -249,7 +247,7 @@ def test_a_new_answer_is_not_dimmed_before_the_page_confirms_it(system: RunningS
     assert page.evaluate("window.opacity") == "1"
 
 
-def test_undo_clear_and_a_label_wait_for_no_server(system: RunningSystem, slow_line: "SlowLine"):
+def test_undo_clear_and_labels_do_not_wait_for_the_server(system: RunningSystem, slow_line: "SlowLine"):
     page = slow_line.page
     open_page(page, system.address)
     before = system.drawings()
@@ -278,7 +276,7 @@ def test_undo_clear_and_a_label_wait_for_no_server(system: RunningSystem, slow_l
 
 
 class SlowLine:
-    """A line on which what the page sends waits while it holds."""
+    """A connection that can hold back the page's messages."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -306,5 +304,5 @@ class SlowLine:
 
 
 def _press(page: Page, key: str, text: str = "") -> None:
-    """Click and be back with the pen before the server knows: Playwright's own click waits for what follows it."""
+    """Click without waiting for the effect, as Playwright's own click would."""
     page.locator(f".st-key-{key} button:enabled", has_text=text).evaluate("button => button.click()")

@@ -1,4 +1,4 @@
-"""What a person sees while a part is away or killed, and that nothing that was drawn is lost or doubled."""
+"""The page while a part is unavailable or killed: no drawing is lost or stored twice."""
 
 import os
 import signal
@@ -22,19 +22,19 @@ RECOVERY_S = 90.0
 
 
 @pytest.mark.parametrize("victim", victims.OF)
-def test_a_process_is_killed_in_the_middle_of_a_drawing(own_system: RunningSystem, desktop: Page, victim):
+def test_a_process_killed_during_a_drawing_loses_nothing(own_system: RunningSystem, desktop: Page, victim):
     before = own_system.drawings()
     first, second = DIGITS[4]
     open_page(desktop, own_system.address)
     draw_with_mouse(desktop, [first])
     expect(desktop.locator(".st-key-confidence")).to_contain_text("%")
     killed = victims.OF[victim](own_system.system)
-    # A killed keeper leaves a JVM, a killed nginx its worker: they go on answering until the next one has ended them.
+    # A killed controller leaves a JVM, a killed nginx its worker. They answer until the new process has ended them.
     left = [child for pid in killed for child in psutil.Process(pid).children(recursive=True)]
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
     draw_with_mouse(desktop, [second])
-    # By itself: no button is pressed.
+    # Without a click.
     eventually(lambda: _reads(desktop, 4), timeout_s=RECOVERY_S)
     assert psutil.wait_procs(left, timeout=RECOVERY_S)[1] == []
     eventually(lambda: own_system.ops("status").returncode == 0, timeout_s=RECOVERY_S)
@@ -56,7 +56,7 @@ def _reads(page: Page, digit: int) -> bool:
     return page.locator(".st-key-answer").inner_text().strip() == str(digit)
 
 
-def test_a_stroke_drawn_as_the_page_comes_back_is_read(own_system: RunningSystem, desktop: Page):
+def test_a_stroke_during_the_restart_of_the_page_is_read(own_system: RunningSystem, desktop: Page):
     open_page(desktop, own_system.address)
     connected = '[data-test-connection-state="CONNECTED"]'
     for digit, pause_ms in ((7, 0), (3, 150), (4, 400)):
@@ -74,7 +74,7 @@ def test_after_history_and_a_restart_of_the_page_strokes_are_read(own_system: Ru
     open_page(desktop, own_system.address)
     draw_with_mouse(desktop, DIGITS[7])
     expect_answer(desktop, 7)
-    # The last run is then one of the whole page, and Streamlit by itself asks for none after the restart.
+    # The last run was one of the whole page, so Streamlit itself requests no run after the restart.
     desktop.get_by_role("link", name="History").click()
     desktop.locator("h1", has_text="History").wait_for()
     desktop.get_by_role("link", name="Draw").click()
@@ -89,14 +89,14 @@ def test_after_history_and_a_restart_of_the_page_strokes_are_read(own_system: Ru
     expect_answer(desktop, 3)
 
 
-def test_a_label_is_corrected_as_the_page_comes_back(own_system: RunningSystem, desktop: Page):
+def test_a_label_is_corrected_during_the_restart_of_the_page(own_system: RunningSystem, desktop: Page):
     open_page(desktop, own_system.address)
     draw_with_mouse(desktop, DIGITS[7])
     expect_answer(desktop, 7)
     desktop.locator(".st-key-label-1 button").click()
     expect(desktop.locator(".st-key-question")).to_contain_text("Noted: a 1")
     eventually(lambda: own_system.newest()[:2] == (7, 1))
-    # Streamlit disables every button while it is not connected. The page that comes back shows no answer.
+    # Streamlit disables all buttons without a connection. The restarted page shows no answer.
     desktop.evaluate(
         """() => document.addEventListener('connected', () => {
             const click = () => {
@@ -111,10 +111,8 @@ def test_a_label_is_corrected_as_the_page_comes_back(own_system: RunningSystem, 
     eventually(lambda: own_system.newest()[:2] == (7, 7), timeout_s=RECOVERY_S)
 
 
-def test_a_connection_that_goes_and_comes_in_one_turn_of_the_browser_is_noticed(
-    system: RunningSystem, desktop: Page
-):
-    """A stroke may have been sent to nobody meanwhile, so the server is asked for a run, which brings it."""
+def test_a_disconnect_within_one_task_of_the_browser_is_noticed(system: RunningSystem, desktop: Page):
+    """A stroke may be lost during the disconnect, so the page requests a run, which sends it again."""
     sent: list[str | bytes] = []
 
     def keep(frame: str | bytes) -> None:
@@ -125,7 +123,7 @@ def test_a_connection_that_goes_and_comes_in_one_turn_of_the_browser_is_noticed(
     sent.clear()
 
     def asks_for_a_run() -> bool:
-        desktop.title()  # Playwright tells of frames while it is called
+        desktop.title()  # Playwright reports frames during its calls
         return any(b"connected" in frame for frame in sent if isinstance(frame, bytes))
 
     assert not asks_for_a_run()
@@ -157,7 +155,7 @@ def _stopped(system: RunningSystem, part: str) -> Iterator[None]:
         ("torchserve", "Model server unavailable: your drawing is read when it is back"),
     ],
 )
-def test_a_sentence_says_which_part_is_away_and_the_drawing_is_read_when_it_is_back(
+def test_the_page_names_the_unavailable_part_and_reads_the_drawing_later(
     own_system: RunningSystem, desktop: Page, part, sentence
 ):
     open_page(desktop, own_system.address)
@@ -165,10 +163,10 @@ def test_a_sentence_says_which_part_is_away_and_the_drawing_is_read_when_it_is_b
         if part == "torchserve":
             draw_with_mouse(desktop, DIGITS[7])
             expect(desktop.locator(".st-key-notice")).to_contain_text(sentence)
-        else:  # said without a stroke, which it could not answer
+        else:  # reported without a stroke
             expect(desktop.locator(".st-key-notice")).to_contain_text(sentence)
             draw_with_mouse(desktop, DIGITS[7])
-        assert own_system.ops("status").returncode == 1  # and the operator is told too
+        assert own_system.ops("status").returncode == 1  # `make status` reports it, too
         drawn = ink(desktop)
         assert drawn > 0
     eventually(lambda: _reads(desktop, 7), timeout_s=RECOVERY_S)
@@ -179,7 +177,7 @@ def test_a_sentence_says_which_part_is_away_and_the_drawing_is_read_when_it_is_b
 @pytest.mark.parametrize(
     ("part", "sentence"), [("page", "Page server unavailable"), ("gateway", "Gateway unavailable")]
 )
-def test_a_sentence_says_so_under_a_path_of_a_proxy_too(
+def test_the_page_names_the_unavailable_part_under_a_path_of_a_proxy(
     own_system: RunningSystem, desktop: Page, tmp_path: Path, part: str, sentence: str
 ):
     [block] = [
@@ -219,7 +217,7 @@ def _scribbles_until_told(page: Page) -> bool:
     return page.locator(".st-key-notice").inner_text().strip() == DATABASE_UNAVAILABLE
 
 
-def test_a_database_that_does_not_answer_holds_up_nobody(own_system: RunningSystem, desktop: Page):
+def test_a_database_without_answers_blocks_nobody(own_system: RunningSystem, desktop: Page):
     open_page(desktop, own_system.address)
     before = own_system.drawings()
     with psycopg.connect(own_system.database) as locked:
@@ -232,7 +230,9 @@ def test_a_database_that_does_not_answer_holds_up_nobody(own_system: RunningSyst
     eventually(lambda: own_system.drawings() == before + 2)
 
 
-def test_a_model_that_does_not_answer_is_given_up_and_asked_again(own_system: RunningSystem, desktop: Page):
+def test_a_request_to_a_model_without_answers_times_out_and_is_retried(
+    own_system: RunningSystem, desktop: Page
+):
     open_page(desktop, own_system.address)
     workers = [psutil.Process(pid) for pid in victims.workers(own_system.system)]
     for worker in workers:

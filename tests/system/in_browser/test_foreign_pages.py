@@ -1,4 +1,4 @@
-"""What web pages of other origins can do to the system in a real browser: nothing is read and nothing changes."""
+"""Web pages of other origins in a real browser can read and change nothing."""
 
 from collections.abc import Iterator
 
@@ -36,7 +36,7 @@ def foreign(desktop: Page) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def rebound(browser: Browser) -> Iterator[Page]:
-    """A page of a browser for which the name of another site leads to this machine."""
+    """A page of a browser in which the name of another site resolves to this machine."""
     rule = f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1"
     other = browser.browser_type.launch(executable_path=chromium(), args=[*ARGUMENTS, rule])
     yield other.new_page()
@@ -65,16 +65,16 @@ def test_another_page_cannot_open_the_websocket(system: RunningSystem, foreign: 
         assert websocket(foreign, f"ws://{host}:{_port(system)}/_stcore/stream") == "failed"
 
 
-def test_the_page_itself_can(system: RunningSystem, desktop: Page):
+def test_the_page_itself_can_open_the_websocket(system: RunningSystem, desktop: Page):
     for host in _hosts():
         open_page(desktop, f"http://{host}:{_port(system)}")
-        expect(desktop.get_by_role("link", name="Insights")).to_be_visible()  # for whoever sits here
+        expect(desktop.get_by_role("link", name="Insights")).to_be_visible()  # a local visitor is an operator
         url = f"ws://{host}:{_port(system)}/_stcore/stream"
         # A page has a policy that names its own host; this shows that the test above tries what may work.
         assert websocket(desktop, url) == "open"
 
 
-def test_the_page_asks_nobody_but_the_gateway(system: RunningSystem, desktop: Page):
+def test_the_page_sends_requests_to_the_gateway_only(system: RunningSystem, desktop: Page):
     asked: list[str] = []
     desktop.on("request", lambda request: asked.append(request.url))
     desktop.on("websocket", lambda opened: asked.append(opened.url))
@@ -164,7 +164,7 @@ def test_a_rebound_name_is_refused_by_the_inner_listener_too(system: RunningSyst
     assert answer.json()["type"] == "UnknownHost"
 
 
-def test_a_script_of_a_rebound_name_reads_the_refusal_alone(system: RunningSystem, rebound: Page):
+def test_a_script_of_a_rebound_name_reads_only_the_refusal(system: RunningSystem, rebound: Page):
     rebound.goto(f"http://{REBOUND}:{_port(system)}/")
     for path in [*PAGE_PATHS, *API_PATHS]:
         for method in ("GET", "POST", "PUT", "DELETE"):

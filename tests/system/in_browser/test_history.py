@@ -1,4 +1,4 @@
-"""History and Insights in a real browser: who sees what, labelled from there, and back to the drawing at hand."""
+"""History and Insights in a real browser: visibility, labels, filters, exports, and the return to the drawing."""
 
 import csv
 import io
@@ -27,7 +27,7 @@ def _row(system: RunningSystem, drawing_id: str):
 
 
 def _draw(system: RunningSystem, page: Page, digit: int) -> str:
-    """Draw a digit; the id of its row."""
+    """Draw a digit; returns the id of its row."""
     before = system.drawings()
     draw_with_mouse(page, DIGITS[digit])
     expect_answer(page, digit)
@@ -44,7 +44,7 @@ def _go(page: Page, name: str) -> None:
 
 
 def _insert(system: RunningSystem, count: int, **changes) -> list[str]:
-    """Rows of long ago, a minute apart, the newest first."""
+    """Insert rows of 2001, one minute apart; returns their ids, newest first."""
     values = {"prediction": 7, "true_label": None, "model_version": "0.9", "is_digit": True} | changes
     ids = [str(uuid.uuid4()) for _ in range(count)]
     for minutes, drawing_id in enumerate(ids):
@@ -68,12 +68,12 @@ def _ids(page: Page) -> list[str]:
 
 
 def _settle(page: Page) -> None:
-    """Wait until Streamlit has written the page."""
+    """Wait for the end of Streamlit's run."""
     expect(page.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def _pick(page: Page, key: str, option: str) -> None:
-    """Choose an option of a select box; once more when the page was written meanwhile, which closes it."""
+    """Choose an option of a select box; again after a run, which closes the box."""
 
     def picked() -> bool:
         _settle(page)
@@ -88,7 +88,7 @@ def _pick(page: Page, key: str, option: str) -> None:
 
 
 def _opens_sign_in(page: Page) -> bool:
-    """Open the form; once more when the page was written meanwhile, which closes it."""
+    """Open the form; False if a run closed it."""
     _settle(page)
     page.locator(".st-key-sign-in button").first.click()
     try:
@@ -100,11 +100,11 @@ def _opens_sign_in(page: Page) -> bool:
 
 @pytest.fixture
 def visitor_address(system: RunningSystem) -> str:
-    """This machine by a name that is not localhost: whoever comes by it may come from anywhere."""
+    """This machine by a name that is not localhost, so that a visitor is not local."""
     return system.address.replace("127.0.0.1", "somewhere.localhost")
 
 
-def test_what_was_drawn_is_seen_in_history_and_corrected_there(system: RunningSystem, desktop: Page):
+def test_history_shows_drawings_and_corrects_labels(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)
     first = _draw(system, desktop, 3)
     desktop.locator(".st-key-clear button").click()
@@ -121,16 +121,16 @@ def test_what_was_drawn_is_seen_in_history_and_corrected_there(system: RunningSy
     desktop.locator(".st-key-correct-5 button").click()
     expect(card).to_contain_text("is a 5")
     eventually(lambda: _row(system, first) == (3, 5, 2))
-    desktop.locator(".st-key-correct-3 button").click()  # a slip, put right
+    desktop.locator(".st-key-correct-3 button").click()  # a correction
     expect(card).to_contain_text("right")
     eventually(lambda: _row(system, first) == (3, 3, 3))
 
 
-def test_back_from_history_the_drawing_goes_on_where_it_was(system: RunningSystem, desktop: Page):
+def test_the_drawing_continues_after_a_visit_to_history(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)
     before = system.drawings()
     desktop.locator(".st-key-brush button", has_text="Bold").click()
-    # Another brush takes a moment, and a stroke begun before it would lose its beginning: the canvas has it on return.
+    # A stroke during a brush change would lose its beginning. After the return the canvas has the brush.
     _go(desktop, "History")
     _go(desktop, "Draw")
     first, second = DIGITS[4]
@@ -143,7 +143,7 @@ def test_back_from_history_the_drawing_goes_on_where_it_was(system: RunningSyste
     _go(desktop, "Draw")
     eventually(lambda: ink(desktop) == drawn)
     expect(desktop.locator(".st-key-confidence")).to_have_text(re.compile("%"))
-    assert _row(system, drawing_id)[2] == 1  # not answered anew
+    assert _row(system, drawing_id)[2] == 1  # not read again
     draw_with_mouse(desktop, [second])
     expect_answer(desktop, 4)
     eventually(lambda: _row(system, drawing_id) == (4, None, 2))
@@ -153,7 +153,7 @@ def test_back_from_history_the_drawing_goes_on_where_it_was(system: RunningSyste
         eventually(lambda shown=shown: ink(desktop) == shown)
 
 
-def test_a_stroke_drawn_just_before_leaving_is_answered_and_there_on_coming_back(
+def test_a_stroke_directly_before_leaving_is_answered_and_shown_on_return(
     system: RunningSystem, desktop: Page
 ):
     open_page(desktop, system.address)
@@ -166,7 +166,7 @@ def test_a_stroke_drawn_just_before_leaving_is_answered_and_there_on_coming_back
     eventually(lambda: ink(desktop) > 0)
 
 
-def test_a_page_that_streamlit_forgets_is_arrived_at_with_the_next_run(system: RunningSystem, desktop: Page):
+def test_a_link_that_streamlit_forgets_is_followed_after_the_next_run(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)
     desktop.get_by_role("link", name="History").evaluate(
         """(link) => link.addEventListener('click', (event) => {
@@ -176,7 +176,7 @@ def test_a_page_that_streamlit_forgets_is_arrived_at_with_the_next_run(system: R
         }, { once: true })"""
     )
     desktop.get_by_role("link", name="History").click()
-    # On a busy machine the next run may have begun by now, so the page that is shown says nothing.
+    # On a busy machine the next run may have started already, so the shown page proves nothing.
     expect(desktop.locator("body")).to_have_attribute("data-forgotten", "true")
     desktop.evaluate(
         """() => {
@@ -187,7 +187,7 @@ def test_a_page_that_streamlit_forgets_is_arrived_at_with_the_next_run(system: R
     expect(desktop.locator("h1.title")).to_have_text("History")
 
 
-def test_a_label_from_history_closes_the_drawing_at_hand(system: RunningSystem, desktop: Page):
+def test_a_label_of_history_closes_the_current_drawing(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)
     drawing_id = _draw(system, desktop, 7)
     _go(desktop, "History")
@@ -202,7 +202,7 @@ def test_a_label_from_history_closes_the_drawing_at_hand(system: RunningSystem, 
     assert _row(system, drawing_id) == (7, 7, 2)
 
 
-def test_a_label_given_elsewhere_closes_the_drawing_too(system: RunningSystem, new_page):
+def test_a_label_of_another_browser_closes_the_drawing(system: RunningSystem, new_page):
     one, other = new_page(width=1280, height=900), new_page(width=1280, height=900)
     open_page(one, system.address)
     drawing_id = _draw(system, one, 7)
@@ -211,10 +211,10 @@ def test_a_label_given_elsewhere_closes_the_drawing_too(system: RunningSystem, n
     other.locator(".st-key-correct-1 button").click()
     eventually(lambda: _row(system, drawing_id) == (7, 1, 2))
     one.locator(".st-key-label-7 button").click()
-    eventually(lambda: _row(system, drawing_id) == (7, 7, 3))  # nothing that was shown is lost
+    eventually(lambda: _row(system, drawing_id) == (7, 7, 3))  # the newer label counts
 
 
-def test_a_visitor_sees_what_was_drawn_in_this_session(system: RunningSystem, new_page, visitor_address):
+def test_a_visitor_sees_the_drawings_of_the_session(system: RunningSystem, new_page, visitor_address):
     page, other = new_page(width=390, height=844), new_page(width=1280, height=900)
     open_page(other, system.address)
     somebodys = _draw(system, other, 3)
@@ -239,7 +239,7 @@ def test_a_visitor_sees_what_was_drawn_in_this_session(system: RunningSystem, ne
     expect(page.locator(".st-key-charts")).to_have_count(0)
 
 
-def test_a_reload_or_a_restarted_page_leaves_a_visitor_the_drawings_of_the_browser_session(
+def test_a_visitor_keeps_the_drawings_after_a_reload_and_a_restart(
     system: RunningSystem, new_page, visitor_address
 ):
     page = new_page(width=1280, height=900)
@@ -269,13 +269,11 @@ def test_a_reload_or_a_restarted_page_leaves_a_visitor_the_drawings_of_the_brows
     assert (cookie["expires"], cookie["sameSite"]) == (
         -1,
         "Strict",
-    )  # the browser forgets it, and sends it to nobody else
+    )  # a session cookie, not sent to other sites
     assert cookie["value"] not in logs(system.system)
 
 
-def test_what_a_client_says_of_its_address_counts_for_nothing(
-    system: RunningSystem, new_page, visitor_address
-):
+def test_address_headers_of_a_client_are_ignored(system: RunningSystem, new_page, visitor_address):
     claims = {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1", "X-Forwarded-Host": "localhost"}
     page = new_page(width=1280, height=900, extra_http_headers=claims)
     page.goto(f"{visitor_address}/history")
@@ -286,7 +284,7 @@ def test_what_a_client_says_of_its_address_counts_for_nothing(
     expect(page.locator(".st-key-filters")).to_be_visible()
 
 
-def test_an_operator_turns_pages_filters_and_takes_files_along(system: RunningSystem, desktop: Page):
+def test_an_operator_turns_pages_filters_and_exports(system: RunningSystem, desktop: Page):
     ids = _insert(system, 55)
     wrong = _insert(system, 2, true_label=1, prediction=7, is_digit=False)
     [other] = _insert(system, 1, model_version="0.6")
@@ -307,7 +305,7 @@ def test_an_operator_turns_pages_filters_and_takes_files_along(system: RunningSy
     desktop.locator(".st-key-filter-labels button", has_text="Wrong").click()
     expect(desktop.locator(".card")).to_have_count(2)
     assert _ids(desktop) == wrong
-    _settle(desktop)  # the buttons for the files are written last
+    _settle(desktop)  # the download buttons come last
     with desktop.expect_download() as download:
         desktop.locator(".st-key-download-table button").click()
     table = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
@@ -360,7 +358,7 @@ def test_a_label_that_arrives_during_a_click_on_another_card_does_not_cancel_the
     expect(desktop.locator(".st-key-detail .question")).to_have_text("Right? If not, which digit is it?")
 
 
-def test_insights_are_pictures_of_what_is_in_the_log(system: RunningSystem, desktop: Page):
+def test_insights_show_charts_of_the_stored_drawings(system: RunningSystem, desktop: Page):
     _insert(system, 3, model_version="0.7", true_label=7)
     _insert(system, 1, model_version="0.7", true_label=1)
     desktop.goto(f"{system.operators_address}/history")
@@ -373,7 +371,9 @@ def test_insights_are_pictures_of_what_is_in_the_log(system: RunningSystem, desk
         expect(desktop.locator(f".st-key-chart-{chart}").locator("canvas, svg.marks")).to_be_visible()
 
 
-def test_with_the_database_away_history_says_so_and_one_draws_on(system: RunningSystem, desktop: Page):
+def test_history_reports_an_unavailable_database_and_drawing_still_works(
+    system: RunningSystem, desktop: Page
+):
     open_page(desktop, system.address)
     _draw(system, desktop, 7)
     with supervisor.remote(system.system) as remote:
@@ -406,21 +406,19 @@ def test_with_the_database_away_history_says_so_and_one_draws_on(system: Running
 
 @pytest.fixture
 def with_password(system: RunningSystem):
-    """The address of a second page on the same outbox and database, for which there is a password."""
+    """The address of a second page with a password, on the same outbox and database."""
     place = f"127.0.0.1:{first_port(1)}"
     page = next(part for part in parts.PARTS if part.name == "page")
-    *command, _ = page.command(system.system)  # the last word is where it listens
+    *command, _ = page.command(system.system)  # the last word is its address
     environment = {**os.environ, **page.environment(system.system), "OPERATOR_PASSWORD": PASSWORD}
     with subprocess.Popen([*command, place], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
         address = f"http://{place}"
         eventually(lambda: requests.get(f"{address}/_stcore/health", timeout=5).ok)
         yield address
-        process.kill()  # asked to end, it waits for the browser
+        process.kill()  # SIGTERM would wait for the browser
 
 
-def test_where_there_is_a_password_only_who_knows_it_is_an_operator(
-    system: RunningSystem, new_page, with_password
-):
+def test_with_a_password_only_its_owner_is_an_operator(system: RunningSystem, new_page, with_password):
     _insert(system, 1)
     page = new_page(width=1280, height=900)
     page.goto(f"{with_password}/history")

@@ -1,4 +1,4 @@
-"""The logs of a system that has drawn, labelled, failed and swapped: one form, no secret and no drawing in them."""
+"""The logs after drawings, labels, failures and a swap: one format, no secret and no drawing."""
 
 import base64
 import json
@@ -107,7 +107,7 @@ def test_every_line_of_our_parts_has_the_required_fields(used):
         assert all(isinstance(line[name], str) for name in REQUIRED), line
 
 
-def test_there_is_no_secret_and_no_drawing(used):
+def test_the_logs_contain_no_secret_and_no_drawing(used):
     system, cookies, drawing = used
     text = "\n".join(line for _, line in _log(system))
     files = [path.read_text().strip() for path in system.system.secrets.iterdir()]
@@ -161,7 +161,7 @@ def test_every_query_of_the_dashboard_finds_lines(used):
     assert re.findall(r"sum by \((\w+)\)", "".join(queries)) == ["service"] * 2
 
 
-def test_a_drawing_is_followed_from_pen_to_row(used):
+def test_a_drawing_is_traceable_from_stroke_to_row(used):
     system, _, _ = used
     row = system.newest()
     lines = _of(str(row.id), _lines(system))

@@ -1,4 +1,4 @@
-"""The page in a real browser: draw with mouse and finger, read the answer, find the row, say what it was."""
+"""The page in a real browser: draw with mouse and finger, read the answer, check the row, label it."""
 
 import io
 
@@ -25,7 +25,7 @@ from tests.system.running import RunningSystem, eventually
 SCROLLED = "document.querySelector('.stMain').scrollTop"
 
 
-def test_each_digit_is_drawn_read_kept_and_labelled(system: RunningSystem, desktop: Page):
+def test_each_digit_is_drawn_read_stored_and_labelled(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)
     for digit, strokes in DIGITS.items():
         before = system.drawings()
@@ -49,7 +49,7 @@ def test_each_digit_is_drawn_read_kept_and_labelled(system: RunningSystem, deskt
         clear(desktop)
 
 
-def test_by_finger_on_a_phone(system: RunningSystem, phone: Page):
+def test_a_finger_draws_on_a_phone(system: RunningSystem, phone: Page):
     open_page(phone, system.address)
     for digit in (3, 7):
         show_canvas(phone)
@@ -78,7 +78,7 @@ def test_strokes_of_one_drawing_are_one_row_and_a_label_closes_it(system: Runnin
     desktop.locator(".st-key-label-9 button").click()
     eventually(lambda: system.newest().true_label == 9)
     eventually(lambda: ink(desktop) == 0)
-    desktop.locator(".st-key-label-4 button").click()  # a slip, put right
+    desktop.locator(".st-key-label-4 button").click()  # a correction
     eventually(lambda: system.newest().true_label == 4)
 
     draw_with_mouse(desktop, DIGITS[1])
@@ -87,7 +87,7 @@ def test_strokes_of_one_drawing_are_one_row_and_a_label_closes_it(system: Runnin
     assert system.drawings() == before + 2
 
 
-def test_undo_takes_back_one_stroke_and_clear_all(system: RunningSystem, desktop: Page):
+def test_undo_removes_one_stroke_and_clear_all(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)
     draw_with_mouse(desktop, DIGITS[1])
     expect_answer(desktop, 1)
@@ -115,7 +115,7 @@ def test_an_answer_moves_nothing(system: RunningSystem, desktop: Page):
     assert {place: desktop.locator(place).bounding_box() for place in places} == before
 
 
-def test_what_is_no_digit_is_said_kindly(system: RunningSystem, desktop: Page, tmp_path):
+def test_a_rejected_digit_is_reported(system: RunningSystem, desktop: Page, tmp_path):
     Image.new("L", (200, 200), 255).save(tmp_path / "blank.png")
     open_page(desktop, system.address)
     desktop.locator(".st-key-choose button").click()
@@ -134,7 +134,7 @@ def test_why_shows_a_heat_map(system: RunningSystem, desktop: Page):
     expect(desktop.locator(".st-key-explanation")).to_contain_text("Blue: evidence for 7")
 
 
-def test_a_picture_is_chosen_instead_of_drawn(system: RunningSystem, desktop: Page, tmp_path):
+def test_an_upload_is_read(system: RunningSystem, desktop: Page, tmp_path):
     open_page(desktop, system.address)
     known = Image.open(f"{system.checkout}/training/known_digits/5.png").convert("RGB")
     known.resize((1800, 1800)).save(tmp_path / "five.bmp")  # 9.3 MiB, more than the model accepts
@@ -142,14 +142,16 @@ def test_a_picture_is_chosen_instead_of_drawn(system: RunningSystem, desktop: Pa
     desktop.locator(".st-key-choose button").click()
     desktop.locator(".st-key-upload input[type=file]").set_input_files(tmp_path / "five.bmp")
     expect_answer(desktop, 5)
-    expect(desktop.locator(".st-key-upload")).to_have_count(0)  # closed: the answer is what counts now
+    expect(desktop.locator(".st-key-upload")).to_have_count(0)  # closed
     desktop.locator(".st-key-choose button").click()
     expect(desktop.locator(".st-key-upload input[type=file]")).to_have_count(1)
     desktop.locator(".st-key-upload input[type=file]").set_input_files(tmp_path / "no.png")
     expect(desktop.locator(".st-key-notice")).to_contain_text("not a readable picture")
 
 
-def test_a_file_of_another_format_is_told_which_are_read(system: RunningSystem, new_page, tmp_path):
+def test_for_a_file_of_another_format_the_page_names_the_accepted_formats(
+    system: RunningSystem, new_page, tmp_path
+):
     (tmp_path / "photo.heic").write_bytes(b"\x00\x00\x00\x18ftypheic")
     for width in (1280, 390):
         page = new_page(width=width, height=844)
@@ -163,7 +165,7 @@ def test_a_file_of_another_format_is_told_which_are_read(system: RunningSystem, 
         assert 0 <= box["x"] <= box["x"] + box["width"] <= width
 
 
-def test_what_is_stored_of_a_photo_is_small_and_is_what_the_model_read(
+def test_the_stored_picture_of_a_photo_is_small_and_the_one_that_the_model_read(
     system: RunningSystem, desktop: Page, tmp_path
 ):
     pixels = np.random.default_rng(3).normal(190, 5, (1600, 1600, 3))
@@ -187,14 +189,14 @@ def test_what_is_stored_of_a_photo_is_small_and_is_what_the_model_read(
     assert system.predict(stored).json()["probabilities"] == pytest.approx(probabilities, abs=1e-4)
 
 
-def test_a_dark_page_is_drawn_on_as_a_light_one(system: RunningSystem, new_page):
+def test_drawings_in_the_dark_theme_are_read(system: RunningSystem, new_page):
     page = new_page(width=1280, height=900, color_scheme="dark")
     open_page(page, system.address)
     draw_with_mouse(page, DIGITS[2])
     expect_answer(page, 2)
 
 
-def test_another_theme_on_a_blank_canvas_changes_its_paper(system: RunningSystem, new_page):
+def test_a_theme_change_repaints_a_blank_canvas(system: RunningSystem, new_page):
     page = new_page(width=1280, height=900, color_scheme="light")
     open_page(page, system.address)
     page.emulate_media(color_scheme="dark")
@@ -206,7 +208,7 @@ def test_another_theme_on_a_blank_canvas_changes_its_paper(system: RunningSystem
     assert picture.getextrema()[1] > 192
 
 
-def test_another_theme_keeps_the_strokes_and_the_drawing(system: RunningSystem, new_page):
+def test_a_theme_change_keeps_the_strokes_and_the_drawing(system: RunningSystem, new_page):
     page = new_page(width=1280, height=900)
     open_page(page, system.address)
     before = system.drawings()
@@ -231,7 +233,7 @@ def _paper(system: RunningSystem) -> int:
     return int(Image.open(io.BytesIO(system.newest().drawing)).convert("L").getpixel((0, 0)))
 
 
-def test_a_screen_reader_is_told_of_answers_and_notices(system: RunningSystem, desktop: Page):
+def test_screen_readers_announce_answers_and_notices(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)
     for key in ("answer", "notice"):
         expect(desktop.locator(f".st-key-{key}")).to_have_attribute("aria-live", "polite")
@@ -248,7 +250,7 @@ def test_two_visitors_do_not_see_each_other(system: RunningSystem, new_page):
     expect_answer(one, 3)
 
 
-def test_nothing_is_asked_of_anyone_else(system: RunningSystem, new_page):
+def test_the_page_sends_no_external_request(system: RunningSystem, new_page):
     page = new_page(width=1280, height=900)
     asked = []
     page.on("request", lambda request: asked.append(request.url))

@@ -1,4 +1,4 @@
-"""The page behind another web server, with the blocks of docs/operations.md; and what it says behind a wrong one."""
+"""The page behind another web server, configured as in docs/operations.md, and its message behind a wrong one."""
 
 import re
 from pathlib import Path
@@ -65,7 +65,7 @@ def test_a_digit_is_drawn_through_a_proxy(
         assert answer.json()["digit"] == 7
 
 
-def test_the_blocks_of_traefik_say_why_they_are_not_run():
+def test_the_manual_says_why_the_blocks_of_traefik_are_not_run():
     of_traefik = [block for block in blocks(MANUAL, "yaml") if "routers" in block.commands]
     assert [block.comment.startswith(NOT_RUN) for block in of_traefik] == [True, True]
 
@@ -82,7 +82,7 @@ BROKEN = {
     "fault",
     ["no Upgrade", *(pytest.param(fault, marks=pytest.mark.slow) for fault in list(BROKEN)[1:])],
 )
-def test_the_page_says_why_its_websocket_does_not_open(
+def test_the_page_reports_why_its_websocket_does_not_open(
     system: RunningSystem, desktop: Page, tmp_path: Path, fault: str
 ):
     right, wrong, sentence = BROKEN[fault]
@@ -96,7 +96,7 @@ def test_the_page_says_why_its_websocket_does_not_open(
 
 
 @pytest.mark.slow
-def test_the_sentence_goes_when_the_page_connects(system: RunningSystem, browser: Browser):
+def test_the_message_disappears_when_the_page_connects(system: RunningSystem, browser: Browser):
     context = browser.new_context(ignore_https_errors=True)
     page = context.new_page()
     # Until `mayOpen`, as behind a proxy without WebSockets.

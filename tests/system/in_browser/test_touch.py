@@ -23,9 +23,9 @@ from tests.system.running import RunningSystem, eventually
 SCROLLED = "document.querySelector('.stMain').scrollTop"
 ZOOM = "visualViewport.scale"
 FRAME_MS = 16
-# Longer than pointers.js takes a finger after a pen for a palm.
+# Longer than the pause after a pen in which pointers.js ignores fingers.
 AFTER_THE_PEN_MS = 1200
-# On a canvas of 100 x 100: where a right hand lies that draws.
+# Position of a right hand's palm on a canvas of 100 x 100.
 PALM = (88, 92)
 
 
@@ -59,7 +59,7 @@ def test_a_pen_draws_while_the_palm_rests_on_the_canvas(
     eventually(lambda: ink(phone) == without_palm)
 
 
-def test_a_palm_leaves_no_dot_between_two_strokes_of_a_pen(system: RunningSystem, phone: Page):
+def test_a_palm_draws_no_dot_between_two_strokes_of_a_pen(system: RunningSystem, phone: Page):
     open_page(phone, system.address)
     screen = TouchScreen(phone)
     first, second = DIGITS[4]
@@ -73,7 +73,7 @@ def test_a_palm_leaves_no_dot_between_two_strokes_of_a_pen(system: RunningSystem
     expect_answer(phone, 4)
     phone.wait_for_timeout(AFTER_THE_PEN_MS)
     clear(phone)
-    draw_with_finger(phone, DIGITS[7])  # a finger draws again when the pen is away
+    draw_with_finger(phone, DIGITS[7])  # a finger draws again after the pause
     expect_answer(phone, 7)
 
 
@@ -91,9 +91,7 @@ def test_two_fingers_zoom_and_draw_nothing(system: RunningSystem, phone: Page, d
 
 
 @pytest.mark.parametrize("drawn_before", [0, 6])
-def test_two_fingers_scroll_and_what_was_drawn_stays(
-    system: RunningSystem, low_phone: Page, drawn_before: int
-):
+def test_two_fingers_scroll_and_keep_the_strokes(system: RunningSystem, low_phone: Page, drawn_before: int):
     open_page(low_phone, system.address)
     before = system.drawings()
     first, second = DIGITS[4]
@@ -128,7 +126,7 @@ def test_a_pen_draws_at_once_after_clear_although_the_palm_came_first(system: Ru
     assert ink(phone) == waited
 
 
-def test_a_finger_that_rests_before_it_draws_draws(system: RunningSystem, phone: Page):
+def test_a_finger_draws_after_a_long_press(system: RunningSystem, phone: Page):
     open_page(phone, system.address)
     screen = TouchScreen(phone)
     first, *rest = on_screen(phone, DIGITS[7][0])

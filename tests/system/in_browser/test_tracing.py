@@ -45,7 +45,7 @@ def _span(received: Path, **fields: str) -> dict:
     )
 
 
-def test_a_programs_trace_goes_on_in_the_worker(traced):
+def test_a_programs_trace_continues_in_the_worker(traced):
     system, received = traced
     headers = {"traceparent": f"00-{TRACE}-{PARENT}-01", "X-Request-Id": "mine"}
     assert system.predict(SEVEN, **headers).status_code == 200

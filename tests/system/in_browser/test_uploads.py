@@ -1,4 +1,4 @@
-"""Files that are sent to the page and never read: their memory comes back, and others are served meanwhile."""
+"""Uploads that are never read: their memory is freed, and other visitors are served."""
 
 import re
 import subprocess
@@ -17,14 +17,14 @@ SCRIPT = Path(__file__).with_name("uploads.py")
 MEBIBYTE = 2**20
 COUNT = 30
 SIZE = 10 * MEBIBYTE
-AT_ONCE = 4  # the gateway has them wait: it passes on two a second
+AT_ONCE = 4  # the gateway limits them to two a second
 RETURNS_WITHIN_S = 10.0
 MOST_KEPT = 20 * MEBIBYTE
 
 
 @contextmanager
 def _uploads(system: RunningSystem, count: int) -> Iterator[list[str]]:
-    """Files that a session sends and nobody reads; the status of each. The session stays open."""
+    """Uploads of a session that stays open and reads none; returns the status of each."""
     values = [system.address, str(count), str(SIZE), str(AT_ONCE)]
     command = [str(system.system.python("page")), str(SCRIPT), *values]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -34,8 +34,8 @@ def _uploads(system: RunningSystem, count: int) -> Iterator[list[str]]:
         process.stdin.close()
 
 
-def test_thirty_uploads_that_nobody_reads_leave_no_memory_behind(system: RunningSystem, desktop: Page):
-    open_page(desktop, system.address)  # a page that served nobody yet has not loaded what it needs
+def test_the_memory_of_thirty_unread_uploads_is_freed(system: RunningSystem, desktop: Page):
+    open_page(desktop, system.address)  # loads the modules that the page needs
     draw_with_mouse(desktop, DIGITS[7])
     expect_answer(desktop, 7)
     with _uploads(system, 2):

@@ -1,4 +1,4 @@
-"""A crowd on the page at once, and one of them draws."""
+"""200 visitors at once, one of whom draws."""
 
 import subprocess
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).with_name("visitors.py")
 
 @pytest.fixture
 def crowd(system: RunningSystem) -> Iterator[str]:
-    """Two hundred browser sessions that stay open; what they say when all have the page."""
+    """200 open browser sessions; their output once all have the page."""
     command = [str(system.system.python("page")), str(SCRIPT), system.address, str(VISITORS)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
@@ -27,7 +27,7 @@ def crowd(system: RunningSystem) -> Iterator[str]:
     assert process.returncode == 0
 
 
-def test_in_a_crowd_of_two_hundred_one_draws_and_is_answered(system: RunningSystem, desktop: Page, crowd):
+def test_one_of_200_visitors_draws_and_gets_an_answer(system: RunningSystem, desktop: Page, crowd):
     assert crowd == f"{VISITORS} visitors have the page\n"
     open_page(desktop, system.address)
     draw_with_mouse(desktop, DIGITS[7])
