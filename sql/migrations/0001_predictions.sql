@@ -1,6 +1,6 @@
 -- migrate:up
 
--- One row a drawing. `revision` counts its strokes and labels: the page's upsert never lets an older one win.
+-- One row for each drawing. `revision` counts strokes and labels; the page's upsert never replaces a newer one.
 CREATE TABLE predictions (
     id            uuid        PRIMARY KEY,
     created_at    timestamptz NOT NULL,
@@ -22,7 +22,7 @@ COMMENT ON TABLE predictions IS 'Drawings made on the page, what the model said 
 COMMENT ON COLUMN predictions.latency_ms IS 'Milliseconds from the page''s request to the model''s answer.';
 COMMENT ON COLUMN predictions.drawing IS 'The PNG as it was sent to the model.';
 
--- A PNG is compressed already: store it beside the row and do not try again.
+-- A PNG is compressed: store it outside of the row, without another compression.
 ALTER TABLE predictions ALTER COLUMN drawing SET STORAGE EXTERNAL;
 
 -- migrate:down

@@ -1,7 +1,7 @@
 -- migrate:up
 
--- The page writes drawings, answers and labels. It deletes nothing and changes no schema.
--- Its password is set apart from the migrations, so that none stands in git.
+-- The page writes drawings, answers and labels. It has no right to delete rows or to change the schema.
+-- ops/native/postgres.py sets its password, so that git has none.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'page') THEN

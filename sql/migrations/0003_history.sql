@@ -1,8 +1,8 @@
 -- migrate:up
 
--- History shows pages of the newest drawings, (created_at, id) downwards. Each of its filters has an index in which the
--- drawings of one answer and one version lie in that order, so a page of any combination is read from the ends of a
--- few dozen runs and never by passing over drawings that do not fit: ui/history.py.
+-- History shows pages of the newest drawings by descending (created_at, id). Each of its filters has an index that
+-- orders the drawings of one prediction and one version this way. So a page of any combination of filters is read from
+-- the ends of a few dozen index ranges, without scanning drawings that do not match: ui/history.py.
 CREATE INDEX predictions_by_time ON predictions (created_at, id);
 CREATE INDEX predictions_by_answer ON predictions (prediction, model_version, created_at, id);
 CREATE INDEX predictions_unlabelled ON predictions (prediction, model_version, created_at, id)
@@ -12,8 +12,8 @@ CREATE INDEX predictions_wrong ON predictions (prediction, model_version, create
 CREATE INDEX predictions_no_digit ON predictions (prediction, model_version, created_at, id) INCLUDE (true_label)
     WHERE NOT is_digit;
 
--- Insights counts all drawings. One pass over a million takes 0.2 to 0.5 s on two busy cores even in an index, and it
--- would need four; so they are counted as they come, by day (UTC) and version, a row for each count that differs:
+-- Insights counts all drawings. One pass over a million takes 0.2 to 0.5 s on two busy cores even in an index, and
+-- Insights needs four. So a trigger updates counts by day (UTC) and version, one row for each combination of:
 --   answer      prediction, true_label, is_digit
 --   confidence  is_right (null: not labelled), bin: twentieths, 0 to 19
 --   latency     bin: eighths of a doubling, 8 * log2(milliseconds)
@@ -32,7 +32,7 @@ CREATE TABLE insights (
 );
 COMMENT ON TABLE insights IS 'How many rows of predictions there are of each kind; kept by their trigger.';
 
--- The counts that one drawing belongs to.
+-- The three rows of `insights` that count a drawing.
 CREATE FUNCTION insights_of(
     created_at timestamptz, model_version text, prediction smallint, true_label smallint, is_digit boolean,
     confidence real, latency_ms real
@@ -48,7 +48,7 @@ CREATE FUNCTION insights_of(
     ) AS f (facet, prediction, true_label, is_digit, is_right, bin)
 $$;
 
--- Only this function writes the counts, as their owner; in one order, so that two at once do not wait for each other.
+-- Only this function writes the counts, as their owner, always in the same order: two transactions cannot deadlock.
 CREATE FUNCTION count_insights() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -93,7 +93,7 @@ CREATE TRIGGER count_updated AFTER UPDATE ON predictions
 CREATE TRIGGER count_deleted AFTER DELETE ON predictions
     REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_insights();
 
--- Count everything anew: what was drawn before this migration, or after the triggers were switched off.
+-- Counts all drawings again: for drawings from before this migration, or after the triggers were disabled.
 CREATE PROCEDURE recount_insights() LANGUAGE sql AS $$
     LOCK TABLE predictions IN SHARE MODE;
     DELETE FROM insights;

@@ -1,7 +1,7 @@
 -- migrate:up
 
--- The page's role needs no large objects, with which it could fill the disk unseen, and no other database.
--- What remains: PostgreSQL lets every role change its own password. Each start sets it again (ops/native/postgres.py).
+-- The page's role needs no large objects, which could fill the disk unnoticed, and no other database.
+-- PostgreSQL lets every role change its own password. Each start sets it again (ops/native/postgres.py).
 DO $$
 DECLARE
     function regprocedure;

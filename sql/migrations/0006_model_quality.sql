@@ -1,6 +1,6 @@
 -- migrate:up
 
--- How much ink the network's input has: mean of its 784 pixels, ink 1. The page computes it from the answer.
+-- Ink of the network's input: mean of its 784 pixels, full ink 1. The page computes it from the answer.
 ALTER TABLE predictions ADD COLUMN ink_share real CHECK (ink_share BETWEEN 0 AND 1);
 COMMENT ON COLUMN predictions.ink_share IS 'Mean ink of the network''s 28x28 input, 0 to 1; null in older rows.';
 GRANT UPDATE (ink_share) ON predictions TO page;
@@ -16,7 +16,7 @@ RETURNS TABLE (lower double precision, upper double precision) LANGUAGE sql IMMU
         LATERAL (SELECT z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) AS half) AS width
 $$;
 
--- From the counts of 0003: no drawing is read. A day is the drawing's, in UTC.
+-- From the counts of 0003, without reading drawings. Days are UTC days of the drawings.
 CREATE VIEW labelled_by_day AS
 SELECT day, model_version, sum(drawings)::bigint AS labelled,
     coalesce(sum(drawings) FILTER (WHERE true_label = prediction), 0)::bigint AS correct
@@ -34,15 +34,15 @@ FROM (
 ) AS week, wilson_interval(correct, labelled);
 COMMENT ON VIEW model_accuracy IS 'Accuracy of labelled drawings of today and the six days before, Wilson 95 %.';
 
--- Estimated accuracy and drift read the drawings themselves, and of many the newest 10,000: chance then moves a mean
--- confidence by 0.1 percentage points and a PSI by 0.001. An index alone would not do, for it leads to the table where
--- rows are newer than the last vacuum.
+-- Estimated accuracy and drift read the newest 10,000 drawings at most. Their sampling error is 0.1 percentage points
+-- of the mean confidence and 0.001 of a PSI. An index-only scan must read the table, too, for rows that are newer than
+-- the last vacuum.
 CREATE FUNCTION newest_predictions(since timestamptz) RETURNS SETOF predictions LANGUAGE sql STABLE AS $$
     SELECT * FROM predictions WHERE created_at >= since ORDER BY created_at DESC, id DESC LIMIT 10000
 $$;
 
 -- Confidence-based performance estimation (CBPE, NannyML): of answers with calibrated confidence 0.9, 9 in 10 are
--- right, so the expected accuracy is the mean confidence. Of all drawings, as people label rejected digits too.
+-- right, so the expected accuracy is the mean confidence. All drawings count, as people label rejected digits, too.
 CREATE FUNCTION estimated_accuracy(since timestamptz)
 RETURNS TABLE (model_version text, drawings bigint, estimated_accuracy double precision) LANGUAGE sql STABLE AS $$
     SELECT model_version, count(*), avg(confidence) FROM newest_predictions(since) GROUP BY 1
@@ -51,22 +51,22 @@ $$;
 CREATE VIEW model_estimated_accuracy AS SELECT * FROM estimated_accuracy(now() - interval '7 days');
 COMMENT ON VIEW model_estimated_accuracy IS 'Mean calibrated confidence of the drawings of the last 7 days (CBPE).';
 
--- Drift: how far a feature's distribution of the last 24 hours is from the model's reference.
+-- Drift: the distance of a feature's distribution of the last 24 hours from the model's reference.
 
--- The edges between a feature's bins: an edge belongs to the bin above it, so there is one bin more than edges.
--- Confidence and digit score crowd near 1, so most edges are there. Half of the references' drawings have an ink share
--- from 0.09 to 0.14.
+-- The edges between a feature's bins: n edges make n + 1 bins. An edge belongs to the bin above it.
+-- Most values of confidence and digit score are near 1, so most edges are there. Half of the references' drawings have
+-- an ink share from 0.09 to 0.14.
 CREATE VIEW drift_features (feature, edges) AS VALUES
     ('digit', '{1,2,3,4,5,6,7,8,9}'::real[]),
     ('confidence', '{0.5,0.8,0.9,0.95,0.98,0.99,0.995,0.999}'),
     ('digit_score', '{0.5,0.8,0.9,0.95,0.98,0.99,0.995,0.999}'),
     ('ink_share', '{0.06,0.08,0.1,0.12,0.14,0.16,0.18,0.22}');
 
--- Additive smoothing (H. Jeffreys, 1946): half a drawing more in every bin, so that the logarithm of an empty one exists.
+-- Additive smoothing (H. Jeffreys, 1946): half a drawing more in every bin, because an empty bin has no logarithm.
 CREATE FUNCTION smoothed_share(drawings bigint, of bigint, bins integer) RETURNS double precision
 LANGUAGE sql IMMUTABLE AS $$ SELECT (drawings + 0.5) / (of + 0.5::double precision * bins) $$;
 
--- What a version answered on drawings that it did not learn from. ops/versions/references.py writes it from the archive.
+-- Answers of a version to drawings that it was not trained on. ops/versions/references.py writes them from the archive.
 CREATE TABLE model_reference (
     model_version text             NOT NULL CHECK (model_version <> ''),
     feature       text             NOT NULL,
@@ -90,7 +90,7 @@ RETURNS TABLE (feature text, bin smallint, share double precision) LANGUAGE sql 
 $$;
 
 -- Population stability index (PSI): sum over bins of (share now - reference) * ln(share now / reference). With fewer
--- drawings than 200 chance alone reaches 0.1.
+-- than 200 drawings the sampling error alone reaches 0.1.
 CREATE FUNCTION drift(since timestamptz)
 RETURNS TABLE (model_version text, feature text, drawings bigint, psi double precision, state text)
 LANGUAGE sql STABLE AS $$

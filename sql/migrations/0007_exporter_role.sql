@@ -1,7 +1,7 @@
 -- migrate:up
 
--- The exporter reads counts and what the views of 0006 say: no drawing, no visitor, and it writes nothing. Its password
--- is set apart from the migrations.
+-- The exporter reads counts and the views of 0006, without drawings and visitors, and writes nothing. Its password
+-- is not set here, so that git has none.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'exporter') THEN
@@ -13,7 +13,7 @@ $$;
 GRANT USAGE ON SCHEMA public TO exporter;
 GRANT SELECT ON insights, model_accuracy, model_estimated_accuracy, model_drift TO exporter;
 
--- These two read the drawings, and tell numbers alone: they do it as their owner.
+-- These two read drawings and return numbers only, so they run with the rights of their owner.
 ALTER FUNCTION estimated_accuracy(timestamptz) SECURITY DEFINER SET search_path = public, pg_temp;
 ALTER FUNCTION drift(timestamptz) SECURITY DEFINER SET search_path = public, pg_temp;
 
