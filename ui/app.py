@@ -4,7 +4,6 @@ streamlit run ui/app.py
 """
 
 import gc
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -27,15 +26,15 @@ from ui.sign_in import client_address, is_operator, show_sign_in
 from ui.visitor import read_visitor
 
 
-@dataclass(frozen=True)
 class Services:
-    """What all visitors share."""
+    """The objects that all visitors share."""
 
-    model: ModelClient = field(default_factory=lambda: ModelClient(settings.MODEL_URL.read()))
-    outbox: Outbox = field(default_factory=lambda: Outbox(settings.OUTBOX_PATH.read()))
-    database: Database = field(default_factory=Database)
-    throttle: LoginThrottle = field(default_factory=lambda: LoginThrottle(settings.OPERATOR_PASSWORD.read()))
-    answers: RateLimit = field(default_factory=lambda: RateLimit(ANSWERS_AT_ONCE, 60 / ANSWERS_A_MINUTE))
+    def __init__(self) -> None:
+        self.model = ModelClient(settings.MODEL_URL.read())
+        self.outbox = Outbox(settings.OUTBOX_PATH.read())
+        self.database = Database()
+        self.throttle = LoginThrottle(settings.OPERATOR_PASSWORD.read())
+        self.answers = RateLimit(ANSWERS_AT_ONCE, 60 / ANSWERS_A_MINUTE)
 
     def find_row(self, drawing_id: UUID) -> Record | None:
         """A drawing's row in the database; None also while the database is unavailable."""

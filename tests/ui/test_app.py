@@ -215,24 +215,6 @@ def test_one_click_labels_the_drawing_and_closes_it(page):
     assert [row.true_label for row in page.rows()] == [4, None]
 
 
-def test_a_label_between_strokes_of_one_message_belongs_to_the_drawing_before_it(page):
-    page.draw("one")
-    page.do(
-        lambda canvas: canvas.draw("two"), lambda canvas: canvas.label(4), lambda canvas: canvas.draw("three")
-    )
-    assert [(row.drawing, row.true_label, row.revision) for row in page.rows()] == [
-        (b"['one', 'two']", 4, 3),
-        (b"['three']", None, 1),
-    ]
-    assert not page.disabled("yes")
-
-
-def test_an_undo_in_the_message_of_a_stroke_removes_that_stroke(page):
-    page.draw("one")
-    page.do(lambda canvas: canvas.draw("two"), Pad.undo)
-    assert [row.drawing for row in page.rows()] == [b"['one']"]
-
-
 def test_undo_and_clear(page):
     page.draw("one", "two")
     page.do(Pad.undo)
