@@ -165,12 +165,6 @@ class History:
                 ]
 
     def _store_label(self, drawing_id: UUID, digit: int) -> Record | None:
-        current = self.session.drawing
-        if current.id == drawing_id and current.answer is not None:
-            self.session.label(digit)
-            if self.session.drawing.true_label != digit:
-                raise OutboxError
-            return self.session.drawing.row
         visitor = None if self.for_operator else self.session.owner
         with self.database.reading() as connection:
             find_row = partial(history.record, connection, drawing_id)

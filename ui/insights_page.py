@@ -71,11 +71,7 @@ def show(database: Database) -> None:
 def choose_period(key: str) -> date | None:
     """Show the periods; returns the first UTC day of the chosen one, None for all drawings."""
     period = st.segmented_control("Period", list(PERIODS), default="30 days", key=key, required=True)
-    return first_day(PERIODS[period or "30 days"])
-
-
-def first_day(days: int | None) -> date | None:
-    """The first of the last `days` UTC days, including today; None for None."""
+    days = PERIODS[period or "30 days"]
     return None if days is None else datetime.now(UTC).date() - timedelta(days=days - 1)
 
 

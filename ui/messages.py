@@ -6,7 +6,6 @@ visitors, for example the login throttle. A hundred reruns of 2 bytes each kept 
 
 import asyncio
 import logging
-from collections.abc import Mapping
 
 from google.protobuf.message import DecodeError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,7 +37,9 @@ class LimitMessages:
         await self._app(scope, receive, send)
 
     def _limit(self, scope: Scope, receive: Receive) -> Receive:
-        address, of_socket = _address(dict(scope["headers"])), RateLimit(BURST, INTERVAL_S)
+        # The gateway replaces a client's header.
+        forwarded_for = dict(scope["headers"]).get(b"x-forwarded-for", b"").decode("latin-1")
+        address, of_socket = network(forwarded_for), RateLimit(BURST, INTERVAL_S)
 
         async def receive_limited() -> Message:
             while True:
@@ -66,8 +67,3 @@ def _kind(data: bytes) -> str | None:
         return "rerun_script"
     kind = message.WhichOneof("type")
     return kind if kind in ACCEPTED and len(message.file_urls_request.file_names) <= MOST_FILE_NAMES else None
-
-
-def _address(headers: Mapping[bytes, bytes]) -> str:
-    """The client's network in the header that the gateway sets."""
-    return network(headers.get(b"x-forwarded-for", b"").decode("latin-1").rpartition(",")[2].strip())
