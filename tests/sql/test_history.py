@@ -52,7 +52,7 @@ def _filters():
 
 def test_a_filter_finds_exactly_the_matching_drawings(page, records):
     for filters in _filters():
-        expected = [record for record in records if filters.fit(record)]
+        expected = [record for record in records if filters.match(record)]
         assert history.newest(page, filters, limit=100) == expected, filters
         with page.transaction():
             assert list(history.export(page, filters, 7)) == expected[:7], filters
@@ -60,7 +60,7 @@ def test_a_filter_finds_exactly_the_matching_drawings(page, records):
 
 def test_paging_shows_each_drawing_once_in_both_directions(page, records):
     for filters in _filters():
-        expected = [record for record in records if filters.fit(record)]
+        expected = [record for record in records if filters.match(record)]
         seen, cursor = [], None
         while found := history.newest(page, filters, cursor, limit=7):
             seen += found
