@@ -149,7 +149,9 @@ def _pages(page: Connection, newest: datetime) -> Times:
         times[name] = _repeated(lambda f=filters, c=cursor: history.newest(page, f, c))  # type: ignore[misc]
     ids = page.execute("SELECT id FROM predictions TABLESAMPLE SYSTEM (1) LIMIT %s", [OF_ONE_VISITOR])
     own = [row[0] for row in ids.fetchall()]
-    times[f"of a visitor with {len(own):,} drawings"] = _repeated(lambda: history.newest_of(page, own))
+    times[f"of a visitor with {len(own):,} drawings"] = _repeated(
+        lambda: history.newest(page, Filters(ids=own))
+    )
     return times
 
 

@@ -44,6 +44,7 @@ class Filters:
     no_digit: bool = False
     since: datetime | None = None
     until: datetime | None = None
+    ids: list[UUID] | None = None
 
     def match(self, record: Record) -> bool:
         """Whether a record of the outbox matches, by the same rules as the statement of `newest`."""
@@ -55,6 +56,7 @@ class Filters:
             and (not self.no_digit or not record.is_digit)
             and (self.since is None or record.created_at >= self.since)
             and (self.until is None or record.created_at < self.until)
+            and (self.ids is None or record.id in self.ids)
         )
 
 
@@ -90,13 +92,6 @@ def newest(
 ) -> list[Record]:
     """Up to `limit` records that match, in the cursor's direction; without a cursor, from the newest."""
     return _fetch(connection, *page_query(filters, cursor, limit))
-
-
-def newest_of(
-    connection: Connection[Any], ids: Sequence[UUID], cursor: Cursor | None = None, limit: int = PAGE + 1
-) -> list[Record]:
-    """The same for the drawings with these ids."""
-    return _fetch(connection, *visitor_query(ids, cursor, limit))
 
 
 def record(connection: Connection[Any], drawing_id: UUID) -> Record | None:
@@ -156,7 +151,7 @@ def make_page(rows: Sequence[Record], cursor: Cursor | None, limit: int = PAGE) 
 def page_query(filters: Filters, cursor: Cursor | None, limit: int) -> tuple[LiteralString, dict[str, Any]]:
     """Statement and values of `newest`."""
     order, where = _order(cursor), _join([*_conditions(filters), *_start(cursor)])
-    if replace(filters, since=None, until=None) == Filters():
+    if replace(filters, since=None, until=None, ids=None) == Filters():
         found: LiteralString = f"SELECT id FROM predictions WHERE {where} ORDER BY {order} LIMIT %(limit)s"
     else:
         digits: LiteralString = "SELECT generate_series(0, 9)::smallint"
@@ -177,17 +172,6 @@ def page_query(filters: Filters, cursor: Cursor | None, limit: int) -> tuple[Lit
     return statement, {**filters.__dict__, **(cursor.__dict__ if cursor else {}), "limit": limit}
 
 
-def visitor_query(
-    ids: Sequence[UUID], cursor: Cursor | None, limit: int
-) -> tuple[LiteralString, dict[str, Any]]:
-    """Statement and values of `newest_of`."""
-    where = _join(["id = ANY(%(ids)s)", *_start(cursor)])
-    statement: LiteralString = (
-        f"SELECT {_COLUMNS} FROM predictions WHERE {where} ORDER BY {_order(cursor)} LIMIT %(limit)s"
-    )
-    return statement, {**(cursor.__dict__ if cursor else {}), "ids": list(ids), "limit": limit}
-
-
 def _fetch(connection: Connection[Any], statement: LiteralString, values: dict[str, Any]) -> list[Record]:
     with connection.cursor(row_factory=class_row(Record)) as cursor:
         return cursor.execute(statement, values).fetchall()
@@ -201,6 +185,7 @@ def _conditions(filters: Filters) -> list[LiteralString]:
         (filters.no_digit, "NOT is_digit"),
         (filters.since is not None, "created_at >= %(since)s"),
         (filters.until is not None, "created_at < %(until)s"),
+        (filters.ids is not None, "id = ANY(%(ids)s)"),
     ]
     return [condition for applies, condition in conditions if applies]
 

@@ -77,18 +77,17 @@ class History:
         view.chosen, view.notice = None, ""
         try:
             own = self.session.drawing_ids()
+            visible = filters if self.for_operator else replace(filters, ids=own)
             with self.database.reading() as connection:
+                found = history.newest(connection, visible, cursor)
                 if self.for_operator:
-                    found = history.newest(connection, filters, cursor)
                     view.versions = history.versions(connection)
-                else:
-                    found = history.newest_of(connection, own, cursor)
             waiting = self.outbox.find([*own, *(row.id for row in found)])
         except (DatabaseError, OutboxError):
             view.filters, view.cards, view.notice = None, [], UNAVAILABLE  # the next run tries again
             view.has_newer = view.has_older = False
             return
-        page = history.make_page(history.merge_waiting(found, waiting, cursor, filters.match), cursor)
+        page = history.make_page(history.merge_waiting(found, waiting, cursor, visible.match), cursor)
         view.cards = [Card.of(row) for row in page.records]
         view.has_newer, view.has_older = page.has_newer, page.has_older
         # Last: a second click on the link starts a concurrent run, which would take the page for loaded.

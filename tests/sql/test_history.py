@@ -81,10 +81,10 @@ def test_new_drawings_do_not_move_a_page(page, records):
 def test_paging_finds_drawings_by_id(page, records):
     mine = records[::4]
     ids = [record.id for record in mine] + [uuid.uuid4()]
-    assert history.newest_of(page, ids) == mine
-    assert history.newest_of(page, ids, Cursor.at(mine[3]), limit=3) == mine[4:7]
-    assert history.newest_of(page, ids, Cursor.at(mine[3], newer=True)) == mine[:3][::-1]
-    assert history.newest_of(page, []) == []
+    assert history.newest(page, Filters(ids=ids)) == mine
+    assert history.newest(page, Filters(ids=ids), Cursor.at(mine[3]), limit=3) == mine[4:7]
+    assert history.newest(page, Filters(ids=ids), Cursor.at(mine[3], newer=True)) == mine[:3][::-1]
+    assert history.newest(page, Filters(ids=[])) == []
 
 
 def test_one_drawing_is_found_with_all_fields(page):

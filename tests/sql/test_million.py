@@ -91,7 +91,7 @@ def test_a_page_of_history_reads_few_blocks(page, rows):
 def test_a_page_of_one_visitor_reads_few_blocks(page):
     ids = [row[0] for row in page.execute("SELECT id FROM predictions TABLESAMPLE SYSTEM (5) LIMIT 1000")]
     assert len(ids) == 1000
-    query = history.visitor_query(ids, _cursors(page)[1], history.PAGE + 1)
+    query = history.page_query(Filters(ids=ids), _cursors(page)[1], history.PAGE + 1)
     assert _share_read(page, *query) < MOST_OF_THE_TABLE
 
 

@@ -33,6 +33,7 @@ def _all(record):
         (Filters(labels="wrong"), {"true_label": 0}, {"true_label": None}),
         (Filters(labels="unlabelled"), {}, {"true_label": 0}),
         (Filters(no_digit=True), {"is_digit": False}, {}),
+        (Filters(ids=[RECORD.id]), {}, {"id": uuid.uuid4()}),
         (Filters(since=NOON), {"created_at": NOON}, {"created_at": NOON - timedelta(microseconds=1)}),
         (Filters(until=NOON), {"created_at": NOON - timedelta(microseconds=1)}, {"created_at": NOON}),
     ],

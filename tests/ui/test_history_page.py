@@ -48,9 +48,6 @@ class Log:
         self.asked += 1
         return self._page([row for row in self.rows if filters.match(row)], cursor, limit)
 
-    def newest_of(self, _connection, ids, cursor=None, limit=history.PAGE + 1):
-        return self._page([row for row in self.rows if row.id in ids], cursor, limit)
-
     def record(self, _connection, drawing_id):
         return next((row for row in self.rows if row.id == drawing_id), None)
 
@@ -71,7 +68,7 @@ class Log:
 def log(monkeypatch):
     log = Log()
     monkeypatch.setattr(Database, "reading", lambda _: log.reading())
-    for name in ("newest", "newest_of", "record", "versions"):
+    for name in ("newest", "record", "versions"):
         monkeypatch.setattr(history, name, getattr(log, name))
     monkeypatch.setattr("ui.insights.storage_by_visitor", lambda *_: log.stored)
     monkeypatch.setattr("ui.insights.estimates", lambda *_: log.estimates)
@@ -135,11 +132,11 @@ def test_a_concurrent_run_does_not_take_the_page_for_loaded(page, log, monkeypat
     """A second click on the link starts such a run."""
     loaded = []
 
-    def newest_of(*asked):
+    def newest(*asked):
         loaded.append(history_page._view().filters)
-        return log.newest_of(*asked)
+        return log.newest(*asked)
 
-    monkeypatch.setattr(history, "newest_of", newest_of)
+    monkeypatch.setattr(history, "newest", newest)
     _go(page, "history")
     assert loaded == [None]
 
