@@ -8,18 +8,17 @@ const mark = (cards, chosen) => {
   }
 }
 
-// Replaces only the cards that changed: a click in progress on another card goes on, and the focus stays.
+// Replaces only the cards that changed, so that a click in progress on another card goes on.
 const update = (list, cards) => {
   while (list.children.length > cards.length) list.lastChild.remove()
   cards.forEach((html, i) => {
-    const card = list.children[i]
-    if (card?.html === html) return
+    const old = list.children[i]
+    if (old?.html === html) return
     const template = document.createElement('template')
     template.innerHTML = html
-    const fresh = Object.assign(template.content.firstChild, { html })
-    const hasFocus = card !== undefined && card === document.activeElement
-    card ? card.replaceWith(fresh) : list.append(fresh)
-    if (hasFocus) fresh.focus()
+    const card = Object.assign(template.content.firstChild, { html })
+    if (old) old.replaceWith(card)
+    else list.append(card)
   })
 }
 
