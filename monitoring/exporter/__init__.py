@@ -1,1 +1,1 @@
-"""The exporter: one process beside the others that shows what they do, as metrics for Prometheus."""
+"""The exporter: a process beside the other parts that serves their metrics to Prometheus."""

@@ -1,9 +1,10 @@
-"""The files in which counters and histograms outlive the process that counts.
+"""Files that keep counters and histograms when the process that counts ends.
 
     open_folder(Path("var/metrics"))   # before the first metric is created
 
-prometheus_client keeps them in memory-mapped files, named after the process that counts. The exporter always has the
-same name, so it counts on after a restart. TorchServe's workers write their own files there: handler/stage_times.py.
+prometheus_client keeps them in memory-mapped files and names each file after its process. The exporter always uses
+the same name, so it continues to count after a restart. TorchServe's workers write their own files into the same
+folder (handler/stage_times.py).
 """
 
 import logging
@@ -18,7 +19,7 @@ from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
 NAME = "exporter"
-# prometheus_client maps 64 KiB at first; this is room for some 2,000 series.
+# Enough for about 2,000 series. prometheus_client starts with 64 KiB.
 FILE_BYTES = 262_144
 log = logging.getLogger("monitoring.exporter")
 
@@ -28,7 +29,7 @@ def open_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     remove_damaged(folder)
     for kind in ("counter", "histogram"):
-        # With all of its blocks: on a full disk a write to a mapped hole would kill the process.
+        # Allocate all blocks: on a full disk, a write to an unallocated block of a mapped file kills the process.
         with (folder / f"{kind}_{NAME}.db").open("ab") as file:
             os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
@@ -36,10 +37,11 @@ def open_folder(folder: Path) -> None:
 
 
 def remove_damaged(folder: Path) -> None:
-    """Delete files that cannot be read: with one of them no metric could be served."""
-    for path in written(folder):
+    """Delete unreadable files: a single one would make every scrape fail."""
+    for path in nonempty_files(folder):
         try:
-            readable = _used_bytes(path) <= path.stat().st_size
+            used_bytes = int.from_bytes(path.read_bytes()[:4], sys.byteorder)
+            readable = used_bytes <= path.stat().st_size
             list(MmapedDict.read_all_values_from_file(str(path)))
         except Exception:  # of damaged lengths, keys or numbers
             readable = False
@@ -48,22 +50,19 @@ def remove_damaged(folder: Path) -> None:
             path.unlink()
 
 
-def written(folder: Path) -> list[Path]:
-    """The files that have content: one that a worker just opens is empty, and cannot be read yet."""
+def nonempty_files(folder: Path) -> list[Path]:
+    """The files with content. A file that a worker has just created is empty and cannot be read yet."""
     return [path for path in folder.glob("*.db") if path.stat().st_size]
 
 
 class Files:
-    """A collector of prometheus_client: what all processes counted in the files of a folder."""
+    """A collector of prometheus_client: the sums over the files of a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def collect(self) -> Iterable[Metric]:
-        metrics: Iterable[Metric] = MultiProcessCollector.merge([str(path) for path in written(self._folder)])
+        metrics: Iterable[Metric] = MultiProcessCollector.merge(
+            [str(path) for path in nonempty_files(self._folder)]
+        )
         return metrics
-
-
-def _used_bytes(path: Path) -> int:
-    """How much of a file is in use, which its first four bytes tell."""
-    return int.from_bytes(path.read_bytes()[:4], sys.byteorder)

@@ -1,4 +1,4 @@
-"""The disk, the newest backup, and the end of the certificate."""
+"""Free disk space, time of the newest backup, and expiry of the certificate."""
 
 import shutil
 import ssl
@@ -16,16 +16,16 @@ TIMEOUT_S = 3.0
 def disk_and_backup(state: Path, backups: Path) -> Iterator[Metric]:
     """Raises OSError."""
     disk = shutil.disk_usage(state)
-    yield gauge("mnist_disk_free_bytes", "Free space of the disk that holds the drawings.", disk.free)
-    yield gauge("mnist_disk_size_bytes", "Size of that disk.", disk.total)
-    # Not by Path.glob, which finds nothing in a folder that is closed to it.
-    found = [path for path in backups.iterdir() if path.suffix == ".tar"] if backups.exists() else []
-    if times := [path.stat().st_mtime for path in found]:
-        yield gauge("mnist_backup_timestamp_seconds", "When the newest backup was made.", max(times))
+    yield gauge("mnist_disk_free_bytes", "Free space of the disk that stores the drawings.", disk.free)
+    yield gauge("mnist_disk_size_bytes", "Size of the disk that stores the drawings.", disk.total)
+    # iterdir raises PermissionError for a folder without read permission; Path.glob would return nothing.
+    archives = [path for path in backups.iterdir() if path.suffix == ".tar"] if backups.exists() else []
+    if times := [path.stat().st_mtime for path in archives]:
+        yield gauge("mnist_backup_timestamp_seconds", "Modification time of the newest backup.", max(times))
 
 
 def certificate(host: str, port: int) -> Iterator[Metric]:
-    """The certificate that a server shows. Raises OSError."""
+    """The expiry of a server's certificate. Raises OSError."""
     pem = ssl.get_server_certificate((host, port), timeout=TIMEOUT_S)
     end = load_pem_x509_certificate(pem.encode()).not_valid_after_utc
-    yield gauge("mnist_certificate_expiry_timestamp_seconds", "When the certificate ends.", end.timestamp())
+    yield gauge("mnist_certificate_expiry_timestamp_seconds", "Expiry of the certificate.", end.timestamp())

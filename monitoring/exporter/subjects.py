@@ -1,4 +1,4 @@
-"""What is read when Prometheus asks: all subjects at once, so that one that fails or hangs hides no other."""
+"""Subjects: sources of metrics, which each scrape reads in parallel. The failure of one hides no other."""
 
 import logging
 import threading
@@ -9,13 +9,13 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 Read = Callable[[], Iterable[Metric]]
-# Prometheus waits for 10 s. The slowest subject gives up after 6 s: two parts of 3 s each that do not answer.
+# Prometheus waits for 10 s. The slowest subject needs 6 s: two parts with a timeout of 3 s each.
 TIMEOUT_S = 8.0
 log = logging.getLogger("monitoring.exporter")
 
 
 class Subjects:
-    """A collector of prometheus_client. A subject that hangs is not read again before it has ended."""
+    """A collector of prometheus_client. A subject that hangs is read again only after it ends."""
 
     def __init__(self, subjects: Mapping[str, Read], timeout_s: float = TIMEOUT_S) -> None:
         self._subjects = subjects
@@ -32,20 +32,18 @@ class Subjects:
     def _collect(self) -> list[Metric]:
         for name, read in self._subjects.items():
             if name not in self._reading:
-                self._reading[name] = self._threads.submit(_all, read)
+                self._reading[name] = self._threads.submit(lambda read: list(read()), read)
         wait(self._reading.values(), self._timeout_s)
-        found: dict[str, Metric] = {}
+        merged: dict[str, Metric] = {}
         for name in self._subjects:
             for metric in self._result(name):
-                if metric.name in found:
-                    found[metric.name].samples += metric.samples
+                if metric.name in merged:
+                    merged[metric.name].samples += metric.samples
                 else:
-                    found[metric.name] = metric
+                    merged[metric.name] = metric
         failed = {name: float(name in self._failing) for name in self._subjects}
-        return [
-            *found.values(),
-            labelled("mnist_exporter_failed", "Whether a subject could not be read.", "subject", failed),
-        ]
+        meaning = "1 if the subject could not be read, else 0."
+        return [*merged.values(), labelled_gauge("mnist_exporter_failed", meaning, "subject", failed)]
 
     def _result(self, name: str) -> list[Metric]:
         if not self._reading[name].done():
@@ -53,10 +51,7 @@ class Subjects:
             return []
         try:
             metrics = self._reading.pop(name).result()
-        except (
-            Exception,
-            SystemExit,
-        ) as error:  # a missing secret exits; whatever it is, the others are read
+        except (Exception, SystemExit) as error:  # SystemExit: a secret is missing
             self._fail(name, str(error).partition("\n")[0] or type(error).__name__)
             return []
         self._failing.discard(name)
@@ -68,26 +63,22 @@ class Subjects:
         self._failing.add(name)
 
 
-def _all(read: Read) -> list[Metric]:
-    return list(read())
-
-
-def seldom(read: Read, every_s: float) -> Read:
-    """The same subject, read once in so many seconds, whether that fails or not: for one that costs much."""
+def cache(read: Read, seconds: float) -> Read:
+    """The same subject with its result, or its error, cached for some seconds: for costly subjects."""
     last: Future[list[Metric]] | None = None
     until = 0.0
 
-    def remembered() -> list[Metric]:
+    def read_cached() -> list[Metric]:
         nonlocal last, until
         if last is None or time.monotonic() >= until:
-            last, until = Future(), time.monotonic() + every_s
+            last, until = Future(), time.monotonic() + seconds
             try:
                 last.set_result(list(read()))
             except Exception as error:
                 last.set_exception(error)
         return last.result()
 
-    return remembered
+    return read_cached
 
 
 def gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:
@@ -95,7 +86,7 @@ def gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, meaning, value=value)
 
 
-def labelled(name: str, meaning: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+def labelled_gauge(name: str, meaning: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
     """A gauge with one label."""
     family = GaugeMetricFamily(name, meaning, labels=[label])
     for label_value, value in values.items():

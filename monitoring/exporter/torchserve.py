@@ -1,4 +1,4 @@
-"""The time that requests wait in TorchServe's queue, from its own metrics."""
+"""The time that requests wait in TorchServe's queue, from TorchServe's own metrics."""
 
 import re
 from collections import defaultdict
@@ -17,21 +17,21 @@ SAMPLE = re.compile(rf'^({WAITED}|{REQUESTS}){{.*model_version="(.*?)".*}} (\S+)
 
 
 class Queue:
-    """The queue's sums since the exporter's start, by version.
+    """The sums of the queue by version, since the exporter's start.
 
-    TorchServe calls the default version "default", whichever that is: what its counters grow by is the version's that
-    is the default by then, so that a swap moves nothing from one version to the other.
+    TorchServe labels the default version "default". The increase of such a counter goes to the version that is the
+    default at the scrape, so a swap moves no requests from one version to the other.
     """
 
     def __init__(self, torchserve: str, served: Path) -> None:
-        """`torchserve` is the URL of its metrics, `served` says which version is the default."""
+        """`torchserve` is the URL of its metrics, `served` the file that names the default version."""
         self._torchserve = torchserve
         self._served = served
         self._last: dict[tuple[str, str], float] = {}
         self._sums: defaultdict[tuple[str, str], float] = defaultdict(float)
 
     def metrics(self) -> Iterator[Metric]:
-        """Sums and counts; no buckets, since TorchServe has none. Raises OSError if it does not answer."""
+        """Sums and counts; TorchServe has no buckets. Raises OSError if TorchServe does not answer."""
         status, body = get(self._torchserve, "/metrics")
         if status != HTTPStatus.OK:
             raise ConnectionError(f"{self._torchserve} does not answer")
@@ -39,20 +39,13 @@ class Queue:
         counters = {(name, version): float(value) for name, version, value in SAMPLE.findall(body.decode())}
         for (name, version), value in counters.items():
             before = self._last.get((name, version), 0.0)
-            self._sums[name, default if version == "default" else version] += (
-                value - before if value >= before else value  # less: TorchServe was started anew
-            )
+            increase = value - before if value >= before else value  # a lower value: TorchServe was restarted
+            self._sums[name, default if version == "default" else version] += increase
         self._last = counters
-        summary = SummaryMetricFamily(
-            "mnist_queue_duration_seconds",
-            "Time that requests wait in TorchServe's queue.",
-            labels=["model_version"],
-        )
+        meaning = "Time that requests wait in TorchServe's queue."
+        summary = SummaryMetricFamily("mnist_queue_duration_seconds", meaning, labels=["model_version"])
         for (name, version), count in self._sums.items():
             if name == REQUESTS:
-                summary.add_metric(
-                    [version],
-                    count_value=count,
-                    sum_value=self._sums.get((WAITED, version), 0) / MICROSECONDS,
-                )
+                waited_s = self._sums.get((WAITED, version), 0) / MICROSECONDS
+                summary.add_metric([version], count_value=count, sum_value=waited_s)
         yield summary

@@ -1,53 +1,60 @@
-"""Which versions answer which share, and how often that was changed."""
+"""The served versions, their shares of the drawings, and the number of version changes."""
 
 import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from monitoring.exporter.subjects import labelled
+from monitoring.exporter.subjects import labelled_gauge
 
 CHANGES = "version_changes.jsonl"
 KINDS = ("swap", "rollback", "canary", "promote")
 
 
-def read(served: Path) -> dict[str, Any]:
-    """The document of the served versions. Raises OSError or ValueError."""
-    versions: dict[str, Any] = json.loads(served.read_text(encoding="utf-8"))
+class _Default(TypedDict):
+    default: str
+
+
+class Served(_Default, total=False):
+    """The document of the served versions; `split` has the share of each version beside the default."""
+
+    previous: str | None
+    split: dict[str, float] | None
+
+
+def read(served: Path) -> Served:
+    """The served versions. Raises OSError or ValueError."""
+    versions: Served = json.loads(served.read_text(encoding="utf-8"))
     return versions
 
 
 def metrics(served: Path, state: Path) -> Iterator[Metric]:
     """Raises OSError, ValueError or KeyError."""
     changes = CounterMetricFamily("mnist_version_changes", "Changes of the served versions.", labels=["kind"])
-    counts = _changes(state / CHANGES)
+    counts = _count_changes(state / CHANGES)
     for kind in KINDS:
         changes.add_metric([kind], counts[kind])
     yield changes
     versions = read(served)
-    split = versions.get("split") or {}
-    shares = {versions["default"]: 1 - sum(split.values()), **split}
-    if previous := versions.get("previous"):
+    default, previous, split = versions["default"], versions.get("previous"), versions.get("split") or {}
+    shares = {default: 1 - sum(split.values()), **split}
+    roles = [(default, "default"), *((version, "split") for version in split)]
+    if previous:
         shares.setdefault(previous, 0.0)
-    yield labelled("mnist_model_version_share", "Share of the drawings.", "model_version", shares)
+        roles.append((previous, "previous"))
+    yield labelled_gauge("mnist_model_version_share", "Share of the drawings.", "model_version", shares)
     info = GaugeMetricFamily(
         "mnist_model_version_info", "The role of each version, always 1.", labels=["model_version", "role"]
     )
-    roles = [
-        (versions["default"], "default"),
-        (versions.get("previous"), "previous"),
-        *((v, "split") for v in split),
-    ]
-    for version, role in roles:
-        if version:
-            info.add_metric([version, role], 1)
+    for role in roles:
+        info.add_metric(role, 1)
     yield info
 
 
-def _changes(log: Path) -> Counter[str]:
+def _count_changes(log: Path) -> Counter[str]:
     if not log.exists():
         return Counter()
     with log.open(encoding="utf-8") as lines:

@@ -1,4 +1,4 @@
-"""Prometheus and Alertmanager as `make up MONITORING=1` starts them, beside an exporter and a webhook of the tests."""
+"""Prometheus and Alertmanager, started like `make up MONITORING=1`, with a stand-in exporter and a test webhook."""
 
 import re
 import shutil
@@ -15,9 +15,9 @@ import yaml
 
 from ops.native import monitoring, parts
 from ops.system import ROOT, System
-from tests.monitoring.fake_exporter import FakeExporter, served
+from tests.monitoring.fake_exporter import FakeExporter, serve_exporter
 from tests.monitoring.programs import program
-from tests.monitoring.webhook import Webhook, received
+from tests.monitoring.webhook import Webhook, serve_webhook
 from tests.system.running import eventually, first_port
 
 RULES = ROOT / "monitoring" / "prometheus" / "rules"
@@ -26,7 +26,7 @@ UP_WITHIN_S = 60
 
 @dataclass(frozen=True)
 class Monitored:
-    """What runs: the exporter can be changed, and the webhook has what Alertmanager sent."""
+    """The running programs. Tests change the exporter's values and read Alertmanager's messages from the webhook."""
 
     system: System
     exporter: FakeExporter
@@ -48,7 +48,7 @@ def query(system: System, expression: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
-    """One for all tests of a session. Seconds are compressed: scrapes and rules each second, `for` at most 1 s."""
+    """One instance per session, with compressed time: scrapes and rules every second, `for` at most 1 s."""
     program("prometheus")
     program("alertmanager")
     folder = tmp_path_factory.mktemp("monitored")
@@ -57,11 +57,11 @@ def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
     exporter, webhook = FakeExporter(), Webhook()
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         stack.callback(system.sockets.rmdir)
-        hook = stack.enter_context(received(webhook))
-        patch.setenv("ALERTMANAGER_CONFIG", str(to_the_webhook(folder, hook)))
+        hook = stack.enter_context(serve_webhook(webhook))
+        patch.setenv("ALERTMANAGER_CONFIG", str(write_webhook_configuration(folder, hook)))
         monitoring.write_configuration(system)
         _compress_time(folder, system.state / "monitoring" / "prometheus.yml")
-        stack.enter_context(served(exporter, system.exporter_port))
+        stack.enter_context(serve_exporter(exporter, system.exporter_port))
         for part in parts.MONITORING:
             log = stack.enter_context((system.logs / f"{part.name}.log").open("wb"))
             process = stack.enter_context(
@@ -71,13 +71,13 @@ def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
         for part in parts.MONITORING:
             eventually(lambda part=part: part.is_healthy(system), UP_WITHIN_S)
         monitored = Monitored(system, exporter, webhook)
-        # Rates need two scrapes, alerts on them one evaluation more.
+        # Rates need two scrapes, and alerts on rates one more evaluation.
         eventually(lambda: monitored.query("mnist:budget_burn:rate3d"), UP_WITHIN_S)
         yield monitored
 
 
-def to_the_webhook(folder: Path, address: str) -> Path:
-    """The example of Alertmanager's configuration with this webhook, and without its mail server."""
+def write_webhook_configuration(folder: Path, address: str) -> Path:
+    """The path of Alertmanager's example configuration with this webhook and without the mail server."""
     configuration = yaml.safe_load((ROOT / "monitoring/alertmanager/example.yml").read_text(encoding="utf-8"))
     for receiver in configuration["receivers"]:
         receiver.pop("email_configs", None)

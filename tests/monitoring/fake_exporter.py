@@ -1,4 +1,4 @@
-"""An exporter that serves every metric of the real one, with the values of a system in use."""
+"""A stand-in for the exporter, with every metric and the values of a system in use."""
 
 import threading
 import time
@@ -93,7 +93,7 @@ class FakeExporter:
 
 
 def _histogram(name: str, of: str, count: float, mean: float) -> Iterable[str]:
-    """Durations of an exponential distribution, as most queues have them."""
+    """A histogram of exponentially distributed durations."""
     for bucket in BUCKETS:
         yield f'{name}_bucket{{{of},le="{bucket}"}} {count * (1 - 2.718281828 ** (-bucket / mean))}'
     yield f'{name}_bucket{{{of},le="+Inf"}} {count}'
@@ -102,8 +102,8 @@ def _histogram(name: str, of: str, count: float, mean: float) -> Iterable[str]:
 
 
 @contextmanager
-def served(exporter: FakeExporter, port: int) -> Iterator[None]:
-    """Answer every GET on the port of loopback with the exporter's metrics."""
+def serve_exporter(exporter: FakeExporter, port: int) -> Iterator[None]:
+    """Serve the exporter's metrics on a loopback port, at every path."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -1,4 +1,4 @@
-"""The panels of the Grafana dashboards and their queries, as they are in the files."""
+"""The panels and queries in the JSON files of the Grafana dashboards."""
 
 import json
 import re
@@ -19,7 +19,7 @@ OF_PROMETHEUS = [panel for panel in PANELS if panel.values[0]["datasource"]["typ
 
 
 def queries(panel: dict, source: str) -> list[str]:
-    """The panel's queries, with Grafana's variables filled in."""
+    """The queries of a panel, with values for Grafana's variables."""
     values = {"$__rate_interval": "1m", "$__range": "1h", "$drawing": "a", "$request": "b"}
     found = [target["expr"] for target in panel["targets"] if target["datasource"]["type"] == source]
     return [re.sub(r"\$\w+", lambda match: values[match[0]], query) for query in found]

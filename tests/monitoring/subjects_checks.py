@@ -1,4 +1,4 @@
-"""What the exporter reads at a scrape: at once, each with an end, and by the version that it belongs to.
+"""Checks of the subjects that the exporter reads at a scrape.
 
     python -m tests.monitoring.subjects_checks NAME
 
@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from monitoring.exporter import torchserve
-from monitoring.exporter.subjects import Subjects, gauge, seldom
+from monitoring.exporter.subjects import Subjects, cache, gauge
 
 
 def _samples(subjects: Subjects) -> dict[tuple[str, str], float]:
@@ -25,7 +25,7 @@ def _samples(subjects: Subjects) -> dict[tuple[str, str], float]:
     }
 
 
-def at_once_and_one_that_hangs_is_named():
+def a_hanging_subject_is_reported_and_hides_no_other():
     released, running = threading.Event(), []
 
     def hangs():
@@ -40,7 +40,7 @@ def at_once_and_one_that_hangs_is_named():
             assert found["good", ""] == 1
             assert found["mnist_exporter_failed", "slow"] == 1
             assert found["mnist_exporter_failed", "good"] == 0
-        assert len(running) == 1  # three that hang would be three threads
+        assert len(running) == 1  # otherwise each scrape would start another thread
     finally:
         released.set()
     while ("late", "") not in (found := _samples(subjects)):
@@ -48,33 +48,33 @@ def at_once_and_one_that_hangs_is_named():
     assert found["mnist_exporter_failed", "slow"] == 0
 
 
-def a_costly_subject_seldom_even_when_it_fails():
+def a_cached_subject_is_read_once_even_if_it_fails():
     calls = []
 
     def fails():
         calls.append(1)
         raise ConnectionError("away")
 
-    read = seldom(fails, 60)
+    read = cache(fails, 60)
     for _ in range(3):
         with suppress(ConnectionError):
             read()
             raise AssertionError
     assert len(calls) == 1
-    again = seldom(lambda: calls.append(1) or [], 0)
+    again = cache(lambda: calls.append(1) or [], 0)
     again()
     again()
     assert len(calls) == 3
 
 
 class _TorchServe:
-    """Its metrics' text, and which version is the default."""
+    """A stand-in with metrics and a default version."""
 
     def __init__(self, folder) -> None:
         self.served = folder / "served.json"
         self.waited = self.count = 0.0
 
-    def answers(self, default: str, more: float) -> None:
+    def add_requests(self, default: str, more: float) -> None:
         self.served.write_text(json.dumps({"default": default}))
         self.count += more
         self.waited += more * 1e6
@@ -88,7 +88,7 @@ class _TorchServe:
         return 200, lines.encode()
 
 
-def a_swap_moves_no_time_of_the_queue_to_the_other_version():
+def a_swap_moves_no_queue_time_to_the_other_version():
     server = _TorchServe(Path(tempfile.mkdtemp()))
     torchserve.get = server.get
     queue = torchserve.Queue("", server.served)
@@ -101,12 +101,12 @@ def a_swap_moves_no_time_of_the_queue_to_the_other_version():
             if sample.name.endswith("_count")
         }
 
-    server.answers("1.3", 100)
+    server.add_requests("1.3", 100)
     assert counts() == {"1.3": 100}
-    server.answers("1.4", 5)
+    server.add_requests("1.4", 5)
     assert counts() == {"1.3": 100, "1.4": 5}
-    server.count = server.waited = 0  # it was started anew
-    server.answers("1.4", 2)
+    server.count = server.waited = 0  # a restart
+    server.add_requests("1.4", 2)
     assert counts() == {"1.3": 100, "1.4": 7}
 
 

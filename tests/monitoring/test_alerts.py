@@ -1,4 +1,4 @@
-"""A real Prometheus and Alertmanager tell a real webhook that a part is away, and that it is back."""
+"""A real Prometheus and Alertmanager report a dead part, and its recovery, to a real webhook."""
 
 import pytest
 import requests
@@ -10,7 +10,7 @@ from tests.system.running import eventually
 FOREIGN = {"Origin": "https://other.example"}
 
 
-def test_a_dead_part_reaches_the_webhook_and_so_does_its_return(monitored: Monitored):
+def test_the_webhook_receives_the_alert_of_a_dead_part_and_its_end(monitored: Monitored):
     monitored.exporter.parts_down = {"torchserve", "page"}
     try:
         alert = eventually(lambda: monitored.webhook.has("firing", alertname="ModelServerAway"))
@@ -24,7 +24,7 @@ def test_a_dead_part_reaches_the_webhook_and_so_does_its_return(monitored: Monit
     eventually(lambda: monitored.webhook.has("resolved", alertname="ModelServerAway"))
 
 
-def test_the_watchdog_comes_again_and_again(monitored: Monitored):
+def test_the_watchdog_is_sent_repeatedly(monitored: Monitored):
     def came() -> int:
         return sum(alert["labels"]["alertname"] == "Watchdog" for alert in list(monitored.webhook.alerts))
 
@@ -32,14 +32,14 @@ def test_the_watchdog_comes_again_and_again(monitored: Monitored):
     eventually(lambda: came() >= before + 2)
 
 
-def test_a_healthy_system_fires_nothing(monitored: Monitored):
+def test_no_alert_fires_for_a_healthy_system(monitored: Monitored):
     known = {"ModelServerAway", "PartAway", "Watchdog"}  # of the tests above, and what always fires
     eventually(lambda: monitored.query('up{job="alertmanager"} == 1'))
     fired = {alert["labels"]["alertname"] for alert in monitored.webhook.alerts}
     assert fired <= known
 
 
-def test_both_are_scraped_as_they_are_configured(monitored: Monitored):
+def test_both_are_scraped_by_the_configuration(monitored: Monitored):
     eventually(lambda: len(monitored.query("up == 1")) == 3)
     assert {result["metric"]["job"] for result in monitored.query("up")} == {
         "exporter",
@@ -49,7 +49,7 @@ def test_both_are_scraped_as_they_are_configured(monitored: Monitored):
 
 
 @pytest.mark.parametrize("server", ["prometheus", "alertmanager"])
-def test_no_foreign_web_page_on_this_machine_finds_them(monitored: Monitored, server: str):
+def test_foreign_web_pages_on_this_machine_cannot_find_them(monitored: Monitored, server: str):
     base, _, path = monitoring.url(monitored.system, server).rpartition("/")
     assert len(path) >= 32
     assert requests.get(f"{base}/{path}/-/ready", timeout=10).ok
@@ -60,14 +60,14 @@ def test_no_foreign_web_page_on_this_machine_finds_them(monitored: Monitored, se
         assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_prometheus_answers_no_foreign_page(monitored: Monitored):
+def test_prometheus_rejects_foreign_pages(monitored: Monitored):
     answer = requests.get(
         f"{monitoring.url(monitored.system, 'prometheus')}/api/v1/query?query=up", headers=FOREIGN, timeout=10
     )
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_the_logs_do_not_tell_their_path(monitored: Monitored):
+def test_the_logs_do_not_contain_their_path(monitored: Monitored):
     path = (monitored.system.secrets / "monitoring_path").read_text().strip()
     for log in monitored.system.logs.glob("*.log"):
         assert path not in log.read_text()

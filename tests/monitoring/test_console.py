@@ -42,7 +42,7 @@ def test_the_console_has_no_empty_value_and_no_error(console):
         assert trouble not in text
 
 
-def test_a_dead_part_and_its_alert_are_on_the_console(monitored, console):
+def test_the_console_shows_a_dead_part_and_its_alert(monitored, console):
     expect(console.locator("#parts .bad")).to_have_count(0)
     monitored.exporter.parts_down = {"postgres"}
     try:

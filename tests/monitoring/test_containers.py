@@ -1,4 +1,4 @@
-"""MONITORING=1 where the system runs in containers: what ops/containers.sh asks compose for."""
+"""MONITORING=1 in containers: the profiles that ops/containers.sh passes to compose."""
 
 import os
 import subprocess
@@ -33,5 +33,5 @@ def _profiles(folder, **settings: str) -> str:
         ({"MONITORING": "1", "COMPOSE_PROFILES": "registry"}, "<registry,monitoring>"),
     ],
 )
-def test_the_profile_is_added_with_monitoring_alone(tmp_path, settings, profiles):
+def test_the_profile_is_added_only_with_monitoring(tmp_path, settings, profiles):
     assert _profiles(tmp_path, **settings) == f"profiles {profiles}"

@@ -1,6 +1,6 @@
-"""The Grafana dashboards: their files, their queries, and the fields that Grafana knows.
+"""The Grafana dashboards: files, queries and field names.
 
-Their queries on a real system: tests/system/monitoring.
+tests/system/monitoring sends their queries to the Prometheus of a real system.
 """
 
 import json
@@ -16,8 +16,7 @@ import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from monitoring.grafana import dashboards
-from monitoring.grafana.panels import HEIGHT, text
+from monitoring.grafana.dashboards import HEIGHT, render_dashboards
 from tests.documents import ROOT
 from tests.monitoring.conftest import Monitored
 from tests.monitoring.panels import DOCUMENTS, FILES, GRAFANA, OF_PROMETHEUS, PANELS, queries
@@ -25,10 +24,9 @@ from tests.monitoring.panels import DOCUMENTS, FILES, GRAFANA, OF_PROMETHEUS, PA
 UNITS = {"reqps", "s", "percentunit", "bytes", "none"}
 
 
-def test_the_files_are_what_the_module_writes():
-    assert {f"{one.name}.json": text(one) for one in dashboards.ALL} == {
-        path.name: path.read_text(encoding="utf-8") for path in FILES
-    }, "run: python -m monitoring.grafana.dashboards"
+def test_the_files_equal_the_output_of_the_module():
+    files = {path.name: path.read_text(encoding="utf-8") for path in FILES}
+    assert render_dashboards() == files, "run: python -m monitoring.grafana.dashboards"
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -37,13 +35,13 @@ def test_grafana_knows_every_field(name):
     assert _missing(document, json.loads(JSONEncoder().encode(Dashboard.from_json(document)))) == []
 
 
-def test_a_field_that_grafana_does_not_know_is_found():
+def test_an_unknown_field_is_reported():
     wrong = DOCUMENTS["overview"] | {"titel": "Overview"}
     assert _missing(wrong, json.loads(JSONEncoder().encode(Dashboard.from_json(wrong)))) == [".titel"]
 
 
 def _missing(ours: object, theirs: object, path: str = "") -> list[str]:
-    """The paths of what is in `ours` and not the same in `theirs`."""
+    """The paths of the values in `ours` that are missing or different in `theirs`."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         return [
             one
@@ -59,7 +57,7 @@ def _missing(ours: object, theirs: object, path: str = "") -> list[str]:
     return [] if ours == theirs else [path]
 
 
-def test_a_dashboard_and_a_panel_have_one_name_each_and_no_panel_covers_another():
+def test_names_are_unique_and_panels_do_not_overlap():
     assert len({document["uid"] for document in DOCUMENTS.values()}) == len(DOCUMENTS)
     for document in DOCUMENTS.values():
         panels = document["panels"]
@@ -77,7 +75,7 @@ def test_a_dashboard_and_a_panel_have_one_name_each_and_no_panel_covers_another(
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_a_panel_has_a_title_a_unit_a_description_and_a_provisioned_source(panel):
+def test_a_panel_has_a_title_a_unit_a_description_and_a_provisioned_data_source(panel):
     sources = yaml.safe_load((GRAFANA / "provisioning/datasources/sources.yml").read_text(encoding="utf-8"))
     assert panel["title"].strip()
     assert panel["description"].endswith((".", ". "))
@@ -89,18 +87,18 @@ def test_a_panel_has_a_title_a_unit_a_description_and_a_provisioned_source(panel
 
 
 @pytest.mark.parametrize("panel", OF_PROMETHEUS)
-def test_a_query_is_promql(panel):
+def test_a_query_is_valid_promql(panel):
     for query in queries(panel, "prometheus"):
         promql_parser.parse(query)
 
 
-def test_a_query_that_is_no_promql_is_found():
+def test_an_invalid_query_is_reported():
     with pytest.raises(ValueError, match="unclosed"):
         promql_parser.parse("sum(rate(mnist_requests_total[5m])")
 
 
 @pytest.mark.parametrize("panel", OF_PROMETHEUS)
-def test_a_query_has_a_result_in_a_prometheus_that_scraped_a_system(monitored: Monitored, panel):
+def test_a_query_has_a_result_in_a_real_prometheus(monitored: Monitored, panel):
     for query in queries(panel, "prometheus"):
         results = monitored.query(query)
         assert results, query
@@ -108,7 +106,7 @@ def test_a_query_has_a_result_in_a_prometheus_that_scraped_a_system(monitored: M
 
 
 @pytest.mark.parametrize("panel", OF_PROMETHEUS)
-def test_a_legend_names_labels_that_the_result_has(monitored: Monitored, panel):
+def test_a_legend_names_labels_of_the_result(monitored: Monitored, panel):
     for target, query in zip(panel["targets"], queries(panel, "prometheus"), strict=True):
         labels = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
         for result in monitored.query(query):
@@ -116,7 +114,7 @@ def test_a_legend_names_labels_that_the_result_has(monitored: Monitored, panel):
 
 
 @pytest.mark.slow
-def test_every_query_of_the_logs_is_logql(tmp_path: Path):
+def test_every_query_of_the_logs_is_valid_logql(tmp_path: Path):
     if shutil.which("npm") is None:
         reason = "npm is not installed; Debian: apt-get install npm"
         if os.environ.get("CI"):
@@ -126,11 +124,11 @@ def test_every_query_of_the_logs_is_logql(tmp_path: Path):
     subprocess.run(["npm", "ci", "--silent", "--ignore-scripts"], cwd=tmp_path, check=True, timeout=120)
     found = [query for panel in DOCUMENTS["logs"]["panels"] for query in queries(panel, "loki")]
     assert len(found) == len(DOCUMENTS["logs"]["panels"])
-    assert _no_logql(tmp_path, found) == []
-    assert _no_logql(tmp_path, ["{service=", *found]) == ["{service="]
+    assert _invalid_logql(tmp_path, found) == []
+    assert _invalid_logql(tmp_path, ["{service=", *found]) == ["{service="]
 
 
-def _no_logql(folder: Path, queries: list[str]) -> list[str]:
+def _invalid_logql(folder: Path, queries: list[str]) -> list[str]:
     return subprocess.run(
         ["node", "parse.js"], cwd=folder, input="\n".join(queries), capture_output=True, text=True, check=True
     ).stdout.splitlines()

@@ -1,4 +1,4 @@
-"""The exporter by itself: what it counts, what it survives, and what it says when everything else is away."""
+"""The exporter alone: its counters, its restarts, and its metrics without other parts."""
 
 import json
 import re
@@ -32,7 +32,7 @@ COUNTED = 'mnist_requests_total{listener="public",model_version="1.3",route="pre
 
 
 class Exporter:
-    """A running exporter whose other parts are all away."""
+    """A running exporter without any other part."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder, self.port = folder, port
@@ -46,11 +46,11 @@ class Exporter:
             sender.sendto(datagram, ("127.0.0.1", self.port))
 
     def log(self, **differences: str) -> None:
-        """Send a request as nginx does."""
+        """Send an access-log line like nginx."""
         self.send(b"<190>Nov 29 12:00:00 gateway: " + "\t".join((REQUEST | differences).values()).encode())
 
     def log_and_expect(self, count: int) -> None:
-        """Send one more request; so many are counted then."""
+        """Send one more request and wait until `count` requests are counted."""
         self.log()
         eventually(lambda: self.metrics().get(COUNTED) == count)
 
@@ -89,7 +89,7 @@ def started(folder: Path, **changes: object) -> Iterator[Exporter]:
             eventually(exporter.metrics)
             yield exporter
         finally:
-            process.kill()  # nothing is counted at the end that was not before
+            process.kill()  # a kill: the exporter writes nothing at its end
 
 
 @pytest.fixture
@@ -111,14 +111,14 @@ def test_a_request_is_counted_with_its_times(start):
     ] == pytest.approx(0.003)
 
 
-def test_servers_that_were_asked_one_after_the_other_are_added_up(start):
+def test_the_times_of_several_upstream_servers_are_added(start):
     exporter = start()
     exporter.log(upstream_seconds="0.001, 0.002 : 0.004")
     name = 'mnist_upstream_duration_seconds_sum{route="predict",upstream="torchserve"}'
     assert eventually(lambda: exporter.metrics().get(name)) == pytest.approx(0.007)
 
 
-def test_a_request_that_asked_no_server_has_no_upstream_time(start):
+def test_a_request_without_an_upstream_server_has_no_upstream_time(start):
     exporter = start()
     exporter.log(status="429", upstream_seconds="-")
     exporter.log(route="nowhere")
@@ -128,7 +128,7 @@ def test_a_request_that_asked_no_server_has_no_upstream_time(start):
     assert not any("nowhere" in name for name in found)
 
 
-def test_a_websocket_is_counted_and_its_hours_are_no_latency(start):
+def test_a_websocket_is_counted_without_its_duration(start):
     exporter = start()
     exporter.log(route="page", status="101", version="", seconds="3600", upstream_seconds="3600")
     name = 'mnist_requests_total{listener="public",model_version="",route="page",status="101"}'
@@ -147,7 +147,7 @@ def test_a_websocket_is_counted_and_its_hours_are_no_latency(start):
         b"x" * 5000,
     ],
 )
-def test_what_is_no_request_is_ignored(start, datagram):
+def test_an_invalid_datagram_is_ignored(start, datagram):
     exporter = start()
     exporter.send(datagram)
     exporter.log_and_expect(1)
@@ -161,7 +161,7 @@ def test_counters_survive_a_kill(tmp_path):
         exporter.log_and_expect(2)
 
 
-def test_a_damaged_file_costs_its_counters_and_no_more(tmp_path):
+def test_a_damaged_file_loses_only_its_counters(tmp_path):
     with started(tmp_path) as exporter:
         exporter.log_and_expect(1)
     path = tmp_path / "metrics" / "counter_exporter.db"
@@ -172,7 +172,7 @@ def test_a_damaged_file_costs_its_counters_and_no_more(tmp_path):
     assert "counter_exporter.db is damaged" in (tmp_path / "exporter.log").read_text()
 
 
-def test_a_file_that_a_worker_just_opens_is_left_alone(tmp_path):
+def test_an_empty_file_of_a_new_worker_is_kept(tmp_path):
     (tmp_path / "metrics").mkdir()
     empty = tmp_path / "metrics" / "histogram_worker1.db"
     empty.touch()
@@ -181,19 +181,19 @@ def test_a_file_that_a_worker_just_opens_is_left_alone(tmp_path):
     assert empty.exists()
 
 
-def test_a_slow_client_is_no_slow_answer(start):
+def test_a_slow_client_does_not_raise_the_upstream_time(start):
     exporter = start()
     exporter.log(seconds="9.0", upstream_seconds="0.003")
     name = 'mnist_upstream_duration_seconds_bucket{le="0.1",route="predict",upstream="torchserve"}'
     eventually(lambda: exporter.metrics().get(name) == 1)
 
 
-def test_with_everything_else_away_it_says_what_is_away(start):
+def test_without_other_parts_the_exporter_reports_them_as_down(start):
     exporter = start()
     found = exporter.metrics()
     for part in ("gateway", "page", "postgres"):
         assert found[f'mnist_part_up{{part="{part}"}}'] == 0
-    # Only the gateway knows of the model.
+    # Without the gateway, the state of the model is unknown.
     assert 'mnist_part_up{part="torchserve"}' not in found
     assert found["mnist_outbox_rows"] == 0
     assert found["mnist_disk_free_bytes"] > 0
@@ -202,11 +202,11 @@ def test_with_everything_else_away_it_says_what_is_away(start):
     assert "secret" not in (exporter.folder / "exporter.log").read_text()
 
 
-def test_other_paths_have_nothing(start):
+def test_other_paths_are_not_found(start):
     assert requests.get(f"http://127.0.0.1:{start().port}/", timeout=30).status_code == 404
 
 
-def test_versions_and_their_changes_are_shown(start, tmp_path):
+def test_versions_and_their_changes_are_exported(start, tmp_path):
     state = {"default": "1.3", "previous": "1.2", "split": {"1.4": 0.25}, "candidate": None}
     (tmp_path / "served.json").write_text(json.dumps(state))
     lines = [json.dumps({"kind": kind}) for kind in ("swap", "canary", "swap")]
@@ -220,25 +220,25 @@ def test_versions_and_their_changes_are_shown(start, tmp_path):
     assert found['mnist_version_changes_total{kind="rollback"}'] == 0
 
 
-def test_without_a_folder_of_backups_there_is_none(start, tmp_path):
+def test_without_a_backup_folder_there_is_no_backup_metric(start, tmp_path):
     found = start(backups=tmp_path / "none").metrics()
     assert "mnist_backup_timestamp_seconds" not in found
     assert found['mnist_exporter_failed{subject="machine"}'] == 0
 
 
-def test_a_folder_of_backups_that_cannot_be_read_is_no_missing_backup(start, tmp_path):
+def test_an_unreadable_backup_folder_is_an_error_not_a_missing_backup(start, tmp_path):
     (tmp_path / "file").touch()
     assert start(backups=tmp_path / "file").metrics()['mnist_exporter_failed{subject="machine"}'] == 1
 
 
-def test_the_newest_backup_counts(start, tmp_path):
+def test_the_newest_backup_is_exported(start, tmp_path):
     (tmp_path / "old.tar").touch()
     (tmp_path / "new.tar").touch()
     found = start().metrics()["mnist_backup_timestamp_seconds"]
     assert found == pytest.approx((tmp_path / "new.tar").stat().st_mtime)
 
 
-def test_the_gateway_says_route_status_and_version_of_what_it_answered(start, tmp_path):
+def test_the_access_log_has_route_status_and_version(start, tmp_path):
     exporter = start()
     folder = tmp_path / "gateway"
     folder.mkdir()
@@ -271,7 +271,7 @@ def test_the_gateway_says_route_status_and_version_of_what_it_answered(start, tm
         eventually(counted)
 
 
-def test_a_chunked_request_counts_for_the_version_that_answered_it(start, tmp_path):
+def test_a_chunked_request_is_counted_for_its_version(start, tmp_path):
     exporter = start()
     folder = tmp_path / "gateway"
     folder.mkdir()
@@ -292,7 +292,7 @@ def test_a_chunked_request_counts_for_the_version_that_answered_it(start, tmp_pa
         eventually(lambda: {v: exporter.metrics().get(form.format(v)) for v in wanted} == wanted)
 
 
-def test_a_burst_of_requests_is_counted_whole(start):
+def test_every_request_of_a_burst_is_counted(start):
     exporter = start()
     for _ in range(300):
         exporter.log()

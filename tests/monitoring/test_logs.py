@@ -1,4 +1,4 @@
-"""The configuration of Loki and Alloy, as far as it can be checked without them."""
+"""The configuration of Loki and Alloy, checked without running them."""
 
 import re
 import subprocess
@@ -17,21 +17,21 @@ CODE = re.sub(r"//.*", "", re.sub(r'"(?:[^"\\]|\\.)*"|`[^`]*`', '""', ALLOY))
 [LEVEL] = re.findall(r"template = `(.*)`", ALLOY)
 
 
-def test_loki_forgets_after_15_days_and_sends_nothing_to_its_maker():
+def test_loki_keeps_15_days_and_sends_no_usage_data():
     assert LOKI["limits_config"]["retention_period"] == "360h"
     assert LOKI["compactor"]["retention_enabled"] is True
     assert LOKI["compactor"]["delete_request_store"] == LOKI["schema_config"]["configs"][0]["object_store"]
     assert LOKI["analytics"]["reporting_enabled"] is False
 
 
-def test_loki_writes_to_its_volume_alone():
+def test_loki_writes_only_to_its_volume():
     paths = [path for path in re.findall(r"(/\w[\w/]*)", str(LOKI)) if path != "/loki"]
     assert paths
     assert all(path.startswith("/loki/") for path in paths)
     assert "loki:/loki" in COMPOSE["services"]["loki"]["volumes"]
 
 
-def test_every_reference_of_alloy_leads_to_a_block():
+def test_every_reference_of_alloy_names_a_block():
     blocks = {f"{kind}.{label}" for kind, label in re.findall(r'^([\w.]+) "(\w+)" \{', ALLOY, re.MULTILINE)}
     references = set(re.findall(r"\b((?:loki|local)\.\w+\.\w+)\.(?:receiver|targets)\b", CODE))
     assert references
@@ -41,7 +41,7 @@ def test_every_reference_of_alloy_leads_to_a_block():
         assert CODE.count(opening) == CODE.count(closing)
 
 
-def test_alloy_reads_the_name_of_the_service_from_what_the_driver_writes():
+def test_alloy_reads_the_service_name_from_the_logging_driver():
     logging = COMPOSE["x-confined"]["logging"]
     assert logging["driver"] == "json-file"
     labels = logging["options"]["labels"].split(",")
@@ -101,8 +101,8 @@ LEVELS = {
 }
 
 
-def test_alloy_gives_each_level_the_name_that_our_parts_use(tmp_path):
-    """Prometheus' annotations are templates of the same kind."""
+def test_alloy_translates_each_level_to_those_of_json_logs(tmp_path):
+    """Prometheus' annotations use the same template language."""
     annotation = LEVEL.replace(".Value", ".Labels.level")
     rule = {"alert": "A", "expr": "line", "annotations": {"level": f"<{annotation}>"}}
     expected = [

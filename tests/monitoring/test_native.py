@@ -1,4 +1,4 @@
-"""Prometheus and Alertmanager as parts of a native system, without starting them."""
+"""Prometheus and Alertmanager as parts of a native system; these tests do not start them."""
 
 import re
 import subprocess
@@ -23,13 +23,13 @@ def system(tmp_path):
     system.sockets.rmdir()
 
 
-def test_they_are_parts_with_monitoring_alone(system):
+def test_they_are_parts_only_with_monitoring(system):
     names = [part.name for part in parts.list_parts(system)]
     assert names[-2:] == ["alertmanager", "prometheus"]
     assert [part.name for part in parts.list_parts(replace(system, monitoring=False))] == names[:-2]
 
 
-def test_prometheus_accepts_what_is_rendered_and_finds_the_rules_of_this_checkout(system):
+def test_prometheus_accepts_the_rendered_configuration_and_finds_the_rules(system):
     monitoring.write_configuration(system)
     rendered = system.state / "monitoring" / "prometheus.yml"
     done = subprocess.run(
@@ -40,7 +40,7 @@ def test_prometheus_accepts_what_is_rendered_and_finds_the_rules_of_this_checkou
     assert f"SUCCESS: {len(rules)} rule files found" in done.stdout
 
 
-def test_natively_the_same_is_scraped_in_the_same_time_as_in_containers(system):
+def test_native_and_container_scrapes_have_the_same_jobs_and_intervals(system):
     monitoring.write_configuration(system)
     native = yaml.safe_load((system.state / "monitoring" / "prometheus.yml").read_text(encoding="utf-8"))
     containers = yaml.safe_load((ROOT / "monitoring/prometheus/prometheus.yml").read_text(encoding="utf-8"))
@@ -54,12 +54,12 @@ def test_natively_the_same_is_scraped_in_the_same_time_as_in_containers(system):
     assert jobs.keys() == {job["job_name"] for job in containers["scrape_configs"]}
 
 
-def test_natively_and_in_containers_as_much_is_kept(system):
+def test_native_and_container_retention_are_equal(system):
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
     assert set(monitoring.RETENTION) <= set(services["prometheus"]["command"])
 
 
-def test_they_listen_on_loopback_alone_and_answer_no_other_origin(system):
+def test_they_listen_only_on_loopback_and_reject_other_origins(system):
     monitoring.write_configuration(system)
     for command in (monitoring.prometheus_command(system), monitoring.alertmanager_command(system)):
         [listens] = [word for word in command if word.startswith("--web.listen-address=")]
@@ -68,7 +68,7 @@ def test_they_listen_on_loopback_alone_and_answer_no_other_origin(system):
     assert "--cluster.listen-address=" in monitoring.alertmanager_command(system)  # else it opens port 9094
 
 
-def test_their_path_is_a_secret_that_stays_the_same(system):
+def test_their_path_is_a_stable_secret(system):
     monitoring.write_configuration(system)
     file = system.secrets / "monitoring_path"
     assert file.stat().st_mode & 0o777 == 0o600
@@ -79,7 +79,7 @@ def test_their_path_is_a_secret_that_stays_the_same(system):
     assert monitoring.url(system, "prometheus") == address
 
 
-def test_a_missing_configuration_of_alertmanager_is_named(system, monkeypatch):
+def test_the_error_names_a_missing_alertmanager_configuration(system, monkeypatch):
     monkeypatch.setenv("ALERTMANAGER_CONFIG", "var/none.yml")
     with pytest.raises(
         OpsError, match=r"'ALERTMANAGER_CONFIG' has value 'var/none\.yml', which is not a file"
@@ -87,7 +87,7 @@ def test_a_missing_configuration_of_alertmanager_is_named(system, monkeypatch):
         monitoring.write_configuration(system)
 
 
-def test_their_links_lead_through_the_gateway_and_do_not_tell_the_path(system):
+def test_their_links_use_the_gateway_and_do_not_contain_the_path(system):
     monitoring.write_configuration(system)
     path = (system.secrets / "monitoring_path").read_text().strip()
     for command, name in (
@@ -99,7 +99,7 @@ def test_their_links_lead_through_the_gateway_and_do_not_tell_the_path(system):
         assert monitoring.servers(system)[name].endswith(f"/{path}")
 
 
-def test_prometheus_starts_last_so_that_it_tells_of_no_part_that_is_just_starting(system):
+def test_prometheus_starts_after_the_parts_that_it_watches(system):
     supervisor.write_configuration(system, parts.list_parts(system))
     text = (system.run / "supervisord.conf").read_text(encoding="utf-8")
     starts = dict(re.findall(r"\[program:(\w+)\]\n.*\nautostart=(\w+)", text))

@@ -1,4 +1,4 @@
-"""Prometheus' and Alertmanager's configuration, by their own tools; each rule has a unit test that it can fail."""
+"""The configuration of Prometheus and Alertmanager, checked by their own tools. Each rule has a unit test."""
 
 import re
 import subprocess
@@ -37,12 +37,12 @@ def test_prometheus_accepts_the_configuration_and_its_rules():
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
-def test_the_rules_do_what_their_unit_tests_say(path):
+def test_the_rules_pass_their_unit_tests(path):
     _run("promtool", "test", "rules", path)
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: f"{rule['alert']} {rule['labels']['severity']}")
-def test_an_alert_has_a_unit_test_in_which_it_fires_and_one_in_which_it_does_not(rule):
+def test_an_alert_has_unit_tests_with_and_without_firing(rule):
     cases = [case for test in UNIT_TESTS for case in test["alert_rule_test"]]
     expected = [case.get("exp_alerts", []) for case in cases if case["alertname"] == rule["alert"]]
     severities = {alert["exp_labels"]["severity"] for alerts in expected for alert in alerts}
@@ -51,7 +51,7 @@ def test_an_alert_has_a_unit_test_in_which_it_fires_and_one_in_which_it_does_not
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: f"{rule['alert']} {rule['labels']['severity']}")
-def test_an_alert_says_what_it_means_and_where_the_manual_says_what_to_do(rule):
+def test_an_alert_has_a_description_and_a_runbook(rule):
     assert rule["labels"]["severity"] in (("none",) if rule["alert"] == "Watchdog" else ("page", "ticket"))
     assert {"summary", "description", "runbook"} == rule["annotations"].keys()
     assert rule["annotations"]["runbook"] == f"docs/operations.md#{rule['alert'].lower()}"
@@ -68,7 +68,7 @@ def test_a_recorded_series_has_a_unit_test(rule):
     assert any(selector in case["expr"] for test in UNIT_TESTS for case in test.get("promql_expr_test", ()))
 
 
-def test_prometheus_finds_every_replica_by_dns_and_its_own_paths_as_compose_sets_them():
+def test_prometheus_uses_dns_and_the_paths_of_the_compose_file():
     configuration = _load(PROMETHEUS / "prometheus.yml")
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
     for job in configuration["scrape_configs"]:
@@ -91,7 +91,7 @@ def test_alertmanager_accepts_the_configuration(path):
         ("alertname=Watchdog", "dead-mans-switch"),
     ],
 )
-def test_in_the_example_a_page_comes_by_mail_too_and_the_watchdog_at_its_switch_alone(label, receiver):
+def test_the_example_mails_pages_and_sends_the_watchdog_only_to_the_switch(label, receiver):
     said = _run(
         "amtool", "config", "routes", "test", f"--config.file={ALERTMANAGER / 'example.yml'}",
         "--verify.receivers", receiver, label,
@@ -99,7 +99,7 @@ def test_in_the_example_a_page_comes_by_mail_too_and_the_watchdog_at_its_switch_
     assert receiver in said
 
 
-def test_the_example_mutes_what_the_default_mutes():
+def test_the_example_has_the_inhibit_rules_of_the_default():
     default, example = (_load(ALERTMANAGER / name) for name in ("alertmanager.yml", "example.yml"))
     assert default["inhibit_rules"] == example["inhibit_rules"]
     assert default["route"].keys() == example["route"].keys()

@@ -1,4 +1,4 @@
-"""A webhook that keeps what Alertmanager sends."""
+"""A webhook that stores Alertmanager's messages."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Webhook:
-    """`alerts` in the order in which they came."""
+    """`alerts` has the received alerts in their order."""
 
     def __init__(self) -> None:
         self.alerts: list[dict] = []
@@ -22,8 +22,8 @@ class Webhook:
 
 
 @contextmanager
-def received(webhook: Webhook) -> Iterator[str]:
-    """The address at which the webhook listens."""
+def serve_webhook(webhook: Webhook) -> Iterator[str]:
+    """Serve a webhook; yields its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

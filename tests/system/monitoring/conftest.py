@@ -16,9 +16,9 @@ import urllib3
 
 from ops.native import supervisor
 from ops.system import System
-from tests.monitoring.conftest import RULES, query, to_the_webhook
+from tests.monitoring.conftest import RULES, query, write_webhook_configuration
 from tests.monitoring.programs import program
-from tests.monitoring.webhook import Webhook, received
+from tests.monitoring.webhook import Webhook, serve_webhook
 from tests.system.running import ROOT, RunningSystem, eventually, started
 
 SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
@@ -83,8 +83,11 @@ def watched(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Iter
     program("prometheus")
     program("alertmanager")
     folder, webhook = tmp_path_factory.mktemp("watched"), Webhook()
-    with received(webhook) as address:
-        settings = {"MONITORING": "1", "ALERTMANAGER_CONFIG": str(to_the_webhook(folder, address))}
+    with serve_webhook(webhook) as address:
+        settings = {
+            "MONITORING": "1",
+            "ALERTMANAGER_CONFIG": str(write_webhook_configuration(folder, address)),
+        }
         with started(folder / "var", model_store, **settings) as running:
             yield Watched(running, webhook)
 
