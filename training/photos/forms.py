@@ -8,11 +8,11 @@ from PIL import Image, ImageDraw
 
 from training.photos.scene import (
     Colour,
+    Real,
     Rng,
     Strokes,
-    grain,
+    camera,
     image,
-    jpeg,
     kind,
     lay,
     mask,
@@ -22,76 +22,71 @@ from training.photos.scene import (
 )
 
 Draw: TypeAlias = Callable[[ImageDraw.ImageDraw, Rng], object]
+CELL, BASELINE_CELL, SCAN = (200, 200), (300, 200), (300, 400)
 
 
 def form(
     strokes: Strokes, rng: Rng, draw: Draw, colour: Colour = (30, 30, 35), high: float = 0.62
 ) -> Image.Image:
-    size = (200, 200)
-    height = rng.uniform(0.4, high) * size[1]
+    """A cell with a digit of at most `high` of its height; `draw` prints on it."""
+    height = rng.uniform(0.4, high) * CELL[1]
+    thickness = rng.uniform(0.06, 0.14) * height
     m = mask(
-        strokes,
-        size,
-        height,
-        rng.uniform(0.06, 0.14) * height,
-        (0.5 + rng.uniform(-0.06, 0.06), 0.5 + rng.uniform(-0.06, 0.06)),
+        strokes, CELL, height, thickness, (0.5 + rng.uniform(-0.06, 0.06), 0.5 + rng.uniform(-0.06, 0.06))
     )
-    picture = lay(sheet(size, (255,) * 3), m, colour)
-    made = image(picture)
+    made = image(lay(sheet(CELL, 255), m, colour))
     draw(ImageDraw.Draw(made), rng)
     return made
 
 
+def frame(inset: int, colour: tuple[int, int, int], widest: int) -> Draw:
+    """Draws the frame of a cell, 1 to `widest` pixels wide."""
+    box = (inset, inset, 199 - inset, 199 - inset)
+    return lambda d, r: d.rectangle(box, outline=colour, width=int(r.integers(1, widest + 1)))
+
+
+def sides(count: int) -> Draw:
+    """Draws some sides of a frame."""
+
+    def draw(d: ImageDraw.ImageDraw, r: Rng) -> None:
+        for i in r.permutation(4)[:count]:
+            o, wd = int(r.integers(2, 10)), int(r.integers(2, 5))
+            line = [(0, o, 200, o), (0, 199 - o, 200, 199 - o), (o, 0, o, 200), (199 - o, 0, 199 - o, 200)][i]
+            d.line(line, fill=(30, 30, 40), width=wd)
+
+    return draw
+
+
 @kind()
 def form_box(strokes: Strokes, rng: Rng) -> Image.Image:
-    return png(
-        form(
-            strokes,
-            rng,
-            lambda d, r: d.rectangle([12, 12, 187, 187], outline=(40, 40, 40), width=int(r.integers(1, 4))),
-        )
-    )
+    return png(form(strokes, rng, frame(12, (40, 40, 40), 3)))
 
 
 @kind()
 def form_box_at_edge(strokes: Strokes, rng: Rng) -> Image.Image:
-    return png(
-        form(
-            strokes,
-            rng,
-            lambda d, r: d.rectangle([1, 1, 198, 198], outline=(30, 30, 50), width=int(r.integers(1, 5))),
-        )
-    )
-
-
-def sides(d: ImageDraw.ImageDraw, r: Rng, count: int) -> None:
-    for i in r.permutation(4)[:count]:
-        o, wd = int(r.integers(2, 10)), int(r.integers(2, 5))
-        line = [(0, o, 200, o), (0, 199 - o, 200, 199 - o), (o, 0, o, 200), (199 - o, 0, 199 - o, 200)][i]
-        d.line(line, fill=(30, 30, 40), width=wd)
+    return png(form(strokes, rng, frame(1, (30, 30, 50), 4)))
 
 
 @kind()
 def form_one_side(strokes: Strokes, rng: Rng) -> Image.Image:
-    return png(form(strokes, rng, lambda d, r: sides(d, r, 1)))
+    return png(form(strokes, rng, sides(1)))
 
 
 @kind()
 def form_one_side_jpeg(strokes: Strokes, rng: Rng) -> Image.Image:
-    return jpeg(grain(np.asarray(form(strokes, rng, lambda d, r: sides(d, r, 1)), np.float32), rng, 2), rng)
+    return camera(form(strokes, rng, sides(1)), rng, 2)
 
 
 @kind()
 def form_two_sides(strokes: Strokes, rng: Rng) -> Image.Image:
-    return jpeg(grain(np.asarray(form(strokes, rng, lambda d, r: sides(d, r, 2)), np.float32), rng, 2), rng)
+    return camera(form(strokes, rng, sides(2)), rng, 2)
 
 
 @kind()
 def form_baseline(strokes: Strokes, rng: Rng) -> Image.Image:
-    size = (300, 200)
     h = rng.uniform(0.45, 0.6) * 200
-    m = mask(strokes, size, h, rng.uniform(4, 9), (0.5, 0.42))
-    made = image(lay(sheet(size, (255,) * 3), m, (35, 35, 40)))
+    m = mask(strokes, BASELINE_CELL, h, rng.uniform(4, 9), (0.5, 0.42))
+    made = image(lay(sheet(BASELINE_CELL, 255), m, (35, 35, 40)))
     y = int(0.42 * 200 + h / 2 + rng.uniform(2, 14))
     ImageDraw.Draw(made).line([40, y, 260, y], fill=(60, 60, 60), width=2)
     return png(made)
@@ -99,19 +94,15 @@ def form_baseline(strokes: Strokes, rng: Rng) -> Image.Image:
 
 @kind()
 def form_pink_box(strokes: Strokes, rng: Rng) -> Image.Image:
-    return png(
-        form(
-            strokes,
-            rng,
-            lambda d, r: d.rectangle([14, 14, 185, 185], outline=(245, 170, 170), width=3),
-            colour=(25, 35, 120),
-        )
-    )
+    def box(d: ImageDraw.ImageDraw, _: Rng) -> None:
+        d.rectangle([14, 14, 185, 185], outline=(245, 170, 170), width=3)
+
+    return png(form(strokes, rng, box, colour=(25, 35, 120)))
 
 
 @kind()
 def form_comb(strokes: Strokes, rng: Rng) -> Image.Image:
-    def comb(d: ImageDraw.ImageDraw, r: Rng) -> None:
+    def comb(d: ImageDraw.ImageDraw, _: Rng) -> None:
         d.line([0, 170, 200, 170], fill=(60, 60, 60), width=2)
         for x in (20, 180):
             d.line([x, 120, x, 170], fill=(60, 60, 60), width=2)
@@ -119,11 +110,22 @@ def form_comb(strokes: Strokes, rng: Rng) -> Image.Image:
     return png(form(strokes, rng, comb, high=0.5))
 
 
+def scanned(strokes: Strokes, rng: Rng, spread: float = 0.2) -> Real:
+    """Share of ink on a scanned sheet."""
+    return written(strokes, SCAN, rng, low=0.2, high=0.4, spread=spread, thin=0.04, thick=0.08)
+
+
+def add_dust(picture: Real, rng: Rng, most: int) -> Real:
+    """The picture with 5 to `most` - 1 dark specks, drawn in place."""
+    for _ in range(int(rng.integers(5, most))):
+        x, y, side = rng.integers(0, 297), rng.integers(0, 397), rng.integers(1, 4)
+        picture[y : y + side, x : x + side] *= rng.uniform(0.2, 0.8)
+    return picture
+
+
 @kind()
 def bw_scan_dust(strokes: Strokes, rng: Rng) -> Image.Image:
-    size = (300, 400)
-    m = written(strokes, size, rng, low=0.2, high=0.4, spread=0.2, thin=0.04, thick=0.08)
-    bw = np.where(m > 0.5, 0, 255).astype(np.uint8)
+    bw = np.where(scanned(strokes, rng) > 0.5, 0, 255).astype(np.uint8)
     for _ in range(int(rng.integers(5, 40))):
         x, y, r = rng.integers(0, 298), rng.integers(0, 398), rng.integers(1, 3)
         bw[y : y + r, x : x + r] = 0
@@ -132,27 +134,14 @@ def bw_scan_dust(strokes: Strokes, rng: Rng) -> Image.Image:
 
 @kind()
 def grey_scan_dust(strokes: Strokes, rng: Rng) -> Image.Image:
-    size = (300, 400)
-    picture = lay(
-        sheet(size, (247,) * 3),
-        written(strokes, size, rng, low=0.2, high=0.4, spread=0.2, thin=0.04, thick=0.08),
-        (40, 40, 45),
-    )
-    for _ in range(int(rng.integers(5, 25))):
-        x, y, r = rng.integers(0, 297), rng.integers(0, 397), rng.integers(1, 4)
-        picture[y : y + r, x : x + r] *= rng.uniform(0.2, 0.8)
-    return jpeg(grain(picture, rng, 2), rng)
+    picture = lay(sheet(SCAN, 247), scanned(strokes, rng), (40, 40, 45))
+    return camera(add_dust(picture, rng, 25), rng, 2)
 
 
 @kind()
 def scan_black_edge(strokes: Strokes, rng: Rng) -> Image.Image:
-    size = (300, 400)
-    picture = lay(
-        sheet(size, (244,) * 3),
-        written(strokes, size, rng, low=0.2, high=0.4, spread=0.15, thin=0.04, thick=0.08),
-        (40, 40, 45),
-    )
+    picture = lay(sheet(SCAN, 244), scanned(strokes, rng, spread=0.15), (40, 40, 45))
     w, side = int(rng.integers(8, 40)), rng.integers(4)
     edges = (picture[:, :w], picture[:, -w:], picture[:w], picture[-w:])
     edges[side][:] = 12
-    return jpeg(grain(picture, rng, 2), rng)
+    return camera(picture, rng, 2)

@@ -1,4 +1,4 @@
-"""How a model reads each kind of picture, with digits by people that it was not chosen by.
+"""The accuracy of a model on each kind of picture, with digits by people who had no part in its selection.
 
 print(table(measure(predictor, strokes, count=30)))
 """
@@ -13,18 +13,18 @@ from PIL import Image
 from handler.predictor import Prediction, Predictor
 from training.data import pen_data
 from training.data.pen_strokes import load_pen_strokes, reporting_digits
-from training.photos import KINDS, make
+from training.photos import KINDS
 from training.photos.scene import Strokes
 from training.strokes.generate import NO_DIGIT
 
 PICTURES_OF_EACH_KIND = 100
-# A wrong answer at this confidence is a sure one.
+# A wrong answer with at least this confidence is a confident error.
 SURE = 0.9
 CELL = 150
 
 
 def digits_by_people(*, report: bool) -> list[tuple[Strokes, int]] | None:
-    """Digits by the writers kept for validation, or else by the reporting ones; None without their strokes."""
+    """Digits by the held-out writers or, for a report, by the reporting writers; None without the files."""
     try:
         if report:
             return list(reporting_digits(pen_data.folder()))
@@ -35,7 +35,7 @@ def digits_by_people(*, report: bool) -> list[tuple[Strokes, int]] | None:
 
 
 class Row(NamedTuple):
-    """Shares of the pictures of a kind: read right, called no digit, and answered wrong for sure."""
+    """Shares of a kind's pictures: correct answers, answers "no digit", and confident errors."""
 
     kind: str
     right: float
@@ -46,25 +46,23 @@ class Row(NamedTuple):
 def pictures(
     kind: str, digits: Sequence[tuple[Strokes, int]], count: int, seed: int
 ) -> list[tuple[Image.Image, int]]:
-    """As many pictures of a kind, each with its label; the same for the same seed."""
+    """`count` pictures of a kind with their labels, the same for the same seed."""
     made = []
     for number in range(count):
         rng = np.random.default_rng([zlib.crc32(kind.encode()), number, seed])
         strokes, label = digits[int(rng.integers(len(digits)))]
-        made.append((make(kind, strokes, rng), label))
+        made.append((KINDS[kind].make(strokes, rng), label))
     return made
 
 
 def measure(
     predictor: Predictor, digits: Sequence[tuple[Strokes, int]], count: int, seed: int = 0
 ) -> list[Row]:
-    """A row a kind, of `count` pictures each."""
+    """One row per kind, from `count` pictures each."""
     rows = []
     for kind in KINDS:
-        asked = pictures(kind, digits, count, seed)
-        rows.append(
-            _row(kind, predictor.predict([image for image, _ in asked]), [label for _, label in asked])
-        )
+        images, labels = zip(*pictures(kind, digits, count, seed), strict=True)
+        rows.append(_row(kind, predictor.predict(images), labels))
     return rows
 
 
@@ -84,7 +82,7 @@ def _row(kind: str, answers: Sequence[Prediction], labels: Sequence[int]) -> Row
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows and their mean, as text."""
+    """A text table of the rows and their mean."""
     lines = [f"{'pictures':<24}{'right':>8}{'no digit':>10}{'sure, wrong':>13}"]
     lines += [
         f"{row.kind:<24}{row.right:8.1%}{row.refused:10.1%}{row.sure_wrong:13.1%}"
@@ -94,12 +92,12 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def mean(rows: Sequence[Row]) -> Row:
-    """The row of the mean over kinds."""
+    """The mean over all kinds."""
     return Row("mean", *(float(np.mean(column)) for column in list(zip(*rows, strict=True))[1:]))
 
 
 def draw_sheet(digits: Sequence[tuple[Strokes, int]], columns: int = 3, seed: int = 0) -> Image.Image:
-    """A picture to look at: a row a kind."""
+    """A contact sheet for people: one row per kind."""
     sheet = Image.new("RGB", (columns * CELL, len(KINDS) * CELL), "white")
     for row, kind in enumerate(KINDS):
         for column, (image, _) in enumerate(pictures(kind, digits, columns, seed)):

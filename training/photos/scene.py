@@ -1,6 +1,6 @@
-"""What pictures of a digit are put together from: strokes, paper, light, grain, and the file that a camera writes.
+"""Building blocks of pictures: strokes, paper, light, grain, and the file that a camera writes.
 
-A picture in the making is float32 (h, w, 3), 0 to 255.
+An unfinished picture is float32 (h, w, 3), 0 to 255. Sizes are (width, height) in pixels.
 """
 
 import io
@@ -20,11 +20,13 @@ Size: TypeAlias = tuple[int, int]
 Colour: TypeAlias = tuple[float, float, float]
 Make: TypeAlias = Callable[[Strokes, Rng], Image.Image]
 SUPERSAMPLE = 2
+PORTRAIT, SMALL_PORTRAIT, LANDSCAPE = (675, 900), (600, 800), (900, 675)
+PENS = [(25, 25, 35), (30, 45, 130), (150, 25, 30), (20, 20, 20), (40, 60, 150), (60, 60, 70)]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A function that makes a picture of this kind; whether a digit is in it, and whether it may be called none."""
+    """A kind of picture. `digit`: it contains one; `may_refuse`: the answer "no digit" is correct, too."""
 
     make: Make
     digit: bool = True
@@ -35,7 +37,7 @@ KINDS: dict[str, Kind] = {}
 
 
 def kind(*, digit: bool = True, may_refuse: bool = False) -> Callable[[Make], Make]:
-    """Add a function to KINDS, by its name."""
+    """Add a function to KINDS under its name."""
 
     def add(make: Make) -> Make:
         KINDS[make.__name__] = Kind(make, digit, may_refuse)
@@ -45,7 +47,7 @@ def kind(*, digit: bool = True, may_refuse: bool = False) -> Callable[[Make], Ma
 
 
 def mask(strokes: Strokes, size: Size, height: float, thickness: float, centre: tuple[float, float]) -> Real:
-    """Share of ink, 0 to 1, of a digit `height` pixels tall around `centre`, x and y as shares of the size."""
+    """Share of ink, (h, w), 0 to 1, of a digit `height` pixels tall; `centre` is x and y as shares of the size."""
     w, h = size
     pts = np.concatenate(strokes)
     low, high = pts.min(0), pts.max(0)
@@ -61,8 +63,11 @@ def mask(strokes: Strokes, size: Size, height: float, thickness: float, centre: 
             d.line([tuple(p) for p in path], fill=255, width=max(1, round(2 * r)), joint="curve")
         for x, y in path:
             d.ellipse([x - r, y - r, x + r, y + r], fill=255)
-    if s > 1:
-        layer = layer.reduce(s)
+    return as_alpha(layer.reduce(s) if s > 1 else layer)
+
+
+def as_alpha(layer: Image.Image) -> Real:
+    """The values of an "L" image as shares, 0 to 1."""
     return np.asarray(layer, np.float32) / 255
 
 
@@ -70,7 +75,8 @@ def centre_of(rng: Rng, spread: float = 0.2) -> tuple[float, float]:
     return 0.5 + rng.uniform(-spread, spread), 0.5 + rng.uniform(-spread, spread)
 
 
-def sheet(size: Size, colour: Colour) -> Real:
+def sheet(size: Size, colour: Colour | float) -> Real:
+    """An empty sheet of a colour or a grey."""
     return np.broadcast_to(np.asarray(colour, np.float32), (size[1], size[0], 3)).copy()
 
 
@@ -81,7 +87,7 @@ def smooth_noise(size: Size, rng: Rng, cells: int) -> Real:
 
 
 def light(size: Size, rng: Rng, low: float = 0.6, high: float = 1.0) -> Real:
-    """A smooth field of light from a direction, (h, w, 1)."""
+    """Smooth light from a random direction, (h, w, 1)."""
     w, h = size
     y, x = np.mgrid[0:h, 0:w].astype(np.float32)
     angle = rng.uniform(0, 2 * np.pi)
@@ -92,46 +98,42 @@ def light(size: Size, rng: Rng, low: float = 0.6, high: float = 1.0) -> Real:
 
 
 def lay(picture: Real, alpha: Real, colour: Colour | Real) -> Real:
+    """The picture with a colour on top; `alpha` is (h, w), 0 to 1."""
     return picture * (1 - alpha[..., None]) + np.asarray(colour, np.float32) * alpha[..., None]
-
-
-def grain(picture: Real, rng: Rng, sigma: float = 4.0) -> Real:
-    h, w = picture.shape[:2]
-    return (
-        picture
-        + rng.normal(scale=sigma, size=(h, w, 1)).astype(np.float32)
-        + rng.normal(scale=sigma / 2, size=(h, w, 3)).astype(np.float32)
-    )
 
 
 def image(picture: Real) -> Image.Image:
     return Image.fromarray(picture.clip(0, 255).round().astype(np.uint8))
 
 
-def jpeg(picture: Real | Image.Image, rng: Rng) -> Image.Image:
-    made = image(picture) if not isinstance(picture, Image.Image) else picture
-    made = made.filter(ImageFilter.GaussianBlur(rng.uniform(0.4, 1.1)))
-    file = io.BytesIO()
-    made.convert("RGB").save(file, "JPEG", quality=int(rng.integers(70, 93)))
-    return Image.open(file)
+def camera(picture: Real | Image.Image, rng: Rng, sigma: float = 4.0) -> Image.Image:
+    """The JPEG file of a picture with sensor noise (standard deviation `sigma`), blur and compression."""
+    values = np.asarray(picture)
+    h, w = values.shape[:2]
+    values = values + rng.normal(scale=sigma, size=(h, w, 1)).astype(np.float32)
+    values = values + rng.normal(scale=sigma / 2, size=(h, w, 3)).astype(np.float32)
+    blurred = image(values).filter(ImageFilter.GaussianBlur(rng.uniform(0.4, 1.1)))
+    return save(blurred.convert("RGB"), "JPEG", quality=int(rng.integers(70, 93)))
 
 
 def png(picture: Real | Image.Image, mode: str = "RGB") -> Image.Image:
     made = image(picture) if not isinstance(picture, Image.Image) else picture
+    return save(made.convert(mode), "PNG")
+
+
+def grey_png(values: NDArray[np.generic]) -> Image.Image:
+    """The PNG file of grey values, (h, w), 0 to 255."""
+    return png(Image.fromarray(values.astype(np.uint8)), "L")
+
+
+def save(made: Image.Image, form: str, **options: int) -> Image.Image:
     file = io.BytesIO()
-    made.convert(mode).save(file, "PNG")
+    made.save(file, form, **options)
     return Image.open(file)
-
-
-PENS = [(25, 25, 35), (30, 45, 130), (150, 25, 30), (20, 20, 20), (40, 60, 150), (60, 60, 70)]
 
 
 def pen(rng: Rng) -> Colour:
     return PENS[rng.integers(len(PENS))]
-
-
-def photo_size(rng: Rng) -> Size:
-    return [(675, 900), (600, 800), (900, 675), (768, 1024)][rng.integers(4)]
 
 
 def written(
@@ -145,9 +147,21 @@ def written(
     thin: float = 0.035,
     thick: float = 0.08,
 ) -> Real:
-    """Share of ink of a digit of some height, shares of the picture's, and of some thickness, shares of its own."""
+    """Share of ink, (h, w), of a digit with random place, height and thickness.
+
+    The height is `low` to `high` of the picture's, the thickness `thin` to `thick` of the digit's height.
+    """
     height = rng.uniform(low, high) * size[1]
     return mask(strokes, size, height, max(2.0, rng.uniform(thin, thick) * height), centre_of(rng, spread))
+
+
+def written_sheet(
+    strokes: Strokes, size: Size, rng: Rng, paper: Colour | float = 235, **shape: float
+) -> Real:
+    """A sheet with a digit in a pen's colour; `shape` as in `written`."""
+    empty = sheet(size, paper)
+    ink = written(strokes, size, rng, **shape)
+    return lay(empty, ink, pen(rng))
 
 
 def photo(
@@ -156,16 +170,15 @@ def photo(
     *,
     paper: Colour | None = None,
     colour: Colour | None = None,
-    low: float = 0.15,
-    high: float = 0.4,
     behind: Callable[[Real, Size, Rng], Real] | None = None,
-    thick: float = 0.08,
+    **shape: float,
 ) -> Image.Image:
-    size = photo_size(rng)
-    picture = sheet(size, paper if paper is not None else (rng.uniform(215, 250),) * 3)
+    """A photo of a digit on paper, in light from one side; `behind` prints on the paper, `shape` as in `written`."""
+    size: Size = [PORTRAIT, SMALL_PORTRAIT, LANDSCAPE, (768, 1024)][rng.integers(4)]
+    picture = sheet(size, paper if paper is not None else rng.uniform(215, 250))
     picture += 3 * smooth_noise(size, rng, 40)[..., None]
     if behind is not None:
         picture = behind(picture, size, rng)
-    ink = written(strokes, size, rng, low=low, high=high, thick=thick) * rng.uniform(0.8, 1)
+    ink = written(strokes, size, rng, **shape) * rng.uniform(0.8, 1)
     picture = lay(picture, ink, colour if colour is not None else pen(rng))
-    return jpeg(grain(picture * light(size, rng), rng, rng.uniform(2, 6)), rng)
+    return camera(picture * light(size, rng), rng, rng.uniform(2, 6))

@@ -1,4 +1,4 @@
-"""Screenshots, figures, arrays saved as pictures, and drawings with something around them."""
+"""Screenshots, figures, arrays saved as pictures, and drawings with other marks."""
 
 import io
 
@@ -12,15 +12,17 @@ from training.photos.scene import (
     Rng,
     Strokes,
     centre_of,
+    grey_png,
     image,
     kind,
     lay,
     mask,
-    pen,
     png,
     sheet,
-    written,
-)
+    written_sheet,
+)  # fmt: skip
+
+CANVAS = (280, 280)
 
 
 @kind()
@@ -32,11 +34,8 @@ def paint_window(strokes: Strokes, rng: Rng) -> Image.Image:
     d.text((8, 5), "Untitled - Paint", fill=(20, 20, 20))
     d.rectangle([0, 22, 640, 80], fill=(240, 240, 244))
     for i in range(12):
-        d.rectangle(
-            [20 + 30 * i, 38, 42 + 30 * i, 60],
-            outline=(120, 120, 130),
-            fill=tuple(int(c) for c in rng.integers(180, 255, 3)),
-        )
+        fill = tuple(int(c) for c in rng.integers(180, 255, 3))
+        d.rectangle([20 + 30 * i, 38, 42 + 30 * i, 60], outline=(120, 120, 130), fill=fill)
     x0, y0, x1, y1 = 20, 100, int(rng.integers(380, 560)), 440
     d.rectangle([x0, y0, x1, y1], fill=(255, 255, 255))
     h = rng.uniform(0.4, 0.7) * 340
@@ -59,7 +58,8 @@ def dark_mode_screenshot(strokes: Strokes, rng: Rng) -> Image.Image:
 
 
 def mnist_like(strokes: Strokes, rng: Rng, n: int = 28) -> Real:
-    big = mask(strokes, (280, 280), rng.uniform(195, 205), rng.uniform(18, 28), (0.5, 0.5))
+    """Share of ink, (n, n), of a digit in the proportions of MNIST."""
+    big = mask(strokes, CANVAS, rng.uniform(195, 205), rng.uniform(18, 28), (0.5, 0.5))
     return np.asarray(Image.fromarray(big).resize((n, n), Image.Resampling.BOX), np.float32)
 
 
@@ -84,68 +84,67 @@ def savefig_viridis(strokes: Strokes, rng: Rng) -> Image.Image:
     return draw_figure(mnist_like(strokes, rng), "viridis", rng)
 
 
+def in_colours(array: Real, cmap: str) -> Image.Image:
+    return png(Image.fromarray((matplotlib.colormaps[cmap](array)[..., :3] * 255).astype(np.uint8)))
+
+
 @kind()
 def jet_colours(strokes: Strokes, rng: Rng) -> Image.Image:
-    rgb = matplotlib.colormaps["jet"](mnist_like(strokes, rng))[..., :3]
-    return png(Image.fromarray((rgb * 255).astype(np.uint8)))
+    return in_colours(mnist_like(strokes, rng), "jet")
 
 
 @kind()
 def viridis_colours(strokes: Strokes, rng: Rng) -> Image.Image:
-    rgb = matplotlib.colormaps["viridis"](mnist_like(strokes, rng))[..., :3]
-    return png(Image.fromarray((rgb * 255).astype(np.uint8)))
+    return in_colours(mnist_like(strokes, rng), "viridis")
 
 
 @kind()
 def baked_checkerboard(strokes: Strokes, rng: Rng) -> Image.Image:
-    size = (280, 280)
     cell = int(rng.integers(6, 17))
     y, x = np.mgrid[0:280, 0:280]
     board = np.where(((x // cell) + (y // cell)) % 2, 255, 204).astype(np.float32)[..., None].repeat(3, 2)
-    m = mask(strokes, size, rng.uniform(120, 220), rng.uniform(12, 24), (0.5, 0.5))
+    m = mask(strokes, CANVAS, rng.uniform(120, 220), rng.uniform(12, 24), (0.5, 0.5))
     return png(lay(board, m, (0, 0, 0)))
 
 
 @kind()
 def values_0_1(strokes: Strokes, rng: Rng) -> Image.Image:
-    return png(Image.fromarray((mnist_like(strokes, rng) > 0.4).astype(np.uint8)), "L")
+    return grey_png(mnist_like(strokes, rng) > 0.4)
 
 
 @kind()
 def values_0_16(strokes: Strokes, rng: Rng) -> Image.Image:
     n = int(rng.choice([8, 28]))
-    return png(Image.fromarray((mnist_like(strokes, rng, n) * 16).round().astype(np.uint8)), "L")
+    return grey_png((mnist_like(strokes, rng, n) * 16).round())
 
 
 def small(strokes: Strokes, n: int) -> Real:
+    """Grey values, (n, n), whole numbers from 0 to 255, of a digit that fills the picture."""
     big = mask(strokes, (320, 320), 320, 45, (0.5, 0.5))
     a = np.asarray(Image.fromarray(big).resize((n, n), Image.Resampling.BOX), np.float32)
-    return a / a.max()
+    return (a / a.max() * 255).round()
 
 
 @kind()
 def picture_8x8(strokes: Strokes, rng: Rng) -> Image.Image:
-    return png(Image.fromarray((small(strokes, 8) * 255).round().astype(np.uint8)), "L")
+    return grey_png(small(strokes, 8))
 
 
 @kind()
 def picture_8x8_inverted(strokes: Strokes, rng: Rng) -> Image.Image:
-    return png(Image.fromarray(255 - (small(strokes, 8) * 255).round().astype(np.uint8)), "L")
+    return grey_png(255 - small(strokes, 8))
 
 
 @kind()
 def picture_16x16(strokes: Strokes, rng: Rng) -> Image.Image:
-    a = (small(strokes, 16) * 255).round().astype(np.uint8)
-    return png(Image.fromarray(a if rng.random() < 0.5 else 255 - a), "L")
+    a = small(strokes, 16)
+    return grey_png(a if rng.random() < 0.5 else 255 - a)
 
 
 @kind()
 def underlined(strokes: Strokes, rng: Rng) -> Image.Image:
-    size = (280, 280)
-    h = rng.uniform(120, 160)
-    t = rng.uniform(8, 16)
-    m = mask(strokes, size, h, t, (0.5, 0.45))
-    made = image(lay(sheet(size, (255,) * 3), m, (0, 0, 0)))
+    h, t = rng.uniform(120, 160), rng.uniform(8, 16)
+    made = image(lay(sheet(CANVAS, 255), mask(strokes, CANVAS, h, t, (0.5, 0.45)), (0, 0, 0)))
     y = 0.45 * 280 + h / 2 + rng.uniform(12, 25)
     ImageDraw.Draw(made).line([60, y, 220, y + rng.uniform(-6, 6)], fill=(0, 0, 0), width=int(t / 2))
     return png(made)
@@ -153,57 +152,45 @@ def underlined(strokes: Strokes, rng: Rng) -> Image.Image:
 
 @kind(may_refuse=True)
 def circled(strokes: Strokes, rng: Rng) -> Image.Image:
-    size = (280, 280)
-    made = image(
-        lay(
-            sheet(size, (255,) * 3),
-            mask(strokes, size, rng.uniform(90, 120), rng.uniform(6, 12), (0.5, 0.5)),
-            (0, 0, 0),
-        )
-    )
+    m = mask(strokes, CANVAS, rng.uniform(90, 120), rng.uniform(6, 12), (0.5, 0.5))
+    made = image(lay(sheet(CANVAS, 255), m, (0, 0, 0)))
     ImageDraw.Draw(made).ellipse([30, 30, 250, 250], outline=(0, 0, 0), width=int(rng.integers(4, 9)))
     return png(made)
 
 
 @kind(may_refuse=True)
 def outline(strokes: Strokes, rng: Rng) -> Image.Image:
-    m = mask(strokes, (280, 280), 200, 40, (0.5, 0.5)) > 0.5
+    m = mask(strokes, CANVAS, 200, 40, (0.5, 0.5)) > 0.5
     big = Image.fromarray((m * 255).astype(np.uint8))
-    edge = np.asarray(big.filter(ImageFilter.MaxFilter(5)), int) - np.asarray(
-        big.filter(ImageFilter.MinFilter(3)), int
-    )
-    return png(Image.fromarray((255 - edge.clip(0, 255)).astype(np.uint8)), "L")
+    outer, inner = big.filter(ImageFilter.MaxFilter(5)), big.filter(ImageFilter.MinFilter(3))
+    return grey_png(255 - (np.asarray(outer, int) - np.asarray(inner, int)).clip(0, 255))
+
+
+def canvas(strokes: Strokes, rng: Rng) -> Real:
+    """Share of ink, (h, w), of a drawing on the page's canvas."""
+    return mask(strokes, CANVAS, rng.uniform(110, 220), rng.uniform(12, 24), centre_of(rng, 0.08))
 
 
 @kind()
 def clean_canvas(strokes: Strokes, rng: Rng) -> Image.Image:
-    return png(
-        Image.fromarray(
-            (
-                mask(strokes, (280, 280), rng.uniform(110, 220), rng.uniform(12, 24), centre_of(rng, 0.08))
-                * 255
-            ).astype(np.uint8)
-        ),
-        "L",
-    )
+    return grey_png(canvas(strokes, rng) * 255)
 
 
 @kind()
 def sixteen_bits(strokes: Strokes, rng: Rng) -> Image.Image:
-    ink = mask(strokes, (280, 280), rng.uniform(110, 220), rng.uniform(12, 24), centre_of(rng, 0.08))
+    ink = canvas(strokes, rng)
     return Image.fromarray(((ink if rng.random() < 0.5 else 1 - ink) * 65535).astype(np.uint16))
 
 
 @kind()
 def palette(strokes: Strokes, rng: Rng) -> Image.Image:
-    ink = written(strokes, (300, 300), rng, low=0.3, high=0.7, spread=0.1)
-    return png(image(lay(sheet((300, 300), (250, 245, 230)), ink, pen(rng))).quantize(16), "P")
+    made = written_sheet(strokes, (300, 300), rng, (250, 245, 230), low=0.3, high=0.7, spread=0.1)
+    return png(image(made).quantize(16), "P")
 
 
 @kind()
 def over_the_edge(strokes: Strokes, rng: Rng) -> Image.Image:
-    ink = mask(strokes, (280, 280), rng.uniform(282, 292), rng.uniform(12, 24), (0.5, 0.5))
-    return png(Image.fromarray((ink * 255).astype(np.uint8)), "L")
+    return grey_png(mask(strokes, CANVAS, rng.uniform(282, 292), rng.uniform(12, 24), (0.5, 0.5)) * 255)
 
 
 @kind(may_refuse=True)
@@ -211,4 +198,4 @@ def two_digits(strokes: Strokes, rng: Rng) -> Image.Image:
     height, thickness = rng.uniform(90, 130), rng.uniform(8, 14)
     size = (320, 240)
     both = [mask(strokes, size, height, thickness, (x, 0.5)) for x in (0.28, 0.28 + rng.uniform(0.38, 0.48))]
-    return png(lay(sheet(size, (255, 255, 255)), np.maximum(*both), (0, 0, 0)))
+    return png(lay(sheet(size, 255), np.maximum(*both), (0, 0, 0)))

@@ -1,4 +1,4 @@
-"""Photos of paper on a desk, and of what is no white paper."""
+"""Photos of paper on a desk, and of other surfaces than white paper."""
 
 from collections.abc import Callable
 
@@ -7,12 +7,14 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from training.photos.paper import rules
 from training.photos.scene import (
+    LANDSCAPE,
+    PORTRAIT,
     Real,
     Rng,
     Size,
     Strokes,
-    grain,
-    jpeg,
+    as_alpha,
+    camera,
     kind,
     lay,
     light,
@@ -22,46 +24,39 @@ from training.photos.scene import (
     sheet,
     smooth_noise,
     written,
-)
+    written_sheet,
+)  # fmt: skip
 
 
 def on_desk(strokes: Strokes, rng: Rng, tilt: float, desk: Callable[[Size, Rng], Real]) -> Image.Image:
-    size = (675, 900)
-    w, h = size
+    """A photo of a small sheet, turned by `tilt` degrees, on a desk."""
+    w, h = size = PORTRAIT
     layer = Image.new("L", (w * 2, h * 2))
     sw, sh = rng.uniform(0.5, 0.7) * w, rng.uniform(0.4, 0.65) * h
     cx, cy = w * rng.uniform(0.44, 0.56), h * rng.uniform(0.44, 0.56)
     a = np.deg2rad(tilt)
-    corners = [
-        (
-            cx + dx * sw / 2 * np.cos(a) - dy * sh / 2 * np.sin(a),
-            cy + dx * sw / 2 * np.sin(a) + dy * sh / 2 * np.cos(a),
-        )
-        for dx, dy in ((-1, -1), (1, -1), (1, 1), (-1, 1))
-    ]
+    sides = [(dx * sw / 2, dy * sh / 2) for dx, dy in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+    corners = [(cx + x * np.cos(a) - y * np.sin(a), cy + x * np.sin(a) + y * np.cos(a)) for x, y in sides]
     ImageDraw.Draw(layer).polygon([(2 * x, 2 * y) for x, y in corners], fill=255)
-    alpha = np.asarray(layer.reduce(2), np.float32) / 255
+    alpha = as_alpha(layer.reduce(2))
     height = rng.uniform(0.4, 0.65) * min(sw, sh)
     m = mask(strokes, size, height, max(3, rng.uniform(0.05, 0.1) * height), (cx / w, cy / h))
     sheet_ = lay(sheet(size, (238, 236, 230)), m, pen(rng))
     picture = desk(size, rng) * (1 - alpha[..., None]) + sheet_ * alpha[..., None]
-    return jpeg(grain(picture * light(size, rng, 0.75, 1), rng, 3), rng)
+    return camera(picture * light(size, rng, 0.75, 1), rng, 3)
 
 
 def wood(size: Size, rng: Rng) -> Real:
     w, h = size
     y = np.mgrid[0:h, 0:w][0].astype(np.float32)
-    waves = np.sin(
-        y / rng.uniform(5, 14) + 3 * smooth_noise(size, rng, 6) + 0.5 * smooth_noise(size, rng, 30)
-    )
+    grain = y / rng.uniform(5, 14) + 3 * smooth_noise(size, rng, 6) + 0.5 * smooth_noise(size, rng, 30)
+    waves = np.sin(grain)
     return np.asarray((110, 70, 40), np.float32) * (1 + 0.18 * waves[..., None])
 
 
 def plain_desk(size: Size, rng: Rng) -> Real:
-    return (
-        sheet(size, [(60, 45, 40), (40, 40, 45), (90, 95, 100), (120, 85, 60), (30, 60, 50)][rng.integers(5)])
-        + 2 * smooth_noise(size, rng, 30)[..., None]
-    )
+    colours = [(60, 45, 40), (40, 40, 45), (90, 95, 100), (120, 85, 60), (30, 60, 50)]
+    return sheet(size, colours[rng.integers(5)]) + 2 * smooth_noise(size, rng, 30)[..., None]
 
 
 @kind()
@@ -91,51 +86,35 @@ def sheet_wood_tilt_10(strokes: Strokes, rng: Rng) -> Image.Image:
 
 @kind()
 def sticky_note(strokes: Strokes, rng: Rng) -> Image.Image:
-    return photo(
-        strokes,
-        rng,
-        paper=[(250, 235, 110), (255, 170, 190), (150, 225, 160), (150, 205, 245)][rng.integers(4)],
-        low=0.3,
-        high=0.55,
-    )
+    papers = [(250, 235, 110), (255, 170, 190), (150, 225, 160), (150, 205, 245)]
+    return photo(strokes, rng, paper=papers[rng.integers(4)], low=0.3, high=0.55)
 
 
 @kind()
 def cardboard(strokes: Strokes, rng: Rng) -> Image.Image:
-    return photo(
-        strokes,
-        rng,
-        paper=(175, 135, 95),
-        colour=[(30, 25, 25), (20, 30, 90)][rng.integers(2)],
-        low=0.25,
-        high=0.5,
-        thick=0.12,
-    )
+    colour = [(30, 25, 25), (20, 30, 90)][rng.integers(2)]
+    return photo(strokes, rng, paper=(175, 135, 95), colour=colour, low=0.25, high=0.5, thick=0.12)
 
 
 @kind()
 def chalkboard(strokes: Strokes, rng: Rng) -> Image.Image:
-    size = (900, 675)
+    w, h = size = LANDSCAPE
     picture = (
         sheet(size, [(35, 70, 55), (40, 42, 45)][rng.integers(2)]) + 8 * smooth_noise(size, rng, 7)[..., None]
     )
-    m = written(strokes, size, rng, low=0.3, high=0.5, spread=0.15, thin=0.05, thick=0.08) * (
-        0.75 + 0.25 * rng.random((size[1], size[0]), np.float32)
-    )
-    return jpeg(grain(lay(picture, m, (225, 225, 220)) * light(size, rng, 0.7, 1), rng), rng)
+    m = written(strokes, size, rng, low=0.3, high=0.5, spread=0.15, thin=0.05)
+    m = m * (0.75 + 0.25 * rng.random((h, w), np.float32))
+    return camera(lay(picture, m, (225, 225, 220)) * light(size, rng, 0.7, 1), rng)
 
 
 @kind()
 def thumb_in_corner(strokes: Strokes, rng: Rng) -> Image.Image:
-    size = (675, 900)
-    picture = lay(
-        sheet(size, (235,) * 3), written(strokes, size, rng, low=0.15, high=0.3, spread=0.1), pen(rng)
-    )
-    layer = Image.new("L", size)
+    picture = written_sheet(strokes, PORTRAIT, rng, high=0.3, spread=0.1)
+    layer = Image.new("L", PORTRAIT)
     x, y = rng.choice([0, 675]), rng.choice([0, 900])
     ImageDraw.Draw(layer).ellipse([x - 130, y - 170, x + 130, y + 170], fill=255)
-    a = np.asarray(layer.filter(ImageFilter.GaussianBlur(6)), np.float32) / 255
-    return jpeg(grain(lay(picture, a, (190, 130, 105)) * light(size, rng, 0.75, 1), rng), rng)
+    a = as_alpha(layer.filter(ImageFilter.GaussianBlur(6)))
+    return camera(lay(picture, a, (190, 130, 105)) * light(PORTRAIT, rng, 0.75, 1), rng)
 
 
 @kind()
@@ -145,17 +124,12 @@ def spiral_notebook(strokes: Strokes, rng: Rng) -> Image.Image:
         d = ImageDraw.Draw(layer)
         for y in range(20, z[1], 45):
             d.ellipse([12, y, 34, y + 22], fill=255)
-        return lay(rules(p, r, (170, 185, 210), 1, 38), np.asarray(layer, np.float32) / 255, (50, 45, 45))
+        return lay(rules(p, r, (170, 185, 210), 1, 38), as_alpha(layer), (50, 45, 45))
 
     return photo(strokes, rng, low=0.15, high=0.3, behind=holes)
 
 
 @kind()
 def crumpled(strokes: Strokes, rng: Rng) -> Image.Image:
-    size = (675, 900)
-    fold = np.abs(smooth_noise(size, rng, 9)) * 0.25 + 0.1 * np.tanh(20 * smooth_noise(size, rng, 5))
-    picture = (
-        lay(sheet(size, (238,) * 3), written(strokes, size, rng, low=0.2, high=0.4), pen(rng))
-        * (0.8 + 0.3 * fold)[..., None]
-    )
-    return jpeg(grain(picture, rng), rng)
+    fold = np.abs(smooth_noise(PORTRAIT, rng, 9)) * 0.25 + 0.1 * np.tanh(20 * smooth_noise(PORTRAIT, rng, 5))
+    return camera(written_sheet(strokes, PORTRAIT, rng, 238, low=0.2) * (0.8 + 0.3 * fold)[..., None], rng)
