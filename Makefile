@@ -230,7 +230,7 @@ test-ops: .venv/test/installed .venv/tracking/installed .venv/mlflow/installed #
 test-monitoring: .venv/test/installed .venv/monitoring/installed ## test exporter, rules, alerts and dashboards, with Prometheus and Alertmanager
 	@.venv/test/bin/python $(call PYTEST,,tests/monitoring)
 test-benchmarks: .venv/test/installed ## test the calculations of the benchmarks
-	@.venv/test/bin/python $(call PYTEST,,tests/benchmarks)
+	@.venv/test/bin/python $(call PYTEST,,tests/benchmarks tests/fixtures)
 test-project: .venv/test/installed ## test make, settings, documentation, imports and the compose file
 	@# Without this make's variables, because these tests run make.
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python $(call PYTEST,,tests/test_*.py tests/containers/test_compose_file.py)

@@ -1,4 +1,4 @@
-"""What `make bench` runs:  python -m benchmarks [BENCH ...], of the names in ALL and OTHERS."""
+"""The command behind `make bench`:  python -m benchmarks [BENCH ...], names from ALL and OTHERS."""
 
 import argparse
 import importlib
@@ -10,26 +10,20 @@ from benchmarks.load import LoadError
 from benchmarks.running import StartError, say
 
 ALL = ("predict", "network", "page", "memory", "database")
-# Only when they are asked for: they take up to an hour.
+# Only by name: they take up to an hour.
 OTHERS = ("swaps", "retrain", "soak", "monitoring")
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure, and write benchmarks/results/.")
-    parser.add_argument(
-        "names",
-        nargs="*",
-        metavar="BENCH",
-        help=f"of {', '.join(ALL)}, without one all of these; or {', '.join(OTHERS)}",
-    )
+    meaning = f"of {', '.join(ALL)} (default: all of these), or {', '.join(OTHERS)}"
+    parser.add_argument("names", nargs="*", metavar="BENCH", help=meaning)
     names = parser.parse_args(arguments).names or ALL
     if unknown := sorted(set(names) - {*ALL, *OTHERS}):
-        print(
-            f"BENCH '{unknown[0]}' is none of {', '.join(ALL + OTHERS)}: make bench BENCH=predict",
-            file=sys.stderr,
-        )
+        accepted = ", ".join(ALL + OTHERS)
+        print(f"BENCH '{unknown[0]}' is none of {accepted}: make bench BENCH=predict", file=sys.stderr)
         return 2
-    # Ended from outside, too, it takes down what it started.
+    # SIGTERM unwinds the stack, so that every started process is stopped.
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(143))
     for name in names:
         try:

@@ -1,4 +1,4 @@
-"""The barest page with a canvas: it echoes how large the drawing is. What any page of this kind takes at least.
+"""A minimal page with a canvas: it shows only the size of the drawing. The lower limit for any page of this kind.
 
 streamlit run benchmarks/bare_page.py
 """

@@ -1,6 +1,6 @@
-"""Who answers in `make bench BENCH=predict`: this TorchServe, another commit's, and its peers.
+"""The contenders of `make bench BENCH=predict`: this TorchServe, another commit's, and other model servers.
 
-Each contender knows its processes, for what it costs: CPU time and memory.
+A contender lists its processes, so that their CPU time and memory can be measured.
 """
 
 import subprocess
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import psutil
 
 from benchmarks import load, running
-from benchmarks.drawings import canvases
 from benchmarks.load import LoadError, Target
 from benchmarks.peers import PATH, WORKERS
+from fixtures.canvas_png import canvases
 from ops.native import leftovers
 from ops.system import System
 from ops.versions.management import MODEL, Management
@@ -32,31 +32,31 @@ PEERS: dict[str, Callable[[str], list[str]]] = {
     BENTOML: lambda port: ["bentoml", "serve", "benchmarks.peers.bentoml_service:Digits", "--port", port],
     MOSEC: lambda port: ["benchmarks.peers.mosec_server", "--port", port, "--log-level", "warning"],
 }
-# Under one port (`uvicorn --workers 2`) whichever is awake accepts, and so one often gets all clients that keep their
-# connection, and the other idles: seen in three runs of three. Divided evenly they answer as much as they can.
+# With one port (`uvicorn --workers 2`), any awake worker accepts a connection. In three of three runs, one worker got
+# all keep-alive clients and the other idled. One port per worker divides the clients evenly, the fastest setup.
 SERVERS = {FASTAPI: WORKERS}
 
 
 @dataclass(frozen=True)
 class Contender:
-    """Where to post to, and all processes that an answer takes."""
+    """The target of the requests, and all processes that take part in a response."""
 
     target: Target
     processes: Sequence[psutil.Process]
-    works_while_idle: bool = False  # LitServe takes a core for it
+    works_while_idle: bool = False  # LitServe uses a core while idle
 
     def cpu_s(self) -> float:
-        """Seconds that all of its processes computed so far, for themselves and in the kernel."""
+        """User and system CPU seconds of all processes."""
         return sum(process.cpu_times().user + process.cpu_times().system for process in self.processes)
 
     def pss_mib(self) -> float:
-        """Memory: what processes share counts in parts."""
+        """Memory as PSS: shared pages are divided among their processes."""
         return float(sum(process.memory_full_info().pss for process in self.processes)) / 2**20
 
 
 @contextmanager
 def awake(asked: Collection[str], contenders: Sequence[Contender]) -> Iterator[None]:
-    """Stop meanwhile what works while it is not asked, but for those of these names."""
+    """Suspend the contenders that work while idle, except for those with these names."""
     stopped = [
         process
         for contender in contenders
@@ -73,12 +73,12 @@ def awake(asked: Collection[str], contenders: Sequence[Contender]) -> Iterator[N
 
 
 def torchserve(system: System, name: str) -> Contender:
-    """The TorchServe of a system that serves nothing but its model."""
+    """The TorchServe of a system with no other model."""
     return Contender(Target(name, system.inference_port, PATH), leftovers.find(system, "torchserve"))
 
 
 def model(system: System, name: str, model: str) -> Contender:
-    """One model of the TorchServe of a system, without the workers of its others."""
+    """One model of a system's TorchServe, without the workers of other models."""
     management = Management(system.management_address)
     others = {
         worker["pid"]
@@ -98,32 +98,27 @@ def gateway(system: System) -> Contender:
 
 @contextmanager
 def peer(name: str, port: int) -> Iterator[Contender]:
-    """One of PEERS that predicts; it takes as many ports from `port` on as SERVERS says."""
+    """A ready server of PEERS. It uses SERVERS ports (default 1) from `port` on."""
     ports = tuple(range(port, port + SERVERS.get(name, 1)))
     with ExitStack() as stack:
-        servers = [
-            stack.enter_context(
-                running.process(
-                    [sys.executable, "-m", *PEERS[name](str(each))],
-                    f"http://127.0.0.1:{each}/",
-                    OMP_NUM_THREADS="1",
-                )
-            )
-            for each in ports
-        ]
+        servers = []
+        for each in ports:
+            command = [sys.executable, "-m", *PEERS[name](str(each))]
+            server = running.process(command, f"http://127.0.0.1:{each}/", OMP_NUM_THREADS="1")
+            servers.append(stack.enter_context(server))
         target = Target(name, ports, PATH)
-        _wait_until_it_predicts(target, servers)
+        _wait_for_prediction(target, servers)
         trees = [psutil.Process(server.pid) for server in servers]
         processes = [process for tree in trees for process in (tree, *tree.children(recursive=True))]
         yield Contender(target, processes, works_while_idle=True)
 
 
-def _wait_until_it_predicts(target: Target, servers: Sequence[subprocess.Popen[bytes]]) -> None:
+def _wait_for_prediction(target: Target, servers: Sequence[subprocess.Popen[bytes]]) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     error: Exception | None = None
     while time.monotonic() < deadline and all(server.poll() is None for server in servers):
         try:
-            # From as many clients as there are workers: some listen before each of theirs is ready.
+            # Twice as many clients as workers: some servers listen before all workers are ready.
             load.run(target, canvases()[:1], 2 * WORKERS, 0.2, warm_up_s=0)
         except (LoadError, OSError) as failure:
             error = failure

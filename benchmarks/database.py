@@ -1,25 +1,27 @@
-"""Database: the log, History and Insights in PostgreSQL, with no drawing in it and with 1,000,000.
+"""Database: the log, History and Insights in PostgreSQL, with an empty table and with 1,000,000 drawings.
 
-Each time is what a caller on the same machine waits: the statement, its transaction and reading the answer.
+Each time includes the statement, its transaction and the transfer of the result to a client on the same machine.
 """
 
 import contextlib
 import io
 import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import cycle
-from typing import Any, TypeAlias
+from typing import Any, LiteralString, TypeAlias
 
 import psycopg
 
-from benchmarks import million, running
-from benchmarks.drawings import canvases
-from benchmarks.figures import median, percentile, shown
+from benchmarks import running
+from benchmarks.figures import median, percentile, summarize, time_each
+from benchmarks.records import ANSWER, make_record
 from benchmarks.results import Results, Table
 from benchmarks.running import say
+from fixtures import million_rows
+from fixtures.canvas_png import canvases
 from ops.data import prune, secrets
 from ops.native import postgres
 from ops.system import System
@@ -30,7 +32,7 @@ from ui.record import UPSERT, Record
 ROWS = 1_000_000
 DAYS = 100  # so that `make prune` of one day more removes 10,000
 DRAWINGS = 500
-BATCH = 50  # what the deliverer carries at once
+BATCH = 50  # rows of a delivery
 BATCHES = 40
 READS = 100
 PRUNES = 10
@@ -42,19 +44,19 @@ Times: TypeAlias = dict[str, list[float]]
 
 @dataclass(frozen=True)
 class Measured:
-    """Milliseconds, by what was done."""
+    """Milliseconds by operation."""
 
-    size: str  # of the whole database, filled
+    size: str  # of the filled database
     empty: Times
     full: Times
     pages: Times
     counts: Times
     pruned: list[float]
-    removed: list[int]  # drawings, by each prune
+    removed: list[int]  # drawings of each prune
 
 
 def measure() -> Results:
-    """Starts a PostgreSQL, fills it, and gives back the tables."""
+    """Start PostgreSQL, fill it, and return the tables."""
     with (
         running.database() as system,
         psycopg.connect(postgres.owner_url(system), autocommit=True) as owner,
@@ -66,7 +68,7 @@ def measure() -> Results:
         say(f"filling {ROWS:,} rows ...")
         newest = datetime.now(UTC)
         begun = time.monotonic()
-        million.fill(owner, ROWS, newest, timedelta(days=DAYS) / ROWS)
+        million_rows.fill(owner, ROWS, newest, timedelta(days=DAYS) / ROWS)
         owner.execute("CHECKPOINT")
         [(size,)] = owner.execute("SELECT pg_size_pretty(pg_database_size(current_database()))").fetchall()
         say(f"filled in {time.monotonic() - begun:.0f} s, {size}")
@@ -82,42 +84,25 @@ def _connected_as_page(system: System) -> Connection:
 
 
 def _writes(page: Connection) -> Times:
-    """What the deliverer does: milliseconds of each transaction, by what it carried."""
+    """Milliseconds of each transaction of the deliverer, by its content."""
     drawings = _drawings()
-    kept = [next(drawings) for _ in range(DRAWINGS)]
+    records = [next(drawings) for _ in range(DRAWINGS)]
+    strokes = [replace(record, revision=2) for record in records]
+    labels = [record.add_label(7) for record in strokes]
     batches = [[next(drawings) for _ in range(BATCH)] for _ in range(BATCHES)]
     return {
-        "a new drawing": _each(lambda record: _upsert(page, [record]), kept),
-        "another stroke of it": _each(
-            lambda record: _upsert(page, [replace(record, revision=2)]),
-            kept,
-        ),
-        "its label": _each(
-            lambda record: _upsert(page, [replace(record, revision=2).add_label(7)]),
-            kept,
-        ),
-        f"{BATCH} new drawings at once": _each(lambda records: _upsert(page, records), batches),
+        "a new drawing": time_each(lambda record: _upsert(page, [record]), records),
+        "another stroke of it": time_each(lambda record: _upsert(page, [record]), strokes),
+        "its label": time_each(lambda record: _upsert(page, [record]), labels),
+        f"{BATCH} new drawings at once": time_each(lambda batch: _upsert(page, batch), batches),
     }
 
 
 def _drawings() -> Iterator[Record]:
-    """Drawings as the page makes them, each another."""
+    """Different drawings with different answers."""
     for number, png in enumerate(cycle(canvases())):
-        yield Record(
-            id=uuid.uuid4(),
-            created_at=datetime.now(UTC),
-            prediction=number % 10,
-            confidence=0.9 + number % 10 / 100,
-            probabilities=[0.1] * 10,
-            is_digit=True,
-            digit_score=0.9,
-            model_version="1.2",
-            latency_ms=5.0 + number % 20,
-            true_label=None,
-            labelled_at=None,
-            drawing=png,
-            revision=1,
-        )
+        answer = {"prediction": number % 10, "confidence": 0.9 + number % 10 / 100, "digit_score": 0.9}
+        yield make_record(png, {**ANSWER, **answer}, latency_ms=5.0 + number % 20)
 
 
 def _upsert(page: Connection, records: list[Record]) -> None:
@@ -126,11 +111,11 @@ def _upsert(page: Connection, records: list[Record]) -> None:
 
 
 def _pages(page: Connection, newest: datetime) -> Times:
-    """A page of History by what is asked for: 50 drawings, and one more that tells of the next page."""
+    """Milliseconds of a page of History by filter: 50 drawings and one of the next page."""
     middle = newest - timedelta(days=DAYS / 2)
     [deep] = history.newest(page, Filters(until=middle), limit=1)
     week = Filters(since=middle - timedelta(days=7), until=middle)
-    asked: dict[str, tuple[Filters, Cursor | None]] = {
+    queries: dict[str, tuple[Filters, Cursor | None]] = {
         "the newest": (Filters(), None),
         f"{ROWS // 2:,} drawings deep": (Filters(), Cursor.at(deep)),
         "the same, towards newer ones": (Filters(), Cursor.at(deep, newer=True)),
@@ -144,19 +129,18 @@ def _pages(page: Connection, newest: datetime) -> Times:
         "wrong and no digit, deep": (Filters(labels="wrong", no_digit=True), Cursor.at(deep)),
         "a version that answered three times": (Filters(version="0.1"), None),
     }
-    times = {}
-    for name, (filters, cursor) in asked.items():
-        times[name] = _repeated(lambda f=filters, c=cursor: history.newest(page, f, c))  # type: ignore[misc]
+    times = {
+        name: _repeat(partial(history.newest, page, filters, cursor))
+        for name, (filters, cursor) in queries.items()
+    }
     ids = page.execute("SELECT id FROM predictions TABLESAMPLE SYSTEM (1) LIMIT %s", [OF_ONE_VISITOR])
     own = [row[0] for row in ids.fetchall()]
-    times[f"of a visitor with {len(own):,} drawings"] = _repeated(
-        lambda: history.newest(page, Filters(ids=own))
-    )
+    times[f"of a visitor with {len(own):,} drawings"] = _repeat(lambda: history.newest(page, Filters(ids=own)))
     return times
 
 
 def _counts(page: Connection) -> Times:
-    """Insights, and each of its queries."""
+    """Milliseconds of Insights and of each of its queries."""
     every = {"since": None, "version": None}
     queries = {
         "answers by day": insights.ANSWERS_BY_DAY,
@@ -166,38 +150,29 @@ def _counts(page: Connection) -> Times:
         "versions to choose from": history.VERSIONS,
     }
     return {
-        "all of Insights": _repeated(lambda: insights.insights(page)),
-        "of one version": _repeated(lambda: insights.insights(page, version="1.1")),
-        **{
-            name: _repeated(lambda q=query: page.execute(q, every).fetchall())  # type: ignore[misc]
-            for name, query in queries.items()
-        },
+        "all of Insights": _repeat(lambda: insights.insights(page)),
+        "of one version": _repeat(lambda: insights.insights(page, version="1.1")),
+        **{name: _repeat(partial(_fetch, page, query, every)) for name, query in queries.items()},
     }
 
 
+def _fetch(page: Connection, query: LiteralString, values: dict[str, None]) -> list[Any]:
+    return page.execute(query, values).fetchall()
+
+
 def _prunes(system: System) -> tuple[list[float], list[int]]:
-    """Milliseconds of `make prune`, each of another day, and how many drawings went."""
+    """Milliseconds of `make prune` for successive days, and the numbers of removed drawings."""
     times, removed = [], []
     for days in range(DAYS - 1, DAYS - 1 - PRUNES, -1):
-        with contextlib.redirect_stdout(io.StringIO()) as said:
-            times += _each(lambda oldest: prune.prune(system, oldest), [days])
-        removed.append(int(said.getvalue().split()[1]))  # "Removed 10000 drawings older than ..."
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            times += time_each(lambda oldest: prune.prune(system, oldest), [days])
+        removed.append(int(output.getvalue().split()[1]))  # "Removed 10000 drawings older than ..."
     return times, removed
 
 
-def _repeated(look: Callable[[], Any]) -> list[float]:
-    look()  # what is read again and again lies in memory
-    return _each(lambda _: look(), range(READS))
-
-
-def _each(do: Callable[[Any], Any], things: Iterable[Any]) -> list[float]:
-    """The milliseconds that each of these takes."""
-    times = []
-    for thing in things:
-        begun = time.perf_counter()
-        do(thing)
-        times.append((time.perf_counter() - begun) * 1000)
-    return times
+def _repeat(read: Callable[[], Any]) -> list[float]:
+    read()  # so that the blocks are in memory
+    return time_each(lambda _: read(), range(READS))
 
 
 def _results(measured: Measured) -> Results:
@@ -207,26 +182,26 @@ def _results(measured: Measured) -> Results:
             "The log",
             ["", "empty: p50 ms", "p99 ms", f"{ROWS:,} rows: p50 ms", "p99 ms", "n"],
             [
-                [name, *_figures(measured.empty[name])[:2], *_figures(times)]
+                [name, *summarize(measured.empty[name])[:2], *summarize(times)]
                 for name, times in measured.full.items()
             ],
-            "The deliverer's upsert, a transaction each, on disk when it returns.",
+            "One transaction of the deliverer's upsert, which returns when the rows are on disk.",
         ),
         Table(
-            "A page of History", read, [[name, *_figures(times)] for name, times in measured.pages.items()]
+            "A page of History", read, [[name, *summarize(times)] for name, times in measured.pages.items()]
         ),
-        Table("Insights", read, [[name, *_figures(times)] for name, times in measured.counts.items()]),
+        Table("Insights", read, [[name, *summarize(times)] for name, times in measured.counts.items()]),
         Table(
             "Pruning",
-            ["", "p50 ms", "p99 ms", "n"],
-            [[f"`make prune` of {median(measured.removed):,.0f} drawings", *_figures(measured.pruned)]],
-            f"With its connection, in transactions of {prune.BATCH:,}.",
+            read,
+            [[f"`make prune` of {median(measured.removed):,.0f} drawings", *summarize(measured.pruned)]],
+            f"Includes the connection; the transactions delete {prune.BATCH:,} drawings each.",
         ),
     ]
     summary = (
-        f"A PostgreSQL of its own, as `make up` starts it (32 MB of shared buffers), with {ROWS:,} drawings of "
-        f"{DAYS} days: {measured.size} with indexes. Each time is what one caller on the same machine waits; what "
-        "is read has been read once before."
+        f"A separate PostgreSQL with the configuration of `make up` (32 MB of shared buffers) and {ROWS:,} drawings of "
+        f"{DAYS} days: {measured.size} with indexes. The times are those of one client on the same machine; every "
+        "query ran once before."
     )
     numbers = {
         "rows": ROWS,
@@ -238,10 +213,6 @@ def _results(measured: Measured) -> Results:
         "prune": {**_summary({"ms": measured.pruned}), "removed": measured.removed},
     }
     return Results("database", summary, tables, numbers)
-
-
-def _figures(times: list[float]) -> list[str]:
-    return [shown(median(times)), shown(percentile(times, 99)), str(len(times))]
 
 
 def _summary(times: Times) -> dict[str, dict[str, float]]:

@@ -1,4 +1,4 @@
-"""An nginx that answers at once what the model might: the ceiling of the load generator."""
+"""An nginx with a constant response: the upper limit of the load generator."""
 
 import os
 import tempfile
@@ -35,12 +35,11 @@ http {{
 
 @contextmanager
 def idle_server(port: int) -> Iterator[int]:
-    """Listens on the port, which it gives back; gone on leaving."""
+    """Serve on the port, which it yields, until the end of the block."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         configuration = Path(name) / "nginx.conf"
-        configuration.write_text(
-            CONFIGURATION.format(port=port, answer=ANSWER.decode("ascii")), encoding="ascii"
-        )
+        text = CONFIGURATION.format(port=port, answer=ANSWER.decode("ascii"))
+        configuration.write_text(text, encoding="ascii")
         command: list[str | Path] = [nginx_binary(), "-p", name, "-c", configuration, "-e", "stderr"]
         if os.geteuid() == 0:
             command += ["-g", "user root;"]

@@ -3,8 +3,8 @@
     measured = run(Target("TorchServe", 8002, "/predictions/mnist"), bodies, clients=32, seconds=3)
     measured.per_second, measured.latencies_ms
 
-It shares the machine's cores with what it measures and must not be the limit: a request costs it about 20 µs of one
-core, where client libraries take 300 and more. What it reaches against a server that does nothing is in the tables.
+The generator shares the machine's cores with the server and must not be the bottleneck. A request costs it about 20 µs
+of one core; HTTP client libraries need 300 µs and more. The tables have its throughput against an idle server.
 """
 
 import gc
@@ -26,12 +26,12 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class LoadError(Exception):
-    """An answer that is not the one that was asked for: the numbers would mean nothing."""
+    """A wrong response, which would make the measurement meaningless."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where to post to, on this machine unless it says otherwise; of many ports each gets as many of the clients."""
+    """Address and path of a server, by default on this machine. Clients are divided evenly among several ports."""
 
     name: str
     port: int | tuple[int, ...]
@@ -49,15 +49,15 @@ class Target:
 
 @dataclass(frozen=True)
 class Measured:
-    """What `clients` got within a time: how many answers a second, how long each took, and what each cost."""
+    """Throughput, latencies and CPU cost of one measurement."""
 
     per_second: float
     latencies_ms: list[float]
-    cpu_ms: float  # of one answer, as `cpu_s` counts
+    cpu_ms: float  # per answer
 
 
 class Answer(NamedTuple):
-    """When an answer was there, by time.perf_counter, and how long it took; empty where it is an error."""
+    """Arrival (time.perf_counter), latency and body of a response; the body of an error is empty."""
 
     at: float
     milliseconds: float
@@ -66,7 +66,7 @@ class Answer(NamedTuple):
 
 
 class _Connection:
-    """One client: sends a request and collects its answer."""
+    """One client with one connection."""
 
     def __init__(self, address: tuple[str, int]) -> None:
         self._address = address
@@ -88,7 +88,7 @@ class _Connection:
         self.socket.sendall(request)
 
     def receive(self) -> bytes | None:
-        """The body of the answer, None while it is not complete. Raises LoadError unless its status is 200."""
+        """The body of the response, None while it is incomplete. Raises LoadError for another status than 200."""
         data = self.socket.recv(RECEIVED_AT_ONCE)
         if not data:
             raise LoadError(f"The server closed the connection after {self._received[:200]!r}")
@@ -104,7 +104,7 @@ class _Connection:
         answer, self._received = self._received, b""
         if not answer.startswith(b"HTTP/1.1 200"):
             raise LoadError(f"Not a 200: {answer[:500]!r}")
-        # nginx ends a connection after 1,000 requests.
+        # nginx closes a connection after 1,000 requests.
         self.ended = _CLOSE.search(answer, 0, end_of_head + 2) is not None
         return answer[end_of_head + 4 :]
 
@@ -119,10 +119,9 @@ def run(
     most: int = sys.maxsize,
     cpu_s: Callable[[], float] = lambda: 0.0,
 ) -> Measured:
-    """Post the bodies in turn from so many clients at once; what the warm-up takes does not count.
+    """Post the bodies in turn from concurrent clients, for `seconds` after a warm-up or until `most` answers.
 
-    Ends after `seconds`, or with `most` answers. `cpu_s` gives the seconds that the server has computed so far.
-    Raises LoadError at an error answer, and if nothing was answered.
+    `cpu_s` returns the server's CPU seconds so far. Raises LoadError for an error response, and without any response.
     """
     latencies: list[float] = []
     before: float | None = None
@@ -144,9 +143,9 @@ def run(
 
 
 def stream(target: Target, bodies: Sequence[bytes], clients: int) -> Generator[Answer, None, None]:
-    """Each answer as it comes, for as long as it is asked for; what failed too. Raises LoadError at a long silence.
+    """Each response on arrival, including errors, without end. Raises LoadError after TIMEOUT_S without a response.
 
-    Whoever takes the answers keeps the clients waiting.
+    The clients wait while the caller handles a response.
     """
     requests = cycle([target.request(body) for body in bodies])
     with _connections([target] * clients) as connections, select.epoll() as ready, _without_garbage():
@@ -157,8 +156,8 @@ def stream(target: Target, bodies: Sequence[bytes], clients: int) -> Generator[A
         while True:
             for number, _ in ready.poll(TIMEOUT_S) or _silent(target):
                 connection = by_number[number]
-                error: LoadError | None = None
                 body: bytes | None = b""
+                error: LoadError | None = None
                 try:
                     body = connection.receive()
                 except (OSError, LoadError) as failure:
@@ -169,7 +168,7 @@ def stream(target: Target, bodies: Sequence[bytes], clients: int) -> Generator[A
                 now = time.perf_counter()
                 yield Answer(now, (now - connection.sent_at) * 1000, body, error)
                 if connection.ended:
-                    del by_number[number]  # epoll forgets a closed socket by itself
+                    del by_number[number]  # epoll removes a closed socket itself
                     connection.open_again()
                     by_number[connection.socket.fileno()] = connection
                     ready.register(connection.socket.fileno(), select.EPOLLIN)
@@ -177,7 +176,7 @@ def stream(target: Target, bodies: Sequence[bytes], clients: int) -> Generator[A
 
 
 def alternate(targets: Sequence[Target], bodies: Sequence[bytes], rounds: int) -> dict[str, list[float]]:
-    """One client that posts each body to each target in turn, `rounds` times: milliseconds by the target's name."""
+    """Latencies in ms by target name, from one client that posts each body to each target in turn, `rounds` times."""
     latencies: dict[str, list[float]] = {target.name: [] for target in targets}
     with _connections(targets) as connections, _without_garbage():
         for _, body in zip(range(rounds), cycle(bodies), strict=False):
@@ -188,7 +187,7 @@ def alternate(targets: Sequence[Target], bodies: Sequence[bytes], rounds: int) -
 
 
 def ask(target: Target, bodies: Sequence[bytes]) -> list[bytes]:
-    """The answer to each body, one after the other."""
+    """The responses to the bodies, posted one after the other."""
     with _connections([target]) as [connection]:
         return [_ask(connection, target, body) for body in bodies]
 
@@ -216,7 +215,7 @@ def _connections(targets: Sequence[Target]) -> Iterator[list[_Connection]]:
 
 @contextmanager
 def _without_garbage() -> Iterator[None]:
-    """No garbage collection in the middle of a measurement."""
+    """Disable garbage collection during a measurement."""
     gc.collect()
     gc.disable()
     try:

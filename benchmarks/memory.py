@@ -1,6 +1,6 @@
-"""Memory: what each process of the system has resident after 1,000 predictions, and after 50,000.
+"""Memory: the PSS of each process of the system after 1,000 to 50,000 predictions.
 
-Resident means PSS: what several processes share counts in parts, so that the sum is what the machine gives.
+PSS divides shared pages among their processes, so the sum is the memory that the system takes from the machine.
 """
 
 import time
@@ -9,25 +9,25 @@ from collections.abc import Sequence
 import psutil
 
 from benchmarks import load, running
-from benchmarks.drawings import canvases
-from benchmarks.figures import shown
+from benchmarks.figures import format_number
 from benchmarks.load import LoadError, Target
 from benchmarks.results import Results, Table
 from benchmarks.running import say
+from fixtures.canvas_png import canvases
 from ops.native import leftovers
 from ops.system import System
 
 CLIENTS = 8
 AFTER = (1_000, 10_000, 20_000, 30_000, 40_000, 50_000)
 PIECE_S = 5.0
-# On a machine that is busy with other things the run ends here, with what it has reached.
+# On a busy machine, the run ends after this time with fewer predictions.
 MOST_S = 420.0
 
 Sizes = dict[str, float]
 
 
 def measure() -> Results:
-    """Starts a system, predicts through its gateway, and gives back the table."""
+    """Start a system, send predictions through its gateway, and return the table."""
     bodies = canvases()
     counts, sizes = [], []
     with running.system() as system:
@@ -46,7 +46,7 @@ def measure() -> Results:
 
 
 def _predict(target: Target, bodies: Sequence[bytes], wanted: int) -> int:
-    """Predict for PIECE_S or until `wanted` are answered, whichever is first; gives back how many were."""
+    """Predict for PIECE_S or until `wanted` answers; returns the number of answers."""
     measured = load.run(target, bodies, CLIENTS, PIECE_S, warm_up_s=0.0, most=wanted)
     if not measured.latencies_ms:
         raise LoadError(f"No answer within {PIECE_S:.0f} s")
@@ -54,7 +54,7 @@ def _predict(target: Target, bodies: Sequence[bytes], wanted: int) -> int:
 
 
 def _sizes(system: System) -> Sizes:
-    """MiB by process, named as a person knows it; those of one name together."""
+    """MiB by the name of the process; processes with the same name are added."""
     sizes: Sizes = {}
     for process in leftovers.find(system):
         try:
@@ -91,16 +91,16 @@ def _results(counts: Sequence[int], sizes: Sequence[Sizes]) -> Results:
         *("since first", "since second")[: len(counts)],
     ]
     summary = (
-        f"{CLIENTS} clients post canvases of 320x320 to the gateway of a system of its own, {counts[-1]:,} in all. "
-        "Flat is what it should be: a process that grows with every request fills any machine. The JVM fills the heap "
-        "and the compiled code that it is given (config.properties) within the first 10,000 or 20,000."
+        f"{CLIENTS} clients post {counts[-1]:,} canvases of 320x320 to the gateway of a separate system. Memory should "
+        "stay constant, because a process that grows with every request exhausts any machine. The JVM fills its limits "
+        "of heap and compiled code (config.properties) within the first 10,000 to 20,000 predictions."
     )
     numbers = {"predictions": list(counts), "pss_mib": list(sizes)}
     return Results("memory", summary, [Table("Resident memory", columns, rows)], numbers)
 
 
 def _row(name: str, sizes: Sequence[float]) -> list[str]:
-    return [name, *(shown(size) for size in sizes), *(_growth(size, sizes[-1]) for size in sizes[:2])]
+    return [name, *(format_number(size) for size in sizes), *(_growth(size, sizes[-1]) for size in sizes[:2])]
 
 
 def _growth(before: float, after: float) -> str:

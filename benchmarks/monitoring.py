@@ -1,17 +1,16 @@
 """The cost of monitoring: CPU time of a prediction with and without it, in alternating rounds."""
 
-import time
 from contextlib import suppress
 
 import psutil
 
 from benchmarks import load, running
-from benchmarks.drawings import canvases
-from benchmarks.figures import median, ratio, shown, spread
+from benchmarks.figures import format_number, format_range, median, ratio
 from benchmarks.load import Target
 from benchmarks.peers import PATH
 from benchmarks.results import Results, Table
 from benchmarks.running import StartError, say
+from fixtures.canvas_png import canvases
 from ops.native import leftovers, monitoring, parts, supervisor
 from ops.system import System
 
@@ -25,7 +24,7 @@ LOG, OFF = "access_log syslog", "access_log off; # "
 
 
 def measure() -> Results:
-    """Starts a system, predicts through its gateway with monitoring and without in turn, and gives back the table."""
+    """Start a system, measure predictions with and without monitoring in turn, and return the table."""
     if missing := monitoring.missing():
         raise StartError(f"{' and '.join(missing)} is not installed. {monitoring.HOW_TO_GET_THEM}")
     bodies = canvases()
@@ -37,15 +36,13 @@ def measure() -> Results:
                 _switch(system, on=name == WITH)
                 took = load.run(target, bodies, CLIENTS, SECONDS, cpu_s=lambda: _cpu_s(system))
                 costs[name].append(took.cpu_ms)
-            say(
-                f"round {number + 1} of {ROUNDS}: "
-                + ", ".join(f"{name} {shown(cost[-1])} ms" for name, cost in costs.items())
-            )
+            latest = ", ".join(f"{name} {format_number(cost[-1])} ms" for name, cost in costs.items())
+            say(f"round {number + 1} of {ROUNDS}: {latest}")
     return _results(costs)
 
 
 def _switch(system: System, on: bool) -> None:
-    """Start or stop what watches the system, and the gateway's access log with it."""
+    """Start or stop the monitoring programs and the gateway's access log."""
     configuration = system.run / "gateway" / "nginx.conf"
     text = configuration.read_text(encoding="utf-8").replace(OFF + LOG, LOG)
     configuration.write_text(text if on else text.replace(LOG, OFF + LOG), encoding="utf-8")
@@ -57,31 +54,33 @@ def _switch(system: System, on: bool) -> None:
                 supervisor.start_part(system, part.name)
             elif interface.getProcessInfo(part.name)["pid"]:
                 interface.stopProcess(part.name)
-    deadline = time.monotonic() + running.START_TIMEOUT_S
-    while on and not all(part.is_healthy(system) for part in watching):
-        if time.monotonic() > deadline:
-            raise StartError("Exporter, Prometheus and Alertmanager did not answer in time.")
-        time.sleep(running.POLL_INTERVAL_S)
+    if on:
+        running.wait_until(
+            lambda: all(part.is_healthy(system) for part in watching),
+            lambda: "Exporter, Prometheus and Alertmanager did not answer",
+        )
 
 
 def _cpu_s(system: System) -> float:
-    """Of all processes, for Prometheus keeps PostgreSQL and the page busy, too; of one that ended its parent has it."""
+    """CPU seconds of all processes, because Prometheus causes work in PostgreSQL and the page, too."""
     total = 0.0
     for process in leftovers.find(system):
         with suppress(psutil.NoSuchProcess):
-            total += sum(process.cpu_times()[:4])  # user, system, and both of its children that ended
+            total += sum(
+                process.cpu_times()[:4]
+            )  # user and system time, of the process and of its ended children
     return total
 
 
 def _results(costs: dict[str, list[float]]) -> Results:
     found = ratio(costs[WITH], costs[WITHOUT])
-    rows = [[name, shown(median(cost)), spread(cost)] for name, cost in costs.items()]
-    rows.append(["ratio, round by round", shown(found), f"bar: at most {MOST}"])
+    rows = [[name, format_number(median(cost)), format_range(cost)] for name, cost in costs.items()]
+    rows.append(["ratio, round by round", format_number(found), f"bar: at most {MOST}"])
     summary = (
-        f"{CLIENTS} clients post canvases of 320x320 to the gateway of a system, {ROUNDS} rounds of {SECONDS:g} s with "
-        "monitoring and as many without. CPU is user and system time of all processes. With monitoring: exporter, "
-        "access log, Prometheus and Alertmanager. Without: none of these. The times of the stages in the workers, 6 us "
-        "of a prediction, are measured in both."
+        f"{CLIENTS} clients post canvases of 320x320 to the gateway of a system, in {ROUNDS} rounds of {SECONDS:g} s "
+        "with monitoring and as many without it. CPU is the user and system time of all processes. Monitoring means "
+        "exporter, access log, Prometheus and Alertmanager. Both cases include the measurement of stages in the "
+        "workers, 6 us per prediction."
     )
     table = Table("CPU of a prediction", ["", "CPU ms, median", "of all rounds"], rows)
     return Results("monitoring", summary, [table], {"cpu_ms": costs, "ratio": found})

@@ -1,7 +1,7 @@
-"""The network: as it is served, next to the other ways of running the same weights.
+"""The network: the served ONNX sessions and other ways to run the same weights.
 
-One image, and batches of eight, on one thread; all in turn in one process, so that what else the machine does meets
-each alike. What is compiled here needs a C++ compiler (g++) and is left out where there is none.
+Single images and batches on one thread. All contenders run in turn in one process, so that other load affects each
+equally. Compiled contenders need a C++ compiler (g++) and are skipped without one.
 """
 
 import shutil
@@ -17,11 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from benchmarks.drawings import canvases
-from benchmarks.figures import median, percentile, ratio, shown
+from benchmarks.figures import format_number, median, percentile, ratio
 from benchmarks.load import LoadError
 from benchmarks.results import Results, Table
 from benchmarks.running import say
+from fixtures.canvas_png import canvases
 from handler.images import decoded, open_image
 from handler.model import DigitClassifier, folded, restored
 from handler.onnx_session import Logits, as_tensor, eager, load_sessions
@@ -30,10 +30,10 @@ from training.archive.pack import RELEASED_CHECKPOINT
 
 SIZES = (1, 2, 8)
 ROUNDS = 400
-# A worker that one person asks is idle in between, and finds its caches as others left them.
+# Between the requests of one person, a worker is idle and other processes use the caches.
 PAUSE_S = 0.003
 PAUSED_ROUNDS = 150
-# Largest accepted difference of the logits: of a compiled program, and of int8, where at most 1.1 was measured.
+# Largest accepted differences of the logits: of a compiled program, and of int8 (largest measured: 1.1).
 TOLERANCE, INT8_TOLERANCE = 1e-3, 3
 EAGER, FLOAT32, INT8 = "torch, as it was trained", "ONNX Runtime, float32", "ONNX Runtime, int8"
 
@@ -41,7 +41,7 @@ Times = dict[str, list[float]]
 
 
 def measure() -> Results:
-    """Runs each contender on the canvases that the page sends and gives back the tables."""
+    """Run each contender on the page's canvases and return the tables."""
     torch.set_num_threads(1)
     inputs = np.stack([preprocess(decoded(open_image(body))) for body in canvases()])
     with _contenders() as contenders:
@@ -51,8 +51,8 @@ def measure() -> Results:
     tables = [_bar(by_size[1]), *(_table(f"{size} at once", size, by_size[size]) for size in SIZES)]
     tables.append(_table(f"1, after a pause of {PAUSE_S * 1000:g} ms", 1, paused))
     summary = (
-        f"The released network on {len(inputs)} drawings, from prepared pixels to logits, on one thread. All but int8 "
-        f"give the same logits within {TOLERANCE:g}."
+        f"The released network on {len(inputs)} drawings, from the network's input to logits, on one thread. All "
+        f"contenders except int8 give the same logits within {TOLERANCE:g}."
     )
     return Results("network", summary, tables, {"ms": by_size, "paused_ms": paused})
 
@@ -73,11 +73,11 @@ def _contenders() -> Iterator[dict[str, Logits]]:
         INT8: sessions["int8"],
     }
     if shutil.which("g++") is None:
-        say("torch.compile and AOTInductor are left out: they need a C++ compiler (g++).")
+        say("torch.compile and AOTInductor are skipped: they need a C++ compiler (g++).")
         yield contenders
         return
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's own, about its own
+        warnings.simplefilter("ignore")  # torch warns about its own code
         contenders["torch.compile"] = eager(
             torch.compile(folded(model()).requires_grad_(False), dynamic=True)
         )
@@ -101,7 +101,7 @@ def _ahead_of_time(model: nn.Module, folder: Path) -> Logits:
 
 
 def _expect_same_logits(contenders: dict[str, Logits], inputs: NDArray[np.uint8]) -> None:
-    """Raises LoadError unless all of them answer alike: else they would not do the same work."""
+    """Raises LoadError unless all contenders compute the same logits, and so do the same work."""
     expected = contenders[EAGER](inputs[: max(SIZES)])
     for name, logits in contenders.items():
         tolerance = INT8_TOLERANCE if name == INT8 else TOLERANCE
@@ -112,7 +112,7 @@ def _expect_same_logits(contenders: dict[str, Logits], inputs: NDArray[np.uint8]
 def _times(
     contenders: dict[str, Logits], inputs: NDArray[np.uint8], size: int, rounds: int, pause_s: float = 0.0
 ) -> Times:
-    """Milliseconds of each call, round by round; the first few of each do not count."""
+    """Milliseconds of each call, round by round, without the warm-up."""
     times: Times = {name: [] for name in contenders}
     warm_up = rounds // 10
     for number in range(rounds + warm_up):
@@ -130,13 +130,10 @@ def _times(
 
 def _bar(times: Times) -> Table:
     served = min((FLOAT32, INT8), key=lambda name: median(times[name]))
+    faster, int8 = ratio(times[served], times[EAGER]), ratio(times[INT8], times[FLOAT32])
     rows = [
-        [
-            "median of the faster ONNX file, divided by that of eager torch",
-            shown(ratio(times[served], times[EAGER])),
-            "0.6",
-        ],
-        ["int8, of float32's time", shown(ratio(times[INT8], times[FLOAT32])), "no bar"],
+        ["median of the faster ONNX file, divided by that of eager torch", format_number(faster), "0.6"],
+        ["int8, of float32's time", format_number(int8), "no bar"],
     ]
     return Table("One image", ["", "measured", "at most"], rows)
 
@@ -145,9 +142,9 @@ def _table(title: str, size: int, times: Times) -> Table:
     rows = [
         [
             name,
-            shown(median(taken) / size),
-            shown(percentile(taken, 99) / size),
-            shown(ratio(taken, times[EAGER])),
+            format_number(median(taken) / size),
+            format_number(percentile(taken, 99) / size),
+            format_number(ratio(taken, times[EAGER])),
             f"{len(taken):,}",
         ]
         for name, taken in times.items()

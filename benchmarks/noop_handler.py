@@ -1,18 +1,18 @@
-"""A handler that does nothing, packed as a model of its own: what TorchServe itself costs."""
+"""A handler that does nothing, packed as a separate model: it measures the cost of TorchServe itself."""
 
 import logging
 from collections.abc import Sequence
 from typing import Any
 
-# As long as the real answer, so that carrying it costs as much.
+# As long as the real answer, so that its transport costs the same.
 ANSWER = b'{"nothing":"' + b"0" * 1400 + b'"}'
 
 
 class NoopHandler:
-    """Answers the same bytes to every request of a batch."""
+    """Returns the same bytes for every request of a batch."""
 
     def initialize(self, context: Any) -> None:
-        """Nothing to load; as quiet as the model's handler."""
+        """Set the log level of the model's handler."""
         logging.getLogger().setLevel(logging.WARNING)
 
     def handle(self, rows: Sequence[Any], context: Any) -> list[bytes]:

@@ -1,43 +1,37 @@
-"""The page: from pen-up to the settled answer in Chromium, next to a bare page that only echoes the canvas.
+"""The page: time from pen-up to the settled answer in Chromium, next to a minimal page with a canvas.
 
-Both pages are open in one browser and get the same stroke in turn, so that what else the machine does meets both.
-Settled is the last change of what the page shows of the answer.
+Both pages are open in one browser and get the same stroke in turn, so that other load affects both. An answer is
+settled at the last change of the elements that show it.
 """
 
 import re
-import shutil
 import tempfile
-import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from benchmarks import running
-from benchmarks.drawings import canvases
-from benchmarks.figures import median, percentile, ratio, shown
+from benchmarks.figures import format_number, median, ratio, summarize, time_each
+from benchmarks.records import make_record
 from benchmarks.results import Results, Table
 from benchmarks.running import StartError, say
+from fixtures.canvas_png import canvases
 from ops.system import ROOT, System
 from ui.outbox import Outbox
-from ui.record import Record
 
 STROKES = 48
 WARM_UP = 4  # strokes that do not count
-STROKES_ON_A_SHEET = 8  # then both pages are loaded anew
+STROKES_ON_A_SHEET = 8  # then both pages are reloaded
 TIMEOUT_MS = 20_000
-# So long nothing of the answer may change before it counts as settled.
+# The answer is settled after this time without a change.
 QUIET_MS = 400
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 CANVAS = "canvas.upper-canvas"
-KEPT = 200
+STORED = 200
 
-# Listens for the next pen-up, and gives the milliseconds from there to the first and to the last change of the texts
-# and pictures in the elements of `selector`.
+# Waits for the next pen-up; resolves to the milliseconds until the first and the last change of texts and pictures in
+# the elements of `selector`.
 WATCH = """
 ([selector, quiet]) => {
     window.benchmark = new Promise(resolve => {
@@ -68,7 +62,7 @@ WATCH = """
 
 @dataclass
 class Contender:
-    """A page, what on it shows the answer, and what was measured on it: milliseconds, a value a stroke."""
+    """A page, the selector of its answer, and the milliseconds of each stroke."""
 
     name: str
     address: str
@@ -79,29 +73,24 @@ class Contender:
 
 
 def measure() -> Results:
-    """Starts a system, the bare page and a browser, draws, and gives back the table."""
-    browser_path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser_path is None:
-        raise StartError("Chromium is not installed; Debian: apt-get install chromium")
+    """Start a system, the bare page and a browser, draw, and return the tables."""
     port = running.first_port(2 * running.PORTS) + running.PORTS
     with (
         running.system() as system,
         running.process(_bare_command(system, port), f"http://127.0.0.1:{port}/_stcore/health"),
-        sync_playwright() as playwright,
+        running.chromium() as browser,
     ):
-        browser = playwright.chromium.launch(executable_path=browser_path, args=ARGUMENTS)
         bare = _contender(browser, "bare page", f"http://127.0.0.1:{port}", ".st-key-echo")
         ours = _contender(browser, "our page", system.address, ".st-key-verdict, .st-key-bars")
         asked = _draw_on(bare, ours)
-        browser.close()
-        kept = _outbox_ms(system)
-    return _results(bare, ours, asked, kept)
+        stored = _outbox_ms(system)
+    return _results(bare, ours, asked, stored)
 
 
 def _bare_command(system: System, port: int) -> list[str | Path]:
     streamlit = system.python("page").with_name("streamlit")
     options = {"server.port": port, "server.address": "127.0.0.1", "server.headless": "true"}
-    # The same settings of Streamlit's server as ours (ui/.streamlit/config.toml).
+    # The server settings of our page (ui/.streamlit/config.toml).
     options |= {"server.fileWatcherType": "none", "browser.gatherUsageStats": "false"}
     words = [f"--{name}={value}" for name, value in options.items()]
     return [streamlit, "run", ROOT / "benchmarks" / "bare_page.py", *words]
@@ -114,7 +103,7 @@ def _contender(browser: Browser, name: str, address: str, answer: str) -> Conten
 
 
 def _draw_on(bare: Contender, ours: Contender) -> list[float]:
-    """Draw on both in turn; gives back how long our page says that it waited for the model."""
+    """Draw on both in turn; returns the milliseconds of the model server that our page shows."""
     asked = []
     for number in range(-WARM_UP, STROKES):
         for contender in (bare, ours) if number % 2 else (ours, bare):
@@ -129,13 +118,13 @@ def _draw_on(bare: Contender, ours: Contender) -> list[float]:
         if number >= 0 and took:
             asked.append(float(took[1]))
         if (number + 1) % STROKES_ON_A_SHEET == 0 and number > 0:
-            latest = [f"{one.name} {shown(median(one.settled))} ms" for one in (bare, ours)]
+            latest = [f"{one.name} {format_number(median(one.settled))} ms" for one in (bare, ours)]
             say(f"{number + 1} of {STROKES} strokes: {', '.join(latest)}")
     return asked
 
 
 def _stroke(contender: Contender, number: int) -> tuple[float, float]:
-    """Draw a line, and wait; milliseconds to the first and to the last change of the answer."""
+    """Draw a line; returns the milliseconds to the first and to the last change of the answer."""
     page = contender.page
     box = page.locator(CANVAS).bounding_box()
     if box is None:
@@ -152,67 +141,44 @@ def _stroke(contender: Contender, number: int) -> tuple[float, float]:
 
 
 def _outbox_ms(system: System) -> list[float]:
-    """What keeping an answer takes, on the disk that the system's outbox lies on."""
+    """Milliseconds to store an answer, on the disk of the system's outbox."""
     drawings = canvases()
-    took = []
+    records = [make_record(drawings[number % len(drawings)]) for number in range(STORED)]
     with tempfile.TemporaryDirectory(dir=system.state) as folder:
         outbox = Outbox(Path(folder) / "outbox.sqlite3")
-        for number in range(KEPT):
-            record = _record(drawings[number % len(drawings)])
-            started = time.perf_counter()
-            outbox.put(record)
-            took.append((time.perf_counter() - started) * 1000)
+        times = time_each(outbox.put, records)
         outbox.close()
-    return took[1:]  # the first one creates the file
+    return times[1:]  # the first one creates the file
 
 
-def _record(drawing: bytes) -> Record:
-    content: dict[str, Any] = {
-        "prediction": 7,
-        "confidence": 0.99,
-        "probabilities": [0.1] * 10,
-        "is_digit": True,
-    }
-    content |= {"digit_score": 0.99, "model_version": "1.0", "latency_ms": 5.0}
-    return Record(
-        id=uuid.uuid4(),
-        created_at=datetime.now(UTC),
-        true_label=None,
-        labelled_at=None,
-        drawing=drawing,
-        revision=1,
-        **content,
-    )
-
-
-def _results(bare: Contender, ours: Contender, asked: Sequence[float], kept: Sequence[float]) -> Results:
+def _results(bare: Contender, ours: Contender, asked: Sequence[float], stored: Sequence[float]) -> Results:
     times: list[tuple[str, Sequence[float]]] = [
         (f"{one.name}: {what}", values)
         for one in (bare, ours)
         for what, values in (("first change", one.first), ("settled", one.settled))
     ]
     times.append(("of it, asking the model", asked))
-    rows = [_row(name, values) for name, values in times]
-    rows.append(_row("of it, keeping the answer on disk (outbox, timed alone)", kept))
+    rows = [[name, *summarize(values)] for name, values in times]
+    rows.append(["of it, storing the answer on disk (outbox, timed alone)", *summarize(stored)])
     summary = (
-        f"{STROKES} strokes on each page in turn, {STROKES_ON_A_SHEET} on a sheet, in one Chromium, after {WARM_UP} "
-        "that do not count; milliseconds from pen-up. The bare page runs on the same Streamlit, uses the canvas as it "
-        "comes, which waits 200 ms before it sends, and only echoes the size of the drawing. Settled is the last "
-        "change of what shows the answer (digit, confidence, the model's input, bars; on the bare page the echo)."
+        f"{STROKES} strokes on each page in turn, {STROKES_ON_A_SHEET} on a sheet, in one Chromium, after a warm-up of "
+        f"{WARM_UP}; milliseconds from pen-up. The bare page runs on the same Streamlit. It uses the unchanged canvas, "
+        "which waits 200 ms before it sends, and shows only the size of the drawing. Settled is the last change of the "
+        "answer: digit, confidence, the model's input and bars; on the bare page, the size."
     )
     times_bare = ratio(ours.settled, bare.settled)
     bars = Table(
         "The bar",
         ["", "measured", "bar"],
         [
-            ["our page settled, of the bare page's, median of pairs (at most)", shown(times_bare), "0.35"],
-            ["the same, of the medians", shown(median(ours.settled) / median(bare.settled)), ""],
+            [
+                "our page settled, of the bare page's, median of pairs (at most)",
+                format_number(times_bare),
+                "0.35",
+            ],
+            ["the same, of the medians", format_number(median(ours.settled) / median(bare.settled)), ""],
         ],
     )
     table = Table("Pen-up to answer", ["", "p50 ms", "p99 ms", "n"], rows)
-    numbers = {"times_bare": times_bare, "ms": dict(times), "outbox_ms": list(kept)}
+    numbers = {"times_bare": times_bare, "ms": dict(times), "outbox_ms": list(stored)}
     return Results("page", summary, [bars, table], numbers)
-
-
-def _row(name: str, values: Sequence[float]) -> list[str]:
-    return [name, shown(median(values)), shown(percentile(values, 99)), f"{len(values):,}"]

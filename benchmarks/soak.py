@@ -1,16 +1,16 @@
-"""Twenty minutes of drawing, labelling and posting, while every 30 s another process is killed.
+"""Twenty minutes of drawing, labelling and posting, while one process is killed every 30 s.
 
-Every drawing that was answered must be a row exactly once, and every post be answered with the digit or with 503: the
-run fails else. The memory should be flat.
+The run fails unless every answered drawing is in the database exactly once and every post is answered with the digit or
+with 503. Memory should stay constant.
 """
 
 import os
-import shutil
 import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import cycle
 from typing import TypeAlias
@@ -19,31 +19,30 @@ import psutil
 import psycopg
 import requests
 from playwright.sync_api import Error as BrowserError
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from benchmarks import running
-from benchmarks.drawings import canvases
-from benchmarks.figures import shown
-from benchmarks.page import ARGUMENTS
+from benchmarks.figures import format_number, median
 from benchmarks.results import Results, Table
 from benchmarks.running import StartError, say
+from fixtures import victims
+from fixtures.canvas_png import canvases
+from fixtures.drawing import DIGITS, NONE_YET, draw_with_mouse, ink, open_page
+from fixtures.waiting import eventually
 from ops import direct
 from ops.native import postgres
 from ops.native.status import memory_mib
 from ops.system import System
-from tests.system import victims
-from tests.system.drawing import DIGITS, NONE_YET, draw_with_mouse, ink, open_page
 
 DURATION_S = 20 * 60.0
 KILL_EVERY_S = 30.0
 VISITORS = 2
-# What programs post beside the visitors: enough to keep the model at work, not to drown it.
+# Posts of programs: enough to keep the model busy without overload.
 POSTS_A_SECOND = 20.0
-# From the kill of a JVM to the next answer it takes about 15 s on a quiet machine.
-PATIENCE_S = 120.0
-POLL_S = 0.1
+# The first answer after the kill of a JVM takes about 15 s on a quiet machine.
+TIMEOUT_S = 120.0
 REFUSED = 0
-# Whatever dies, a good request gets its answer or is told who is away; refused it is while the gateway itself is.
+# A valid request gets an answer or a 503 that names the unavailable part; without the gateway, the connection fails.
 PROMISED = {200, 503, REFUSED}
 
 Row: TypeAlias = tuple[int, int | None, int]
@@ -51,7 +50,7 @@ Row: TypeAlias = tuple[int, int | None, int]
 
 @dataclass
 class Tally:
-    """What happened; shared by the threads, each of which counts its own."""
+    """Counts of the run. The threads share it, and each one changes other fields."""
 
     drawings: int = 0
     waited_s: list[float] = field(default_factory=list)
@@ -61,13 +60,9 @@ class Tally:
 
 
 def measure() -> Results:
-    """Starts a system and a browser, draws, posts and kills, and gives back what became of it all."""
-    browser_path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser_path is None:
-        raise StartError("Chromium is not installed; Debian: apt-get install chromium")
+    """Start a system and a browser, draw, post and kill, and return the counts."""
     tally, stop = Tally(), threading.Event()
-    with running.system() as system, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=ARGUMENTS)
+    with running.system() as system, running.chromium() as browser:
         pages = [browser.new_context().new_page() for _ in range(VISITORS)]
         for page in pages:
             open_page(page, system.address)
@@ -83,7 +78,6 @@ def measure() -> Results:
             stop.set()
             for thread in others:
                 thread.join()
-            browser.close()
         rows = _rows(system, tally.drawings)
     return _results(tally, rows)
 
@@ -99,23 +93,23 @@ def _draw(pages: list[Page], tally: Tally, until: float) -> None:
 
 
 def _draw_one(page: Page, digit: int) -> None:
-    """Draw a digit, wait for its answer whatever is away, and label it."""
+    """Draw a digit, wait for its answer during any outage, and label it."""
     draw_with_mouse(page, DIGITS[digit])
-    _until(lambda: _is_answered(page))
-    _until(lambda: _labelled(page, digit))
+    _wait_until(lambda: _is_answered(page))
+    _wait_until(lambda: _label(page, digit))
 
 
 def _is_answered(page: Page) -> bool:
-    """Whether the answer is that to the drawing at hand: the one before stays, noted, until then."""
+    """Whether the page shows the answer to this drawing; until then it shows the noted previous answer."""
     answer, question = (page.locator(f".st-key-{key}").inner_text().strip() for key in ("answer", "question"))
     return answer != NONE_YET and not question.startswith("Noted") and _connected(page)
 
 
-def _labelled(page: Page, digit: int) -> bool:
-    """Press the digit's button, until the canvas is free for the next drawing and stays so."""
+def _label(page: Page, digit: int) -> bool:
+    """Press the digit's button unless the canvas is empty; returns whether it was, and stayed so."""
     if _is_free(page):
         page.wait_for_timeout(500)
-        if _is_free(page):  # and not empty because it was just being made anew
+        if _is_free(page):  # not just empty during a reload
             return True
     page.locator(f".st-key-label-{digit} button").click(timeout=2000)
     page.wait_for_timeout(1000)
@@ -130,17 +124,13 @@ def _connected(page: Page) -> bool:
     return page.locator('.stApp[data-test-connection-state="CONNECTED"]').count() > 0
 
 
-def _until(look: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            if look():
-                return
-        except BrowserError:
-            pass  # the page is being drawn anew
-        if time.monotonic() > deadline:
-            raise StartError(f"Nothing came for {PATIENCE_S:.0f} s")
-        time.sleep(POLL_S)
+def _wait_until(holds: Callable[[], bool]) -> None:
+    def holds_without_error() -> bool:
+        with suppress(BrowserError):  # while the page is rendered
+            return holds()
+        return False
+
+    running.wait_until(holds_without_error, lambda: "No answer", TIMEOUT_S)
 
 
 def _post(system: System, tally: Tally, stop: threading.Event) -> None:
@@ -155,7 +145,7 @@ def _post(system: System, tally: Tally, stop: threading.Event) -> None:
 
 
 def _kill(system: System, tally: Tally, stop: threading.Event) -> None:
-    for victim in cycle(victims.OF):
+    for victim in cycle(victims.PROCESS_IDS):
         if stop.wait(KILL_EVERY_S):
             return
         for pid in filter(None, _pids(victim, system)):
@@ -167,79 +157,72 @@ def _kill(system: System, tally: Tally, stop: threading.Event) -> None:
 
 def _pids(victim: str, system: System) -> list[int]:
     try:
-        return victims.OF[victim](system)
+        return victims.PROCESS_IDS[victim](system)
     except (psutil.Error, IndexError):
-        return []  # it is away already
+        return []  # already dead
 
 
 def _rows(system: System, expected: int) -> list[Row]:
-    """Prediction, label and revision of each drawing in the database, the first first, once all have arrived."""
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            with psycopg.connect(postgres.owner_url(system)) as connection:
-                rows = connection.execute(
-                    "SELECT prediction, true_label, revision FROM predictions ORDER BY created_at"
-                ).fetchall()
-            labelled = sum(label is not None for _, label, _ in rows)
-            if (len(rows) >= expected and labelled >= expected) or time.monotonic() > deadline:
-                return rows
-        except psycopg.Error:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(1)
+    """Prediction, label and revision of each drawing in the database, the oldest first, after all were delivered."""
+    rows: list[Row] = []
+
+    def all_are_labelled() -> bool:
+        nonlocal rows
+        with psycopg.connect(postgres.owner_url(system)) as connection:
+            query = "SELECT prediction, true_label, revision FROM predictions ORDER BY created_at"
+            rows = connection.execute(query).fetchall()
+        return sum(label is not None for _, label, _ in rows) >= expected
+
+    with suppress(AssertionError):  # _results reports missing rows
+        eventually(all_are_labelled, TIMEOUT_S)
+    return rows
 
 
 def _first_gap(rows: list[Row]) -> str:
-    """Where the drawn digits, which come one after the other, do not: the rows around it."""
+    """The rows around the first one whose label breaks the order of the drawn digits."""
     for place, ((_, label, _), digit) in enumerate(zip(rows, cycle(DIGITS), strict=False)):
         if label != digit:
             around = ", ".join(str(row) for row in rows[max(0, place - 3) : place + 3])
             return f"Row {place + 1} should be a {digit}; (answer, label, revision) around it: {around}."
-    return "Those that are there are in order."
+    return "The existing rows are in order."
 
 
 def _results(tally: Tally, rows: list[Row]) -> Results:
     labelled = sum(label is not None for _, label, _ in rows)
-    waited = sorted(tally.waited_s)
     answered = tally.posts[200] / max(1, sum(tally.posts.values()))
-    results = Results(
-        "soak",
-        f"{DURATION_S / 60:.0f} minutes of {VISITORS} visitors who draw and label and of {POSTS_A_SECOND:.0f} posts a "
-        f"second, with a process killed every {KILL_EVERY_S:.0f} s.",
-    )
     quarter = max(1, len(tally.memory_mib) // 4)
     early, late = (
         sum(part) / len(part) for part in (tally.memory_mib[:quarter], tally.memory_mib[-quarter:])
     )
-    results.tables.append(
-        Table(
-            "What became of it",
-            ["what", "how much"],
-            [
-                ["drawings answered on the page", str(tally.drawings)],
-                ["rows of them in the database", str(len(rows))],
-                ["with their label", str(labelled)],
-                [
-                    "a drawing, from pen-down to labelled, median / longest",
-                    f"{shown(waited[len(waited) // 2])} / {shown(waited[-1])} s",
-                ],
-                [
-                    "posts",
-                    ", ".join(
-                        f"{count} x {status or 'refused'}" for status, count in sorted(tally.posts.items())
-                    ),
-                ],
-                ["posts answered", f"{answered:.1%}"],
-                [
-                    "processes killed",
-                    ", ".join(f"{count} x {name}" for name, count in sorted(tally.killed.items())),
-                ],
-                ["memory, first quarter / last", f"{early:,.0f} / {late:,.0f} MiB"],
-            ],
-        )
+    waited = f"{format_number(median(tally.waited_s))} / {format_number(max(tally.waited_s))} s"
+    posts = [f"{count} x {status or 'refused'}" for status, count in sorted(tally.posts.items())]
+    killed = [f"{count} x {name}" for name, count in sorted(tally.killed.items())]
+    table = Table(
+        "Counts",
+        ["what", "how much"],
+        [
+            ["drawings answered on the page", str(tally.drawings)],
+            ["rows of them in the database", str(len(rows))],
+            ["with their label", str(labelled)],
+            ["a drawing, from pen-down to labelled, median / longest", waited],
+            ["posts", ", ".join(posts)],
+            ["posts answered", f"{answered:.1%}"],
+            ["processes killed", ", ".join(killed)],
+            ["memory, first quarter / last", f"{early:,.0f} / {late:,.0f} MiB"],
+        ],
     )
-    results.numbers = {
+    if len(rows) != tally.drawings:
+        raise StartError(
+            f"{tally.drawings} drawings were answered, and the database has {len(rows)}. {_first_gap(rows)}\n"
+            f"{table.as_markdown()}"
+        )
+    if tally.posts.keys() - PROMISED:
+        raise StartError(f"A valid post was answered neither 200 nor 503:\n{table.as_markdown()}")
+    summary = (
+        f"{DURATION_S / 60:.0f} minutes with {VISITORS} visitors who draw and label, {POSTS_A_SECOND:.0f} posts a "
+        f"second and one killed process every {KILL_EVERY_S:.0f} s."
+    )
+    numbers = {
         "drawings": tally.drawings,
         "rows": len(rows),
         "labelled": labelled,
@@ -247,11 +230,4 @@ def _results(tally: Tally, rows: list[Row]) -> Results:
         "killed": dict(tally.killed),
         "memory_mib": tally.memory_mib,
     }
-    if len(rows) != tally.drawings:
-        raise StartError(
-            f"{tally.drawings} drawings were answered, and the database has {len(rows)}. {_first_gap(rows)}\n"
-            f"{results.tables[0].as_markdown()}"
-        )
-    if tally.posts.keys() - PROMISED:
-        raise StartError(f"A good post was answered neither 200 nor 503:\n{results.tables[0].as_markdown()}")
-    return results
+    return Results("soak", summary, [table], numbers)

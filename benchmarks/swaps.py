@@ -1,7 +1,7 @@
-"""Swaps while people draw: what 20 clients who predict without pause notice of versions that change.
+"""Swaps under load: the effect of version changes on 20 clients that predict without a pause.
 
-Five swaps, two rollbacks and two changes of a canary, one after the other, each by the command that `make` runs.
-Of every answer is judged whether it came, how long it took, and whether its version was one that should answer then.
+Five swaps, two rollbacks and two canary changes run one after the other, each by the command behind `make`. The
+benchmark checks that every answer arrives, its latency, and that its version was active at that time.
 """
 
 import re
@@ -12,22 +12,21 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from benchmarks import load, running
-from benchmarks.drawings import canvases
-from benchmarks.figures import median, percentile, shown, spread
+from benchmarks.figures import format_number, format_range, median, percentile
 from benchmarks.load import Target
 from benchmarks.results import Results, Table
 from benchmarks.running import StartError, say
+from fixtures import archives
+from fixtures.canvas_png import canvases
 from ops.system import System
 from ops.versions.management import Management
 from ops.versions.state import RELEASED, Versions, archive_name
-from tests.system import archives
 
 CLIENTS = 20
 ROUNDS = 3
 BEFORE_S = 20.0
-# Until what is out is out of memory, and there is room for the next candidate.
+# Time to unregister old versions, so that the next candidate fits in memory.
 SETTLE_TIMEOUT_S = 60.0
-POLL_S = 0.1
 CHANGES: tuple[tuple[str, ...], ...] = (
     ("swap", "7.1"),
     ("swap", "7.2"),
@@ -37,16 +36,19 @@ CHANGES: tuple[tuple[str, ...], ...] = (
     ("swap", "7.4"),
     ("swap", "7.2"),
     ("rollback",),
-    ("swap", RELEASED),  # as it was, for the next round
+    ("swap", RELEASED),  # the initial state of the next round
 )
-# The bars. A swap waits for its workers; a rollback for nothing, and may take what a person calls at once.
+# The bars. A swap waits for its workers; a rollback does not wait and should seem immediate.
 SWAP_S, ROLLBACK_S, TIMES_P99 = 15.0, 2.0, 3.0
+COLUMNS = (
+    "round", "answers", "failed", "by an inactive version", "p50 ms before", "during", "p99 ms before", "during", "times",
+)  # fmt: skip
 _VERSION = re.compile(rb'"model_version": ?"([^"]*)"')
 
 
 @dataclass(frozen=True)
 class Change:
-    """A command, from when to when it ran by time.perf_counter, and who answered after it."""
+    """A command, its start and end by time.perf_counter, and the versions that answer after it."""
 
     words: Sequence[str]
     begun: float
@@ -60,13 +62,13 @@ class Change:
 
 @dataclass
 class Round:
-    """What one pass through CHANGES was like."""
+    """One pass through CHANGES."""
 
     before_ms: list[float] = field(default_factory=list)
-    during_ms: list[float] = field(default_factory=list)  # answers that a command was at work beside
+    during_ms: list[float] = field(default_factory=list)  # answers while a command ran
     answers: int = 0
     failures: list[str] = field(default_factory=list)
-    strangers: list[str] = field(default_factory=list)  # answers of a version that should not have answered
+    inactive: list[str] = field(default_factory=list)  # versions of answers by an inactive version
     changes: list[Change] = field(default_factory=list)
 
     @property
@@ -75,7 +77,7 @@ class Round:
 
 
 def measure() -> Results:
-    """Starts a system, changes its versions under load, and gives back what was noticed of it."""
+    """Start a system, change its versions under load, and return the effect on the clients."""
     with running.system() as system:
         released = system.model_store / archive_name(RELEASED)
         for version in sorted({words[1] for words in CHANGES if len(words) > 1} - {RELEASED}):
@@ -86,7 +88,7 @@ def measure() -> Results:
             last = rounds[-1]
             say(
                 f"round {number + 1} of {ROUNDS}: {last.answers:,} answers, {len(last.failures)} failed, "
-                f"{len(last.strangers)} by a wrong version, p99 {last.times_p99:.2f} times that before"
+                f"{len(last.inactive)} by an inactive version, p99 {last.times_p99:.2f} times that before"
             )
     return _results(rounds)
 
@@ -108,10 +110,10 @@ def _round(system: System) -> Round:
     with closing(load.stream(target, canvases(), CLIENTS)) as answers:
         begin = time.perf_counter()
         for answer in answers:
-            said = str(answer.error) if answer.error else _version(answer.body)
-            every.append((answer.at - answer.milliseconds / 1000, answer.at, said))
+            outcome = str(answer.error) if answer.error else _version(answer.body)
+            every.append((answer.at - answer.milliseconds / 1000, answer.at, outcome))
             if answer.error:
-                found.failures.append(said)
+                found.failures.append(outcome)
             if changer.ident is None and answer.at > begin + BEFORE_S:
                 changer.start()
             elif changer.ident and not changer.is_alive():
@@ -130,15 +132,15 @@ def _change(system: System, words: Sequence[str]) -> Change:
 
 
 def _settle(system: System) -> None:
-    """Wait until nothing is registered but what serves and the version before."""
+    """Wait until only the served versions and the previous one are registered."""
     versions = Versions.read(system.versions)
     wanted = {*versions.served(), versions.previous} - {None}
-    deadline = time.monotonic() + SETTLE_TIMEOUT_S
-    management = Management(system.management_address)
-    while set(management.list_versions()) != wanted:
-        if time.monotonic() > deadline:
-            raise StartError(f"{set(management.list_versions())} are registered, and {wanted} should be")
-        time.sleep(POLL_S)
+    registered = Management(system.management_address).list_versions
+    running.wait_until(
+        lambda: set(registered()) == wanted,
+        lambda: f"{set(registered())} are registered instead of {wanted}",
+        SETTLE_TIMEOUT_S,
+    )
 
 
 def _version(body: bytes) -> str:
@@ -147,22 +149,22 @@ def _version(body: bytes) -> str:
 
 
 def _judge(found: Round, every: Sequence[tuple[float, float, str]]) -> None:
-    """Sort the answers, (sent, received, version), to before and during, and find those of a wrong version."""
+    """Assign the answers (sent, received, version or error) to before or during changes, and check versions."""
     first = found.changes[0].begun
     failed = set(found.failures)
-    for sent, received, said in every:
+    for sent, received, version in every:
         found.answers += 1
         milliseconds = (received - sent) * 1000
         if received < first:
             found.before_ms.append(milliseconds)
         elif any(sent < change.ended and received > change.begun for change in found.changes):
             found.during_ms.append(milliseconds)
-        if said not in failed and said not in _allowed(found.changes, sent, received):
-            found.strangers.append(said)
+        if version not in failed and version not in _allowed(found.changes, sent, received):
+            found.inactive.append(version)
 
 
 def _allowed(changes: Sequence[Change], sent: float, received: float) -> set[str]:
-    """Who may have answered between the two times: as it was after the last change before, and what was made of it."""
+    """The versions that were active at any time between the two times."""
     allowed = {RELEASED} if sent < changes[0].ended else set()
     for change, following in zip(changes, [*changes[1:], None], strict=True):
         if received > change.begun and (following is None or sent < following.ended):
@@ -171,44 +173,38 @@ def _allowed(changes: Sequence[Change], sent: float, received: float) -> set[str
 
 
 def _results(rounds: Sequence[Round]) -> Results:
-    swaps = [c.seconds for r in rounds for c in r.changes if c.words[0] == "swap"]
-    rollbacks = [c.seconds for r in rounds for c in r.changes if c.words[0] == "rollback"]
-    canaries = [c.seconds for r in rounds for c in r.changes if c.words[0] == "canary"]
+    swaps, rollbacks, canaries = (
+        [c.seconds for r in rounds for c in r.changes if c.words[0] == word]
+        for word in ("swap", "rollback", "canary")
+    )
     failures = sum(len(r.failures) for r in rounds)
-    strangers = sum(len(r.strangers) for r in rounds)
+    inactive = sum(len(r.inactive) for r in rounds)
     times = [r.times_p99 for r in rounds]
     of_clients = Table(
-        "What the clients noticed",
-        (
-            "round",
-            "answers",
-            "failed",
-            "by a version that should not",
-            "p50 ms before",
-            "during",
-            "p99 ms before",
-            "during",
-            "times",
-        ),
+        "Effect on the clients",
+        COLUMNS,
         [
             (
                 str(number),
                 f"{r.answers:,}",
                 str(len(r.failures)),
-                str(len(r.strangers)),
-                *(shown(percentile(values, 50)) for values in (r.before_ms, r.during_ms)),
-                *(shown(percentile(values, 99)) for values in (r.before_ms, r.during_ms)),
+                str(len(r.inactive)),
+                *(
+                    format_number(percentile(values, percent))
+                    for percent in (50, 99)
+                    for values in (r.before_ms, r.during_ms)
+                ),
                 f"{r.times_p99:.2f}",
             )
             for number, r in enumerate(rounds, 1)
         ],
-        "During are the answers beside which a command was at work; what lies between two commands counts in neither.",
+        "During: answers while a command ran. Answers between two commands are in neither column.",
     )
     of_changes = Table(
-        "How long the commands took",
+        "Duration of the commands",
         ("command", "times run", "median s", "from-to", "bar"),
         [
-            (name, str(len(took)), shown(median(took)), spread(took), bar)
+            (name, str(len(took)), format_number(median(took)), format_range(took), bar)
             for name, took, bar in (
                 ("make swap", swaps, f"< {SWAP_S:g} s"),
                 ("make rollback", rollbacks, f"< {ROLLBACK_S:g} s"),
@@ -218,23 +214,23 @@ def _results(rounds: Sequence[Round]) -> Results:
     )
     held = {
         "no answer failed": not failures,
-        "none was by a version that should not answer": not strangers,
+        "no answer was by an inactive version": not inactive,
         f"p99 during the changes at most {TIMES_P99:g} times that before": max(times) <= TIMES_P99,
         f"every swap in under {SWAP_S:g} s": max(swaps) < SWAP_S,
         f"every rollback in under {ROLLBACK_S:g} s": max(rollbacks) < ROLLBACK_S,
     }
     bars = Table("Bars", ("bar", "holds"), [(bar, "yes" if holds else "NO") for bar, holds in held.items()])
     summary = (
-        f"{CLIENTS} clients post canvases of 320x320 to the gateway without pause, first for {BEFORE_S:.0f} s alone, "
-        f"then while versions change: five swaps, two rollbacks, two changes of a canary, {ROUNDS} rounds of it. "
-        "Clients and server share the cores, which the clients alone keep busy: what a command takes, they lack."
+        f"{CLIENTS} clients post canvases of 320x320 to the gateway without a pause, for {BEFORE_S:.0f} s without and "
+        f"then with changes of the version: five swaps, two rollbacks and two canary changes, in {ROUNDS} rounds. The "
+        "clients alone keep the shared cores busy, so the CPU time of a command reduces theirs."
     )
     numbers = {
         "rounds": [
             {
                 "answers": r.answers,
                 "failures": r.failures,
-                "strangers": r.strangers,
+                "inactive": r.inactive,
                 "p99_before_ms": percentile(r.before_ms, 99),
                 "p99_during_ms": percentile(r.during_ms, 99),
                 "changes": [{"command": " ".join(c.words), "seconds": c.seconds} for c in r.changes],

@@ -1,15 +1,15 @@
-"""How fast a system in containers answers, seen from a container beside it.
+"""Throughput and latency of a system in containers, measured from another container.
 
     docker compose run --rm benchmark
 
-One client and 32 of them, known digits through the gateway's inner listener, where nobody is limited. The load
-generator shares the server's cores with what it measures.
+1 and 32 clients post known digits to the gateway's inner listener, which has no rate limit. The load generator shares
+the server's cores with the system.
 """
 
 import sys
 from pathlib import Path
 
-from benchmarks.figures import median, percentile, shown
+from benchmarks.figures import format_number, summarize
 from benchmarks.load import LoadError, Target, run
 
 DIGITS = Path(__file__).parent.parent / "training" / "known_digits"
@@ -27,8 +27,8 @@ def main() -> int:
         except (LoadError, OSError) as error:
             print(f"Gateway unavailable: {error}. See: make status", file=sys.stderr)
             return 1
-        p50, p99 = median(measured.latencies_ms), percentile(measured.latencies_ms, 99)
-        print(f"{clients:>7}  {shown(measured.per_second):>8}  {shown(p50):>7}  {shown(p99):>7}")
+        p50, p99, _ = summarize(measured.latencies_ms)
+        print(f"{clients:>7}  {format_number(measured.per_second):>8}  {p50:>7}  {p99:>7}")
     return 0
 
 

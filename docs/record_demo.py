@@ -10,8 +10,9 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.system.browser import ARGUMENTS, chromium
-from tests.system.drawing import DIGITS, Stroke, expect_answer, on_screen, open_page
+from fixtures.browser import ARGUMENTS
+from fixtures.drawing import DIGITS, Stroke, expect_answer, on_screen, open_page
+from tests.system.browser import chromium
 from tests.system.running import started
 
 DEMO = Path(__file__).with_name("demo.gif")

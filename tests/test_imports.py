@@ -1,4 +1,4 @@
-"""Imports run one way, so that each part can be lifted out: handler <- training, and no circle anywhere."""
+"""Imports have one direction, so that each part can be used alone: handler <- training, without circles."""
 
 import ast
 from graphlib import TopologicalSorter
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("handler", "training", "ui", "gateway", "ops", "monitoring", "benchmarks")
+PARTS = ("handler", "training", "ui", "gateway", "ops", "monitoring", "fixtures", "benchmarks")
 MAY_IMPORT = {
     "handler": set(),
     "training": {"handler", "settings"},
@@ -15,7 +15,8 @@ MAY_IMPORT = {
     "gateway": set(),
     "ops": {"gateway", "settings", "json_logs"},
     "monitoring": {"settings", "json_logs"},
-    "benchmarks": {"handler", "training", "ui", "ops", "settings"},
+    "fixtures": {"training", "ops"},
+    "benchmarks": {"fixtures", "handler", "training", "ui", "ops", "settings"},
 }
 
 
@@ -38,9 +39,19 @@ def _imports(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_part_imports_only_the_parts_below_it(part):
-    ours = {*PARTS, "settings", "json_logs"}
+    ours = {*PARTS, "settings", "json_logs", "tests"}
     imported = {name.split(".")[0] for path in _modules(part).values() for name in _imports(path)}
     assert (imported & ours) - {part} <= MAY_IMPORT[part]
+
+
+def test_tests_share_code_with_benchmarks_only_in_fixtures():
+    others = {
+        name: path for name, path in _modules("tests").items() if not name.startswith("tests.benchmarks.")
+    }
+    importers = [
+        name for name, path in others.items() if any(i.startswith("benchmarks") for i in _imports(path))
+    ]
+    assert importers == []
 
 
 def test_there_is_no_import_circle():

@@ -1,4 +1,4 @@
-"""What a contender costs: the CPU time and memory of all of its processes."""
+"""The cost of a contender: CPU time and memory of all its processes."""
 
 import subprocess
 import sys
@@ -9,9 +9,9 @@ import pytest
 
 from benchmarks.contenders import Contender, awake
 from benchmarks.load import Target
-from tests.system.running import eventually
+from fixtures.waiting import eventually
 
-# Computes for 0.2 s, takes 40 MB, says so, and waits.
+# Computes for 0.2 s, allocates 40 MB, prints a line, and waits.
 COMMAND = """
 import time
 while time.process_time() < 0.2:
@@ -35,12 +35,12 @@ def contender() -> Iterator[Contender]:
         process.communicate(b"\n")
 
 
-def test_it_costs_what_all_of_its_processes_cost(contender):
+def test_the_cost_is_the_sum_over_all_processes(contender):
     assert 0.3 < contender.cpu_s() < 2
     assert 76 < contender.pss_mib() < 140
 
 
-def test_who_works_while_idle_is_stopped_while_others_are_asked(contender):
+def test_a_contender_that_works_while_idle_is_suspended_meanwhile(contender):
     def stopped() -> list[bool]:
         return [process.status() == psutil.STATUS_STOPPED for process in contender.processes]
 

@@ -1,4 +1,4 @@
-"""The benchmark of the database, on a small table: it measures all that it names."""
+"""The benchmark of the database, with a small table."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def results():
         return database.measure()
 
 
-def test_every_figure_says_how_often_it_was_measured(results):
+def test_every_figure_has_its_number_of_measurements(results):
     repeats = {
         "The log": {"20", "3"},
         "A page of History": {"5"},
@@ -28,7 +28,7 @@ def test_every_figure_says_how_often_it_was_measured(results):
     assert "20,000 drawings" in results.summary
 
 
-def test_history_is_asked_with_every_filter(results):
+def test_history_is_measured_with_every_filter(results):
     [history] = [table for table in results.tables if table.title == "A page of History"]
     asked = {row[0] for row in history.rows}
     assert asked >= {"the newest", "10,000 drawings deep", "one digit", "one version", "wrong only", "unlabelled",
@@ -36,5 +36,5 @@ def test_history_is_asked_with_every_filter(results):
 
 
 def test_a_prune_removes_the_drawings_of_one_day(results):
-    # A hundredth of them; the run itself takes seconds, in which a few more grow old.
+    # A hundredth of the drawings, and a few that pass the age limit during the run.
     assert all(200 <= removed <= 205 for removed in results.numbers["prune"]["removed"])

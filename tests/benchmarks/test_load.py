@@ -1,4 +1,4 @@
-"""The load generator against a small server that knows what it was sent."""
+"""The load generator, with a small server that stores its requests."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -38,7 +38,7 @@ class _Echo(BaseHTTPRequestHandler):
 def echo():
     handler = type("Echo", (_Echo,), {"bodies": [], "ports": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.handle_error = lambda *_: None  # the last requests are broken off
+    server.handle_error = lambda *_: None  # the last requests are aborted
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     handler.target = Target("echo", server.server_port, "/predictions/mnist")
@@ -48,11 +48,11 @@ def echo():
     server.server_close()
 
 
-# Larger than what is received at once, so that an answer comes in pieces.
+# Larger than one receive, so that an answer arrives in pieces.
 BODIES = [b"a", b"b" * 200_000, b"c" * 10]
 
 
-def test_every_client_keeps_its_connection_and_the_bodies_go_in_turn(echo):
+def test_clients_keep_their_connections_and_send_the_bodies_in_turn(echo):
     measured = load.run(echo.target, BODIES, clients=3, seconds=10, warm_up_s=0, most=12)
     assert len(measured.latencies_ms) == 12
     assert all(latency > 0 for latency in measured.latencies_ms)
@@ -60,13 +60,13 @@ def test_every_client_keeps_its_connection_and_the_bodies_go_in_turn(echo):
     assert set(echo.bodies) == set(BODIES)
 
 
-def test_it_ends_with_its_time_and_leaves_out_the_warm_up(echo):
+def test_a_run_has_its_duration_and_excludes_the_warm_up(echo):
     measured = load.run(echo.target, [b"a"], clients=2, seconds=0.3, warm_up_s=0.3)
     assert 0 < len(measured.latencies_ms) < len(echo.bodies)
     assert measured.per_second == pytest.approx(len(measured.latencies_ms) / 0.3)
 
 
-def test_what_an_answer_costs_is_counted_from_the_first_that_counts(echo):
+def test_the_cpu_cost_excludes_the_warm_up(echo):
     seconds = iter([7.0, 7.6])
     measured = load.run(
         echo.target, [b"a"], clients=2, seconds=10, warm_up_s=0.1, most=12, cpu_s=lambda: next(seconds)
@@ -74,25 +74,25 @@ def test_what_an_answer_costs_is_counted_from_the_first_that_counts(echo):
     assert measured.cpu_ms == pytest.approx(600 / 12)
 
 
-def test_targets_are_asked_in_turn_with_the_same_body(echo):
+def test_targets_get_the_same_body_in_turn(echo):
     other = Target("other", echo.target.port, "/predictions/mnist")
     latencies = load.alternate([echo.target, other], BODIES, rounds=4)
     assert {name: len(values) for name, values in latencies.items()} == {"echo": 4, "other": 4}
     assert echo.bodies == [BODIES[0]] * 2 + [BODIES[1]] * 2 + [BODIES[2]] * 2 + [BODIES[0]] * 2
 
 
-def test_the_answers_come_back_whole_and_in_order(echo):
+def test_answers_are_complete_and_in_order(echo):
     assert load.ask(echo.target, BODIES) == BODIES
 
 
-def test_a_connection_that_the_server_ends_is_followed_by_another(echo):
+def test_a_closed_connection_is_reopened(echo):
     echo.requests_of_a_connection = 2
     assert len(load.run(echo.target, BODIES, clients=2, seconds=10, warm_up_s=0, most=12).latencies_ms) == 12
     assert len(set(echo.ports)) >= 6
     assert load.ask(echo.target, BODIES) == BODIES
 
 
-def test_an_answer_that_is_no_200_ends_the_measurement(echo):
+def test_an_error_response_ends_the_measurement(echo):
     echo.status = 503
     with pytest.raises(LoadError, match="503"):
         load.run(echo.target, [b"busy"], clients=1, seconds=5)

@@ -1,9 +1,9 @@
-"""What `make bench` says to a name that it does not know."""
+"""The error of `make bench` for an unknown name."""
 
 from benchmarks.__main__ import main
 
 
-def test_an_unknown_benchmark_gets_one_line_with_those_that_there_are(capsys):
+def test_the_error_for_an_unknown_benchmark_lists_all(capsys):
     assert main(["predict", "speed"]) == 2
     assert capsys.readouterr().err == (
         "BENCH 'speed' is none of predict, network, page, memory, database, swaps, retrain, soak, monitoring: "

@@ -1,4 +1,4 @@
-"""What a benchmark writes: a page for people, and the numbers for programs."""
+"""The files of a benchmark: a page for people, and numbers for programs."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import pytest
 from benchmarks.results import Results, Table
 
 
-def test_the_page_says_what_where_when_and_how_to_do_it_again(tmp_path):
+def test_the_page_has_results_conditions_and_command(tmp_path):
     table = Table("Speed", ["", "p50 ms"], [["ours", "1.2"], ["theirs", "1.5"]], "Medians.")
     page = Results("predict", "How fast it is.", [table], {"p50": [1.2, 1.5]}).write(tmp_path)
     text = page.read_text(encoding="utf-8")
@@ -21,13 +21,13 @@ def test_the_page_says_what_where_when_and_how_to_do_it_again(tmp_path):
     assert "## Speed\n\nMedians.\n\n|  | p50 ms |\n| --- | --- |\n| ours | 1.2 |\n| theirs | 1.5 |\n" in text
 
 
-def test_the_numbers_lie_beside_it(tmp_path):
+def test_the_json_file_has_the_numbers(tmp_path):
     page = Results("memory", "", numbers={"pss_mib": [{"page": 120.5}]}).write(tmp_path)
     content = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
     assert content["numbers"] == {"pss_mib": [{"page": 120.5}]}
     assert {"date", "machine", "versions", "command"} <= content.keys()
 
 
-def test_a_row_that_does_not_fit_its_table_is_refused():
+def test_a_row_with_a_wrong_length_is_rejected():
     with pytest.raises(ValueError, match="1 values for 2 columns"):
         Table("Speed", ["", "p50 ms"], [["ours"]]).as_markdown()

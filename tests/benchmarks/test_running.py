@@ -1,4 +1,4 @@
-"""What a benchmark starts to measure is its own, and gone afterwards."""
+"""Programs that a benchmark starts are separate and stop at its end."""
 
 import fcntl
 import os
@@ -16,7 +16,7 @@ from ops.native import postgres
 from ops.system import System
 
 DEADLINE_S = 30
-# In place of a retraining: a command whose child would go on for minutes, and holds a lock as long as it runs.
+# Instead of a retraining: a command with a child that runs for minutes and holds a lock.
 COMMAND = """
 import subprocess, sys
 child = "import fcntl, sys, time; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX); time.sleep(600)"
@@ -25,7 +25,7 @@ subprocess.run([sys.executable, "-c", child, sys.argv[1]])
 
 
 @pytest.mark.service
-def test_a_database_runs_alone_and_leaves_nothing_behind():
+def test_a_database_leaves_no_files_and_processes():
     with running.database() as system:
         assert postgres.is_ready(system)
     assert not postgres.is_ready(system)
@@ -33,36 +33,36 @@ def test_a_database_runs_alone_and_leaves_nothing_behind():
     assert not system.sockets.exists()
 
 
-def test_another_commit_lies_in_a_folder_of_its_own_with_the_environments_of_this_one():
+def test_a_checkout_of_another_commit_has_the_environments_of_this_one():
     with running.checkout("HEAD") as folder:
         assert (folder / "config.properties").is_file()
         assert (folder / ".venv").resolve() == (running.ROOT / ".venv").resolve()
     assert not folder.exists()
 
 
-def test_a_base_that_is_no_commit_is_named():
+def test_the_error_names_an_unknown_base():
     with pytest.raises(StartError, match="BASE 'nothing' is no commit"), running.checkout("nothing"):
         pass
 
 
-def test_ended_from_outside_it_ends_what_its_commands_started(tmp_path, monkeypatch):
+def test_sigterm_stops_the_processes_of_its_commands(tmp_path, monkeypatch):
     (tmp_path / "ops.py").write_text(COMMAND)
     lock = tmp_path / "lock"
     lock.touch()
     monkeypatch.setattr(running, "ROOT", tmp_path)
 
-    def end_when_it_runs() -> None:
+    def terminate_after_the_start() -> None:
         _wait_until(lambda: _is_held(lock))
         os.kill(os.getpid(), signal.SIGTERM)
 
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    ending = Thread(target=end_when_it_runs)
-    ending.start()
+    thread = Thread(target=terminate_after_the_start)
+    thread.start()
     try:
         with pytest.raises(SystemExit):
             running.ops(System(tmp_path / "var", tmp_path, "127.0.0.1", 8000), str(lock))
     finally:
-        ending.join()
+        thread.join()
         signal.signal(signal.SIGTERM, before)
     _wait_until(lambda: not _is_held(lock))
 

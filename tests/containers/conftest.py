@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from fixtures.browser import ARGUMENTS
 from tests.containers.deployment import Deployment, copied, up
-from tests.system.browser import ARGUMENTS, chromium
+from tests.system.browser import chromium
 
 expect.set_options(timeout=30_000)
 

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, Page, expect
 
+from fixtures.drawing import DIGITS, draw_with_mouse, expect_answer, expect_empty, open_page
+from fixtures.waiting import eventually
 from tests.containers.deployment import Deployment
-from tests.system.drawing import DIGITS, draw_with_mouse, expect_answer, expect_empty, open_page
-from tests.system.running import eventually
 
 RECOVERY_S = 120
 INSERT = """

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from fixtures.waiting import eventually
 from tests.containers.deployment import Deployment
-from tests.system.running import eventually
 
 
 def _shown(deployment: Deployment) -> str:

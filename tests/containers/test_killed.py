@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from fixtures.drawing import DIGITS, draw_with_mouse, expect_answer
+from fixtures.waiting import eventually
 from tests.containers.deployment import MAIN, Deployment
 from tests.containers.drawn import RECOVERY_S, answered, drawings, empty, pages
-from tests.system.drawing import DIGITS, draw_with_mouse, expect_answer
-from tests.system.running import eventually
 
 PEOPLE = 10
 # What the page says while a part is away.

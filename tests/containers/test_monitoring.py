@@ -5,8 +5,8 @@ import json
 import requests
 import yaml
 
+from fixtures.waiting import eventually
 from tests.containers.deployment import Deployment
-from tests.system.running import eventually
 
 PROMETHEUS = "http://127.0.0.1:9090/monitoring/prometheus"
 STARTED = ("prometheus", "alertmanager")

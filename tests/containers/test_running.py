@@ -10,8 +10,8 @@ import time
 import pytest
 import requests
 
+from fixtures.waiting import eventually
 from tests.containers.deployment import MAIN, SEVEN, Deployment
-from tests.system.running import eventually
 
 MOST_MIB = 1536
 # Of an image, as the engine counts it. A stand-in of the base may be larger than what it stands for.

@@ -4,9 +4,9 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, expect
 
+from fixtures.waiting import eventually
 from tests.containers.deployment import Deployment
 from tests.containers.drawn import draw, drawings, pages
-from tests.system.running import eventually
 
 
 def _secret(deployment: Deployment, name: str) -> str:

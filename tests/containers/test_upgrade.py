@@ -7,9 +7,9 @@ import pytest
 import requests
 from playwright.sync_api import Browser, expect
 
+from fixtures.waiting import eventually
 from tests.containers.deployment import Deployment
 from tests.containers.drawn import draw, drawings, insert, pages
-from tests.system.running import eventually
 
 GOOD_FILE, BAD_FILE = "sql/migrations/0098_remark.sql", "sql/migrations/0099_colour.sql"
 GOOD = """-- migrate:up

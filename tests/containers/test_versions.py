@@ -5,10 +5,10 @@ from collections import Counter
 
 import pytest
 
+from fixtures.waiting import eventually
 from ops.versions.state import RELEASED
 from tests.containers.deployment import Deployment
 from tests.containers.drawn import drawings, insert
-from tests.system.running import eventually
 
 OTHER = "1.0"
 

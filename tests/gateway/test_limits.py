@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 import requests
 
+from fixtures.waiting import eventually
 from tests.gateway.running import Gateway, started
 from tests.gateway.upstreams import Server
-from tests.system.running import eventually
 
 BURST = 40
 AT_THE_SAME_TIME = 100

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 import requests
 
+from fixtures.waiting import eventually
 from tests.gateway.running import ROOT, started
 from tests.gateway.upstreams import Server
-from tests.system.running import eventually
 from tests.test_json_logs import TIME
 
 DRAWING = "6f1f6c1e-52a5-4f0b-9a0e-0d5f0f6f7a11"

@@ -6,7 +6,7 @@ import json
 import pytest
 from PIL import Image, ImageDraw
 
-from benchmarks import drawings as canvas_png
+from fixtures import canvas_png
 from handler.bodies import IMAGE_KEYS, read_submission
 from handler.errors import ClientError
 from tests.handler.drawings import drawing, encoded
@@ -22,7 +22,7 @@ def sizes(row: dict, content_type: str = "") -> list[tuple[int, int]]:
 
 def canvas_as_sent(sheet: Image.Image, box: tuple[int, int, int, int]) -> bytes:
     ImageDraw.Draw(sheet).ellipse(box, outline=0, width=20)
-    return canvas_png.encoded(sheet.convert("RGBA"))
+    return canvas_png.encode_png(sheet.convert("RGBA"))
 
 
 def refusal(row: dict, content_type: str = "") -> ClientError:

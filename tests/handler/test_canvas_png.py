@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from benchmarks.drawings import canvases, encoded
+from fixtures.canvas_png import canvases
+from fixtures.canvas_png import encode_png as encoded
 from handler.canvas_png import read_canvas
 from handler.images import decoded, open_image
 from handler.preprocessing import preprocess

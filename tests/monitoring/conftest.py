@@ -13,12 +13,13 @@ import pytest
 import requests
 import yaml
 
+from fixtures.waiting import eventually
 from ops.native import monitoring, parts
 from ops.system import ROOT, System
 from tests.monitoring.fake_exporter import FakeExporter, serve_exporter
 from tests.monitoring.programs import program
 from tests.monitoring.webhook import Webhook, serve_webhook
-from tests.system.running import eventually, first_port
+from tests.system.running import first_port
 
 RULES = ROOT / "monitoring" / "prometheus" / "rules"
 UP_WITHIN_S = 60

@@ -3,9 +3,9 @@
 import pytest
 import requests
 
+from fixtures.waiting import eventually
 from ops.native import monitoring
 from tests.monitoring.conftest import Monitored
-from tests.system.running import eventually
 
 FOREIGN = {"Origin": "https://other.example"}
 

@@ -3,11 +3,12 @@
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from fixtures.browser import ARGUMENTS
+from fixtures.waiting import eventually
 from ops.native import monitoring
 from tests.monitoring.conftest import Monitored
 from tests.monitoring.fake_exporter import PARTS, VERSIONS
-from tests.system.browser import ARGUMENTS, chromium
-from tests.system.running import eventually
+from tests.system.browser import chromium
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import requests
 
+from fixtures.waiting import eventually
 from ops.system import ROOT
 from ops.versions.state import Versions
 from tests.gateway import running as gateway
 from tests.gateway import upstreams
 from tests.gateway.upstreams import free_port
-from tests.system.running import eventually
 
 pytestmark = pytest.mark.service
 SAMPLE = re.compile(r"^(\w+(?:\{[^}]*\})?) (\S+)$", re.MULTILINE)

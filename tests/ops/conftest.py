@@ -11,12 +11,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from fixtures.waiting import eventually
 from ops.data import backup, secrets
 from ops.native import postgres
 from ops.system import System
 from ops.versions.archives import MANIFEST
 from ops.versions.state import RELEASED, archive_name
-from tests.system.running import eventually, first_port
+from tests.system.running import first_port
 
 INSERT = """
     INSERT INTO predictions (id, created_at, prediction, confidence, probabilities, is_digit, digit_score,

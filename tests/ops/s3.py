@@ -11,7 +11,8 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.system.running import eventually, first_port
+from fixtures.waiting import eventually
+from tests.system.running import first_port
 
 KEYS = {"accessKey": "the-key", "secretKey": "of the store, with a blank"}
 

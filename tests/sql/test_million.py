@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from benchmarks import million
+from fixtures import million_rows
 from ops.native import postgres
 from tests.ops.conftest import a_server, a_system
 from tests.sql.conftest import connected_as_page
@@ -41,7 +41,7 @@ def page(tmp_path_factory, rows):
             owner.execute("ALTER TABLE predictions SET UNLOGGED")
             owner.execute("SET work_mem = '64MB'")
             owner.execute("SET maintenance_work_mem = '256MB'")
-            million.fill(owner, rows, NOW, timedelta(days=350) / rows)
+            million_rows.fill(owner, rows, NOW, timedelta(days=350) / rows)
         with connected_as_page(system) as connection:
             yield connection
 

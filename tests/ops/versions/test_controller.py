@@ -13,11 +13,11 @@ import psutil
 import pytest
 import requests
 
+from fixtures.waiting import eventually
 from ops.system import ROOT, System
 from ops.versions import controller
 from ops.versions.management import Management, RefusedError
 from ops.versions.state import archive_name
-from tests.system.running import eventually
 
 pytestmark = pytest.mark.service
 

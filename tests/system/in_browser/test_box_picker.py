@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.system.drawing import clear, expect_answer, open_page
+from fixtures.drawing import clear, expect_answer, open_page
 from tests.system.running import RunningSystem
 
 PICTURE = ".st-key-file img"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
-from tests.system.drawing import (
+from fixtures.drawing import (
     DIGITS,
     NONE_YET,
     draw_with_finger,
@@ -14,7 +14,8 @@ from tests.system.drawing import (
     ink,
     open_page,
 )
-from tests.system.running import RunningSystem, eventually
+from fixtures.waiting import eventually
+from tests.system.running import RunningSystem
 
 # Delays of a click on its way to the server.
 LONG_MS = 3000

@@ -11,24 +11,26 @@ import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
+from fixtures import victims
+from fixtures.drawing import DIGITS, clear, draw_with_mouse, expect_answer, ink, open_page
+from fixtures.waiting import eventually
 from ops.native import supervisor
 from tests.documents import ROOT, blocks
-from tests.system import proxies, victims
-from tests.system.drawing import DIGITS, clear, draw_with_mouse, expect_answer, ink, open_page
-from tests.system.running import RunningSystem, eventually
+from tests.system import proxies
+from tests.system.running import RunningSystem
 from ui.session import DATABASE_UNAVAILABLE
 
 RECOVERY_S = 90.0
 
 
-@pytest.mark.parametrize("victim", victims.OF)
+@pytest.mark.parametrize("victim", victims.PROCESS_IDS)
 def test_a_process_killed_during_a_drawing_loses_nothing(own_system: RunningSystem, desktop: Page, victim):
     before = own_system.drawings()
     first, second = DIGITS[4]
     open_page(desktop, own_system.address)
     draw_with_mouse(desktop, [first])
     expect(desktop.locator(".st-key-confidence")).to_contain_text("%")
-    killed = victims.OF[victim](own_system.system)
+    killed = victims.PROCESS_IDS[victim](own_system.system)
     # A killed controller leaves a JVM, a killed nginx its worker. They answer until the new process has ended them.
     left = [child for pid in killed for child in psutil.Process(pid).children(recursive=True)]
     for pid in killed:
@@ -60,7 +62,7 @@ def test_a_stroke_during_the_restart_of_the_page_is_read(own_system: RunningSyst
     open_page(desktop, own_system.address)
     connected = '[data-test-connection-state="CONNECTED"]'
     for digit, pause_ms in ((7, 0), (3, 150), (4, 400)):
-        for pid in victims.OF["page"](own_system.system):
+        for pid in victims.PROCESS_IDS["page"](own_system.system):
             os.kill(pid, signal.SIGKILL)
         desktop.locator(f".stApp:not({connected})").wait_for()
         desktop.locator(f".stApp{connected}").wait_for(timeout=RECOVERY_S * 1000)
@@ -79,7 +81,7 @@ def test_after_history_and_a_restart_of_the_page_strokes_are_read(own_system: Ru
     desktop.locator("h1", has_text="History").wait_for()
     desktop.get_by_role("link", name="Draw").click()
     expect_answer(desktop, 7)
-    for pid in victims.OF["page"](own_system.system):
+    for pid in victims.PROCESS_IDS["page"](own_system.system):
         os.kill(pid, signal.SIGKILL)
     connected = '[data-test-connection-state="CONNECTED"]'
     desktop.locator(f".stApp:not({connected})").wait_for()
@@ -106,7 +108,7 @@ def test_a_label_is_corrected_during_the_restart_of_the_page(own_system: Running
             click()
         })"""
     )
-    for pid in victims.OF["page"](own_system.system):
+    for pid in victims.PROCESS_IDS["page"](own_system.system):
         os.kill(pid, signal.SIGKILL)
     eventually(lambda: own_system.newest()[:2] == (7, 7), timeout_s=RECOVERY_S)
 

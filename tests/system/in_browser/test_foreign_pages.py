@@ -6,10 +6,11 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
 
+from fixtures.browser import ARGUMENTS
+from fixtures.drawing import open_page
 from ops.native.ports import bind_error
 from ops.system import ports
-from tests.system.browser import ARGUMENTS, chromium
-from tests.system.drawing import open_page
+from tests.system.browser import chromium
 from tests.system.running import RunningSystem
 from tests.system.web_pages import another_site, fetch, websocket
 

@@ -14,9 +14,10 @@ import requests
 from PIL import Image
 from playwright.sync_api import Page, TimeoutError, expect
 
+from fixtures.drawing import CANVAS, DIGITS, draw_with_mouse, expect_answer, ink, open_page
+from fixtures.waiting import eventually
 from ops.native import parts, supervisor
-from tests.system.drawing import CANVAS, DIGITS, draw_with_mouse, expect_answer, ink, open_page
-from tests.system.running import ROOT, RunningSystem, eventually, first_port, logs
+from tests.system.running import ROOT, RunningSystem, first_port, logs
 
 PASSWORD = "eighteen horses, one wagon"  # noqa: S105
 

@@ -13,12 +13,13 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
+from fixtures import archives, victims
+from fixtures.drawing import DIGITS, draw_with_mouse, expect_answer, open_page
+from fixtures.waiting import eventually
 from ops.versions.state import RELEASED, archive_name
-from tests.system import archives, victims
 from tests.system.conftest import SECRETS
-from tests.system.drawing import DIGITS, draw_with_mouse, expect_answer, open_page
 from tests.system.over_http.test_lifecycle import INSERT
-from tests.system.running import ROOT, RunningSystem, eventually
+from tests.system.running import ROOT, RunningSystem
 from tests.test_json_logs import TIME
 
 SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()

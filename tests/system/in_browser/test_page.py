@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.system.drawing import (
+from fixtures.drawing import (
     DIGITS,
     NONE_YET,
     clear,
@@ -19,7 +19,8 @@ from tests.system.drawing import (
     open_page,
     show_canvas,
 )
-from tests.system.running import RunningSystem, eventually
+from fixtures.waiting import eventually
+from tests.system.running import RunningSystem
 
 # Streamlit scrolls this element and not the document.
 SCROLLED = "document.querySelector('.stMain').scrollTop"

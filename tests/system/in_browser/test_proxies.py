@@ -8,9 +8,9 @@ import requests
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from fixtures.drawing import CANVAS, DIGITS, draw_with_mouse, expect_answer, open_page
 from tests.documents import NOT_RUN, ROOT, Block, anchors, blocks
 from tests.system import proxies
-from tests.system.drawing import CANVAS, DIGITS, draw_with_mouse, expect_answer, open_page
 from tests.system.running import RunningSystem
 
 MANUAL = ROOT / "docs" / "operations.md"

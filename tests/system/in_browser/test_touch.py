@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.system.drawing import (
+from fixtures.drawing import (
     DIGITS,
     NONE_YET,
     TouchScreen,
@@ -18,7 +18,8 @@ from tests.system.drawing import (
     open_page,
     show_canvas,
 )
-from tests.system.running import RunningSystem, eventually
+from fixtures.waiting import eventually
+from tests.system.running import RunningSystem
 
 SCROLLED = "document.querySelector('.stMain').scrollTop"
 ZOOM = "visualViewport.scale"

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from tests.system.drawing import DIGITS, draw_with_mouse, expect_answer, open_page
-from tests.system.running import ROOT, RunningSystem, eventually, started
+from fixtures.drawing import DIGITS, draw_with_mouse, expect_answer, open_page
+from fixtures.waiting import eventually
+from tests.system.running import ROOT, RunningSystem, started
 
 pytestmark = pytest.mark.slow
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
+from fixtures.drawing import DIGITS, draw_with_mouse, expect_answer, open_page
+from fixtures.waiting import eventually
 from ops.native import supervisor
-from tests.system.drawing import DIGITS, draw_with_mouse, expect_answer, open_page
-from tests.system.running import RunningSystem, eventually
+from tests.system.running import RunningSystem
 
 SCRIPT = Path(__file__).with_name("uploads.py")
 MEBIBYTE = 2**20

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from tests.system.drawing import DIGITS, draw_with_mouse, expect_answer, open_page
+from fixtures.drawing import DIGITS, draw_with_mouse, expect_answer, open_page
 from tests.system.running import RunningSystem
 
 pytestmark = pytest.mark.slow

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 import urllib3
 
+from fixtures.waiting import eventually
 from ops.native import supervisor
 from ops.system import System
 from tests.monitoring.conftest import RULES, query, write_webhook_configuration
 from tests.monitoring.programs import program
 from tests.monitoring.webhook import Webhook, serve_webhook
-from tests.system.running import ROOT, RunningSystem, eventually, started
+from tests.system.running import ROOT, RunningSystem, started
 
 SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from fixtures import archives
+from fixtures.waiting import eventually
 from ops.versions.state import RELEASED, archive_name
-from tests.system import archives
 from tests.system.monitoring.conftest import Watched, compressed
-from tests.system.running import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 FAULTY = "7.7"
@@ -34,7 +34,7 @@ def faults(watched: Watched, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """The folder of the faults of the version that is served, under load, and so far without a fault."""
     folder = tmp_path_factory.mktemp("faults")
     name, before, after = FAULTS
-    change = archives.instead((name, before, after.replace(b"{folder}", str(folder).encode())))
+    change = archives.replace_code((name, before, after.replace(b"{folder}", str(folder).encode())))
     faulty = archives.copy(watched.system.model_store / archive_name(RELEASED), FAULTY, change)
     try:
         watched.configure(compressed(folder / "rules", FACTOR))

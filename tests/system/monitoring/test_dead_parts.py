@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from fixtures.waiting import eventually
 from ops.native import supervisor
 from tests.system.monitoring.conftest import INTERVAL_S, Watched, often
 from tests.system.over_http.test_deliverer import RECORD
-from tests.system.running import eventually
 from ui.outbox import Outbox
 
 pytestmark = pytest.mark.slow

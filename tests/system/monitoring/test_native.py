@@ -8,9 +8,10 @@ import psutil
 import pytest
 import requests
 
+from fixtures.waiting import eventually
 from ops.native import leftovers, monitoring
 from tests.monitoring.programs import program
-from tests.system.running import eventually, started
+from tests.system.running import started
 
 
 @pytest.mark.slow

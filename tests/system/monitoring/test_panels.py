@@ -8,12 +8,13 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from fixtures import archives, victims
+from fixtures.drawing import DIGITS, draw_with_mouse, expect_answer, open_page
+from fixtures.waiting import eventually
 from ops.versions.state import RELEASED, archive_name
 from tests.monitoring.panels import OF_PROMETHEUS, queries
-from tests.system import archives, victims
-from tests.system.drawing import DIGITS, draw_with_mouse, expect_answer, open_page
 from tests.system.monitoring.conftest import SEVEN, Watched, often
-from tests.system.running import ROOT, RunningSystem, eventually
+from tests.system.running import ROOT, RunningSystem
 
 pytestmark = pytest.mark.slow
 OTHER = "7.8"

@@ -6,10 +6,11 @@ import uuid
 import psycopg
 import pytest
 
+from fixtures.waiting import eventually
 from ops.data import secrets
 from ops.native import postgres
 from tests.system.over_http.test_lifecycle import INSERT
-from tests.system.running import ROOT, RunningSystem, eventually
+from tests.system.running import ROOT, RunningSystem
 
 
 def test_everything_comes_back_after_var_is_lost(own_system: RunningSystem, tmp_path):

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.system.running import RunningSystem, eventually
+from fixtures.waiting import eventually
+from tests.system.running import RunningSystem
 from ui.outbox import Outbox
 from ui.record import Record
 

@@ -7,10 +7,11 @@ import signal
 import pytest
 import requests
 
+from fixtures import victims
+from fixtures.waiting import eventually
 from ops.versions.state import RELEASED
-from tests.system import victims
 from tests.system.malformed_bodies import KNOWN_DIGITS
-from tests.system.running import RunningSystem, eventually
+from tests.system.running import RunningSystem
 
 SAMPLE = re.compile(r"^(\w+(?:\{[^}]*\})?) (\S+)$", re.MULTILINE)
 PREDICTED = (
@@ -46,7 +47,7 @@ def test_every_part_is_up_and_every_subject_is_read(system: RunningSystem):
 def test_a_killed_exporter_counts_on_and_nobody_waits_for_it(own_system: RunningSystem):
     assert own_system.predict((KNOWN_DIGITS / "7.png").read_bytes()).ok
     before = eventually(lambda: metrics(own_system).get(PREDICTED))
-    [killed] = victims.OF["exporter"](own_system.system)
+    [killed] = victims.PROCESS_IDS["exporter"](own_system.system)
     os.kill(killed, signal.SIGKILL)
     assert own_system.predict((KNOWN_DIGITS / "7.png").read_bytes()).ok
     eventually(lambda: metrics(own_system)[PREDICTED] >= before)
@@ -55,7 +56,7 @@ def test_a_killed_exporter_counts_on_and_nobody_waits_for_it(own_system: Running
 @pytest.mark.harms
 @pytest.mark.parametrize("part", ["page", "postgres"])
 def test_a_dead_part_is_shown(own_system: RunningSystem, part):
-    [pid] = victims.OF[part](own_system.system)
+    [pid] = victims.PROCESS_IDS[part](own_system.system)
     os.kill(pid, signal.SIGSTOP)
     try:
         eventually(lambda: metrics(own_system)[f'mnist_part_up{{part="{part}"}}'] == 0)

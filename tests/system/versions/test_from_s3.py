@@ -4,9 +4,9 @@ import subprocess
 
 import pytest
 
+from fixtures import archives
 from ops.versions.state import RELEASED, archive_name
 from tests.ops.s3 import KEYS, s3_server
-from tests.system import archives
 from tests.system.running import ROOT, RunningSystem
 
 VERSION = "7.8"

@@ -16,14 +16,15 @@ import psutil
 import pytest
 import urllib3
 
+from fixtures import archives
+from fixtures.waiting import eventually
 from ops.errors import OpsError
 from ops.native.leftovers import find
 from ops.versions.management import Management
 from ops.versions.state import RELEASED, Versions, archive_name
 from ops.versions.swap import EXAMPLE_OF_CANARY, swap
-from tests.system import archives
 from tests.system.over_http.test_lifecycle import INSERT
-from tests.system.running import ROOT, UP_WITHIN_S, RunningSystem, eventually
+from tests.system.running import ROOT, UP_WITHIN_S, RunningSystem
 
 GOOD = ("7.1", "7.2", "7.3")
 # How many clients, and how many seconds each waits between an answer and its next request: they leave the machine to
@@ -195,20 +196,20 @@ def test_one_change_at_a_time_and_a_swap_that_is_killed_leaves_nothing(swapped: 
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (archives.initialised_by("raise RuntimeError('of no use')"), "RuntimeError: of no use"),
+        (archives.replace_initialize("raise RuntimeError('of no use')"), "RuntimeError: of no use"),
         # As the kernel ends a process that takes too much memory. Its last words are waited for: 12 s.
         pytest.param(
-            archives.initialised_by("import os; os.kill(os.getpid(), 9)"),
+            archives.replace_initialize("import os; os.kill(os.getpid(), 9)"),
             "its workers exit while they start",
             marks=pytest.mark.slow,
         ),
-        pytest.param(archives.with_room_for(2**20), "emory", marks=pytest.mark.slow),
-        (archives.rubbish("weights.pt"), "Error: "),
-        pytest.param(archives.rubbish(archives.HANDLER), "Error: ", marks=pytest.mark.slow),
-        pytest.param(archives.instead(archives.TOO_SLOW), "times as long as ", marks=pytest.mark.slow),
-        (archives.instead(archives.ALWAYS_A_THREE), "it reads a known 0 as a 3"),
-        (archives.instead(archives.UNDER_ANOTHER_NAME), "it reports version '0.1'"),
-        (archives.instead(archives.RAISES), "answered a known digit with status 500"),
+        pytest.param(archives.limit_memory(2**20), "emory", marks=pytest.mark.slow),
+        (archives.corrupt_file("weights.pt"), "Error: "),
+        pytest.param(archives.corrupt_file(archives.HANDLER), "Error: ", marks=pytest.mark.slow),
+        pytest.param(archives.replace_code(archives.TOO_SLOW), "times as long as ", marks=pytest.mark.slow),
+        (archives.replace_code(archives.ALWAYS_A_THREE), "it reads a known 0 as a 3"),
+        (archives.replace_code(archives.UNDER_ANOTHER_NAME), "it reports version '0.1'"),
+        (archives.replace_code(archives.RAISES), "answered a known digit with status 500"),
     ],
     ids=[
         "handler raises",
@@ -233,7 +234,7 @@ def test_what_does_not_serve_is_not_served(swapped: RunningSystem, change, why):
 def test_a_damaged_or_missing_archive_is_not_served(swapped: RunningSystem):
     released = swapped.system.model_store / archive_name(RELEASED)
     _is_refused(swapped, "7.9", f"there is no {released.with_name('mnist-7.9.mar')}")
-    broken = archives.cut_off(released, "7.9")
+    broken = archives.truncate(released, "7.9")
     _is_refused(swapped, "7.9", "is damaged")
     broken.write_bytes(released.read_bytes())
     _is_refused(swapped, "7.9", f"contains mnist {RELEASED}, not mnist 7.9")
@@ -258,7 +259,7 @@ def test_where_little_memory_is_free_nothing_is_begun(swapped: RunningSystem, mo
 @pytest.mark.slow
 def test_workers_that_never_come_up_are_given_up(swapped: RunningSystem):
     released = swapped.system.model_store / archive_name(RELEASED)
-    hanging = archives.copy(released, "7.9", archives.initialised_by("import time; time.sleep(1000)"))
+    hanging = archives.copy(released, "7.9", archives.replace_initialize("import time; time.sleep(1000)"))
     try:
         _is_refused(swapped, "7.9", f"its workers were not ready within {UP_WITHIN_S} s")
     finally:

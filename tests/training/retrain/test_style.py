@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.unknown_styles import UNDERLINED, Drawn, written
+from fixtures.unknown_styles import UNDERLINED, Drawing, draw_digits
 from handler.predictor import Predictor
 from handler.preprocessing import preprocess
 from ops.versions.state import RELEASED
@@ -70,10 +70,10 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def fresh() -> Digits:
     """Unlabelled drawings of the same style."""
-    return _prepare(written(UNDERLINED, FRESH, seed=2))
+    return _prepare(draw_digits(UNDERLINED, FRESH, seed=2))
 
 
-def _prepare(drawings: list[Drawn]) -> Digits:
+def _prepare(drawings: list[Drawing]) -> Digits:
     return Digits(
         np.stack([preprocess(drawing.canvas) for drawing in drawings]),
         np.array([drawing.digit for drawing in drawings]),
@@ -83,7 +83,7 @@ def _prepare(drawings: list[Drawn]) -> Digits:
 def _labelled(wrong: float) -> tuple[Labelled, set[str]]:
     """Labelled underlined digits with a share of wrong labels, and the ids of the wrong ones."""
     rng = np.random.default_rng(3)
-    meant = _prepare(written(UNDERLINED, LABELLED, seed=1))
+    meant = _prepare(draw_digits(UNDERLINED, LABELLED, seed=1))
     slipped = rng.random(LABELLED) < wrong
     labels = np.where(slipped, (meant.labels + rng.integers(1, 10, LABELLED)) % 10, meant.labels)
     ids = [str(uuid.UUID(bytes=rng.bytes(16), version=4)) for _ in range(LABELLED)]
