@@ -41,7 +41,8 @@ CHANGES: tuple[tuple[str, ...], ...] = (
 # The bars. A swap waits for its workers; a rollback does not wait and should seem immediate.
 SWAP_S, ROLLBACK_S, TIMES_P99 = 15.0, 2.0, 3.0
 COLUMNS = (
-    "round", "answers", "failed", "by an inactive version", "p50 ms before", "during", "p99 ms before", "during", "times",
+    "round", "answers", "failed", "by an inactive version", "p50 ms before", "during", "p99 ms before", "during",
+    "times",
 )  # fmt: skip
 _VERSION = re.compile(rb'"model_version": ?"([^"]*)"')
 
