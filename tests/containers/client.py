@@ -1,4 +1,4 @@
-"""A client in a container of its own: python - WHAT SECONDS < client.py; says in JSON how it was answered.
+"""A client in a separate container: python - WHAT SECONDS < client.py; prints its responses as JSON.
 
 honest   ten requests a second, one after the other
 flood    two hundred a second, ten times the limit
@@ -18,7 +18,7 @@ import urllib3
 
 GATEWAY = "gateway"
 PORT = 8443
-# A seven of 28x28, as the gateway asks for its own health.
+# A seven, 28x28, from the gateway's health check.
 BODY = {
     "image": "iVBORw0KGgoAAAANSUhEUgAAABwAAAAcCAAAAABXZoBIAAAAdklEQVR42mNgGGSAEYmtAkMMU1DUqPz5jww8UCQ9EBJ//vz/AxVl"
     "gVA7VBkYGO5A2H/QTEUGOf//qOCU/PN/Cx6N/3FrvPH/Bk45D3R/IIMtcH9gApX//3PI0sjw5/8EnHIT8GskMwD+4AkAFXwBwODh"
@@ -28,7 +28,7 @@ FLOODING = 8
 
 
 def paced(per_second: float, seconds: float) -> tuple[Counter[str], list[float]]:
-    """Requests at a steady pace on one connection: statuses, and how long each took in milliseconds."""
+    """Send requests at a constant rate on one connection; returns statuses and latencies in ms."""
     statuses, latencies = Counter(), []
     with requests.Session() as session:
         session.post(f"https://{GATEWAY}:{PORT}/predict", json=BODY, timeout=30, verify=False)

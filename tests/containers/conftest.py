@@ -1,4 +1,4 @@
-"""The containers under test, started once; skipped with a reason where no engine runs."""
+"""The containers under test, started once; without a container engine, the tests are skipped."""
 
 import shutil
 import subprocess
@@ -42,7 +42,7 @@ def deployment(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 def bare(engine: None, tmp_path) -> Iterator[Deployment]:
-    """A copy of the checkout in which nothing was made and nothing runs."""
+    """A clean copy of the checkout without running containers."""
     with copied(tmp_path) as deployment:
         yield deployment
 

@@ -1,4 +1,4 @@
-"""The containers of a clean copy of this checkout, under a project name, ports and secrets of their own."""
+"""The containers of a clean copy of this checkout, with separate project name, ports and secrets."""
 
 import json
 import os
@@ -28,7 +28,7 @@ FIRST_PORT = 30_000
 
 @dataclass(frozen=True)
 class Deployment:
-    """What `make` and `docker compose` say of it is asked in its folder and with its environment."""
+    """A deployment. `make` and `docker compose` run in its folder and with its environment."""
 
     folder: Path
     environment: dict[str, str]
@@ -39,7 +39,7 @@ class Deployment:
 
     @property
     def images_label(self) -> str:
-        """What docker knows the images by that were built here."""
+        """The engine's filter for the images of this project."""
         return f"label=com.docker.compose.project={self.project}"
 
     @property
@@ -52,7 +52,7 @@ class Deployment:
 
     @property
     def certificate(self) -> Path:
-        """What the gateway shows when it made one itself."""
+        """The gateway's self-signed certificate."""
         path = self.folder / "self-signed.pem"
         if not path.exists():
             path.write_text(self.shell("gateway", "cat /certificate/fullchain.pem").stdout)
@@ -60,7 +60,7 @@ class Deployment:
 
     @property
     def database(self) -> str:
-        """The owner's connection string, as the engine's own machine reaches it."""
+        """The owner's connection string, for a client on the engine's machine."""
         password = (self.folder / "var/secrets/database_owner_password").read_text().strip()
         return f"postgresql://owner:{password}@{self.ip('postgres', 'database')}:8006/mnist"
 
@@ -79,7 +79,7 @@ class Deployment:
         return self.run("make", *words, **more)
 
     def made(self, *words: str, **more: str) -> str:
-        """What `make` says that has to succeed."""
+        """The output of a `make` command that must succeed."""
         done = self.make(*words, **more)
         assert done.returncode == 0, f"make {' '.join(words)}:\n{done.stdout}{done.stderr}"
         return done.stdout
@@ -108,8 +108,8 @@ class Deployment:
         return self.run("docker", "compose", "exec", "-T", service, "python", "-c", script)
 
     def opens(self, source: str, host: str, port: int) -> bool:
-        """Whether a running container gets a connection there."""
-        if source == "gateway":  # it has no Python
+        """Whether a running container can connect to the address."""
+        if source == "gateway":  # this image has no Python
             return not self.shell(
                 source, f"timeout {DOOR_OPENS_WITHIN_S} bash -c ': </dev/tcp/{host}/{port}'"
             ).returncode
@@ -126,7 +126,7 @@ class Deployment:
         )
 
     def answering_version(self) -> str:
-        """Raises RuntimeError, which `eventually` lets through, where it is not answered."""
+        """Raises RuntimeError, which `eventually` does not retry, without an answer."""
         response = self.predict()
         if not response.ok:
             raise RuntimeError(f"{response.status_code} {response.text}")
@@ -137,7 +137,7 @@ class Deployment:
             return connection.execute(query, values).fetchall()
 
     def with_another_version(self) -> None:
-        """Version 1.0 is in the model store, packed in the image that serves it."""
+        """Pack version 1.0 in the serving image and put it into the model store."""
         if self.shell("torchserve", "test -e /models/mnist-1.0.mar").returncode:
             said = self.made("archive", "VERSION=1.0", "CHECKPOINT=training/release/mnist-1.0.pt")
             assert "reads the ten known digits" in said
@@ -159,7 +159,7 @@ class Deployment:
 
 @contextmanager
 def copied(folder: Path) -> Iterator[Deployment]:
-    """A deployment with nothing started; on leaving, no container, volume, network or image of it is left."""
+    """A deployment that is not started; at the end, its containers, volumes, networks and images are removed."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True,
@@ -198,7 +198,7 @@ def copied(folder: Path) -> Iterator[Deployment]:
 
 @contextmanager
 def up(folder: Path) -> Iterator[Deployment]:
-    """A deployment that is up and healthy."""
+    """A healthy deployment."""
     with copied(folder) as deployment:
         deployment.made("secrets")
         started = time.monotonic()
@@ -208,7 +208,7 @@ def up(folder: Path) -> Iterator[Deployment]:
 
 
 def _build_on_local_images(folder: Path) -> None:
-    """Leave out the digest of a base image whose tag the engine holds: without a registry that is a stand-in."""
+    """Remove the digest of base images whose tag exists locally, because a local stand-in has another digest."""
     local = _images()
     for path in (*folder.glob("*/*Dockerfile"), folder / "docker-compose.yml"):
         text = path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""People who draw on the page of the containers, and rows of drawings of long ago."""
+"""Visitors who draw on the containers' page, and rows of old drawings."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ INSERT = """
 
 
 def insert(deployment: Deployment, count: int) -> set:
-    """Labelled drawings; their ids."""
+    """Insert labelled drawings; returns their ids."""
     return {row[0] for row in deployment.rows(INSERT, count)}
 
 
@@ -30,7 +30,7 @@ def drawings(deployment: Deployment) -> int:
 
 @contextmanager
 def pages(browser: Browser, deployment: Deployment, count: int = 1) -> Iterator[list[Page]]:
-    """So many visitors who have the page."""
+    """Browser pages of `count` visitors."""
     contexts = [
         browser.new_context(viewport={"width": 1280, "height": 900}, ignore_https_errors=True)
         for _ in range(count)
@@ -46,7 +46,7 @@ def pages(browser: Browser, deployment: Deployment, count: int = 1) -> Iterator[
 
 
 def draw(visitors: Sequence[Page], digit: int) -> None:
-    """Each draws a new digit and is answered, however long it takes the parts to come back."""
+    """Each visitor draws a new digit and waits for its answer during any restart."""
     empty(visitors)
     for page in visitors:
         draw_with_mouse(page, DIGITS[digit])
@@ -55,13 +55,13 @@ def draw(visitors: Sequence[Page], digit: int) -> None:
 
 
 def empty(visitors: Sequence[Page]) -> None:
-    """Each has pressed Clear and sees that nothing is drawn."""
+    """Each visitor presses Clear and waits for an empty canvas."""
     for page in visitors:
         eventually(lambda page=page: _is_cleared(page), RECOVERY_S)
 
 
 def _is_cleared(page: Page) -> bool:
-    """Whether Clear works; a press in the moment in which the page goes away does not, and a person presses again."""
+    """Whether Clear works. A press during a restart does not, so visitors press again."""
     page.locator(".st-key-clear button").click(timeout=RECOVERY_S * 1000)
     try:
         expect_empty(page)
@@ -71,6 +71,6 @@ def _is_cleared(page: Page) -> bool:
 
 
 def answered(page: Page, digit: int) -> None:
-    """Wait for the answer for as long as a part may take to come back."""
+    """Wait for the answer, at most for the time of a restart."""
     expect(page.locator(".st-key-answer")).to_have_text(str(digit), timeout=RECOVERY_S * 1000)
     expect_answer(page, digit)

@@ -1,4 +1,4 @@
-"""Those who ask too much are slowed down, and nobody else: each a container, so an address, of its own."""
+"""Rate limits slow down only clients with too many requests. Each client is a container with its own address."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ LIMITED = {"RATE_LIMIT_PER_SECOND": "20"}
 
 @pytest.fixture(scope="module")
 def limited(deployment: Deployment) -> Iterator[Deployment]:
-    """The gateway with the limit that it has by default."""
+    """The gateway with its default rate limit."""
     deployment.compose("up", "--detach", "--wait", "--no-build", "--no-deps", "gateway", **LIMITED)
     yield deployment
     deployment.compose("up", "--detach", "--wait", "--no-build", "--no-deps", "gateway")
@@ -41,7 +41,7 @@ def _said(client: "subprocess.Popen[str]") -> dict:
     return json.loads(said)
 
 
-def test_an_honest_client_is_answered_as_fast_beside_one_who_floods_and_a_hundred_slow_ones(
+def test_a_flood_and_a_hundred_slow_clients_do_not_delay_others(
     limited: Deployment,
 ):
     alone = _said(_client(limited, "honest"))
@@ -50,7 +50,7 @@ def test_an_honest_client_is_answered_as_fast_beside_one_who_floods_and_a_hundre
     flooded, slowed = _said(flood), _said(slow)
     print({"alone": alone, "beside": beside, "flood": flooded, "slow": slowed})
     assert alone["statuses"].keys() == beside["statuses"].keys() == {"200"}
-    # Ten times the limit was asked for; the limit, and a burst, was answered.
+    # The client sent ten times the limit; the gateway answered the limit and a burst.
     assert sum(flooded["statuses"].values()) >= 150 * SECONDS
     assert flooded["statuses"]["200"] <= 20 * (SECONDS + 2) + 40
     assert slowed["held"] == 100
@@ -58,7 +58,7 @@ def test_an_honest_client_is_answered_as_fast_beside_one_who_floods_and_a_hundre
 
 
 def _burst(deployment: Deployment) -> Counter[int]:
-    """Sixty requests at once, each said to come from another address."""
+    """Sixty concurrent requests, each with another forwarded address."""
     with requests.Session() as session:
         return Counter(
             session.post(
@@ -72,7 +72,7 @@ def _burst(deployment: Deployment) -> Counter[int]:
         )
 
 
-def test_what_a_client_says_of_its_address_counts_only_from_a_proxy_that_is_named(limited: Deployment):
+def test_a_forwarded_address_is_accepted_only_from_the_trusted_proxy(limited: Deployment):
     assert _burst(limited)[429] > 0
     networks = "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16"
     limited.compose(
@@ -81,7 +81,7 @@ def test_what_a_client_says_of_its_address_counts_only_from_a_proxy_that_is_name
     assert _burst(limited) == {200: 80}
 
 
-def test_a_proxy_that_is_no_address_is_told_in_one_line(limited: Deployment):
+def test_an_invalid_proxy_address_gets_a_one_line_error(limited: Deployment):
     done = limited.run(
         "docker", "compose", "run", "--rm", "--no-deps", "--env", "TRUSTED_PROXY=x; y", "gateway", "check"
     )

@@ -1,4 +1,4 @@
-"""`make backup` and `make restore`: everything comes back on a server that has lost all of its volumes."""
+"""`make backup` and `make restore` recover a server that lost all of its volumes."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ ROWS = 40
 
 @pytest.fixture
 def backup(deployment: Deployment) -> str:
-    """The file of a backup that holds ROWS labelled drawings more, another default version and a canary."""
+    """A backup file with ROWS more labelled drawings, another default version and a canary."""
     insert(deployment, ROWS)
     _serve_the_released(deployment)
     deployment.with_another_version()
@@ -28,7 +28,7 @@ def backup(deployment: Deployment) -> str:
 
 @pytest.fixture(scope="module", autouse=True)
 def at_last(deployment: Deployment):
-    """Others find the released version."""
+    """Reset to the released version for other tests."""
     yield
     _serve_the_released(deployment)
 
@@ -43,7 +43,7 @@ def _versions(deployment: Deployment) -> set[str]:
     return {deployment.answering_version() for _ in range(30)}
 
 
-def test_everything_comes_back_after_all_volumes_are_lost(deployment: Deployment, backup: str):
+def test_a_restore_recovers_everything_after_the_loss_of_all_volumes(deployment: Deployment, backup: str):
     kept = deployment.rows("SELECT id, true_label, revision, drawing FROM predictions ORDER BY id")
     deployment.made("down")
     deployment.compose("--profile", "*", "down", "--volumes")
@@ -63,7 +63,7 @@ def test_everything_comes_back_after_all_volumes_are_lost(deployment: Deployment
     assert "default, 50 %" in deployment.made("models")
 
 
-def test_what_is_no_whole_backup_changes_nothing(deployment: Deployment, backup: str):
+def test_an_invalid_backup_changes_nothing(deployment: Deployment, backup: str):
     insert(deployment, 1)
     before, saved = drawings(deployment), _saved(deployment)
     whole = (deployment.folder / backup).read_bytes()
@@ -85,5 +85,5 @@ def test_what_is_no_whole_backup_changes_nothing(deployment: Deployment, backup:
 
 
 def _saved(deployment: Deployment) -> set[Path]:
-    """What restores have saved before they changed anything."""
+    """The backups that restores made before any change."""
     return set((deployment.folder / "backups").glob("before-restore-*"))

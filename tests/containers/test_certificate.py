@@ -1,4 +1,4 @@
-"""A certificate from files, renewed while people are connected; one that is broken is not taken."""
+"""Certificates from files: renewal with open connections, and rejection of a broken certificate."""
 
 import hashlib
 import socket
@@ -14,7 +14,7 @@ from tests.containers.deployment import Deployment
 
 
 def _shown(deployment: Deployment) -> str:
-    """The fingerprint of the certificate that a new connection sees."""
+    """The fingerprint of the certificate of a new connection."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     address = ("localhost", int(deployment.environment["HTTPS_PORT"]))
@@ -26,7 +26,7 @@ def _shown(deployment: Deployment) -> str:
 
 
 def _certificate(folder: Path) -> str:
-    """A new pair of files, as certbot names them; the certificate's fingerprint."""
+    """Write a new pair of files with certbot's names; returns the fingerprint."""
     folder.mkdir(exist_ok=True)
     subprocess.run(
         [
@@ -41,7 +41,7 @@ def _certificate(folder: Path) -> str:
 
 
 def _install(deployment: Deployment, folder: Path, *names: str) -> None:
-    """As certbot's deploy hook does it in docs/operations.md."""
+    """Copy like certbot's deploy hook in docs/operations.md."""
     subprocess.run(
         ["install", "-m", "0444", *(folder / name for name in names), deployment.folder / "var/secrets/tls/"],
         check=True,
@@ -57,7 +57,7 @@ def self_signed(deployment: Deployment):
     eventually(lambda: _shown(deployment) == shown)
 
 
-def test_a_certificate_is_taken_up_and_renewed_without_a_restart(
+def test_a_certificate_is_loaded_and_renewed_without_a_restart(
     deployment: Deployment, self_signed: str, tmp_path
 ):
     started = deployment.inspect("gateway")["State"]["StartedAt"]
@@ -67,11 +67,11 @@ def test_a_certificate_is_taken_up_and_renewed_without_a_restart(
     eventually(lambda: _shown(deployment) == first)
     with requests.Session() as session:
         trusted = tmp_path / "first" / "fullchain.pem"
-        # For a moment the workers of before take connections too.
+        # For a moment, the old workers also accept connections.
         eventually(lambda: session.get(f"{deployment.address}/ping", timeout=10, verify=trusted).ok)
         _install(deployment, tmp_path / "second", "fullchain.pem", "privkey.pem")
         eventually(lambda: _shown(deployment) == second)
-    # What does not fit together is not taken, and the one before stays.
+    # A pair that does not match is rejected, and the previous certificate stays.
     _install(deployment, tmp_path / "first", "fullchain.pem")
     eventually(lambda: "the previous configuration stays active" in deployment.compose("logs", "gateway"))
     assert _shown(deployment) == second

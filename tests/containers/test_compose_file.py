@@ -1,4 +1,4 @@
-"""What docker-compose.yml and the Dockerfiles promise, read from the files: no engine is needed."""
+"""docker-compose.yml and the Dockerfiles, checked without a container engine."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ DOCKERFILES = sorted(ROOT.glob("*/*Dockerfile"))
 SERVER_MIB = 4096
 MONITORED_SERVER_MIB = 6144
 MONITORING = {name for name, service in SERVICES.items() if service.get("profiles") == ["monitoring"]}
-# Which services are on which network, and nobody else.
+# All services of each network.
 DOORS = {
     "public": {"gateway"},
     "outside": {"ops", "training", "tracking", "alertmanager"},
@@ -57,7 +57,7 @@ def test_a_service_is_confined(name):
     assert "env_file" not in service
 
 
-def test_what_always_runs_is_restarted_watched_and_has_time_to_stop():
+def test_permanent_services_have_restart_health_check_and_stop_time():
     assert {"postgres", "torchserve", "page", "deliverer", "gateway", "exporter"} == ALWAYS
     for name in KEPT:
         assert SERVICES[name]["healthcheck"]["test"]
@@ -65,40 +65,40 @@ def test_what_always_runs_is_restarted_watched_and_has_time_to_stop():
     assert all(SERVICES[name]["restart"] == "no" for name in SERVICES.keys() - KEPT)
 
 
-def test_no_health_check_asks_a_proxy():
-    # The engine may give each container the proxies of its own configuration, and lists nothing that goes without.
+def test_health_checks_ignore_proxies():
+    # The engine can set its proxies in each container, without exceptions for local addresses.
     for service in SERVICES.values():
         check = " ".join(service.get("healthcheck", {}).get("test", ()))
         assert "urlopen(" not in check
         assert "curl" not in check or "curl --noproxy *" in check
 
 
-def test_together_they_fit_a_server_of_4_gb():
+def test_the_services_fit_a_server_with_4_gb():
     running = sum(_mib(SERVICES[name]["mem_limit"]) for name in ALWAYS)
     assert (
         running + _mib(SERVICES["ops"]["mem_limit"]) + _mib(SERVICES["training"]["mem_limit"]) <= SERVER_MIB
     )
 
 
-def test_with_monitoring_they_fit_a_server_of_6_gb():
+def test_the_services_with_monitoring_fit_a_server_with_6_gb():
     running = sum(_mib(SERVICES[name]["mem_limit"]) for name in ALWAYS | MONITORING | {"ops", "training"})
     assert running <= MONITORED_SERVER_MIB
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_an_image_that_is_not_built_here_is_pinned_to_a_digest(name):
+def test_external_images_are_pinned_to_a_digest(name):
     service = SERVICES[name]
     assert "build" in service or re.fullmatch(
         r"[a-z/]+:v?\d+\.\d+\.\d+@sha256:[0-9a-f]{64}", service["image"]
     )
 
 
-def test_what_runs_as_root_is_named():
+def test_only_alloy_runs_as_root():
     assert {name for name, service in SERVICES.items() if "user" in service} == {"alloy"}
     assert "docker.sock" not in str(SERVICES)
 
 
-def test_what_is_bound_from_the_server_is_read_only_and_of_this_checkout():
+def test_bind_mounts_are_read_only_and_from_this_checkout():
     bound = [
         entry
         for service in SERVICES.values()
@@ -118,7 +118,7 @@ def test_only_the_gateway_is_published():
 
 
 @pytest.mark.parametrize("network", COMPOSE["networks"])
-def test_a_network_has_its_own_clients_alone(network):
+def test_a_network_has_only_its_clients(network):
     assert {name for name, service in SERVICES.items() if network in service.get("networks", ())} == DOORS[
         network
     ]
@@ -126,20 +126,20 @@ def test_a_network_has_its_own_clients_alone(network):
     assert internal is (network not in ("public", "outside"))
 
 
-def test_no_service_is_on_a_network_that_nobody_named():
+def test_every_network_is_listed():
     for service in SERVICES.values():
         assert service.get("network_mode") == "none" or set(service["networks"]) <= DOORS.keys()
 
 
 @pytest.mark.parametrize("secret", COMPOSE["secrets"])
-def test_a_secret_is_a_file_and_has_its_own_readers_alone(secret):
+def test_a_secret_is_a_file_with_only_its_readers(secret):
     assert COMPOSE["secrets"][secret] == {"file": f"./var/secrets/{secret}"}
     assert {name for name, service in SERVICES.items() if secret in service.get("secrets", ())} == READERS[
         secret
     ]
 
 
-def test_no_password_stands_in_an_environment():
+def test_environments_contain_no_passwords():
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
             if re.search("PASSWORD|SECRET", name):
@@ -147,7 +147,7 @@ def test_no_password_stands_in_an_environment():
                 assert str(value).startswith("/run/secrets/")
 
 
-def test_what_depends_waits_for_a_condition():
+def test_dependencies_have_a_condition():
     for service in SERVICES.values():
         for condition in service.get("depends_on", {}).values():
             assert condition["condition"] in ("service_healthy", "service_completed_successfully")
@@ -168,7 +168,7 @@ def test_an_image_has_a_pinned_base_and_no_root(path):
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_files_that_an_image_gets_one_by_one_import_nothing_that_it_lacks(path):
+def test_single_copied_files_import_only_copied_files(path):
     for stage in re.split(r"^FROM ", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
         lines = re.findall(r"^COPY (?!--)(.+)", stage, re.MULTILINE)
         copied = {ROOT / source for line in lines for source in line.split()[:-1]}
@@ -179,12 +179,12 @@ def test_files_that_an_image_gets_one_by_one_import_nothing_that_it_lacks(path):
                     assert not needed.exists() or copied & {needed, *needed.parents}, f"{file} needs {needed}"
 
 
-def test_what_two_files_pin_they_pin_alike():
+def test_requirements_files_pin_the_same_versions():
     pins: dict[str, set[str]] = {}
     for path in ROOT.glob("*/requirements*.txt"):
         for line in path.read_text(encoding="utf-8").splitlines():
             found = re.match(r"([A-Za-z0-9_.-]+)(?:\[\w+\])?==([^\s;]+)", line)
-            if found and "aarch64" not in line:  # Java's second line is another processor's
+            if found and "aarch64" not in line:  # Java has a second line for another processor
                 pins.setdefault(found[1], set()).add(found[2])
     # torch has two versions on purpose (training/requirements-torch.txt).
     assert {name: versions for name, versions in pins.items() if len(versions) > 1}.keys() <= {"torch"}

@@ -1,10 +1,10 @@
-"""Each closed door, tried from inside the containers; and the open ones, or a closed one would prove nothing."""
+"""Connections between containers: the allowed ones succeed, and all others fail."""
 
 import pytest
 
 from tests.containers.deployment import Deployment
 
-# A service's address on a network of its own, and who may knock there.
+# Address of a service on its network, and its clients.
 DATABASE = ("postgres", "database", 8006)
 INFERENCE = ("torchserve", "inference", 8002)
 MANAGEMENT = ("torchserve", "management", 8003)
@@ -26,23 +26,23 @@ CLOSED = [
 
 
 @pytest.mark.parametrize(("source", "door"), OPEN, ids=str)
-def test_a_client_finds_its_door_open(deployment: Deployment, source, door):
+def test_a_client_reaches_its_service(deployment: Deployment, source, door):
     service, network, port = door
     assert deployment.opens(source, deployment.ip(service, network), port)
 
 
 @pytest.mark.parametrize(("source", "door"), CLOSED, ids=str)
-def test_nobody_else_does(deployment: Deployment, source, door):
+def test_no_other_container_reaches_a_service(deployment: Deployment, source, door):
     service, network, port = door
     assert not deployment.opens(source, deployment.ip(service, network), port)
-    # Nor by any other address that the service has.
+    # Nor at any other address of the service.
     for other in deployment.inspect(service)["NetworkSettings"]["Networks"].values():
         assert not deployment.opens(source, other["IPAddress"], port)
 
 
 @pytest.mark.parametrize("port", [8007, 8008])
 @pytest.mark.parametrize("network", ["inference", "management", "metrics"])
-def test_grpc_is_torchserves_own(deployment: Deployment, network, port):
+def test_grpc_is_reachable_only_inside_torchserve(deployment: Deployment, network, port):
     assert deployment.opens("torchserve", "127.0.0.1", port)
     assert not deployment.opens("torchserve", deployment.ip("torchserve", network), port)
 
@@ -54,31 +54,31 @@ def test_each_listener_of_torchserve_is_on_one_network(deployment: Deployment, n
 
 
 @pytest.mark.parametrize("source", ["page", "deliverer", "postgres", "torchserve"])
-def test_what_is_inside_reaches_nothing_outside(deployment: Deployment, source):
-    # The server itself, at the address that it has for the gateway's public network.
+def test_internal_services_reach_no_outside_address(deployment: Deployment, source):
+    # The server itself, at its address in the gateway's public network.
     network = deployment.inspect("gateway")["NetworkSettings"]["Networks"][f"{deployment.project}_public"]
     server, port = network["Gateway"], int(deployment.environment["HTTPS_PORT"])
     assert deployment.opens("gateway", server, port)
     assert not deployment.opens(source, server, port)
 
 
-def test_the_engine_publishes_the_gateway_alone(deployment: Deployment):
+def test_the_engine_publishes_only_the_gateway(deployment: Deployment):
     shown = deployment.compose("ps", "--format", "{{.Service}} {{.Publishers}}")
     published = {line.split()[0] for line in shown.splitlines() if "0.0.0.0" in line}  # noqa: S104
     assert published == {"gateway"}
 
 
 @pytest.mark.parametrize("path", ["/models", "/models/mnist", "/metrics", "/predictions/../models", "/split"])
-def test_management_has_no_way_in_through_the_gateway(deployment: Deployment, path):
+def test_the_gateway_forwards_no_management_request(deployment: Deployment, path):
     done = deployment.run(
         "curl", "--path-as-is", "--silent", "--cacert", str(deployment.certificate), "--write-out", "%{http_code}",
         deployment.address + path,
     )  # fmt: skip
     assert "modelVersion" not in done.stdout
-    assert done.stdout[-3:] in ("400", "404") or path == "/split"  # any other path is the page's
+    assert done.stdout[-3:] in ("400", "404") or path == "/split"  # the page serves all other paths
 
 
-def test_the_page_writes_answers_and_deletes_nothing(deployment: Deployment):
+def test_the_page_can_write_answers_but_not_delete(deployment: Deployment):
     script = (
         "import psycopg, pathlib\n"
         "password = pathlib.Path('/run/secrets/database_page_password').read_text().strip()\n"

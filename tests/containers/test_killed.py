@@ -14,7 +14,7 @@ from tests.containers.deployment import MAIN, Deployment
 from tests.containers.drawn import RECOVERY_S, answered, drawings, empty, pages
 
 PEOPLE = 10
-# What the page says while a part is away.
+# Messages of the page while a part is unavailable.
 SAYS = {
     "torchserve": "Model server unavailable",
     "page": "Page server unavailable",
@@ -29,16 +29,14 @@ def people(browser: Browser, deployment: Deployment):
 
 
 def _kill(deployment: Deployment, service: str) -> None:
-    """From outside: what the engine is asked to kill, it does not start again."""
+    """Kill a process from outside the engine: the engine does not restart containers that it was told to kill."""
     before = deployment.inspect(service)["State"]
     os.kill(before["Pid"], signal.SIGKILL)
     eventually(lambda: deployment.inspect(service)["State"]["StartedAt"] != before["StartedAt"], 30)
 
 
 @pytest.mark.parametrize("service", MAIN)
-def test_it_comes_back_by_itself_and_nothing_that_was_shown_is_lost(
-    deployment: Deployment, people: list[Page], service
-):
+def test_a_killed_service_restarts_without_data_loss(deployment: Deployment, people: list[Page], service):
     empty(people)
     before = drawings(deployment)
     for page in people[: PEOPLE // 2]:
@@ -63,7 +61,7 @@ def _stopped(deployment: Deployment, service: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("service", SAYS)
-def test_the_page_says_what_is_away_and_reads_the_drawing_later(
+def test_the_page_names_the_unavailable_part_and_answers_later(
     deployment: Deployment, people: list[Page], service
 ):
     page = people[0]
@@ -74,14 +72,14 @@ def test_the_page_says_what_is_away_and_reads_the_drawing_later(
         if service == "torchserve":
             draw_with_mouse(page, DIGITS[7])
             expect(notice).to_contain_text(SAYS[service])
-        else:  # said without a stroke, which it could not answer
+        else:  # shown without a stroke
             expect(notice).to_contain_text(SAYS[service])
             draw_with_mouse(page, DIGITS[7])
     answered(page, 7)
     eventually(lambda: drawings(deployment) == before + 1, 60)
 
 
-def test_with_the_database_away_answers_go_on_and_are_kept(deployment: Deployment, people: list[Page]):
+def test_answers_continue_and_are_stored_without_the_database(deployment: Deployment, people: list[Page]):
     page, drawn = people[0], 0
     before = drawings(deployment)
     with _stopped(deployment, "postgres"):
@@ -98,7 +96,7 @@ def test_with_the_database_away_answers_go_on_and_are_kept(deployment: Deploymen
     eventually(lambda: drawings(deployment) == before + drawn, 60)
 
 
-def test_the_keeper_that_dies_takes_its_container_along_and_comes_back(deployment: Deployment):
+def test_the_death_of_the_controller_restarts_its_container(deployment: Deployment):
     before = deployment.inspect("torchserve")["State"]["StartedAt"]
     script = (
         "import os, signal, pathlib\n"

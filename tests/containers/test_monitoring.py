@@ -1,4 +1,4 @@
-"""Prometheus and Alertmanager of the profile `monitoring`: no other service has to run."""
+"""Prometheus and Alertmanager of the profile `monitoring`, without the other services."""
 
 import json
 
@@ -19,20 +19,20 @@ def _up(bare: Deployment) -> dict[str, str]:
     return {result["metric"]["job"]: result["value"][1] for result in json.loads(said)}
 
 
-def test_prometheus_finds_alertmanager_and_itself_by_dns_and_nothing_is_published(bare: Deployment):
+def test_prometheus_finds_its_targets_by_dns_and_publishes_no_port(bare: Deployment):
     bare.compose("--profile", "monitoring", "up", "--detach", "--wait", "--no-deps", *STARTED)
     found = eventually(lambda: (up := _up(bare)).keys() >= {*STARTED} and up, 60)
     assert {found[job] for job in STARTED} == {"1"}
-    # The exporter has no address as it does not run, and that is an alert.
+    # The exporter does not run and has no address, which causes an alert.
     eventually(lambda: "exporter cannot be scraped" in _alerts(bare), 90)
     assert "<title>MNIST Digit Classifier: overview</title>" in _overview(bare)
-    # Prometheus shows what fires from its second evaluation on.
+    # Prometheus shows firing alerts from the second evaluation on.
     eventually(lambda: "MonitoringAway" in _overview(bare))
     for service in STARTED:
         assert not any(bare.inspect(service)["NetworkSettings"]["Ports"].values())
         assert bare.inspect(service)["HostConfig"]["ReadonlyRootfs"]
     _expect_json(bare, "prometheus", "alertmanager")
-    # Without a container there is no address.
+    # A stopped container has no address.
     bare.compose("stop", "alertmanager")
     eventually(lambda: "<td>MonitoringAway</td><td>page</td><td>alertmanager" in _overview(bare), 120)
 
@@ -42,7 +42,7 @@ def _expect_json(bare: Deployment, *services: str) -> None:
         lines = bare.compose("logs", "--no-log-prefix", service).splitlines()
         assert lines
         for line in lines:
-            assert "level" in json.loads(line[line.index("{") :])  # compose may write before it
+            assert "level" in json.loads(line[line.index("{") :])  # compose may add a prefix
 
 
 def _overview(bare: Deployment) -> str:
@@ -51,14 +51,14 @@ def _overview(bare: Deployment) -> str:
 
 
 def _alerts(bare: Deployment) -> str:
-    """What Alertmanager was told."""
+    """The alerts that Alertmanager received."""
     return bare.compose(
         "exec", "-T", "alertmanager", "amtool", "alert", "query",
         "--alertmanager.url=http://127.0.0.1:9093/monitoring/alertmanager",
     )  # fmt: skip
 
 
-def test_alertmanager_reads_the_configuration_of_the_operator(bare: Deployment):
+def test_alertmanager_reads_the_operators_configuration(bare: Deployment):
     example = (bare.folder / "monitoring/alertmanager/example.yml").read_text(encoding="utf-8")
     secrets = bare.folder / "var" / "secrets"
     secrets.mkdir(parents=True)
@@ -78,7 +78,7 @@ def test_alertmanager_reads_the_configuration_of_the_operator(bare: Deployment):
     assert "THE-PASSWORD" not in said
 
 
-def test_the_gateway_shows_it_to_whoever_has_the_operators_password(deployment: Deployment):
+def test_the_gateway_requires_the_operators_password(deployment: Deployment):
     password = (deployment.folder / "var/secrets/operator_password").read_text(encoding="ascii").strip()
 
     def get(path: str = "/monitoring/", password: str = password) -> requests.Response:

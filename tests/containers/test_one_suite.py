@@ -1,4 +1,4 @@
-"""The tests of the running system that pass natively, pointed at the containers: one suite, two targets."""
+"""The tests of the running system, run against the containers: one suite, two targets."""
 
 import os
 import re
@@ -9,12 +9,12 @@ import pytest
 
 from tests.containers.deployment import ROOT, Deployment
 
-# What has to be passed, not skipped, or the suite would say little of the containers.
+# Tests that must pass and must not be skipped.
 FEWEST = {"over_http": 90, "in_browser": 20}
 
 
 @pytest.mark.parametrize("suite", FEWEST)
-def test_what_passes_natively_passes_against_the_containers(deployment: Deployment, suite):
+def test_the_native_suite_passes_against_the_containers(deployment: Deployment, suite):
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST")},
         "SYSTEM_ADDRESS": deployment.address,

@@ -1,4 +1,4 @@
-"""Profile `registry`: an S3 server that keeps archives, and an MLflow server that is told of them."""
+"""Profile `registry`: an S3 server for archives, and an MLflow server that receives runs and versions."""
 
 import hashlib
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ SERVERS = {"s3": 8333, "mlflow": 5000}
 # Before the servers start.
 
 
-def test_without_the_s3_server_it_says_so_in_one_line(deployment: Deployment):
+def test_a_missing_s3_server_gets_a_one_line_error(deployment: Deployment):
     done = deployment.make("pull", "VERSION=1.0")
     assert done.returncode == 2
     assert done.stderr.splitlines()[0].startswith("The S3 store at http://s3:8333 failed: ")
 
 
-def test_without_the_mlflow_server_it_says_so_in_one_line(deployment: Deployment):
+def test_a_missing_mlflow_server_gets_a_one_line_error(deployment: Deployment):
     done = deployment.make("track")
     assert done.returncode == 2
     assert done.stderr.splitlines()[0].startswith(
@@ -50,19 +50,19 @@ def test_an_archive_is_pushed_pulled_and_served(registry: Deployment):
 
 
 def _mlflow(registry: Deployment, path: str, host: str = "localhost:5000", **query: str) -> requests.Response:
-    """As a browser asks it through ssh, which knows it as localhost."""
+    """A request like that of a browser through ssh, with the host name localhost."""
     address = f"http://{registry.ip('mlflow', 'registry')}:{SERVERS['mlflow']}/api/2.0/{path}"
     return requests.get(address, params=query, headers={"Host": host}, timeout=30)
 
 
 def _champion(registry: Deployment) -> dict:
-    """The version that the alias names."""
+    """The version of an alias."""
     answer = _mlflow(registry, "mlflow/registered-models/alias", name="mnist", alias="champion")
     answer.raise_for_status()
     return answer.json()["model_version"]
 
 
-def test_mlflow_is_told_who_serves_and_keeps_the_archive(registry: Deployment):
+def test_mlflow_receives_aliases_and_archives(registry: Deployment):
     said = registry.made("swap", f"VERSION={VERSION}", MLFLOW_TRACKING_URI=MLFLOW)
     assert f"MLflow: alias champion set to {VERSION}" in said
     champion = _champion(registry)
@@ -81,10 +81,10 @@ def test_mlflow_is_told_who_serves_and_keeps_the_archive(registry: Deployment):
         "--profile", "registry", "up", "--detach", "--wait", "--no-deps", "--force-recreate", "mlflow"
     )
     assert {"key": "version", "value": RELEASED} in _champion(registry)["tags"]
-    assert registry.made("track") == ""  # it knows it all
+    assert registry.made("track") == ""  # everything was sent before
 
 
-def test_mlflow_answers_to_its_own_names_alone(registry: Deployment):
+def test_mlflow_accepts_only_its_own_host_names(registry: Deployment):
     assert _mlflow(registry, "mlflow/registered-models/get", name="mnist").status_code != 403
     assert (
         _mlflow(registry, "mlflow/registered-models/get", "elsewhere.example", name="mnist").status_code
@@ -93,12 +93,12 @@ def test_mlflow_answers_to_its_own_names_alone(registry: Deployment):
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_the_servers_are_reached_from_ops(registry: Deployment, server):
+def test_ops_reaches_the_servers(registry: Deployment, server):
     script = f"import socket; socket.create_connection(('{registry.ip(server, 'registry')}', {SERVERS[server]}), 2)"
     registry.compose("run", "--rm", "--no-deps", "-T", "--entrypoint", "python", "ops", "-c", script)
 
 
 @pytest.mark.parametrize("source", ["gateway", "page", "deliverer", "postgres", "torchserve"])
 @pytest.mark.parametrize("server", SERVERS)
-def test_the_servers_are_reached_from_no_part_that_serves(registry: Deployment, source, server):
+def test_serving_parts_do_not_reach_the_servers(registry: Deployment, source, server):
     assert not registry.opens(source, registry.ip(server, "registry"), SERVERS[server])

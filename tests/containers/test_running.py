@@ -1,4 +1,4 @@
-"""What a server has after `docker compose up`: who answers, who may do what, how large and how secret it is."""
+"""A server after `docker compose up`: responses, permissions, sizes and secrets."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from fixtures.waiting import eventually
 from tests.containers.deployment import MAIN, SEVEN, Deployment
 
 MOST_MIB = 1536
-# Of an image, as the engine counts it. A stand-in of the base may be larger than what it stands for.
+# Size of an image in the engine. A stand-in base image may be larger than the original.
 MOST_MB = {"torchserve": 1300, "page": 700}
 MOST_REBUILD_S = 20
 SECRETS = (
@@ -26,7 +26,7 @@ SECRETS = (
 )
 
 
-def test_https_answers_and_http_says_where_it_is(deployment: Deployment):
+def test_https_answers_and_http_redirects(deployment: Deployment):
     response = deployment.predict()
     assert response.json()["digit"] == 7
     assert response.headers["Strict-Transport-Security"] == "max-age=31536000"
@@ -46,7 +46,7 @@ def test_a_request_is_in_the_gateways_log_with_its_id(deployment: Deployment):
             if "of-this-test" in line
         ]
     )
-    fields = json.loads(line[line.index("{") :])  # compose may write before it
+    fields = json.loads(line[line.index("{") :])  # compose may add a prefix
     assert (fields["part"], fields["route"], fields["status"]) == ("gateway", "predict", 200)
 
 
@@ -66,7 +66,7 @@ def test_the_migrations_log_as_json(deployment: Deployment):
 def test_tls_is_1_2_or_1_3(deployment: Deployment, version, accepted):
     context = ssl.create_default_context(cafile=deployment.certificate)
     context.minimum_version = context.maximum_version = version
-    context.set_ciphers("DEFAULT:@SECLEVEL=0")  # or this side would refuse 1.1 before the gateway does
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")  # otherwise this client rejects 1.1 before the gateway does
     port = int(deployment.environment["HTTPS_PORT"])
     with socket.create_connection(("localhost", port), timeout=10) as connection:
         if accepted:
@@ -78,7 +78,7 @@ def test_tls_is_1_2_or_1_3(deployment: Deployment, version, accepted):
 
 
 @pytest.mark.parametrize("service", MAIN)
-def test_a_container_runs_without_root_and_writes_nowhere_else(deployment: Deployment, service):
+def test_a_container_runs_without_root_on_a_read_only_file_system(deployment: Deployment, service):
     assert deployment.shell(service, "id -u").stdout.strip() not in ("", "0")
     status = deployment.shell(service, "grep -E '^(CapEff|CapBnd|NoNewPrivs):' /proc/self/status").stdout
     assert re.findall(r"\w+:\s+(\w+)", status) == ["0" * 16, "0" * 16, "1"]
@@ -86,7 +86,7 @@ def test_a_container_runs_without_root_and_writes_nowhere_else(deployment: Deplo
         assert deployment.shell(service, f"touch {place}").returncode != 0
 
 
-def test_a_secret_is_in_no_environment_image_log_or_description(deployment: Deployment):
+def test_secrets_are_in_no_environment_image_or_log(deployment: Deployment):
     values = {name: (deployment.folder / "var/secrets" / name).read_text().strip() for name in SECRETS}
     assert all(len(value) >= 32 for value in values.values())
     described = deployment.run(
@@ -106,11 +106,11 @@ def _described(deployment: Deployment) -> list[str]:
     return deployment.compose("ps", "--all", "--format", "{{json .}}").splitlines()
 
 
-def test_the_folder_of_the_secrets_is_its_owners_alone(deployment: Deployment):
+def test_only_the_owner_can_read_the_secrets_folder(deployment: Deployment):
     assert (deployment.folder / "var/secrets").stat().st_mode & 0o777 == 0o700
 
 
-def test_a_missing_secret_is_told_in_one_line(bare: Deployment):
+def test_a_missing_secret_gets_a_one_line_error(bare: Deployment):
     done = bare.make("up")
     assert done.returncode == 2
     assert done.stderr.splitlines()[0] == (
@@ -118,7 +118,7 @@ def test_a_missing_secret_is_told_in_one_line(bare: Deployment):
     )
 
 
-def test_an_unreadable_secret_is_told_in_one_line_by_the_container(deployment: Deployment):
+def test_an_unreadable_secret_gets_a_one_line_error_in_the_log(deployment: Deployment):
     done = deployment.run(
         "docker", "compose", "run", "--rm", "--no-deps", "--env", "DATABASE_PASSWORD_FILE=/run/secrets/nowhere",
         "deliverer",
@@ -143,7 +143,7 @@ def test_an_image_is_small(deployment: Deployment, service):
     assert size <= MOST_MB[service]
 
 
-def test_after_a_change_of_the_source_it_is_built_in_seconds(deployment: Deployment):
+def test_a_build_after_a_source_change_takes_seconds(deployment: Deployment):
     for source in ("handler/torchserve_handler.py", "ui/app.py", "ops/native/status.py", "gateway/api.conf"):
         with (deployment.folder / source).open("a") as file:
             file.write("\n# another line\n")
@@ -154,7 +154,7 @@ def test_after_a_change_of_the_source_it_is_built_in_seconds(deployment: Deploym
     assert took < MOST_REBUILD_S
 
 
-def test_after_a_thousand_predictions_it_fits_a_small_server(deployment: Deployment):
+def test_memory_after_a_thousand_predictions_fits_a_small_server(deployment: Deployment):
     with requests.Session() as session:
         for _ in range(1000):
             answer = session.post(
@@ -168,7 +168,7 @@ def test_after_a_thousand_predictions_it_fits_a_small_server(deployment: Deploym
 
 
 def _resident_mib(deployment: Deployment, service: str) -> float:
-    """As the engine counts it: with what is in memory of files, but not what could be given back at once."""
+    """Memory by the engine's definition: with active file cache, without inactive file cache."""
     shown = subprocess.run(
         ["docker", "stats", "--no-stream", "--format", "{{.MemUsage}}", deployment.container(service)],
         stdout=subprocess.PIPE, text=True, check=True,
@@ -177,7 +177,7 @@ def _resident_mib(deployment: Deployment, service: str) -> float:
     return float(number) * {"KiB": 1 / 1024, "MiB": 1, "GiB": 1024}[unit]
 
 
-def test_make_says_how_it_is(deployment: Deployment):
+def test_make_status_reports_every_service(deployment: Deployment):
     said = deployment.made("status")
     for service in MAIN:
         assert re.search(rf"^{service} +running +healthy$", said, re.MULTILINE)
@@ -192,7 +192,7 @@ def test_make_says_how_it_is(deployment: Deployment):
         deployment.wait_until_healthy()
 
 
-def test_the_load_generator_runs_beside_it(deployment: Deployment):
+def test_the_load_generator_runs_in_a_container(deployment: Deployment):
     said = deployment.compose("run", "--rm", "benchmark").splitlines()
     clients = [line.split()[0] for line in said if re.match(r" +\d+ ", line)]
     assert clients == ["1", "32"]

@@ -1,4 +1,4 @@
-"""A secret made anew: in force at once, the old one worth nothing, and nobody who draws notices."""
+"""Rotation of secrets: the new one is active at once, the old one is invalid, and visitors notice nothing."""
 
 import psycopg
 import pytest
@@ -27,7 +27,7 @@ def _opens(deployment: Deployment, role: str, password: str) -> bool:
 
 
 @pytest.mark.parametrize("role", ["page", "owner"])
-def test_a_password_of_the_database_is_made_anew(deployment: Deployment, browser: Browser, role):
+def test_a_database_password_is_rotated(deployment: Deployment, browser: Browser, role):
     name = f"database_{role}_password"
     before = _secret(deployment, name)
     assert _opens(deployment, role, before)
@@ -45,7 +45,7 @@ def test_a_password_of_the_database_is_made_anew(deployment: Deployment, browser
     deployment.wait_until_healthy()
 
 
-def test_the_operators_password_is_made_anew(deployment: Deployment, browser: Browser):
+def test_the_operator_password_is_rotated(deployment: Deployment, browser: Browser):
     before = _secret(deployment, "operator_password")
     deployment.made("secrets", "ROTATE=operator_password")
     after = _secret(deployment, "operator_password")
@@ -61,7 +61,7 @@ def test_the_operators_password_is_made_anew(deployment: Deployment, browser: Br
         expect(page.locator(".st-key-filters")).to_be_visible()
 
 
-def test_an_unknown_secret_is_named_with_those_there_are(deployment: Deployment):
+def test_the_error_for_an_unknown_secret_lists_all(deployment: Deployment):
     done = deployment.make("secrets", "ROTATE=pin")
     assert done.returncode == 2
     assert done.stderr.startswith("ROTATE 'pin' is not one of database_owner_password database_page_password")

@@ -1,4 +1,4 @@
-"""New images and a new migration on a running system, and the way back from one that fails."""
+"""Upgrades of a running system with new images and a new migration, and their undo."""
 
 import threading
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ COLUMNS = "SELECT column_name FROM information_schema.columns WHERE table_name =
 
 @pytest.fixture
 def changed(deployment: Deployment) -> Iterator[None]:
-    """Another version of the checkout: another title of the page."""
+    """Another version of the checkout, with another page title."""
     page = deployment.folder / "ui" / "app.py"
     was = page.read_text()
     page.write_text(was.replace('page_title="MNIST Digit Classifier"', 'page_title="The next version"'))
@@ -55,9 +55,7 @@ def _labels(deployment: Deployment) -> list[tuple]:
     return deployment.rows("SELECT id, true_label, revision FROM predictions ORDER BY id")
 
 
-def test_an_upgrade_keeps_everything_and_is_undone_with_every_drawing(
-    deployment: Deployment, browser: Browser, changed
-):
+def test_an_upgrade_and_its_undo_keep_every_drawing(deployment: Deployment, browser: Browser, changed):
     insert(deployment, 5)
     deployment.with_another_version()
     deployment.made("canary", "VERSION=1.0", "PERCENT=20")
@@ -70,7 +68,7 @@ def test_an_upgrade_keeps_everything_and_is_undone_with_every_drawing(
         said: list = []
         upgrading.start()
         drawn = 2
-        while upgrading.is_alive():  # people draw on while the containers are replaced
+        while upgrading.is_alive():  # visitors draw during the replacement
             draw(people, 7)
             drawn += 2
         upgrading.join()
@@ -103,7 +101,7 @@ def test_an_upgrade_keeps_everything_and_is_undone_with_every_drawing(
         expect(page).to_have_title("MNIST Digit Classifier")
 
 
-def test_an_upgrade_that_fails_is_undone_by_one_command(deployment: Deployment, browser: Browser, changed):
+def test_one_command_undoes_a_failed_upgrade(deployment: Deployment, browser: Browser, changed):
     (deployment.folder / BAD_FILE).write_text(BAD)
     insert(deployment, 3)
     before = _labels(deployment)

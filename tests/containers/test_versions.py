@@ -1,4 +1,4 @@
-"""`make swap` and its like against the containers; what is served outlives every container."""
+"""`make swap` and similar commands with containers; the served versions survive the containers."""
 
 import json
 from collections import Counter
@@ -15,7 +15,7 @@ OTHER = "1.0"
 
 @pytest.fixture(scope="module", autouse=True)
 def other(deployment: Deployment) -> None:
-    """Another version in the model store."""
+    """Add another version to the model store."""
     deployment.with_another_version()
 
 
@@ -23,7 +23,7 @@ def _versions(deployment: Deployment, requests: int = 40) -> Counter[str]:
     return Counter(deployment.answering_version() for _ in range(requests))
 
 
-def test_a_version_is_swapped_and_taken_back(deployment: Deployment):
+def test_a_version_is_swapped_and_rolled_back(deployment: Deployment):
     assert _versions(deployment, 5) == {RELEASED: 5}
     assert f"{OTHER} is the default now." in deployment.made("swap", f"VERSION={OTHER}")
     assert _versions(deployment) == {OTHER: 40}
@@ -31,7 +31,7 @@ def test_a_version_is_swapped_and_taken_back(deployment: Deployment):
     assert _versions(deployment) == {RELEASED: 40}
 
 
-def test_a_canary_answers_its_share_and_survives_a_restart_of_everything(deployment: Deployment):
+def test_a_canary_answers_its_share_also_after_a_restart(deployment: Deployment):
     deployment.made("canary", f"VERSION={OTHER}", "PERCENT=50")
     counted = _versions(deployment, 100)
     assert 20 <= counted[OTHER] <= 80
@@ -52,7 +52,7 @@ def test_a_canary_answers_its_share_and_survives_a_restart_of_everything(deploym
     assert state == {"default": RELEASED, "previous": OTHER, "split": None, "candidate": None}
 
 
-def test_what_cannot_be_served_is_refused_in_one_line(deployment: Deployment):
+def test_an_unservable_version_gets_a_one_line_error(deployment: Deployment):
     done = deployment.make("swap", "VERSION=9.9")
     assert done.returncode == 2
     assert done.stderr.splitlines()[0] == (
@@ -64,7 +64,7 @@ def test_what_cannot_be_served_is_refused_in_one_line(deployment: Deployment):
     assert _versions(deployment, 5) == {RELEASED: 5}
 
 
-def test_prune_counts_what_it_removes(deployment: Deployment):
+def test_prune_reports_the_number_of_removed_drawings(deployment: Deployment):
     insert(deployment, 3)
     (old,) = deployment.rows(
         "SELECT count(*) FROM predictions WHERE created_at < now() - interval '30 days'"
