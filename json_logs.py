@@ -1,10 +1,10 @@
-"""Logs as JSON lines: for programs as they are, for people through `make logs`.
+"""Logs as JSON lines. `make logs` formats them for people.
 
     log_as_json("page")
     log.info("answered", extra={"request_id": "6f1f6c1e", "drawing_id": "0d5f0f6f-..."})
 
 The same fields in the same order come from nginx (gateway/nginx.conf.template), TorchServe (ops/torchserve-log4j2.xml)
-and its workers (handler/json_log.py, since the archive stands alone).
+and its workers (handler/json_log.py, because the archive contains no other part).
 """
 
 import json
@@ -16,7 +16,7 @@ IDS = ("request_id", "drawing_id")
 
 
 class JsonLines(logging.Formatter):
-    """One line for each record of a part."""
+    """Formats each log record of a part as one line."""
 
     def __init__(self, part: str) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class JsonLines(logging.Formatter):
 
 
 def log_as_json(part: str) -> None:
-    """Write all logs of this process to its standard error as JSON lines, warnings and its last exception too."""
+    """Write all logs, warnings and uncaught exceptions of this process to standard error as JSON lines."""
     output = logging.StreamHandler()
     output.setFormatter(JsonLines(part))
     logging.basicConfig(level=logging.INFO, handlers=[output], force=True)

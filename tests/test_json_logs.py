@@ -1,4 +1,4 @@
-"""The form of the log lines: for programs, and for a person who runs `make logs`."""
+"""The format of the log lines, for programs and for `make logs`."""
 
 import json
 import logging
@@ -50,11 +50,11 @@ def test_a_line_has_the_traceback_of_its_exception(formatter):
     assert exception.endswith("ZeroDivisionError: division by zero")
 
 
-def test_the_handlers_copy_has_the_same_ids():
+def test_the_handlers_formatter_has_the_same_ids():
     assert json_log.IDS == IDS
 
 
-def test_what_ends_a_program_is_a_line_too():
+def test_an_uncaught_exception_is_logged_as_a_line():
     program = "import json_logs, warnings; json_logs.log_as_json('page'); warnings.warn('old'); 1 / 0"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
@@ -69,7 +69,7 @@ def _readable(line: str) -> str:
     return subprocess.run(command, input=line + "\n", capture_output=True, text=True, check=True).stdout
 
 
-def test_a_person_reads_lines_and_not_json():
+def test_make_logs_formats_json_for_people():
     line = JsonLines("page").format(_record('said "%s"', "no", request_id="r", drawing_id="d"))
     time = json.loads(line)["time"]
     readable = f'{time} warning page: said "no" request_id=r drawing_id=d\n'
@@ -77,7 +77,7 @@ def test_a_person_reads_lines_and_not_json():
     assert _readable(f"\x1b[2Kpage-1  | {line}") == f"page-1  | {readable}"
 
 
-def test_a_traceback_has_its_lines_again():
+def test_a_traceback_is_formatted_on_several_lines():
     record = _record("failed")
     try:
         raise ValueError('a "quote" and a \\')  # noqa: TRY301
@@ -89,5 +89,5 @@ def test_a_traceback_has_its_lines_again():
 
 
 @pytest.mark.parametrize("line", ["LOG:  ready", "==> /var/log/page.log <==", '{"other": "JSON"}', ""])
-def test_other_lines_stay_as_they_are(line):
+def test_other_lines_are_unchanged(line):
     assert _readable(line) == line + "\n"

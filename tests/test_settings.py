@@ -6,17 +6,17 @@ import settings
 from settings import Setting, SettingError
 
 
-def test_the_default_counts_when_nothing_is_set():
+def test_an_unset_setting_has_its_default():
     assert settings.GATEWAY_PORT.read({}) == 8000
     assert settings.GATEWAY_PORT.read({"GATEWAY_PORT": ""}) == 8000
 
 
-def test_the_environment_wins():
+def test_the_environment_overrides_the_default():
     assert settings.GATEWAY_PORT.read({"GATEWAY_PORT": "9000"}) == 9000
 
 
 @pytest.mark.parametrize("value", ["eighty", "0", "65536", "-1", "80.5"])
-def test_a_bad_value_is_named_with_its_type(value):
+def test_the_error_names_an_invalid_value_and_its_type(value):
     with pytest.raises(SettingError) as raised:
         settings.GATEWAY_PORT.read({"GATEWAY_PORT": value})
     assert str(raised.value) == f"Setting 'GATEWAY_PORT' has value '{value}'. Not a valid port."
@@ -29,7 +29,7 @@ def test_a_switch_is_0_or_1():
     assert _refusal(settings.MONITORING, "yes") == message
 
 
-def test_a_missing_one_says_what_it_is_for():
+def test_the_error_for_a_missing_setting_has_its_meaning():
     with pytest.raises(SettingError, match="Setting 'DATABASE_PASSWORD' is missing: The password"):
         settings.DATABASE_PASSWORD.read({})
 
@@ -42,7 +42,7 @@ def test_a_secret_may_come_from_a_file(tmp_path):
     assert settings.DATABASE_PASSWORD.read(environment | {"DATABASE_PASSWORD": "direct"}) == "direct"
 
 
-def test_a_secret_file_that_is_not_there_is_named(tmp_path):
+def test_the_error_names_a_missing_secret_file(tmp_path):
     missing = str(tmp_path / "nowhere")
     with pytest.raises(SettingError, match=f"'DATABASE_PASSWORD_FILE' has value '{missing}'"):
         settings.DATABASE_PASSWORD.read({"DATABASE_PASSWORD_FILE": missing})
@@ -51,7 +51,7 @@ def test_a_secret_file_that_is_not_there_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"), [(b"", "empty"), (b" \n", "empty"), (b"\xff", "not UTF-8 text")]
 )
-def test_a_secret_file_without_a_secret_is_named(tmp_path, content, said):
+def test_the_error_names_a_secret_file_without_a_secret(tmp_path, content, said):
     path = tmp_path / "password"
     path.write_bytes(content)
     with pytest.raises(SettingError) as raised:
@@ -61,7 +61,7 @@ def test_a_secret_file_without_a_secret_is_named(tmp_path, content, said):
     )
 
 
-def test_the_value_of_a_secret_is_never_shown():
+def test_errors_hide_the_value_of_a_secret():
     pin = Setting("PIN", int, None, "a number", secret=True)
     with pytest.raises(SettingError) as raised:
         pin.read({"PIN": "open sesame"})
@@ -83,7 +83,7 @@ def test_hosts_are_a_list(text, value):
 @pytest.mark.parametrize(
     "text", ["https://a.example", "*", "a/b", "a b;c", "a:port", 'a"', "a;b", "a|b", "$a", "-a", "a b{"]
 )
-def test_what_is_no_host_is_named(text):
+def test_the_error_names_an_invalid_host(text):
     message = _refusal(settings.PUBLIC_HOSTS, text)
     assert message.startswith(
         f"Setting 'PUBLIC_HOSTS' has value '{text}'. Not a valid host_list. Accepted: hosts "
@@ -102,14 +102,14 @@ def test_what_is_no_host_is_named(text):
         ("http://[::1]:80", "http://[::1]"),
     ],
 )
-def test_origins_are_as_browsers_send_them(text, value):
+def test_origins_have_the_form_of_browsers(text, value):
     assert settings.CORS_ORIGINS.read({"CORS_ORIGINS": text}) == value
 
 
 @pytest.mark.parametrize(
     "text", ["*", "null", "app.example.com", "https://a/", "https://a/b", "ftp://a", "https://"]
 )
-def test_what_is_no_origin_is_named(text):
+def test_the_error_names_an_invalid_origin(text):
     message = _refusal(settings.CORS_ORIGINS, text)
     assert message.startswith(
         f"Setting 'CORS_ORIGINS' has value '{text}'. Not a valid origin_list. Accepted: origins "

@@ -19,12 +19,12 @@ DIGESTS = {
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_an_action_is_pinned_to_a_commit_and_names_its_version(path):
+def test_actions_are_pinned_to_a_commit_with_a_version_comment(path):
     for line in re.findall(r"uses: (.+)", path.read_text(encoding="utf-8")):
         assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)
 
 
-def test_an_image_that_ci_runs_is_pinned_to_a_digest():
+def test_images_of_ci_are_pinned_to_a_digest():
     text = IMAGES.read_text(encoding="utf-8")
     images = dict(re.findall(r"^FROM (?:\S+:\d\S*@sha256:[0-9a-f]{64}) AS (\w+)()$", text, re.MULTILINE))
     assert text.count("FROM ") == len(images)
@@ -34,7 +34,7 @@ def test_an_image_that_ci_runs_is_pinned_to_a_digest():
     assert used == images.keys()
 
 
-def test_dependabot_keeps_every_requirements_file_and_every_image():
+def test_dependabot_updates_every_requirements_file_and_image():
     updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8"))["updates"]
     folders = {update["package-ecosystem"]: set(update.get("directories", ())) for update in updates}
     assert folders["pip"] == {f"/{path.parent.name}" for path in ROOT.glob("*/requirements*.txt")}
@@ -94,7 +94,7 @@ def test_a_deployed_release_is_pulled_by_digest(server):
     assert not [line for line in said if line.startswith("compose pull")]
 
 
-def test_a_release_without_a_digest_of_an_image_does_not_start(server):
+def test_a_release_with_a_missing_digest_does_not_start(server):
     (server / "var" / "digests-v1.2").write_text(f"page {DIGESTS['page']}\n")
     done, said = _up(server)
     assert done.returncode == 1
