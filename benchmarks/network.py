@@ -139,14 +139,8 @@ def _bar(times: Times) -> Table:
 
 
 def _table(title: str, size: int, times: Times) -> Table:
-    rows = [
-        [
-            name,
-            format_number(median(taken) / size),
-            format_number(percentile(taken, 99) / size),
-            format_number(ratio(taken, times[EAGER])),
-            f"{len(taken):,}",
-        ]
-        for name, taken in times.items()
-    ]
+    rows = []
+    for name, taken in times.items():
+        numbers = (median(taken) / size, percentile(taken, 99) / size, ratio(taken, times[EAGER]))
+        rows.append([name, *map(format_number, numbers), f"{len(taken):,}"])
     return Table(title, ["", "p50 ms an image", "p99", "of eager", "n"], rows)

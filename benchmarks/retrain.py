@@ -73,7 +73,7 @@ class Loop:
 
     case: Case
     minutes: float
-    learned: int
+    learned_from: int
     interpolation_factor: float
     conclusion: str
     archived: str | None
@@ -206,7 +206,12 @@ def _results(loops: Sequence[Loop]) -> Results:
 def _of_loops(loops: Sequence[Loop]) -> Table:
     rows = []
     for loop in loops:
-        about = (loop.case.name, f"{loop.minutes:.1f}", str(loop.learned), f"{loop.interpolation_factor:.0%}")
+        about = (
+            loop.case.name,
+            f"{loop.minutes:.1f}",
+            str(loop.learned_from),
+            f"{loop.interpolation_factor:.0%}",
+        )
         accuracy = f"{np.mean(loop.before):.1%}"
         if loop.after is None:
             rows.append((*about, "none", accuracy, "-", "-", "-"))
@@ -234,35 +239,20 @@ def _of_loops(loops: Sequence[Loop]) -> Table:
 
 
 def _of_judge(loop: Loop) -> Table:
-    return Table(
-        f"Criteria of the judge: digits {loop.case.name}",
-        ("", RELEASED, "challenger", "", "holds"),
-        [
-            (
-                line["name"],
-                f"{line['champion']:.2%}",
-                f"{line['challenger']:.2%}",
-                line["note"],
-                "yes" if line["holds"] else "NO",
-            )
-            for line in loop.judged
-        ],
-        loop.conclusion,
-    )
+    rows = []
+    for line in loop.judged:
+        shares = (f"{line[model]:.2%}" for model in ("champion", "challenger"))
+        rows.append([line["name"], *shares, line["note"], "yes" if line["holds"] else "NO"])
+    columns = ("", RELEASED, "challenger", "", "holds")
+    return Table(f"Criteria of the judge: digits {loop.case.name}", columns, rows, loop.conclusion)
 
 
 def _numbers(loop: Loop) -> dict[str, Any]:
-    return {
+    fields = ("minutes", "learned_from", "interpolation_factor", "archived", "conclusion", "judged")
+    return {name: getattr(loop, name) for name in fields} | {
         "style": loop.case.style.name,
         "wrong_share": loop.case.wrong_share,
-        "minutes": loop.minutes,
-        "learned_from": loop.learned,
-        "interpolation_factor": loop.interpolation_factor,
-        "archived": loop.archived,
         "champion_accuracy": float(np.mean(loop.before)),
         "next_accuracy": None if loop.after is None else float(np.mean(loop.after)),
         "points": loop.gained,
-        "conclusion": loop.conclusion,
-        "worse_at": [line["name"] for line in loop.judged if not line["holds"]],
-        "judged": loop.judged,
     }

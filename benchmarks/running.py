@@ -138,12 +138,8 @@ def noop_archives(workers: int) -> Iterator[list[Path]]:
             config = folder / f"{model}.yaml"
             config.write_text(NOOP_CONFIG.format(workers=workers, batch_size=batch_size), encoding="ascii")
             command: list[str | Path] = [
-                Path(sys.executable).with_name("torch-model-archiver"),
-                "--model-name", model,
-                "--version", "1.0",
-                "--handler", ROOT / "benchmarks" / "noop_handler.py",
-                "--config-file", config,
-                "--export-path", folder,
+                Path(sys.executable).with_name("torch-model-archiver"), "--model-name", model, "--version", "1.0",
+                "--handler", ROOT / "benchmarks" / "noop_handler.py", "--config-file", config, "--export-path", folder,
             ]  # fmt: skip
             subprocess.run(command, check=True, env={**os.environ, "TMPDIR": name})
             archives.append(folder / f"{model}.mar")

@@ -73,12 +73,8 @@ def _row(kind: str, answers: Sequence[Prediction], labels: Sequence[int]) -> Row
         is_label = expected.digit and answer.digit == label
         right.append(is_label if answer.is_digit else expected.may_refuse or not expected.digit)
         wrong.append(answer.is_digit and answer.confidence >= SURE and not is_label)
-    return Row(
-        kind,
-        float(np.mean(right)),
-        float(np.mean([not answer.is_digit for answer in answers])),
-        float(np.mean(wrong)),
-    )
+    refused = [not answer.is_digit for answer in answers]
+    return Row(kind, float(np.mean(right)), float(np.mean(refused)), float(np.mean(wrong)))
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -80,15 +80,9 @@ def blinds(strokes: Strokes, rng: Rng) -> Image.Image:
 
 
 def rules(
-    picture: Real,
-    rng: Rng,
-    colour: Colour,
-    width: float,
-    gap: float,
-    *,
-    margin: bool = False,
-    squared: bool = False,
-) -> Real:
+    picture: Real, rng: Rng, colour: Colour, width: float, gap: float,
+    *, margin: bool = False, squared: bool = False,
+) -> Real:  # fmt: skip
     """The picture with ruled lines every `gap` pixels, slightly turned; `squared` adds columns, `margin` a red line."""
     h, w = picture.shape[:2]
     alpha = Image.new("L", (w * 2, h * 2))
