@@ -1,4 +1,4 @@
-"""The servers that a user might pick in place of TorchServe, each with the same predictor and as many workers."""
+"""Alternatives to TorchServe, with the same predictor and the same number of workers."""
 
 WORKERS = 2  # TorchServe's for the model (handler/model-config.yaml)
 PATH = "/predictions/mnist"

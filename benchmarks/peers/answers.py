@@ -1,4 +1,4 @@
-"""Answers for posted images, as the handler gives them in TorchServe: the code that all peers share."""
+"""Answers to posted images, like those of the handler in TorchServe. All peers share this code."""
 
 import json
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from training.archive.pack import RELEASED_CHECKPOINT
 
 
 def load_predictor() -> Predictor:
-    """The released model on one thread, as in TorchServe's workers, after its first calls."""
+    """The released model on one thread, like TorchServe's workers, after its first calls."""
     torch.set_num_threads(1)
     return Predictor.load(RELEASED_CHECKPOINT, version=RELEASED)
 
 
 def answer(predictor: Predictor, bodies: Sequence[bytes]) -> list[bytes]:
-    """The JSON for each image, from one batch."""
+    """The JSON of each image, predicted in one batch."""
     images = [
         decoded(image) for body in bodies for image in read_submission({"body": body}, "image/png").images
     ]

@@ -2,8 +2,8 @@
 
     bentoml serve benchmarks.peers.bentoml_service:Digits --port PORT
 
-A posted image comes as a file. Adaptive batching needs a list in each request, or a second service and its HTTP
-between them; so nothing is batched here, and it predicts in the event loop as FastAPI does.
+A posted image arrives as a file. Adaptive batching needs a list in each request, or a second service and HTTP between
+them. So this service does not batch, and it predicts in the event loop like FastAPI.
 """
 
 from pathlib import Path

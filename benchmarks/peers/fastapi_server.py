@@ -2,8 +2,8 @@
 
     uvicorn benchmarks.peers.fastapi_server:app --loop uvloop --http httptools --no-access-log
 
-It predicts in the event loop: a thread for each request, which `def` in place of `async def` would give, costs more
-than it brings with a worker for each core.
+It predicts in the event loop. `def` instead of `async def` would use a thread per request, which costs more than it
+saves with one worker per core.
 """
 
 from fastapi import FastAPI, Request, Response

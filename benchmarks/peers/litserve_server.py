@@ -1,7 +1,7 @@
 """The predictor behind LitServe: python -m benchmarks.peers.litserve_server PORT
 
-`fast_queue` moves requests by ZeroMQ, which its documentation advises for high throughput. A server process takes the
-requests for both workers. A batch is what waits already (`batch_timeout=0`).
+`fast_queue` transports requests by ZeroMQ, as its documentation advises for high throughput. One server process accepts
+the requests for both workers. A batch contains the requests that already wait (`batch_timeout=0`).
 """
 
 import sys

@@ -1,6 +1,7 @@
 """The predictor behind mosec: python -m benchmarks.peers.mosec_server --port PORT
 
-mosec's web server is written in Rust; a batch waits 1 ms for others, the least it takes (0 means its default, 10 ms).
+mosec's web server is written in Rust. A batch waits 1 ms for more requests, the least possible time (0 means the
+default, 10 ms).
 """
 
 from mosec import Server, Worker
