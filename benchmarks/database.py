@@ -135,7 +135,9 @@ def _pages(page: Connection, newest: datetime) -> Times:
     }
     ids = page.execute("SELECT id FROM predictions TABLESAMPLE SYSTEM (1) LIMIT %s", [OF_ONE_VISITOR])
     own = [row[0] for row in ids.fetchall()]
-    times[f"of a visitor with {len(own):,} drawings"] = _repeat(lambda: history.newest(page, Filters(ids=own)))
+    times[f"of a visitor with {len(own):,} drawings"] = _repeat(
+        lambda: history.newest(page, Filters(ids=own))
+    )
     return times
 
 
