@@ -22,8 +22,8 @@ from benchmarks.load import LoadError
 from benchmarks.results import Results, Table
 from benchmarks.running import say
 from fixtures.canvas_png import canvases
-from handler.images import decoded, open_image
-from handler.model import DigitClassifier, folded, restored
+from handler.images import read_image
+from handler.model import DigitClassifier, fold_batch_norm, restore_model
 from handler.onnx_session import Logits, as_tensor, eager, load_sessions
 from handler.preprocessing import preprocess
 from training.archive.pack import RELEASED_CHECKPOINT
@@ -43,7 +43,7 @@ Times = dict[str, list[float]]
 def measure() -> Results:
     """Run each contender on the page's canvases and return the tables."""
     torch.set_num_threads(1)
-    inputs = np.stack([preprocess(decoded(open_image(body))) for body in canvases()])
+    inputs = np.stack([preprocess(read_image(body)) for body in canvases()])
     with _contenders() as contenders:
         _expect_same_logits(contenders, inputs)
         by_size = {size: _times(contenders, inputs, size, ROUNDS) for size in SIZES}
@@ -61,14 +61,14 @@ def measure() -> Results:
 def _contenders() -> Iterator[dict[str, Logits]]:
     def model() -> DigitClassifier:
         state_dict = torch.load(RELEASED_CHECKPOINT, weights_only=True)["state_dict"]
-        return restored(state_dict).eval().requires_grad_(False)
+        return restore_model(state_dict).eval().requires_grad_(False)
 
-    sessions = load_sessions(RELEASED_CHECKPOINT.with_suffix(".onnx"), folded(model()))
+    sessions = load_sessions(RELEASED_CHECKPOINT.with_suffix(".onnx"), fold_batch_norm(model()))
     if len(sessions) < 2:
         raise LoadError("The released network does not load in ONNX Runtime.")
     contenders = {
         EAGER: eager(model()),
-        "torch, folded": eager(folded(model()).requires_grad_(False)),
+        "torch, folded": eager(fold_batch_norm(model()).requires_grad_(False)),
         FLOAT32: sessions["float32"],
         INT8: sessions["int8"],
     }
@@ -79,9 +79,9 @@ def _contenders() -> Iterator[dict[str, Logits]]:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns about its own code
         contenders["torch.compile"] = eager(
-            torch.compile(folded(model()).requires_grad_(False), dynamic=True)
+            torch.compile(fold_batch_norm(model()).requires_grad_(False), dynamic=True)
         )
-        contenders["torch.export and AOTInductor"] = _ahead_of_time(folded(model()), Path(folder))
+        contenders["torch.export and AOTInductor"] = _ahead_of_time(fold_batch_norm(model()), Path(folder))
         yield contenders
 
 

@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.figures import format_number, summarize, time_each
 from fixtures.canvas_png import canvases
-from handler.images import decoded, open_image
+from handler.images import read_image
 from handler.ink import find_inks
 from handler.predictor import Predictor
 from handler.preprocessing import preprocess
@@ -25,12 +25,12 @@ def measure(bodies: Sequence[bytes], rounds: int = ROUNDS) -> dict[str, list[flo
     """Milliseconds of each stage for each body, `rounds` times, on one thread like a worker."""
     torch.set_num_threads(1)
     predictor = Predictor.load(RELEASED_CHECKPOINT, version=RELEASED)
-    images = [decoded(open_image(body)) for body in bodies]
+    images = [read_image(body) for body in bodies]
     inputs = [preprocess(image) for image in images]
     answers = [prediction.as_dict() for prediction in predictor.predict_inputs(inputs)]
     eights = [inputs[start : start + 8] for start in range(0, len(inputs) - 7, 8)]
     stages: dict[str, tuple[Callable[[Any], object], Sequence[Any]]] = {
-        "decode": (lambda body: decoded(open_image(body)), bodies),
+        "decode": (read_image, bodies),
         "ink": (find_inks, images),
         "ink, scale and centre": (preprocess, images),
         "net, one alone": (lambda one: predictor.predict_inputs([one]), inputs),

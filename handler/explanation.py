@@ -1,12 +1,10 @@
-"""Why the model answered as it did: which pixels spoke for its digit, and which against.
+"""Explain a prediction: which pixels are evidence for its digit, and which against it.
 
-    explain(predictor, [Image.open("four.png")])[0].as_dict()   # the prediction's fields and three more
+    explain(predictor, [candidates(Image.open("four.png"))])[0].as_dict()   # the prediction's fields and three more
 
-Integrated gradients (M. Sundararajan et al., "Axiomatic Attribution for Deep Networks", 2017) from a blank
-sheet to the drawing: every pixel gets its share of how far the drawing moved the answer, and the
-shares add up to that (completeness), so that nothing the heat map shows is made up.
-
-Explained is what the network says at first sight; what it was not sure of it looked at again (handler/looks.py).
+Integrated gradients (M. Sundararajan et al., "Axiomatic Attribution for Deep Networks", 2017) from a blank image to the
+drawing attribute to each pixel its share of the change of the logits. The attributions add up to the whole change
+(completeness). They explain the first pass of the network, without TTA (handler/tta.py).
 """
 
 import base64
@@ -17,26 +15,25 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from handler.onnx_session import as_tensor
 from handler.predictor import DIGITS, Prediction, Predictor
-from handler.preprocessing import SIZE, Candidate, candidates
+from handler.preprocessing import SIZE, Candidate
 
-# Points on the way from blank to drawing, by Gauss-Legendre. Measured on twelve drawings and 1.3: with 24 the
-# shares miss the sum by 5 % in the mean (8: 31 %, 50: 2 %) in 130 ms. DeepLift took a fifth of the time of an
-# earlier net and missed by 4 %, but hangs on how the net is written: a reused or functional ReLU breaks it.
+# Points from blank to drawing (Gauss-Legendre). With 24 the attributions of twelve drawings (1.3) miss their
+# sum by 5 % in the mean (8: 31 %, 50: 2 %) in 130 ms. DeepLift took a fifth of that on an earlier network and missed it
+# by 4 %, but it breaks on a ReLU module that is reused or functional.
 STEPS = 24
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """A prediction, and why.
+    """A prediction and the evidence for it.
 
-    heatmap (28, 28): -1 to 1, what spoke for (positive) and against the digit, against all other digits.
-    contrast (28, 28): -1 to 1, what speaks for the digit rather than for `runner_up`, the second digit.
-    Each is scaled by its own largest value; a blank has zeros.
+    heatmap (28, 28): -1 to 1, evidence for the digit (positive) and against it, compared with the mean of all digits.
+    contrast (28, 28): -1 to 1, evidence for the digit (positive) and for `runner_up`, the second most probable digit.
+    Each is divided by its own largest absolute value; a blank has zeros.
     """
 
     prediction: Prediction
@@ -45,68 +42,50 @@ class Explanation:
     contrast: list[list[float]]
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            **self.prediction.as_dict(),
-            "heatmap": self.heatmap,
-            "runner_up": self.runner_up,
-            "contrast": self.contrast,
+        return self.prediction.as_dict() | {
+            name: getattr(self, name) for name in ("heatmap", "runner_up", "contrast")
         }
 
 
-def explain(predictor: Predictor, images: Sequence[Image.Image]) -> list[Explanation]:
-    """One explanation an image, in their order; images of any mode and size."""
-    return explain_candidates(predictor, [candidates(image) for image in images])
+def explain(predictor: Predictor, images: Sequence[Sequence[Candidate]]) -> list[Explanation]:
+    """One explanation for each image, in their order, of the candidate that the prediction chose."""
+    return [_explain_prediction(predictor, prediction) for prediction in predictor.predict_candidates(images)]
 
 
-def explain_candidates(predictor: Predictor, images: Sequence[Sequence[Candidate]]) -> list[Explanation]:
-    """The same for images whose ink is found already; each explanation is of the candidate that was chosen."""
-    return [_explanation(predictor, prediction) for prediction in predictor.predict_candidates(images)]
-
-
-def explain_inputs(predictor: Predictor, inputs: Sequence[NDArray[np.uint8]]) -> list[Explanation]:
-    """The same for images that are prepared already: uint8 (28, 28) each, ink 255."""
-    return [_explanation(predictor, prediction) for prediction in predictor.predict_inputs(inputs)]
-
-
-def _explanation(predictor: Predictor, prediction: Prediction) -> Explanation:
+def _explain_prediction(predictor: Predictor, prediction: Prediction) -> Explanation:
     pixels = np.array(list(base64.b64decode(prediction.input)), np.uint8).reshape(SIZE, SIZE)
     order = np.argsort(-np.array(prediction.probabilities), kind="stable")
     digit, runner_up = prediction.digit, int(next(other for other in order if other != prediction.digit))
-    if not pixels.any():
-        nothing = [[0.0] * SIZE for _ in range(SIZE)]
-        return Explanation(prediction, nothing, runner_up, nothing)
-    # Logits have no zero of their own: a digit's is told against the mean of all ten, or the second's.
-    questions = torch.full((2, DIGITS), 0.0)
-    questions[0] -= 1 / DIGITS
-    questions[:, digit] += 1
-    questions[1, runner_up] -= 1
-    heatmap, contrast = attributions(predictor, pixels, questions)
-    return Explanation(prediction, _scaled(heatmap), runner_up, _scaled(contrast))
+    # A logit has no zero of its own: the digit's is compared with the mean of all ten, and with the runner-up's.
+    weights = torch.zeros(2, DIGITS)
+    weights[0] -= 1 / DIGITS
+    weights[:, digit] += 1
+    weights[1, runner_up] -= 1
+    heatmap, contrast = attribute(predictor, pixels, weights) if pixels.any() else torch.zeros(2, SIZE, SIZE)
+    return Explanation(prediction, _scale(heatmap), runner_up, _scale(contrast))
 
 
-def attributions(predictor: Predictor, pixels: NDArray[np.uint8], questions: Tensor) -> Tensor:
-    """What each pixel added to `questions @ logits` of the ten digits, from a blank sheet to the drawing.
+def attribute(predictor: Predictor, pixels: NDArray[np.uint8], weights: Tensor) -> Tensor:
+    """Attributions of `weights @ logits` of the ten digits to the pixels, from a blank image to this one.
 
-    pixels: uint8 (28, 28); questions: float32 (N, 10), a weight for each logit. Float32 (N, 28, 28).
+    pixels: uint8 (28, 28); weights: float32 (N, 10). Returns float32 (N, 28, 28).
     """
-    # captum imports matplotlib: 0.8 s of a core and 34 MB. Only the first explanation of a worker waits for it,
-    # so that a worker starts without it and a process that only predicts never loads it.
+    # captum imports matplotlib, which takes 0.8 s of a core and 34 MB. A worker that only predicts never loads it.
     from captum.attr import IntegratedGradients
 
-    def answer(drawing: Tensor, weights: Tensor) -> Tensor:
-        logits: Tensor = predictor.model(drawing)
+    def weigh_logits(images: Tensor, weights: Tensor) -> Tensor:
+        logits: Tensor = predictor.model(images)
         return (logits[:, :DIGITS] * weights).sum(dim=1)
 
-    drawings = as_tensor(pixels[np.newaxis]).repeat(len(questions), 1, 1, 1)
-    shares: Tensor = IntegratedGradients(answer, multiply_by_inputs=True).attribute(
-        drawings, baselines=0.0, additional_forward_args=(questions,), n_steps=STEPS
+    images = as_tensor(pixels[np.newaxis]).repeat(len(weights), 1, 1, 1)
+    attributions: Tensor = IntegratedGradients(weigh_logits, multiply_by_inputs=True).attribute(
+        images, baselines=0.0, additional_forward_args=(weights,), n_steps=STEPS
     )
-    by_pixel: Tensor = shares.detach().squeeze(1)
-    return by_pixel
+    return attributions.detach().squeeze(1)
 
 
-def _scaled(shares: Tensor) -> list[list[float]]:
-    largest = float(shares.abs().max())
+def _scale(attributions: Tensor) -> list[list[float]]:
+    largest = float(attributions.abs().max())
     # Three decimals are finer than a screen's colours and make the answer a third as long.
-    scaled: list[list[float]] = np.round((shares / (largest or 1)).double().numpy(), 3).tolist()
+    scaled: list[list[float]] = np.round((attributions / (largest or 1)).double().numpy(), 3).tolist()
     return scaled

@@ -1,41 +1,49 @@
-"""Image bytes from a stranger, opened without trusting them.
+"""Decode images that strangers send.
 
-    image = open_image(data)      # header read and size checked; nothing decoded yet but a browser's canvas
-    image = decoded(image)        # pixels there, or a ClientError
+    for image in read_images(payloads): ...    # one after the other, each decoded, or ClientError
+    image = read_image(data)
 
-The size is refused from the header, so that a small file never unfolds into gigabytes, and the decoder gets only
-what the pixels need: handler/essentials.py.
+The size in the header is checked before any pixel is decoded, so a small file cannot fill the memory. The decoder sees
+only what handler/sanitize.py leaves of the file.
 """
 
 import io
 import math
 import warnings
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from PIL import AvifImagePlugin, Image, JpegImagePlugin
 
 from handler.canvas_png import read_canvas
 from handler.errors import ClientError
-from handler.essentials import essentials
+from handler.sanitize import sanitize
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP")
 ACCEPTED = "PNG, JPEG, WebP, AVIF, GIF and BMP"
-# The first bytes from the fifth on (ISO 14496-12). To read HEIC takes another 15 MB of decoders.
+# Bytes 4 to 12 (ISO 14496-12). A decoder for HEIC has another 15 MB.
 AVIF = (b"ftypavif", b"ftypavis")
 HEIC = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")
 MAXIMUM_SIDE = 4096
-# What phones and cameras make, up to 48 megapixels: such a JPEG is decoded at a half, a quarter or an eighth of its
-# size. Of one in several scans, as a progressive one is, libjpeg keeps up to 8 bytes a pixel.
+# Of all images of a request together: one of the largest, or 64 of 512x512.
+MAXIMUM_PIXELS = MAXIMUM_SIDE * MAXIMUM_SIDE
+# Phones and cameras make up to 48 megapixels. Such a JPEG is decoded at a half, a quarter or an eighth of its size. If
+# it has several scans, as a progressive one has, libjpeg keeps up to 8 bytes a pixel in memory.
 MAXIMUM_PHOTO = 50_000_000
 MAXIMUM_IN_SCANS = 25_000_000
 DECODED_SIDE = 2000
-# A worker has one core.
-AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-# All images of a request together: one of the largest, 64 of 512x512.
-MAXIMUM_PIXELS = MAXIMUM_SIDE * MAXIMUM_SIDE
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a worker has one core
+
+
+class Payload(NamedTuple):
+    """The bytes of an image file and its place in the JSON, such as instances[3].image; "" in any other body."""
+
+    place: str
+    data: bytes
 
 
 def looks_like_image(data: bytes) -> bool:
-    """Whether the bytes begin as an accepted format does, whatever a Content-Type says of them."""
+    """Whether the bytes begin as an accepted format does."""
     return (
         data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM"))
         or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
@@ -43,116 +51,100 @@ def looks_like_image(data: bytes) -> bool:
     )
 
 
-def open_image(data: bytes, pixels_before: int = 0) -> Image.Image:
-    """The image in the bytes, of an animation the first frame.
+def read_images(payloads: Iterable[Payload]) -> Iterator[Image.Image]:
+    """The images of one request, each decoded when the caller asks for it. Raises ClientError as read_image does."""
+    pixels = 0
+    for place, data in payloads:
+        try:
+            image = read_image(data, pixels)
+        except ClientError as error:
+            raise (error.within(place) if place else error) from error.__cause__
+        pixels += image.width * image.height
+        yield image
 
-    `pixels_before` is what the request's images before this one have. Raises ClientError 400 for what
-    is no image and 413 for a side or a sum of pixels that is too large.
+
+def read_image(data: bytes, pixels_before: int = 0) -> Image.Image:
+    """The decoded image in the bytes, of an animation the first frame.
+
+    `pixels_before` counts the pixels of the images before this one in the request. Raises ClientError 400 if the bytes
+    are no complete image and 413 if a side or the sum of pixels is too large.
     """
     if not data:
-        raise ClientError(400, "EmptyImage", f"The image is empty (0 bytes). Accepted: {ACCEPTED}.")
+        raise ClientError(400, "EmptyImage", "The image is empty (0 bytes)", ACCEPTED)
     if data[4:12] in HEIC:
-        raise ClientError(
-            400,
-            "NotAnImage",
-            f"The image is HEIC. Accepted: {ACCEPTED}. Save it as JPEG; an iPhone takes JPEG photos with Settings > "
-            "Camera > Formats > Most Compatible.",
+        remedy = (
+            "Save it as JPEG; an iPhone takes JPEG photos with Settings > Camera > Formats > Most Compatible"
         )
+        raise ClientError(400, "NotAnImage", "The image is HEIC", f"{ACCEPTED}. {remedy}")
+    begins = f"The body has {len(data):,} bytes and begins with {data[:8]!r}"
     if not looks_like_image(data):
-        raise ClientError(
-            400,
-            "NotAnImage",
-            f"{_begins(data)}; no accepted image begins with these bytes. Accepted: {ACCEPTED}.",
-        )
-    image = read_canvas(data) or _open(data)
+        problem = f"{begins}; no accepted image begins with these bytes"
+        raise ClientError(400, "NotAnImage", problem, ACCEPTED)
+    clean = sanitize(data)
+    image = read_canvas(clean) or _open(clean, begins)
     if (total := pixels_before + image.width * image.height) > MAXIMUM_PIXELS:
         raise _too_large(f"The images of the request have {total:,} pixels together")
-    return image
+    return _decode(image)
 
 
-def decoded(image: Image.Image) -> Image.Image:
-    """The same image with its pixels. Raises ClientError 400 if they are truncated or broken."""
-    size, kind = image.size, image.format
+def _open(data: bytes, begins: str) -> Image.Image:
+    """The image with its size checked and its pixels not decoded."""
+    accepted = f"complete {ACCEPTED} files"
+    unreadable = ClientError(400, "NotAnImage", f"{begins}, but its header cannot be read", accepted)
     try:
+        # Pillow warns of broken metadata, which is harmless, and of 89 million pixels, which are refused below.
         with warnings.catch_warnings(action="ignore"):
-            image.load()
-    except Exception as error:  # decoders raise whatever broken pixels lead them to
-        raise _undecodable(size, kind) from error
-    if max(image.size) > MAXIMUM_SIDE:
-        raise _too_large(f"The first frame has {image.size[0]}x{image.size[1]} pixels")
-    return image
-
-
-def _open(data: bytes) -> Image.Image:
-    needed = essentials(data)
-    try:
-        # Pillow warns of broken notes and of 89 million pixels: the first do no harm, the second are refused below.
-        with warnings.catch_warnings(action="ignore"):
-            image = Image.open(io.BytesIO(needed), formats=FORMATS)
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError:
         raise _too_large("The image has more than 178 million pixels") from None
-    except Exception as error:  # decoders raise whatever a broken header leads them to
-        raise _unreadable(data) from error
+    except Exception as error:  # decoders raise any exception for a broken header
+        raise unreadable from error
     width, height = image.size
-    _decode_small(image, needed)
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        _reduce_large_jpeg(image, data)
     if max(image.size) > MAXIMUM_SIDE:
         raise _too_large(f"The image has {width}x{height} pixels")
     if min(width, height) < 1:
-        raise _unreadable(data)
+        raise unreadable
     if any(tile[0] == "bmp_rle" for tile in image.tile):
-        # Pillow unfolds these pixel by pixel in Python: 8 KB of line ends keep it busy for seconds.
-        raise ClientError(
-            400,
-            "CostlyImage",
-            "The BMP image is run-length encoded. Accepted: BMP without compression, or PNG.",
-        )
+        # Pillow decodes these pixel by pixel in Python: 8 KB of line ends keep it busy for seconds.
+        accepted = "BMP without compression, or PNG"
+        raise ClientError(400, "CostlyImage", "The BMP image is run-length encoded", accepted)
     return image
 
 
-def _decode_small(image: Image.Image, data: bytes) -> None:
-    """Let a large JPEG be decoded at a reduced size, if that takes little memory."""
-    if not isinstance(image, JpegImagePlugin.JpegImageFile):
-        return
-    width, height = image.size
-    if width * height <= (MAXIMUM_IN_SCANS if _has_scans(image, data) else MAXIMUM_PHOTO):
-        share = min(1.0, DECODED_SIDE / max(width, height))
-        image.draft(None, (math.ceil(width * share), math.ceil(height * share)))
+def _decode(image: Image.Image) -> Image.Image:
+    (width, height), kind = image.size, image.format
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            image.load()
+    except Exception as error:  # decoders raise any exception for broken pixels
+        declared = f"The header of the {kind} image declares {width}x{height} pixels"
+        problem = f"{declared}, but the pixel data is truncated or broken"
+        raise ClientError(400, "BrokenImage", problem, f"complete {ACCEPTED} files") from error
+    if max(image.size) > MAXIMUM_SIDE:
+        raise _too_large(f"The first frame has {image.width}x{image.height} pixels")
+    return image
 
 
-def _has_scans(image: JpegImagePlugin.JpegImageFile, data: bytes) -> bool:
-    """Whether a JPEG comes in several scans: it is progressive, or its first scan lacks some of its components."""
+def _reduce_large_jpeg(image: JpegImagePlugin.JpegImageFile, data: bytes) -> None:
+    """Let the decoder reduce the size of a large JPEG, if that takes little memory."""
     place = 2
     while data[place + 1 : place + 2] not in (b"\xda", b""):
         place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
-    return bool(image.info.get("progressive")) or data[place + 4 : place + 5] != bytes([image.layers])
+    components_of_first_scan = data[place + 4 : place + 5]
+    in_scans = bool(image.info.get("progressive")) or components_of_first_scan != bytes([image.layers])
+    if image.width * image.height <= (MAXIMUM_IN_SCANS if in_scans else MAXIMUM_PHOTO):
+        share = min(1.0, DECODED_SIDE / max(image.size))
+        image.draft(None, (math.ceil(image.width * share), math.ceil(image.height * share)))
 
 
-def _begins(data: bytes) -> str:
-    return f"The body has {len(data):,} bytes and begins with {data[:8]!r}"
-
-
-def _too_large(what: str) -> ClientError:
+def _too_large(problem: str) -> ClientError:
     return ClientError(
         413,
         "ImageTooLarge",
-        f"{what}. Accepted: 1 to {MAXIMUM_SIDE} pixels per side and at most {MAXIMUM_PIXELS:,} pixels in all "
-        f"images of a request together; a JPEG: {MAXIMUM_PHOTO // 10**6} megapixels, a progressive one "
-        f"{MAXIMUM_IN_SCANS // 10**6}. Make the image smaller, or save it as JPEG.",
-    )
-
-
-def _unreadable(data: bytes) -> ClientError:
-    return ClientError(
-        400,
-        "NotAnImage",
-        f"{_begins(data)}, but its header cannot be read. Accepted: complete {ACCEPTED} files.",
-    )
-
-
-def _undecodable(size: tuple[int, int], kind: str | None) -> ClientError:
-    return ClientError(
-        400,
-        "BrokenImage",
-        f"The header of the {kind} image declares {size[0]}x{size[1]} pixels, but the pixel data is truncated or "
-        f"broken. Accepted: complete {ACCEPTED} files.",
+        problem,
+        f"1 to {MAXIMUM_SIDE} pixels per side and at most {MAXIMUM_PIXELS:,} pixels in all images of a request "
+        f"together; a JPEG: {MAXIMUM_PHOTO // 10**6} megapixels, a progressive one {MAXIMUM_IN_SCANS // 10**6}. "
+        "Make the image smaller, or save it as JPEG",
     )

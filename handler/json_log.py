@@ -1,6 +1,6 @@
-"""A worker's logs as JSON lines, of the same form as those of the other parts (json_logs.py).
+"""Logs of a worker as JSON lines, in the format of the other parts (json_logs.py).
 
-The archive stands alone and imports no other part, so these few lines are here a second time.
+The archive imports no other part, so this module repeats a few lines.
 """
 
 import json
@@ -11,7 +11,7 @@ IDS = ("request_id", "drawing_id")
 
 
 class JsonLines(logging.Formatter):
-    """One line for each record of a worker of one model version."""
+    """One line for each record of a worker that serves one model version."""
 
     def __init__(self, version: str) -> None:
         super().__init__()

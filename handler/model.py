@@ -1,7 +1,7 @@
 """The network: 315,000 parameters, read from top to bottom.
 
-The first convolution already halves the picture: at 28x28 a convolution costs as much as all others together and made
-nothing more accurate. An answer takes two fifths of the time of 1.4's network (benchmarks/training.md).
+The first convolution halves the image: at 28x28 a second convolution costs as much as all others together and improved
+nothing. A prediction takes two fifths of the time of release 1.4's network (benchmarks/training.md).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,22 +10,21 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-# Of each convolution, in multiples of the 16 numbers that a processor takes at once; and the logits: ten digits, and
-# "no digit".
+# Of each convolution. Multiples of 16: a processor computes so many numbers at once.
 CHANNELS = (48, 48, 96, 96, 192)
-OUTPUTS = 11
+OUTPUTS = 11  # logits of ten digits and "no digit"
 
 
 class DigitClassifier(nn.Module):
-    """Logits of the digits 0 to 9, and one for a drawing that is none.
+    """Logits (N, outputs) of the digits 0 to 9 and of "no digit".
 
-    Takes float32 (N, 1, 28, 28), ink 1 on paper 0, as `handler.preprocessing` prepares it; gives (N, outputs). Releases
-    up to 1.4 have a first convolution of 3x3 pixels (`stem`) and look once at the full 28x28 picture.
+    The input is float32 (N, 1, 28, 28) with ink 1 on paper 0, as `handler.preprocessing` prepares it. In releases up to
+    1.4 the first convolution has 3x3 pixels (`stem`) and stride 1.
     """
 
     def __init__(self, channels: Sequence[int] = CHANNELS, outputs: int = OUTPUTS, stem: int = 5) -> None:
         super().__init__()
-        convolutions = _convolutions_until_1_4 if stem == 3 else _convolutions
+        convolutions = _convolutions_of_1_4 if stem == 3 else _convolutions
         self.layers = nn.Sequential(
             *convolutions(*channels),
             nn.AdaptiveAvgPool2d(1),
@@ -39,26 +38,24 @@ class DigitClassifier(nn.Module):
         return logits
 
     def features(self, images: Tensor) -> Tensor:
-        """What the last layer sees, (N, features)."""
-        seen: Tensor = self.layers[:-1](images)
-        return seen
+        """The input of the last layer, (N, features)."""
+        features: Tensor = self.layers[:-1](images)
+        return features
 
 
-def _convolutions(first: int, second: int, third: int, fourth: int, fifth: int) -> tuple[nn.Module, ...]:
-    return (
+def _convolutions(first: int, second: int, third: int, fourth: int, fifth: int) -> list[nn.Module]:
+    return [
         *_convolution(1, first, size=5, stride=2),  # 14x14
         *_convolution(first, second),
         nn.MaxPool2d(2),  # 7x7
         *_convolution(second, third),
         *_convolution(third, fourth),
         *_convolution(fourth, fifth, stride=2),  # 4x4
-    )
+    ]
 
 
-def _convolutions_until_1_4(
-    first: int, second: int, third: int, fourth: int, fifth: int
-) -> tuple[nn.Module, ...]:
-    return (
+def _convolutions_of_1_4(first: int, second: int, third: int, fourth: int, fifth: int) -> list[nn.Module]:
+    return [
         *_convolution(1, first),
         nn.MaxPool2d(2),
         *_convolution(first, second),
@@ -66,20 +63,17 @@ def _convolutions_until_1_4(
         nn.MaxPool2d(2),
         *_convolution(third, fourth),
         *_convolution(fourth, fifth),
-    )
+    ]
 
 
-def _convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> tuple[nn.Module, ...]:
-    return (
-        # The normalisation has the bias.
-        nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(),
-    )
+def _convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> list[nn.Module]:
+    # Batch normalization adds the bias.
+    convolution = nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=False)
+    return [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
 
 
-def restored(state_dict: Mapping[str, Tensor]) -> DigitClassifier:
-    """The network that these weights are of, by their shapes. Raises RuntimeError for weights of another one."""
+def restore_model(state_dict: Mapping[str, Tensor]) -> DigitClassifier:
+    """The network with these weights, built from their shapes. Raises RuntimeError for weights of another network."""
     convolutions = [weight.shape for weight in state_dict.values() if weight.dim() == 4]
     outputs = [weight.shape[0] for weight in state_dict.values() if weight.dim() == 2]
     if len(convolutions) != len(CHANNELS) or len(outputs) != 1:
@@ -92,14 +86,13 @@ def restored(state_dict: Mapping[str, Tensor]) -> DigitClassifier:
     return model
 
 
-def folded(model: DigitClassifier) -> DigitClassifier:
-    """The same trained network for answering alone: a sixth faster, its logits equal but for rounding.
+def fold_batch_norm(model: DigitClassifier) -> DigitClassifier:
+    """The same trained network for inference: a sixth faster, with the same logits except for rounding.
 
-    Each normalisation is folded into the convolution before it, what only training needs is left out, and a ReLU
-    writes where it reads.
+    Each batch normalization is folded into the convolution before it, dropout is removed, and ReLU works in place.
     """
     layers: list[nn.Module] = []
-    model.eval().double()  # folded in single precision, probabilities would be off by 1e-6 rather than 1e-7
+    model.eval().double()  # in single precision, folding changes probabilities by 1e-6 instead of 1e-7
     for layer, following in pairwise([*model.layers, nn.Identity()]):
         if isinstance(layer, nn.Conv2d) and isinstance(following, nn.BatchNorm2d):
             layers.append(fuse_conv_bn_eval(layer, following))

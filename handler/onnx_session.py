@@ -1,11 +1,11 @@
-"""The network in ONNX Runtime, as float32 and as int8.
+"""Run the network in ONNX Runtime, in float32 or int8.
 
     sessions = load_sessions(Path("model.onnx"), model)     # {"float32": ..., "int8": ...}
     logits = sessions[pick_fastest(sessions)]
     logits(pixels)     # uint8 (N, 28, 28), ink 255, to float32 (N, outputs)
 
-`training.train.onnx_export` makes both files. They describe the network and are no machine code: they need no compiler,
-run on whatever processor ONNX Runtime was built for, and nothing in them can be called but the operators of ONNX.
+`training.train.onnx_export` writes both files. They contain no machine code and need no compiler. ONNX Runtime runs them on
+every processor that it is built for, and they can call nothing but ONNX operators.
 """
 
 import hashlib
@@ -24,31 +24,32 @@ Logits = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 logger = logging.getLogger(__name__)
 
-# Of the two ONNX files beside a checkpoint; and what the int8 file names the float32 file with that it was made from.
+# Suffixes of the ONNX files beside a checkpoint.
 FLOAT32, INT8 = ".onnx", ".int8.onnx"
-SOURCE = "source_sha256"
-# Rounding differs by 1e-5; a network with other weights by 1 and more.
+SOURCE = "source_sha256"  # in the int8 file's metadata: of the float32 file that it was quantized from
+# Rounding changes logits by 1e-5; other weights change them by 1 and more.
 TOLERANCE = 1e-2
 PROBES = 4
-# The least of so many times is the processor's, whatever else runs: together they take about 10 ms.
+# The shortest of so many runs does not depend on other load. Together they take about 10 ms.
 TIMINGS = 10
 
 
 def eager(model: nn.Module) -> Logits:
-    """The network in torch."""
+    """The network in PyTorch."""
 
     def logits(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            answered: NDArray[np.float32] = model(as_tensor(pixels)).numpy()
-        return answered
+            result: NDArray[np.float32] = model(as_tensor(pixels)).numpy()
+        return result
 
     return logits
 
 
 def load_sessions(path: Path, model: nn.Module) -> dict[str, Logits]:
-    """The network from its ONNX files by data type; a file that cannot serve is left out, and why goes to the log.
+    """Sessions of the ONNX files by data type, "float32" and "int8"; an unusable file is left out and logged.
 
-    "float32" answers as `model` does, or torch must answer: then there is none. "int8" was made from the float32 file.
+    The float32 file must give the logits of `model`, and the int8 file must be quantized from the float32 file. Without
+    a usable float32 file there are no sessions.
     """
     sessions: dict[str, Logits] = {}
     file = path
@@ -58,7 +59,7 @@ def load_sessions(path: Path, model: nn.Module) -> dict[str, Logits]:
         sessions["float32"] = float32
         file = path.with_suffix(INT8)
         sessions["int8"] = _session(file, path)
-    except Exception as error:  # ONNX Runtime's have no class of their own in common
+    except Exception as error:  # the exceptions of ONNX Runtime have no common class
         why = str(error) if isinstance(error, ValueError) else type(error).__name__
         instead = "float32" if sessions else "PyTorch"
         logger.warning("%s cannot be used (%s): %s runs the network.", file.name, why, instead)
@@ -66,19 +67,16 @@ def load_sessions(path: Path, model: nn.Module) -> dict[str, Logits]:
 
 
 def pick_fastest(sessions: dict[str, Logits]) -> str:
-    """The data type whose session answers one image soonest on this processor, by a timing that goes to the log.
-
-    "torch" where there is no session.
-    """
-    least = {name: _least_milliseconds(logits) for name, logits in sessions.items()}
-    fastest = min(least, key=lambda name: least[name], default="torch")
-    times = ", ".join(f"{name} {took:.2f} ms" for name, took in least.items())
+    """The data type of the session that takes least time for one image here, logged; "torch" without sessions."""
+    milliseconds = {name: _time_session(logits) for name, logits in sessions.items()}
+    fastest = min(milliseconds, key=milliseconds.__getitem__, default="torch")
+    times = ", ".join(f"{name} {least:.2f} ms" for name, least in milliseconds.items())
     logger.info("%s runs the network (one image: %s).", fastest, times)
     return fastest
 
 
 def as_tensor(pixels: NDArray[np.uint8]) -> Tensor:
-    """Prepared images, uint8 (N, 28, 28), as the model takes them: float32 (N, 1, 28, 28), ink 1."""
+    """The network's input, float32 (N, 1, 28, 28) with ink 1, of prepared images, uint8 (N, 28, 28)."""
     return torch.from_numpy(pixels).unsqueeze(1).float().div_(255)
 
 
@@ -87,14 +85,14 @@ def sha256(path: Path) -> str:
 
 
 def _session(path: Path, made_from: Path | None = None) -> Logits:
-    """The logits of an ONNX file; raises ValueError where it does not name the file `made_from` as its source."""
-    # Else ONNX Runtime, from 1.29 on, sends Microsoft what it loads and how often that runs, under an identifier that
-    # it writes into the home folder.
+    """The network in an ONNX file; raises ValueError if the file was not quantized from the file `made_from`."""
+    # ONNX Runtime 1.29 and newer otherwise reports to Microsoft which models it loads and how often they run, under an
+    # identifier that it writes into the home folder.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    import onnxruntime  # not in every environment that imports a predictor
+    import onnxruntime  # not in all environments that import a predictor
 
     options = onnxruntime.SessionOptions()
-    # Two workers with a pool of threads each would fight for the cores.
+    # The thread pools of two workers would compete for the cores.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -102,30 +100,30 @@ def _session(path: Path, made_from: Path | None = None) -> Logits:
         raise ValueError(f"it was not made from {made_from.name}")
 
     def logits(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        answered: NDArray[np.float32] = session.run(None, {"pixels": pixels})[0]
-        return answered
+        result: NDArray[np.float32] = session.run(None, {"pixels": pixels})[0]
+        return result
 
     return logits
 
 
 def _expect_logits_of(model: nn.Module, session: Logits) -> None:
-    """Raises ValueError unless both give the same logits but for rounding."""
-    answered, expected = session(_probes()), eager(model)(_probes())
-    same_shape = answered.shape == expected.shape
-    difference = float(np.abs(answered - expected).max()) if same_shape else np.inf
+    """Raise ValueError unless both give the same logits except for rounding."""
+    found, expected = session(_probes()), eager(model)(_probes())
+    difference = float(np.abs(found - expected).max()) if found.shape == expected.shape else np.inf
     if not difference < TOLERANCE:
         raise ValueError(f"it belongs to another network: its logits differ by {difference:g}")
 
 
-def _least_milliseconds(logits: Logits) -> float:
-    one, took = _probes()[:1], []
+def _time_session(logits: Logits) -> float:
+    """The least of several times for one image, in ms."""
+    image, times = _probes()[:1], []
     for _ in range(TIMINGS):
         started = time.perf_counter()
-        logits(one)
-        took.append((time.perf_counter() - started) * 1000)
-    return min(took)
+        logits(image)
+        times.append((time.perf_counter() - started) * 1000)
+    return min(times)
 
 
 def _probes() -> NDArray[np.uint8]:
-    """Pictures that reach all of a network's weights: noise, the same every time."""
+    """Images of noise, always the same, which reach all weights of a network."""
     return np.random.default_rng(0).integers(0, 256, (PROBES, 28, 28), dtype=np.uint8)

@@ -1,10 +1,10 @@
-"""From images to answers, in plain Python: no server is known here.
+"""Predict digits in plain Python, without a server.
 
-    predictor = Predictor.load(Path("training/released/model.pt"), version="1.0")
+    predictor = Predictor.load(Path("training/release/mnist-1.4.pt"), version="1.4")
     predictor.predict([Image.open("seven.png")])[0].digit   # 7
 
-One batch for all images. The logits are divided by the checkpoint's temperature, so that of the answers
-at 0.9 nine in ten are right (C. Guo et al., "On Calibration of Modern Neural Networks", 2017).
+All images go through the network in one batch. The logits are divided by the checkpoint's temperature, so that of the
+answers with confidence 0.9 nine in ten are right (C. Guo et al., "On Calibration of Modern Neural Networks", 2017).
 """
 
 import base64
@@ -22,20 +22,19 @@ from PIL import Image
 from torch import nn
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
-from handler.looks import looking_again
-from handler.model import OUTPUTS, folded, restored
+from handler.model import OUTPUTS, fold_batch_norm, restore_model
 from handler.onnx_session import FLOAT32, Logits, eager, load_sessions, pick_fastest
 from handler.preprocessing import SIZE, Candidate, candidates
+from handler.tta import add_tta
 
 DIGITS = 10
 UNCHANGED = (1.0, 0.0)  # slope and intercept of a score that is not calibrated
-# Why it is no digit. Of a blank there is no box.
 Reason: TypeAlias = Literal["blank", "too_small", "several_digits", "not_a_digit"]
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one image, in the API's own fields."""
+    """The answer for one image, with the fields of docs/api.md."""
 
     digit: int
     confidence: float
@@ -53,7 +52,7 @@ class Prediction:
 
 
 class Predictor:
-    """A model with what its answers need: temperature, threshold, when it looks again, and version."""
+    """A network with its temperature, score calibration, digit threshold, TTA limit and version."""
 
     def __init__(
         self,
@@ -63,22 +62,21 @@ class Predictor:
         version: str,
         logits: Logits | None = None,
         *,
-        look_again_below: float = 0.0,
+        tta_below: float = 0.0,
         score_line: tuple[float, float] = UNCHANGED,
         runtime: str = "torch",
     ) -> None:
-        """`logits`, if given, answers in place of `model`, which then only explains; `runtime` says what it is.
+        """`logits`, if given, predicts instead of `model`, which then only explains; `runtime` is its name.
 
-        `score_line` calibrates the scores: see digit_scores.
-        Below this probability it takes the mean of three looks: handler/looks.py; at 0 it never does.
+        score_line: slope and intercept for digit_scores. tta_below: the limit for add_tta; 0 is without TTA.
         """
         # With the channels last a convolution takes 0.45 instead of 0.70 ms an image (batch of 8, one AMD EPYC core).
         self.model: nn.Module = convert_conv2d_weight_memory_format(
             model.eval().requires_grad_(False), torch.channels_last
         )
-        once = logits or eager(self.model)
-        self.logits = looking_again(once, look_again_below) if look_again_below else once
-        self.look_again_below = look_again_below
+        logits = logits or eager(self.model)
+        self.logits = add_tta(logits, tta_below) if tta_below else logits
+        self.tta_below = tta_below
         self.score_line = score_line
         self.runtime = runtime
         self.temperature = temperature
@@ -87,13 +85,13 @@ class Predictor:
 
     @classmethod
     def load(cls, checkpoint: Path, version: str, runtime: str | None = None) -> "Predictor":
-        """The predictor of a checkpoint that training wrote; raises what torch.load does, or KeyError.
+        """The predictor of a checkpoint; raises what torch.load does, or KeyError.
 
-        The network answers from this ONNX file beside the checkpoint, "int8" or "float32"; by default, and where that
-        cannot be used, from the one that is faster here; without both in torch.
+        `runtime` selects the ONNX file beside the checkpoint, "int8" or "float32". Without it, or without that file,
+        the faster one runs the network; without both files PyTorch does.
         """
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        model = folded(restored(content["state_dict"]))
+        model = fold_batch_norm(restore_model(content["state_dict"]))
         sessions = load_sessions(checkpoint.with_suffix(FLOAT32), model)
         if runtime not in sessions:
             runtime = pick_fastest(sessions)
@@ -103,22 +101,27 @@ class Predictor:
             float(content["digit_threshold"]),
             version,
             sessions.get(runtime),
-            look_again_below=float(content.get("look_again_below", 0.0)),  # before 1.3 none did
-            score_line=tuple(content.get("score_line", UNCHANGED)),  # nor one before 2.0
+            tta_below=float(content.get("look_again_below", 0.0)),  # releases before 1.3 have no TTA
+            score_line=tuple(content.get("score_line", UNCHANGED)),  # nor a calibrated score before 2.0
             runtime=runtime,
         )
 
     def predict(self, images: Sequence[Image.Image]) -> list[Prediction]:
-        """One answer an image, in their order; images of any mode and size."""
+        """One answer for each image, in their order; images of any mode and size."""
         return self.predict_candidates([candidates(image) for image in images])
 
     def predict_candidates(self, images: Sequence[Sequence[Candidate]]) -> list[Prediction]:
-        """One answer an image, in their order, each of the image's best candidate; one batch for all of them."""
-        answers = iter(self.predict_inputs([pixels for image in images for pixels in _pixels(image)]))
+        """One answer for each image, in their order: that of its best candidate, a blank without candidates."""
+        blank = [np.zeros((SIZE, SIZE), np.uint8)]
+        answers = iter(
+            self.predict_inputs(
+                [pixels for image in images for pixels in [candidate.pixels for candidate in image] or blank]
+            )
+        )
         return [_best(image, list(islice(answers, max(1, len(image))))) for image in images]
 
     def predict_inputs(self, inputs: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
-        """The same for images that are prepared already: uint8 (28, 28) each, ink 255."""
+        """One answer for each prepared image, uint8 (28, 28) with ink 255, in one batch."""
         if not inputs:
             return []
         pixels = np.stack(inputs)
@@ -146,41 +149,40 @@ class Predictor:
         )
 
 
-def _pixels(image: Sequence[Candidate]) -> list[NDArray[np.uint8]]:
-    """Of a blank all 0."""
-    return [candidate.pixels for candidate in image] or [np.zeros((SIZE, SIZE), np.uint8)]
-
-
 def _best(image: Sequence[Candidate], answers: Sequence[Prediction]) -> Prediction:
-    """The answer that is most likely right, by how sure it is and by how likely its ink is the digit's."""
+    """The answer with the highest product of score, confidence and the root of its ink's own score."""
     if not image:
         return answers[0]
-    best = max(
-        range(len(image)),
-        key=lambda place: (
-            answers[place].digit_score * answers[place].confidence * math.sqrt(image[place].ink.score)
-        ),
+    candidate, answer = max(
+        zip(image, answers, strict=True),
+        key=lambda pair: pair[1].digit_score * pair[1].confidence * math.sqrt(pair[0].ink.score),
     )
-    answer, ink = answers[best], image[best].ink
+    ink = candidate.ink
     if ink.several:
         return replace(answer, is_digit=False, reason="several_digits", box=ink.place)
-    reason: Reason | None = "too_small" if ink.tiny and not answer.is_digit else answer.reason
-    return replace(answer, reason=reason, box=ink.place)
+    return replace(
+        answer, reason="too_small" if ink.tiny and not answer.is_digit else answer.reason, box=ink.place
+    )
 
 
 def digit_probabilities(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
-    """How probable each digit is, given that it is one: (N, 10) of logits (N, 10) or more."""
-    return _softmax(logits[:, :DIGITS].astype(np.float64) / temperature)
+    """The probability of each digit if the image is a digit: (N, 10), of logits (N, 10) or more.
+
+    In double precision, so that their sum is 1 in every decimal place of the JSON.
+    """
+    scaled = logits[:, :DIGITS].astype(np.float64) / temperature
+    exponentials = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 def digit_scores(
     logits: NDArray[np.float32], temperature: float, line: tuple[float, float] = UNCHANGED
 ) -> NDArray[np.float64]:
-    """How like a digit each is, 0 to 1: (N,) of logits (N, 11), or of two opinions' (N, 22), the lower of them.
+    """How much each image resembles a digit, 0 to 1: (N,), of logits (N, 11) or as log_odds takes them.
 
-    An opinion is the probability that it is not "no digit". A network that knows no such thing, of logits (N, 10), is
-    asked for its confidence. The logarithm of the odds is calibrated by a line, slope and intercept: J. Platt,
-    "Probabilistic Outputs for Support Vector Machines", 1999.
+    The score is the probability that the image is not "no digit". Its log-odds are calibrated by a line, slope and
+    intercept: J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999. A network without "no digit", of
+    logits (N, 10), has its confidence as the score.
     """
     if logits.shape[1] == DIGITS:
         return digit_probabilities(logits, temperature).max(axis=1)
@@ -190,15 +192,10 @@ def digit_scores(
 
 
 def log_odds(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
-    """The logarithm of the odds that each is a digit, (N,) of logits (N, 11) or (N, 22); of two opinions the lower."""
-    opinions = (
-        logits.astype(np.float64).reshape(len(logits), logits.shape[1] // OUTPUTS, OUTPUTS) / temperature
-    )
-    odds: NDArray[np.float64] = np.logaddexp.reduce(opinions[..., :DIGITS], axis=-1) - opinions[..., DIGITS]
+    """The log-odds that each image is a digit: (N,), of logits (N, 11).
+
+    Releases 1.3 and 1.4 have logits (N, 22), eleven of them from a Gaussian discriminant (LDA): the lower odds count.
+    """
+    scaled = logits.astype(np.float64).reshape(len(logits), logits.shape[1] // OUTPUTS, OUTPUTS) / temperature
+    odds: NDArray[np.float64] = np.logaddexp.reduce(scaled[..., :DIGITS], axis=-1) - scaled[..., DIGITS]
     return odds.min(axis=-1)
-
-
-def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """In double precision the ten of them sum to 1 in every digit that JSON shows."""
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return exponentials / exponentials.sum(axis=-1, keepdims=True)

@@ -1,9 +1,9 @@
-"""How long the stages of a prediction take, for Prometheus: counted in files that the exporter reads.
+"""Measure the stages of a prediction, in files that the exporter reads for Prometheus.
 
     stage_times = open_stage_times("1.3")
     with stage_times("network"): ...
 
-Without the setting METRICS_FILES nothing is counted, and prometheus_client is not imported. An observation costs 3 us.
+Without the setting METRICS_FILES nothing is measured, and prometheus_client is not imported. An observation costs 3 µs.
 """
 
 import contextlib
@@ -20,15 +20,15 @@ from pathlib import Path
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 StageTimes = Callable[[str], AbstractContextManager[None]]
-_held: list[int] = []  # open as long as the process lives
 # prometheus_client maps so much of a file into memory.
 FILE_BYTES = 65_536
+_locks: list[int] = []  # file descriptors, open as long as the process lives
 
 logger = logging.getLogger(__name__)
 
 
 def open_stage_times(version: str) -> StageTimes:
-    """What measures a stage of this process's version."""
+    """A context manager for each stage, which measures its time."""
     folder = os.environ.get("METRICS_FILES")
     try:
         name = _free_name(Path(folder)) if folder else None
@@ -38,7 +38,7 @@ def open_stage_times(version: str) -> StageTimes:
     if folder is None or name is None:
         return lambda _stage: contextlib.nullcontext()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-    from prometheus_client import Histogram, values  # not in every environment that imports a handler
+    from prometheus_client import Histogram, values  # not in all environments that import a handler
 
     values.ValueClass = values.MultiProcessValue(process_identifier=lambda: name)
     histogram = Histogram(
@@ -53,14 +53,14 @@ def open_stage_times(version: str) -> StageTimes:
     def measure(stage: str) -> Iterator[None]:
         started = time.perf_counter()
         yield
-        with contextlib.suppress(Exception):  # a damaged file costs its numbers, and nobody's answer
+        with contextlib.suppress(Exception):  # a damaged file must not cost an answer
             histogram.labels(stage, version).observe(time.perf_counter() - started)
 
     return measure
 
 
 def _free_name(folder: Path) -> str:
-    """The first free name. A new worker reuses the file of a dead one, so there are few files."""
+    """The first free name. A new worker reuses the file of one that ended, so there are few files."""
     for number in count(1):
         lock = os.open(folder / f"worker{number}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -68,13 +68,13 @@ def _free_name(folder: Path) -> str:
         except BlockingIOError:
             os.close(lock)
             continue
-        _held.append(lock)
+        _locks.append(lock)
         _reserve(folder / f"histogram_worker{number}.db")
         return f"worker{number}"
     raise AssertionError
 
 
 def _reserve(path: Path) -> None:
-    """Make the file with all of its blocks: on a full disk a write to a mapped hole would kill the process."""
+    """Allocate the whole file: on a full disk, a write to an unallocated block of a mapped file kills the process."""
     with path.open("ab") as file:
         os.posix_fallocate(file.fileno(), 0, FILE_BYTES)

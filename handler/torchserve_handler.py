@@ -1,7 +1,7 @@
-"""The adapter between TorchServe and the predictor: the only file of the archive that knows TorchServe.
+"""The adapter between TorchServe and the predictor. No other file of the archive knows TorchServe.
 
-TorchServe calls `initialize(context)` once a worker and `handle(rows, context)` once a batch. Every
-row of a batch gets an answer and a status of its own; a bad one never touches its neighbours.
+TorchServe calls `initialize(context)` once for each worker and `handle(rows, context)` once for each batch. Each row of
+a batch is a request and gets its own answer and status; a bad request never affects the others.
 """
 
 import json
@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from PIL import Image, ImageDraw
 
-# TorchServe wants exactly one class defined in this file; what is imported does not count.
-from handler.bodies import read_submission
+# TorchServe requires exactly one class that is defined in this file; imported classes do not count.
+from handler.bodies import read_body
 from handler.errors import ClientError
-from handler.explanation import explain_candidates
-from handler.images import decoded
+from handler.explanation import explain
+from handler.images import read_images
 from handler.json_log import IDS, JsonLines
 from handler.predictor import Predictor
 from handler.preprocessing import Candidate, candidates, preprocess
@@ -28,160 +28,147 @@ from handler.read_ahead import read_ahead
 from handler.stage_times import StageTimes, open_stage_times
 from handler.tracing import RecordSpan, open_tracing
 
-Inputs = list[list[Candidate]]
+Images = list[list[Candidate]]
 Answer = dict[str, Any]
-Prepared = tuple[int, Inputs, bool]
+Headers = Mapping[str, Any]
+Request = tuple[int, Images, bool]  # row, images, and whether it asked for a list of answers
 
 logger = logging.getLogger(__name__)
 
-# More than batchSize in model-config.yaml: the shapes of real batches were all seen once.
+# Up to more than batchSize in model-config.yaml, so that no real batch has a new shape.
 WARM_UP_BATCHES = (1, 2, 4, 8, 16)
 # A batch that takes longer is logged.
 SLOW_MS = 250
 
 
 class DigitHandler:
-    """One worker's model, from the archive it was started with."""
+    """The model of one worker, from the archive that the worker was started with."""
 
     predictor: Predictor
     stage_times: StageTimes
     record_span: RecordSpan | None
 
     def initialize(self, context: Any) -> None:
-        """Loads and warms up; TorchServe reports the worker ready when this returns."""
+        """Load the model and warm it up. Then TorchServe reports the worker as ready."""
         read_ahead()
-        # A worker sees every core, and two workers with a pool each would fight for them.
+        # A worker sees all cores, and the thread pools of two workers would compete for them.
         torch.set_num_threads(1)
         folder = Path(context.system_properties["model_dir"])
         model = context.manifest["model"]
+        version = model["modelVersion"]
         for output in logging.getLogger().handlers:
-            output.setFormatter(JsonLines(model["modelVersion"]))
-        self.predictor = Predictor.load(folder / model["serializedFile"], version=model["modelVersion"])
-        # A worker prints two lines for each batch, which TorchServe reads, parses and throws away: a fifth of what a
-        # request costs TorchServe itself. Whoever wants a metric of the handler's own turns on ts.metrics again.
+            output.setFormatter(JsonLines(version))
+        self.predictor = Predictor.load(folder / model["serializedFile"], version)
+        # At INFO a worker prints two lines for each batch. TorchServe parses and discards them, which is a fifth of its
+        # own cost of a request. Metrics of a handler (ts.metrics) need this level again.
         logging.getLogger().setLevel(logging.WARNING)
         self._warm_up()
-        self.stage_times = open_stage_times(model["modelVersion"])
-        self.record_span = open_tracing(model["modelVersion"])
+        self.stage_times = open_stage_times(version)
+        self.record_span = open_tracing(version)
 
     def _warm_up(self) -> None:
-        """Predict once for each batch size: the first call takes 26 ms instead of 1, and nobody should wait for it.
+        """Predict once for each batch size: a first call takes 26 ms instead of 1.
 
-        Explanations stay cold: most workers are never asked for one, and captum costs each 0.8 s of a core to import.
+        Explanations stay cold: most workers never explain, and captum takes 0.8 s of a core to import.
         """
         drawing = Image.new("L", (280, 280))
         ImageDraw.Draw(drawing).line([(80, 60), (200, 60), (120, 230)], fill=255, width=18)
-        inputs = preprocess(drawing)
+        pixels = preprocess(drawing)
         for size in WARM_UP_BATCHES:
-            self.predictor.predict_inputs([inputs] * size)
+            self.predictor.predict_inputs([pixels] * size)
 
     def handle(self, rows: Sequence[Mapping[str, Any]], context: Any) -> list[bytes]:
-        """One JSON answer a row, as bytes: TorchServe would indent a dict."""
+        """One JSON answer for each row, as bytes: TorchServe would indent a dict."""
         started = time.perf_counter()
+        headers = [context.get_all_request_header(index) for index in range(len(rows))]
         answers: dict[int, Answer] = {}
-        to_predict: list[Prepared] = []
-        to_explain: list[Prepared] = []
+        to_predict: list[Request] = []
+        to_explain: list[Request] = []
         preprocess_ms = []
         for index, row in enumerate(rows):
-            headers = context.get_all_request_header(index)
             before = time.perf_counter()
             try:
                 with self.stage_times("preprocess"):
-                    inputs, many = _prepared(row, headers)
-            except Exception as error:  # this row's alone, whatever it is
-                answers[index] = _error_answer(error, _ids(headers))
+                    images, many = _prepare(row, headers[index])
+            except Exception as error:  # affects this row alone
+                answers[index] = _error_answer(error, headers[index])
             else:
-                # TorchServe puts this header into every request, with "False" for a prediction.
-                explain = _header(headers, "explain").lower() == "true"
-                (to_explain if explain else to_predict).append((index, inputs, many))
+                # TorchServe adds this header to every request, with "False" for a prediction.
+                is_explanation = _header(headers[index], "explain").lower() == "true"
+                (to_explain if is_explanation else to_predict).append((index, images, many))
             preprocess_ms.append((time.perf_counter() - before) * 1000)
         before = time.perf_counter()
         for model, requests in ((self._predict, to_predict), (self._explain, to_explain)):
             if requests:
-                answers |= _answered(model, requests, context)
+                answers |= _answer(model, requests, headers)
         network_ms = (time.perf_counter() - before) * 1000
         elapsed_ms = (time.perf_counter() - started) * 1000
-        if elapsed_ms > SLOW_MS or self.record_span:
-            self._report(answers, context, elapsed_ms, preprocess_ms, network_ms)
+        for index, answer in answers.items():
+            if elapsed_ms > SLOW_MS:
+                extra = _ids(headers[index])
+                logger.warning("slow: a batch of %d took %.0f ms", len(rows), elapsed_ms, extra=extra)
+            if self.record_span:
+                attributes = {
+                    **_ids(headers[index]),
+                    "status": answer.get("code", HTTPStatus.OK.value),
+                    "batch": len(rows),
+                    "preprocess_ms": preprocess_ms[index],
+                    "network_ms": network_ms,
+                }
+                self.record_span(headers[index], time.time_ns() - int(elapsed_ms * 1e6), attributes)
         return [_response(answers[index], context, index) for index in range(len(rows))]
 
-    def _report(
-        self,
-        answers: Mapping[int, Answer],
-        context: Any,
-        elapsed_ms: float,
-        preprocess_ms: Sequence[float],
-        network_ms: float,
-    ) -> None:
-        """Log each request of a slow batch, and record a span for each of any batch."""
-        started_ns = time.time_ns() - int(elapsed_ms * 1e6)
-        for index, answer in answers.items():
-            headers = context.get_all_request_header(index)
-            ids = _ids(headers)
-            if elapsed_ms > SLOW_MS:
-                logger.warning("slow: a batch of %d took %.0f ms", len(answers), elapsed_ms, extra=ids)
-            if self.record_span:
-                status = answer.get("code", HTTPStatus.OK.value)
-                times = {"preprocess_ms": preprocess_ms[index], "network_ms": network_ms}
-                self.record_span(
-                    headers, started_ns, {**ids, "status": status, "batch": len(answers), **times}
-                )
-
-    def _predict(self, inputs: Inputs) -> list[Answer]:
+    def _predict(self, images: Images) -> list[Answer]:
         with self.stage_times("network"):
-            predictions = self.predictor.predict_candidates(inputs)
+            predictions = self.predictor.predict_candidates(images)
         return [prediction.as_dict() for prediction in predictions]
 
-    def _explain(self, inputs: Inputs) -> list[Answer]:
-        return [explanation.as_dict() for explanation in explain_candidates(self.predictor, inputs)]
+    def _explain(self, images: Images) -> list[Answer]:
+        return [explanation.as_dict() for explanation in explain(self.predictor, images)]
 
 
-def _prepared(row: Mapping[str, Any], headers: Mapping[str, Any]) -> tuple[Inputs, bool]:
-    """What the model shall see of a request, and whether it asked for many. Raises ClientError."""
-    # The gateway gives TorchServe a media type that it does not act on, and the client's own in this header.
-    declared = _header(headers, "x-content-type") or _header(headers, "content-type")
-    submission = read_submission(row, declared)
-    # One after the other: of 64 decoded images only one is in memory at a time.
-    return [candidates(decoded(image)) for image in submission.images], submission.many
+def _prepare(row: Mapping[str, Any], headers: Headers) -> tuple[Images, bool]:
+    """The candidates of each image of a request, and whether it asked for a list. Raises ClientError."""
+    # The gateway declares every body as bytes and passes on the client's media type in a header of its own.
+    body = read_body(row, _header(headers, "x-content-type") or _header(headers, "content-type"))
+    # Of 64 images only one is decoded in memory at a time.
+    return [candidates(image) for image in read_images(body.payloads)], body.many
 
 
-def _header(headers: Mapping[str, Any], name: str) -> str:
-    """A header by its name in lower case, "" if it is not there: TorchServe keeps the client's spelling."""
+def _answer(
+    model: Callable[[Images], list[Answer]], requests: Sequence[Request], headers: Sequence[Headers]
+) -> dict[int, Answer]:
+    """The answers by row, from one call of the model for the images of all requests."""
+    try:
+        answers = iter(model([image for _, images, _ in requests for image in images]))
+    except Exception as error:  # affects all of these requests
+        return {index: _error_answer(error, headers[index]) for index, _, _ in requests}
+    return {
+        index: {"predictions": [next(answers) for _ in images]} if many else next(answers)
+        for index, images, many in requests
+    }
+
+
+def _header(headers: Headers, name: str) -> str:
+    """A header by its name in lower case, or "": TorchServe keeps the client's spelling."""
     for key, value in headers.items():
         if key.lower() == name and isinstance(value, str):
             return value
     return ""
 
 
-def _ids(headers: Mapping[str, Any]) -> dict[str, str]:
-    """What the gateway calls a request and its drawing, for the log."""
+def _ids(headers: Headers) -> dict[str, str]:
+    """The gateway's ids of the request and of its drawing, for the log."""
     found = {name: _header(headers, f"x-{name.replace('_', '-')}") for name in IDS}
     return {name: value for name, value in found.items() if value}
 
 
-def _answered(
-    model: Callable[[Inputs], list[Answer]], requests: Sequence[Prepared], context: Any
-) -> dict[int, Answer]:
-    """The answers by row: all images of these requests in one call, each request given its part."""
-    try:
-        answers = iter(model([pixels for _, inputs, _ in requests for pixels in inputs]))
-    except Exception as error:  # the model failed, and for all of them
-        return {
-            index: _error_answer(error, _ids(context.get_all_request_header(index)))
-            for index, _, _ in requests
-        }
-    return {
-        index: {"predictions": [next(answers) for _ in inputs]} if many else next(answers)
-        for index, inputs, many in requests
-    }
-
-
-def _error_answer(error: Exception, ids: Mapping[str, str]) -> Answer:
+def _error_answer(error: Exception, headers: Headers) -> Answer:
     if isinstance(error, ClientError):
         return error.as_dict()
-    # Where it happened, but not its message: that may quote what the client sent.
+    # The message of the error is left out, because it can quote the client's data.
     where = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("%s while answering a request:\n%s", type(error).__name__, where, extra=ids)
+    logger.error("%s while answering a request:\n%s", type(error).__name__, where, extra=_ids(headers))
     return {
         "code": 500,
         "type": "InternalError",

@@ -1,7 +1,7 @@
-"""Spans of requests for OpenTelemetry, sent to OTEL_EXPORTER_OTLP_ENDPOINT. Without it nothing of it is imported.
+"""Record spans of requests with OpenTelemetry, for the collector in OTEL_EXPORTER_OTLP_ENDPOINT.
 
 record_span = open_tracing("1.4")
-record_span(headers, started_ns, {"preprocess_ms": 0.4})    # ends now; a child of the header traceparent
+record_span(headers, started_ns, {"preprocess_ms": 0.4})    # the span ends now; `traceparent` names its parent
 """
 
 import logging
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def open_tracing(version: str) -> RecordSpan | None:
-    """What records a span of this worker; None without a collector or without OpenTelemetry."""
+    """The function that records a span of this worker; None without a collector or without OpenTelemetry."""
     if not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         return None
     try:
@@ -25,10 +25,10 @@ def open_tracing(version: str) -> RecordSpan | None:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.trace import SpanKind
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-    except ImportError as error:  # another server, with packages of its own
+    except ImportError as error:  # another server's environment
         logger.error("OTEL_EXPORTER_OTLP_ENDPOINT is set, but there are no spans: %s.", error)  # noqa: TRY400
         return None
-    # It warns at every attempt to reach a collector that is away.
+    # OpenTelemetry warns at each attempt to reach a collector that is unavailable.
     logging.getLogger("opentelemetry").setLevel(logging.ERROR)
     resource = Resource.create({"service.name": "handler", "service.version": version})
     provider = TracerProvider(resource=resource)
@@ -37,8 +37,8 @@ def open_tracing(version: str) -> RecordSpan | None:
     propagator = TraceContextTextMapPropagator()
 
     def record(headers: Mapping[str, Any], started_ns: int, attributes: Mapping[str, str | float]) -> None:
-        sent = {name.lower(): value for name, value in headers.items() if isinstance(value, str)}
-        parent = propagator.extract(sent)
+        carrier = {name.lower(): value for name, value in headers.items() if isinstance(value, str)}
+        parent = propagator.extract(carrier)
         tracer.start_span("request", parent, SpanKind.SERVER, attributes, start_time=started_ns).end()
 
     return record

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from handler.model import restored
+from handler.model import restore_model
 from handler.onnx_session import FLOAT32, INT8
 from handler.predictor import Predictor
 from training.archive.pack import VERSION_FORM
@@ -48,7 +48,9 @@ def publish(checkpoint: Path, version: str, history: str, folder: Path = FOLDER)
     published: dict[str, Any] = {
         "version": version,
         "history": history,
-        "parameters": sum(parameter.numel() for parameter in restored(content["state_dict"]).parameters()),
+        "parameters": sum(
+            parameter.numel() for parameter in restore_model(content["state_dict"]).parameters()
+        ),
         "bytes": checkpoint.stat().st_size,
         "int8_bytes": checkpoint.with_suffix(INT8).stat().st_size,
         "measured": served,

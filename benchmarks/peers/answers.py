@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import torch
 
-from handler.bodies import read_submission
-from handler.images import decoded
+from handler.bodies import read_body
+from handler.images import read_images
 from handler.predictor import Predictor
 from ops.versions.state import RELEASED
 from training.archive.pack import RELEASED_CHECKPOINT
@@ -21,7 +21,7 @@ def load_predictor() -> Predictor:
 def answer(predictor: Predictor, bodies: Sequence[bytes]) -> list[bytes]:
     """The JSON of each image, predicted in one batch."""
     images = [
-        decoded(image) for body in bodies for image in read_submission({"body": body}, "image/png").images
+        image for body in bodies for image in read_images(read_body({"body": body}, "image/png").payloads)
     ]
     return [
         json.dumps(prediction.as_dict(), separators=(",", ":")).encode("ascii")

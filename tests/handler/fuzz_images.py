@@ -12,7 +12,7 @@ import atheris
 
 with atheris.instrument_imports(include=["handler"]):
     from handler.errors import ClientError
-    from handler.images import decoded, open_image
+    from handler.images import read_image
     from handler.preprocessing import candidates
 
 from PIL import Image
@@ -27,7 +27,7 @@ def read(data: bytes) -> None:
     kind, content = data[0], data[1:]
     with contextlib.suppress(ClientError):
         if kind % 2 == 0:
-            candidates(decoded(open_image(content)))
+            candidates(read_image(content))
         elif content:
             mode = MODES[kind // 2 % len(MODES)]
             width = max(1, min(len(content), 1 + content[0]))

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
-from handler.bodies import read_submission
+from handler.bodies import read_body
 from handler.errors import ClientError
-from handler.essentials import essentials
-from handler.forms import form_fields, form_image
-from handler.images import decoded, open_image
+from handler.forms import pick_image, read_form
+from handler.images import read_image, read_images
 from handler.preprocessing import candidates, preprocess
+from handler.sanitize import sanitize
 from tests.handler.drawings import difference_of_shape, drawing, encoded
 
 # No accepted format gives Pillow's other modes (LAB, La).
@@ -156,7 +156,7 @@ def test_any_bytes_are_an_image_or_refused(data, more):
     if isinstance(data, str):
         data = _damaged(BEGINNINGS[data], more)
     with contextlib.suppress(ClientError):
-        assert preprocess(decoded(open_image(data))).shape == (28, 28)
+        assert preprocess(read_image(data)).shape == (28, 28)
 
 
 @bounded
@@ -164,8 +164,8 @@ def test_any_bytes_are_an_image_or_refused(data, more):
 def test_what_pixels_need_needs_nothing_more(name, more):
     """Taken twice it is the same: nothing that was left out comes to light."""
     with contextlib.suppress(ClientError):
-        kept = essentials(_damaged(BEGINNINGS[name], more))
-        assert essentials(kept) == kept
+        kept = sanitize(_damaged(BEGINNINGS[name], more))
+        assert sanitize(kept) == kept
 
 
 LEAVES = st.none() | st.booleans() | st.floats() | st.text(max_size=9)
@@ -192,7 +192,7 @@ def test_any_body_is_read_or_refused(body, content_type):
     data = body if isinstance(body, bytes) else _as_json(body)
     for row in ({"body": bytearray(data)}, {"data": data}, {"body": body} if isinstance(body, dict) else {}):
         with contextlib.suppress(ClientError):
-            assert read_submission(row, content_type).images
+            assert list(read_images(read_body(row, content_type).payloads))
 
 
 @bounded
@@ -217,11 +217,11 @@ def test_any_body_is_read_or_refused(body, content_type):
 )
 def test_any_form_has_fields_or_is_refused(pieces):
     with contextlib.suppress(ClientError):
-        fields = form_fields(b"".join(pieces), "multipart/form-data; boundary=x")
+        fields = read_form(b"".join(pieces), "multipart/form-data; boundary=x")
         assert all(
             isinstance(name, str) and isinstance(field.content, bytes) for name, field in fields.items()
         )
-        assert isinstance(form_image(fields), bytes)
+        assert isinstance(pick_image(fields), bytes)
 
 
 def _damaged(data: bytes, more: Any) -> bytes:

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from fixtures import canvas_png
-from handler.bodies import IMAGE_KEYS, read_submission
+from handler.bodies import IMAGE_KEYS, read_body
 from handler.errors import ClientError
+from handler.images import read_images
 from tests.handler.drawings import drawing, encoded
 
 PNG = encoded(drawing())
@@ -17,7 +18,7 @@ JSON = "application/json"
 
 
 def sizes(row: dict, content_type: str = "") -> list[tuple[int, int]]:
-    return [image.size for image in read_submission(row, content_type).images]
+    return [image.size for image in read_images(read_body(row, content_type).payloads)]
 
 
 def canvas_as_sent(sheet: Image.Image, box: tuple[int, int, int, int]) -> bytes:
@@ -27,7 +28,7 @@ def canvas_as_sent(sheet: Image.Image, box: tuple[int, int, int, int]) -> bytes:
 
 def refusal(row: dict, content_type: str = "") -> ClientError:
     with pytest.raises(ClientError) as caught:
-        read_submission(row, content_type)
+        sizes(row, content_type)
     return caught.value
 
 
@@ -41,9 +42,8 @@ def document(content: object) -> dict:
      JSON, "application/pdf", "nonsense"],
 )  # fmt: skip
 def test_image_bytes_are_read_whatever_the_content_type_says(content_type):
-    submission = read_submission({"body": bytearray(PNG)}, content_type)
-    assert [image.size for image in submission.images] == [(280, 280)]
-    assert submission.many is False
+    assert sizes({"body": bytearray(PNG)}, content_type) == [(280, 280)]
+    assert read_body({"body": bytearray(PNG)}, content_type).many is False
 
 
 def test_a_multipart_field_is_read():
@@ -60,9 +60,8 @@ def test_a_multipart_field_is_read():
     ids=["base64", "data URI", "short data URI", "capital data URI", "wrapped lines"],
 )  # fmt: skip
 def test_json_with_an_image_is_read(text, content_type):
-    submission = read_submission(document({"image": text}), content_type)
-    assert [image.size for image in submission.images] == [(280, 280)]
-    assert submission.many is False
+    assert sizes(document({"image": text}), content_type) == [(280, 280)]
+    assert read_body(document({"image": text}), content_type).many is False
 
 
 def test_json_may_begin_with_a_byte_order_mark():
@@ -92,9 +91,8 @@ OTHER_SERVERS = {
 
 @pytest.mark.parametrize("name", OTHER_SERVERS)
 def test_json_as_other_servers_document_it_is_read(name):
-    submission = read_submission(document(OTHER_SERVERS[name]), JSON)
-    assert [image.size for image in submission.images] == [(280, 280)]
-    assert submission.many == ("instances" in OTHER_SERVERS[name])
+    assert sizes(document(OTHER_SERVERS[name]), JSON) == [(280, 280)]
+    assert read_body(document(OTHER_SERVERS[name]), JSON).many == ("instances" in OTHER_SERVERS[name])
 
 
 def test_instances_may_have_different_keys():
@@ -111,9 +109,8 @@ def test_instances_may_have_different_keys():
     ids=["base64", "data URI", "between white space", "wrapped lines"],
 )  # fmt: skip
 def test_base64_or_a_data_uri_as_the_body_is_read(body, content_type):
-    submission = read_submission({"body": bytearray(body.encode())}, content_type)
-    assert [image.size for image in submission.images] == [(280, 280)]
-    assert submission.many is False
+    assert sizes({"body": bytearray(body.encode())}, content_type) == [(280, 280)]
+    assert read_body({"body": bytearray(body.encode())}, content_type).many is False
 
 
 @pytest.mark.parametrize("picture_format", ["PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP"])
@@ -168,9 +165,9 @@ def test_image_bytes_are_recognized_before_anything_else(monkeypatch):
 def test_instances_are_read_in_their_order(count):
     pictures = [encoded(drawing(size=100 + index)) for index in range(count)]
     instances = [{"image": base64.b64encode(picture).decode(), "id": 7} for picture in pictures]
-    submission = read_submission(document({"instances": instances}), JSON)
-    assert [image.size[0] for image in submission.images] == list(range(100, 100 + count))
-    assert submission.many is True
+    row = document({"instances": instances})
+    assert sizes(row, JSON) == [(100 + index, 100 + index) for index in range(count)]
+    assert read_body(row, JSON).many is True
 
 
 @pytest.mark.parametrize("row", [{}, {"body": bytearray()}, {"body": b""}, {"body": None}])
@@ -488,5 +485,5 @@ def test_of_a_canvas_every_pixel_counts_and_not_only_the_part_that_was_drawn_on(
         )
         for size in ((4096, rest // 4096), (4096, rest // 4096 + 1))
     )
-    assert len(read_submission(fits, JSON).images) == 2
+    assert len(sizes(fits, JSON)) == 2
     assert refusal(too_many, JSON).code == 413

@@ -12,8 +12,10 @@ from PIL import Image, ImageDraw
 from fixtures.canvas_png import canvases
 from fixtures.canvas_png import encode_png as encoded
 from handler.canvas_png import read_canvas
-from handler.images import decoded, open_image
+from handler.errors import ClientError
+from handler.images import read_image
 from handler.preprocessing import preprocess
+from handler.sanitize import sanitize
 from tests.handler.drawings import drawing, on_nothing, on_paper
 from tests.handler.drawings import encoded as encoded_by_pillow
 
@@ -34,7 +36,7 @@ def test_what_the_page_sends_is_read_by_the_shortcut_as_pillow_reads_it():
         assert drawn is not None
         assert drawn.mode == "L"  # grey, and so in one value a pixel
         assert drawn.tobytes() == _by_pillow(data).convert("L").tobytes()
-        assert decoded(open_image(data)).tobytes() == drawn.tobytes()
+        assert read_image(data).tobytes() == drawn.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -74,12 +76,12 @@ def test_any_colours_places_and_sizes_are_seen_the_same(seed):
     if seed % 4 < 2:
         ImageDraw.Draw(sheet).line([(0, 0), (60, 90)], fill=(*colours[2], 255), width=5)
     data = encoded(sheet)
-    assert np.array_equal(preprocess(decoded(open_image(data))), preprocess(_by_pillow(data)))
+    assert np.array_equal(preprocess(read_image(data)), preprocess(_by_pillow(data)))
 
 
 def test_colours_as_bright_as_each_other_are_told_apart():
     data = encoded(_sheet(drawing(), (255, 0, 0), (0, 130, 0)))
-    seen = preprocess(decoded(open_image(data)))
+    seen = preprocess(read_image(data))
     assert seen.any()
     assert np.array_equal(seen, preprocess(_by_pillow(data)))
 
@@ -99,7 +101,7 @@ def test_colours_as_bright_as_each_other_are_told_apart():
 def test_what_is_not_read_here_is_left_to_pillow(image):
     data = encoded(image)
     assert read_canvas(data) is None
-    assert np.array_equal(preprocess(decoded(open_image(data))), preprocess(_by_pillow(data)))
+    assert np.array_equal(preprocess(read_image(data)), preprocess(_by_pillow(data)))
 
 
 def test_a_png_with_other_filters_or_notes_is_left_to_pillow():
@@ -109,19 +111,22 @@ def test_a_png_with_other_filters_or_notes_is_left_to_pillow():
     whole = encoded(sheet)
     for kind in (b"tRNS", b"eXIf", b"IHDR"):
         assert read_canvas(whole[:33] + _chunk(kind, b"A\x00bc") + whole[33:]) is None
-    # Not even Pillow is given this one.
-    assert read_canvas(whole[:33] + _chunk(b"tEXt", b"A\x00bc") + whole[33:]) is not None
+    # `sanitize` strips this one.
+    assert read_canvas(sanitize(whole[:33] + _chunk(b"tEXt", b"A\x00bc") + whole[33:])) is not None
 
 
-def test_a_broken_file_is_left_to_pillow_wherever_it_is_broken():
+def test_a_canvas_is_refused_wherever_it_is_truncated_or_damaged():
     data = encoded(
         _sheet(drawing(size=64, left=15, top=10, width=30, height=40, brush=6), (0, 0, 0), (255,) * 3)
     )
     assert read_canvas(data) is not None
     for length in range(0, len(data), 3):
         assert read_canvas(data[:length]) is None
+        with pytest.raises(ClientError):
+            read_image(data[:length])
     for place in range(len(data)):
-        assert read_canvas(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]) is None
+        with pytest.raises(ClientError):
+            read_image(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
 
 
 @pytest.mark.parametrize("size", [(0, 0), (0, 5), (5, 0)])

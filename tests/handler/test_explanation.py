@@ -5,11 +5,12 @@ import pytest
 import torch
 from PIL import Image
 
-from handler.explanation import attributions, explain, explain_inputs
+from handler.explanation import Explanation, attribute, explain
 from handler.model import DigitClassifier
 from handler.onnx_session import as_tensor
+from handler.pick import Ink
 from handler.predictor import Predictor
-from handler.preprocessing import preprocess
+from handler.preprocessing import Candidate, candidates, preprocess
 from tests.handler.drawings import drawing
 
 
@@ -21,9 +22,18 @@ def two_bars() -> np.ndarray:
     return pixels
 
 
+def explain_images(predictor: Predictor, images: list[Image.Image]) -> list[Explanation]:
+    return explain(predictor, [candidates(image) for image in images])
+
+
+def explain_two_bars(predictor: Predictor) -> Explanation:
+    box = (0, 0, 28, 28)
+    return explain(predictor, [[Candidate(two_bars(), Ink(two_bars(), box, box))]])[0]
+
+
 def test_an_explanation_has_the_fields_of_the_api(predictor):
     image = drawing(4)
-    explanation = explain(predictor, [image])[0].as_dict()
+    explanation = explain_images(predictor, [image])[0].as_dict()
     prediction = predictor.predict([image])[0].as_dict()
     assert {name: explanation[name] for name in prediction} == prediction
     assert set(explanation) - set(prediction) == {"heatmap", "runner_up", "contrast"}
@@ -34,7 +44,7 @@ def test_an_explanation_has_the_fields_of_the_api(predictor):
 
 
 def test_the_heat_map_shows_what_spoke_for_and_against(predictor):
-    explanation = explain_inputs(predictor, [two_bars()])[0]
+    explanation = explain_two_bars(predictor)
     heatmap = np.array(explanation.heatmap)
     assert (explanation.prediction.digit, explanation.runner_up) == (0, 3)
     assert (heatmap[2:12, 5:8] == 1).all()
@@ -44,13 +54,13 @@ def test_the_heat_map_shows_what_spoke_for_and_against(predictor):
 
 def test_the_contrast_is_against_the_runner_up(predictor):
     """A digit 3 has its own ink against it fully; against all digits together it is one of nine."""
-    explanation = explain_inputs(predictor, [two_bars()])[0]
+    explanation = explain_two_bars(predictor)
     assert np.array(explanation.contrast)[22, 19] == -1
     assert np.array(explanation.heatmap)[22, 19] == pytest.approx(-1 / 9, abs=0.001)
 
 
 def test_a_blank_has_nothing_to_explain(predictor):
-    explanation = explain(predictor, [Image.new("L", (280, 280))])[0]
+    explanation = explain_images(predictor, [Image.new("L", (280, 280))])[0]
     assert not np.array(explanation.heatmap).any()
     assert not np.array(explanation.contrast).any()
     assert explanation.runner_up != explanation.prediction.digit
@@ -58,8 +68,8 @@ def test_a_blank_has_nothing_to_explain(predictor):
 
 def test_several_images_keep_their_order(predictor):
     images = [drawing(7), Image.new("L", (9, 9)), drawing(2)]
-    together = explain(predictor, images)
-    assert together == [explain(predictor, [image])[0] for image in images]
+    together = explain_images(predictor, images)
+    assert together == [explain_images(predictor, [image])[0] for image in images]
 
 
 def test_no_images_no_explanations(predictor):
@@ -79,7 +89,7 @@ def test_the_shares_of_a_real_net_add_up_to_its_answer(digit):
     predictor = Predictor(model, temperature=1.0, digit_threshold=0.5, version="1")
     pixels = preprocess(drawing(digit))
     questions = torch.eye(10)[:3] - 0.1
-    shares = attributions(predictor, pixels, questions)
+    shares = attribute(predictor, pixels, questions)
     assert shares.shape == (3, 28, 28)
     with torch.inference_mode():
         drawn, blank = predictor.model(as_tensor(np.stack([pixels, np.zeros_like(pixels)])))

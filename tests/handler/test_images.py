@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from handler.errors import ClientError
-from handler.images import decoded, looks_like_image, open_image
+from handler.images import looks_like_image, read_image
 from handler.preprocessing import preprocess
 from tests.handler.drawings import difference, drawing, encoded
 
@@ -21,7 +21,7 @@ FORMATS = ["PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP"]
 
 def refusal(data: bytes, pixels_before: int = 0) -> ClientError:
     with pytest.raises(ClientError) as caught:
-        decoded(open_image(data, pixels_before))
+        read_image(data, pixels_before)
     return caught.value
 
 
@@ -39,7 +39,7 @@ def png_of_size(width: int, height: int) -> bytes:
 def test_every_format_is_read(picture_format):
     data = encoded(drawing(), picture_format)
     assert looks_like_image(data)
-    image = decoded(open_image(data))
+    image = read_image(data)
     assert image.size == (280, 280)
     assert preprocess(image).any()
 
@@ -55,12 +55,12 @@ def test_other_formats_are_not_even_tried():
 def test_of_an_animation_the_first_frame_counts(picture_format):
     first, second = drawing(7), drawing(2)
     data = encoded(first, picture_format, save_all=True, append_images=[second], duration=100, lossless=True)
-    assert np.array_equal(preprocess(decoded(open_image(data))), preprocess(first))
+    assert np.array_equal(preprocess(read_image(data)), preprocess(first))
 
 
 def test_of_an_avif_animation_the_first_frame_counts():
     data = encoded(drawing(7), "AVIF", save_all=True, append_images=[drawing(2)], duration=100)
-    assert difference(preprocess(decoded(open_image(data))), preprocess(drawing(7))) < 2
+    assert difference(preprocess(read_image(data)), preprocess(drawing(7))) < 2
 
 
 @pytest.mark.parametrize("picture_format", FORMATS)
@@ -80,10 +80,10 @@ def test_an_image_without_its_last_bytes_is_refused_unless_its_picture_is_comple
     """Spare are the end marks of a GIF and the padding of a BMP's last row, here 3 bytes: no pixel needs them."""
     random = np.random.default_rng(0)
     data = encoded(Image.fromarray(random.integers(0, 256, (97, 61), dtype=np.uint8)), picture_format)
-    whole = decoded(open_image(data)).tobytes()
+    whole = read_image(data).tobytes()
     for cut in range(1, 21):
         if cut <= spare:
-            assert decoded(open_image(data[:-cut])).tobytes() == whole
+            assert read_image(data[:-cut]).tobytes() == whole
         else:
             assert refusal(data[:-cut]).code == 400
 
@@ -97,7 +97,7 @@ def test_a_damaged_image_is_read_or_refused_and_nothing_else(picture_format):
         for _ in range(random_numbers.choice([1, 3, 20])):
             data[random_numbers.randrange(len(data))] = random_numbers.randrange(256)
         with contextlib.suppress(ClientError):
-            assert preprocess(decoded(open_image(bytes(data)))).shape == (28, 28)
+            assert preprocess(read_image(bytes(data))).shape == (28, 28)
 
 
 def test_nothing_and_something_else_is_refused():
@@ -120,13 +120,13 @@ def test_too_many_pixels_a_side_are_refused_from_the_header(size):
 
 @pytest.mark.parametrize("size", [(4096, 4096), (1, 4096), (1, 1)])
 def test_the_largest_and_the_smallest_are_read(size):
-    image = decoded(open_image(encoded(Image.new("1", size))))
+    image = read_image(encoded(Image.new("1", size)))
     assert image.size == size
 
 
 def test_the_pixels_of_a_request_are_counted_together():
     data = encoded(Image.new("1", (4096, 4000)))
-    assert open_image(data, 4096 * 96).size == (4096, 4000)
+    assert read_image(data, 4096 * 96).size == (4096, 4000)
     error = refusal(data, 4096 * 96 + 1)
     assert error.code == 413
     assert "16,777,217 pixels together" in error.message
@@ -145,21 +145,21 @@ def test_a_webp_header_alone_takes_no_memory():
 def test_a_jpeg_of_a_phone_with_a_second_picture_inside_is_read():
     data = io.BytesIO()
     drawing().convert("RGB").save(data, "MPO", save_all=True, append_images=[drawing(2).convert("RGB")])
-    assert preprocess(decoded(open_image(data.getvalue()))).any()
+    assert preprocess(read_image(data.getvalue())).any()
 
 
 @pytest.mark.parametrize("size", [(4032, 3024), (4160, 3120), (5712, 3213), (8064, 6048)])
 def test_photos_of_phones_are_decoded_at_a_reduced_size(size):
     page = Image.new("L", size, 230)
     page.paste(30, (size[0] // 2, size[1] // 3, size[0] // 2 + size[1] // 40, size[1] // 3 + size[1] // 4))
-    image = decoded(open_image(encoded(page, "JPEG")))
+    image = read_image(encoded(page, "JPEG"))
     assert 2000 <= max(image.size) < 4100
     assert image.size[0] / image.size[1] == pytest.approx(size[0] / size[1], rel=0.01)
     assert preprocess(image).any()
 
 
 def test_a_progressive_jpeg_of_a_24_megapixel_camera_is_decoded_at_a_reduced_size():
-    image = decoded(open_image(encoded(Image.new("L", (6000, 4000)), "JPEG", progressive=True)))
+    image = read_image(encoded(Image.new("L", (6000, 4000)), "JPEG", progressive=True))
     assert image.size == (3000, 2000)
 
 

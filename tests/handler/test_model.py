@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from handler.model import CHANNELS, DigitClassifier, folded, restored
+from handler.model import CHANNELS, DigitClassifier, fold_batch_norm, restore_model
 
 
 def _trained() -> DigitClassifier:
@@ -22,18 +22,18 @@ def test_folded_it_gives_the_same_logits():
     model, pictures = _trained(), torch.rand(32, 1, 28, 28)
     expected = model(pictures)
     # Folding multiplies in another order, which differs by processor.
-    assert torch.allclose(folded(copy.deepcopy(model))(pictures), expected, atol=1e-4, rtol=0)
+    assert torch.allclose(fold_batch_norm(copy.deepcopy(model))(pictures), expected, atol=1e-4, rtol=0)
 
 
 def test_folded_it_has_nothing_left_of_training():
-    kinds = {type(module) for module in folded(_trained()).modules()}
+    kinds = {type(module) for module in fold_batch_norm(_trained()).modules()}
     assert not kinds & {nn.BatchNorm2d, nn.Dropout}
     assert nn.Conv2d in kinds
 
 
 def test_folded_it_can_still_be_explained():
     picture = torch.rand(1, 1, 28, 28, requires_grad=True)
-    folded(_trained())(picture)[0, 3].backward()
+    fold_batch_norm(_trained())(picture)[0, 3].backward()
     assert picture.grad is not None
     assert picture.grad.abs().sum() > 0
 
@@ -50,7 +50,7 @@ def test_its_features_are_what_its_last_layer_sees():
 def test_a_network_is_restored_from_its_weights_alone(channels, outputs, stem):
     torch.manual_seed(1)
     trained, pictures = DigitClassifier(channels, outputs, stem).eval(), torch.rand(3, 1, 28, 28)
-    assert torch.equal(restored(trained.state_dict()).eval()(pictures), trained(pictures))
+    assert torch.equal(restore_model(trained.state_dict()).eval()(pictures), trained(pictures))
 
 
 def test_it_multiplies_less_than_half_as_often_as_the_network_of_releases_up_to_1_4():
@@ -71,4 +71,4 @@ def test_it_multiplies_less_than_half_as_often_as_the_network_of_releases_up_to_
 
 def test_weights_of_another_network_are_refused():
     with pytest.raises(RuntimeError, match="0 convolutions and 1 linear layers, not 5 and 1"):
-        restored(nn.Linear(2, 2).state_dict())
+        restore_model(nn.Linear(2, 2).state_dict())

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from handler import onnx_session
-from handler.model import OUTPUTS, DigitClassifier, folded, restored
+from handler.model import OUTPUTS, DigitClassifier, fold_batch_norm, restore_model
 from handler.onnx_session import INT8, TOLERANCE, as_tensor, eager, load_sessions, pick_fastest
 from handler.predictor import Predictor
 from handler.preprocessing import preprocess
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture(scope="module")
 def released() -> DigitClassifier:
-    return folded(restored(torch.load(RELEASED_CHECKPOINT, weights_only=True)["state_dict"]))
+    return fold_batch_norm(restore_model(torch.load(RELEASED_CHECKPOINT, weights_only=True)["state_dict"]))
 
 
 @pytest.mark.parametrize("count", [1, 2, 8, 64])
@@ -104,7 +104,7 @@ def test_with_another_networks_file_torch_serves(released, caplog):
 
 def test_with_the_file_of_a_network_that_answers_otherwise_torch_serves(caplog):
     earlier = RELEASED_CHECKPOINT.with_name("mnist-1.4.pt")  # 22 outputs
-    network = folded(restored(torch.load(earlier, weights_only=True)["state_dict"]))
+    network = fold_batch_norm(restore_model(torch.load(earlier, weights_only=True)["state_dict"]))
     why = "it belongs to another network: its logits differ by inf"
     _serves(NETWORK, network, caplog, refused=NETWORK.name, why=why)
 

@@ -163,12 +163,12 @@ def test_a_checkpoint_of_training_is_loaded(checkpoint):
 @pytest.mark.parametrize(("known", "below"), [({}, 0.0), ({"look_again_below": 0.9}, 0.9)])
 def test_it_looks_again_as_its_checkpoint_says(checkpoint, known: dict[str, float], below: float):
     torch.save(torch.load(checkpoint, weights_only=True) | known, checkpoint)
-    assert Predictor.load(checkpoint, version="1").look_again_below == below
+    assert Predictor.load(checkpoint, version="1").tta_below == below
 
 
 def test_what_it_is_not_sure_of_is_answered_by_three_looks():
     once = Predictor(QuadrantModel(), 1.0, 0.5, "1")
-    again = Predictor(QuadrantModel(), 1.0, 0.5, "1", look_again_below=1.0)
+    again = Predictor(QuadrantModel(), 1.0, 0.5, "1", tta_below=1.0)
     pixels = np.zeros((28, 28), np.uint8)
     pixels[10:14, 4:24] = 255  # half a pixel further down a little of it is in the lower half
     of_one, of_three = (predictor.predict_inputs([pixels])[0].probabilities for predictor in (once, again))

@@ -204,14 +204,14 @@ def test_only_true_is_an_explanation(handler, headers):
 
 
 def test_an_unexpected_error_is_this_row_s_alone_and_quotes_no_client(handler, monkeypatch, caplog):
-    read = torchserve_handler.read_submission
+    read = torchserve_handler.read_body
 
     def fails_for_some(row, content_type):
         if row["body"].startswith(b"trap"):
             raise RuntimeError(f"cannot read {row['body']!r}")
         return read(row, content_type)
 
-    monkeypatch.setattr(torchserve_handler, "read_submission", fails_for_some)
+    monkeypatch.setattr(torchserve_handler, "read_body", fails_for_some)
     with caplog.at_level(logging.ERROR):
         good, failed = answered(handler, (image(), PREDICT), (image(b"trap: my secret"), PREDICT))
     assert good[0] == 200
@@ -226,7 +226,7 @@ def test_an_unexpected_error_is_this_row_s_alone_and_quotes_no_client(handler, m
 IDS = {"x-request-id": "mine", "X-Drawing-Id": "6f1f6c1e-52a5-4f0b-9a0e-0d5f0f6f7a11"}
 
 
-@pytest.mark.parametrize("fails", ["read_submission", "explain_candidates"])
+@pytest.mark.parametrize("fails", ["read_body", "explain"])
 def test_a_failure_is_logged_with_the_ids_of_its_request(handler, monkeypatch, caplog, fails):
     monkeypatch.setattr(torchserve_handler, fails, lambda *_: 1 / 0)
     [(status, _)] = answered(handler, (image(), EXPLAIN | IDS))
@@ -275,7 +275,7 @@ def test_when_explaining_fails_predictions_are_still_answered(handler, monkeypat
     def fails(*_):
         raise RuntimeError("out of order")
 
-    monkeypatch.setattr(torchserve_handler, "explain_candidates", fails)
+    monkeypatch.setattr(torchserve_handler, "explain", fails)
     with caplog.at_level(logging.ERROR):
         statuses = [
             s for s, _ in answered(handler, (image(), PREDICT), (image(), EXPLAIN), (image(b"x"), EXPLAIN))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from handler.model import restored
+from handler.model import restore_model
 from handler.onnx_session import FLOAT32, INT8
 from ops.versions.state import RELEASED, VERSION_FORM
 from tests.training import synthetic
@@ -155,7 +155,7 @@ def test_the_released_numbers_match_the_checkpoint(released):
     assert RELEASED_CHECKPOINT.stat().st_size == released["bytes"] <= 2_500_000
     assert RELEASED_CHECKPOINT.with_suffix(INT8).stat().st_size == released["int8_bytes"]
     assert (
-        sum(parameter.numel() for parameter in restored(checkpoint["state_dict"]).parameters())
+        sum(parameter.numel() for parameter in restore_model(checkpoint["state_dict"]).parameters())
         == released["parameters"]
     )
     for name in checkpoint.keys() - {"state_dict"}:

@@ -173,7 +173,7 @@ def _onnx_agreement(predictor: AnyPredictor, images: Sequence[NDArray[np.uint8]]
         predictor.temperature,
         predictor.digit_threshold,
         predictor.version,
-        look_again_below=predictor.look_again_below,
+        tta_below=predictor.tta_below,
     )
     same = [
         predictor.logits(batch)[:, :DIGITS].argmax(axis=1)

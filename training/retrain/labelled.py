@@ -12,7 +12,7 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from handler.images import decoded, open_image
+from handler.images import read_image
 from handler.preprocessing import preprocess
 from training.data.mnist import Digits
 
@@ -62,7 +62,7 @@ def fetch(url: str, password: str) -> Labelled:
         with psycopg.connect(url, password=password, connect_timeout=5) as connection:
             for id_, drawing, label in connection.execute(QUERY):
                 ids.append(id_)
-                images.append(preprocess(decoded(open_image(drawing))))
+                images.append(preprocess(read_image(drawing)))
                 labels.append(label)
     except (OSError, psycopg.Error) as error:
         reason = str(error).strip().partition("\n")[0]

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 import settings
-from handler.model import DigitClassifier, restored
+from handler.model import DigitClassifier, restore_model
 from handler.predictor import Predictor
 from training.archive.pack import RELEASED_CHECKPOINT, WEIGHTS
 from training.data import mnist as data
@@ -131,7 +131,7 @@ def _initial_network(champion: Champion) -> DigitClassifier:
             flush=True,
         )
         state = released
-    return restored(state).eval().to(memory_format=torch.channels_last)
+    return restore_model(state).eval().to(memory_format=torch.channels_last)
 
 
 def _layers(state: Mapping[str, torch.Tensor]) -> list[tuple[int, ...]]:
@@ -168,7 +168,7 @@ def _finetune(
 def interpolate_weights(start: torch.nn.Module, end: torch.nn.Module, factor: float) -> DigitClassifier:
     """Linear interpolation of two networks of the same layers; factor 0 gives `start`, 1 gives `end`."""
     ends = end.state_dict()
-    return restored(
+    return restore_model(
         {
             name: weights.lerp(ends[name], factor) if weights.is_floating_point() else ends[name]
             for name, weights in start.state_dict().items()

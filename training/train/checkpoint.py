@@ -20,9 +20,9 @@ import torchvision
 from numpy.typing import NDArray
 from torch import nn
 
-from handler.looks import looking_again
 from handler.onnx_session import FLOAT32, INT8, eager
 from handler.predictor import UNCHANGED, digit_probabilities, digit_scores, log_odds
+from handler.tta import add_tta
 from training.data import mnist as data
 from training.data import pen_data
 from training.data.mnist import Digits
@@ -154,7 +154,7 @@ def digit_groups(selection: SelectionData) -> dict[str, Digits]:
 
 def compute_logits(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Logits, float32 (N, outputs), of prepared images, uint8 (N, 28, 28), with TTA as in service."""
-    logits = looking_again(eager(network.eval()), TTA_BELOW)
+    logits = add_tta(eager(network.eval()), TTA_BELOW)
     parts = [logits(batch) for batch in batches(images)]
     return np.concatenate(parts) if parts else np.empty((0, NO_DIGIT + 1), np.float32)
 

@@ -16,7 +16,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from handler.model import folded, restored
+from handler.model import fold_batch_norm, restore_model
 from handler.onnx_session import FLOAT32, INT8, load_sessions
 from training.archive.pack import RELEASED_CHECKPOINT
 from training.data.mnist import DataError
@@ -49,7 +49,9 @@ def export(checkpoint: Path) -> Path:
     path = checkpoint.with_suffix(FLOAT32)
     for suffix in (FLOAT32, INT8):
         checkpoint.with_suffix(suffix).unlink(missing_ok=True)
-    model = folded(restored(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]))
+    model = fold_batch_norm(
+        restore_model(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"])
+    )
     batch = torch.export.Dim("images", min=1, max=LARGEST_BATCH)
     unfinished = path.with_name(f"{path.name}.unfinished")
     with warnings.catch_warnings():  # deprecations inside the exporter

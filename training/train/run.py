@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from handler.model import CHANNELS, restored
+from handler.model import CHANNELS, restore_model
 from handler.predictor import digit_probabilities
 from training.data import mnist as data
 from training.data.mnist import DataError, Digits
@@ -91,7 +91,7 @@ def split(digits: Digits, recipe: Recipe) -> tuple[Digits, Digits]:
 
 def _evaluate(checkpoint: dict[str, Any], digits: Digits) -> dict[str, float]:
     """Metrics of a checkpoint on the test set."""
-    logits = compute_logits(restored(checkpoint["state_dict"]), digits.images)
+    logits = compute_logits(restore_model(checkpoint["state_dict"]), digits.images)
     probabilities = digit_probabilities(logits, checkpoint["temperature"])
     correct = probabilities.argmax(axis=1) == digits.labels
     return {

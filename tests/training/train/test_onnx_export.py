@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from handler.model import OUTPUTS, DigitClassifier, folded
+from handler.model import OUTPUTS, DigitClassifier, fold_batch_norm
 from handler.onnx_session import INT8, eager, load_sessions
 from tests.training import synthetic
 from training.train import onnx_export
@@ -24,7 +24,7 @@ def checkpoint(tmp_path, monkeypatch):
 def test_it_gives_the_logits_of_torch_and_has_no_local_paths(checkpoint):
     path = export(checkpoint)
     torch.manual_seed(3)
-    model = folded(DigitClassifier())
+    model = fold_batch_norm(DigitClassifier())
     pixels = np.random.default_rng(1).integers(0, 256, (5, 28, 28), dtype=np.uint8)
     assert path == checkpoint.with_suffix(".onnx")
     sessions = load_sessions(path, model)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from handler.model import DigitClassifier, restored
+from handler.model import DigitClassifier, restore_model
 from handler.predictor import Predictor, digit_scores
 from tests.training import synthetic
 from training.data import mnist as data
@@ -189,7 +189,7 @@ def test_each_epoch_prints_accuracies_and_the_time_left(tmp_path, capsys):
 
 def test_the_threshold_rejects_at_most_the_share_of_the_recipe(recipe, saved, digits):
     _, validation = train.split(digits, recipe)
-    logits = compute_logits(restored(saved["state_dict"]), validation.images)
+    logits = compute_logits(restore_model(saved["state_dict"]), validation.images)
     rejected = digit_scores(logits, saved["temperature"]) < saved["digit_threshold"]
     assert rejected.mean() <= recipe.rejected_share + 1 / len(validation)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from handler.looks import half_a_pixel_away, looking_again
 from handler.model import OUTPUTS
+from handler.tta import add_tta, shift_half_a_pixel
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def _logits(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 def test_half_a_pixel_away_a_line_is_as_long_and_half_as_dark():
     picture = np.zeros((1, 28, 28), np.uint8)
     picture[0, 14, 5:20] = 200
-    for [look], rows, first in zip(half_a_pixel_away(picture), ((14, 15), (13, 14)), (5, 4), strict=True):
+    for [look], rows, first in zip(shift_half_a_pixel(picture), ((14, 15), (13, 14)), (5, 4), strict=True):
         assert np.flatnonzero(look.any(axis=1)).tolist() == list(rows)
         assert np.flatnonzero(look.any(axis=0)).tolist() == list(range(first, first + 16))
         assert look[rows, 10].tolist() == [100, 100]
@@ -30,15 +30,15 @@ def test_half_a_pixel_away_a_line_is_as_long_and_half_as_dark():
 def test_ink_at_the_border_is_not_wrapped_around():
     picture = np.zeros((1, 28, 28), np.uint8)
     picture[0, 0, 0] = picture[0, 27, 27] = 200
-    down_right, up_left = (look[0] for look in half_a_pixel_away(picture))
+    down_right, up_left = (look[0] for look in shift_half_a_pixel(picture))
     assert down_right[27, 27] == up_left[0, 0] == 50
     assert (down_right.sum(), up_left.sum()) == (4 * 50 + 50, 4 * 50 + 50)
 
 
 def test_of_what_it_is_not_sure_it_takes_the_mean_of_three_looks(pixels):
-    looks = [pixels, *half_a_pixel_away(pixels)]
+    looks = [pixels, *shift_half_a_pixel(pixels)]
     expected = np.mean([_logits(look) for look in looks], axis=0)
-    np.testing.assert_allclose(looking_again(_logits, below=1.0)(pixels), expected, rtol=1e-6)
+    np.testing.assert_allclose(add_tta(_logits, below=1.0)(pixels), expected, rtol=1e-6)
 
 
 def test_at_what_it_is_sure_of_it_looks_once(pixels):
@@ -50,16 +50,16 @@ def test_at_what_it_is_sure_of_it_looks_once(pixels):
         asked.append(len(looked_at))
         return _logits(looked_at)
 
-    answered = looking_again(logits, below=float(sure[1:3].mean()))(pixels)
+    answered = add_tta(logits, below=float(sure[1:3].mean()))(pixels)
     assert asked == [5, 4]  # both moved pictures of two drawings at once
     assert (answered == _logits(pixels)).all(axis=1).sum() == 3
 
 
 def test_nothing_is_looked_at_again_where_all_is_sure(pixels):
     asked = []
-    looking_again(lambda looked_at: asked.append(len(looked_at)) or _logits(looked_at), below=1e-9)(pixels)
+    add_tta(lambda looked_at: asked.append(len(looked_at)) or _logits(looked_at), below=1e-9)(pixels)
     assert asked == [5]
 
 
 def test_no_pictures_have_no_logits():
-    assert looking_again(_logits, below=0.5)(np.zeros((0, 28, 28), np.uint8)).shape == (0, 2 * OUTPUTS)
+    assert add_tta(_logits, below=0.5)(np.zeros((0, 28, 28), np.uint8)).shape == (0, 2 * OUTPUTS)
