@@ -1,11 +1,11 @@
 """Connected components of a binary picture, found from its runs.
 
     parts = connected_components(mask)   # 8-connected
-    parts.area, parts.left               # one number a component
-    parts.paint(parts.area > 9)          # the mask of the large ones
+    parts.area, parts.left               # one number for each component
+    parts.paint(parts.area > 9)          # the mask of the large components
 
-A picture of 300,000 pixels has some thousands of runs, so that numpy needs 1 ms. OpenCV and scikit-image would make the
-serving image larger than 1.3 GB; cc3d 4.1.1 labelled 7 % of 300 random pictures wrong.
+A picture of 300,000 pixels has some thousand runs, and numpy needs 1 ms. OpenCV or scikit-image would make the serving
+image larger than 1.3 GB; cc3d 4.1.1 labelled 7 % of 300 random pictures wrong.
 """
 
 from dataclasses import dataclass
@@ -14,14 +14,15 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from handler.box import Box
+
 Numbers: TypeAlias = NDArray[np.int64]
 Mask: TypeAlias = NDArray[np.bool_]
-Box: TypeAlias = tuple[int, int, int, int]  # left, top, right and bottom
 
 
 @dataclass(frozen=True)
 class Components:
-    """The components of a mask of `shape`: of each its area and its box; of each run its component and its place."""
+    """The components of a mask of `shape`: area and box of each, and component and place of each run."""
 
     shape: tuple[int, int]
     component: Numbers
@@ -46,30 +47,37 @@ class Components:
         """Of each box."""
         return self.bottom - self.top
 
+    def box(self, number: int) -> Box:
+        """The box of one component."""
+        return Box(*(int(side[number]) for side in (self.left, self.top, self.right, self.bottom)))
+
+    def boxes(self) -> list[Box]:
+        """The boxes of all components."""
+        sides = np.stack([self.left, self.top, self.right, self.bottom], axis=1)
+        return [Box(*box) for box in sides.tolist()]
+
     def paint(self, chosen: Mask) -> Mask:
         """The mask of the chosen components: bool of `shape`."""
         runs = chosen[self.component]
-        return _painted(self.start[runs], self.end[runs], self.shape)
+        return _paint_runs(self.start[runs], self.end[runs], self.shape)
 
     def inside(self, number: int) -> Mask:
-        """The mask of a component within its box."""
-        shape = (int(self.height[number]), int(self.width[number]))
-        corner = self.top[number] * self.shape[1] + self.left[number]
+        """The mask of one component within its box."""
+        box = self.box(number)
         runs = self.component == number
-        start = self.start[runs] - corner
-        row = start // self.shape[1]
-        first = row * shape[1] + start % self.shape[1]
-        return _painted(first, first + self.end[runs] - self.start[runs], shape)
+        start = self.start[runs] - (box.top * self.shape[1] + box.left)
+        first = start // self.shape[1] * box.width + start % self.shape[1]
+        return _paint_runs(first, first + self.end[runs] - self.start[runs], (box.height, box.width))
 
     def mean(self, values: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """The mean of the values below each component."""
+        """The mean of the values in each component."""
         sums = np.concatenate([[0], values.ravel().cumsum(dtype=np.int64)])
         return np.bincount(self.component, sums[self.end] - sums[self.start], minlength=len(self)) / self.area
 
 
-def _painted(start: Numbers, end: Numbers, shape: tuple[int, int]) -> Mask:
+def _paint_runs(start: Numbers, end: Numbers, shape: tuple[int, int]) -> Mask:
     changes = np.zeros(shape[0] * shape[1] + 1, np.int8)
-    # Where a run ends at the right border and the next begins at the left one, both change the same place.
+    # A run that ends at the right border and one that begins at the left border can change the same place.
     changes[start] = 1
     changes[end] -= 1
     return changes[:-1].cumsum(dtype=np.int8).astype(bool).reshape(shape)
@@ -78,11 +86,11 @@ def _painted(start: Numbers, end: Numbers, shape: tuple[int, int]) -> Mask:
 def connected_components(mask: Mask) -> Components:
     """The 8-connected components of a mask (height, width)."""
     height, width = mask.shape
-    padded = np.zeros((height, width + 1), np.int8)  # no run goes over the end of a row
+    padded = np.zeros((height, width + 1), np.int8)  # ends each run at the end of its row
     padded[:, :width] = mask
     steps = np.diff(padded.ravel(), prepend=np.int8(0))
     start, end = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
-    component, count = _joined(start, end, width + 1)
+    component, count = _join_runs(start, end, width + 1)
     row = start // (width + 1)
     left, right = start - row * (width + 1), end - row * (width + 1)
     box = [np.full(count, width), np.full(count, height), np.zeros(count, int), np.zeros(count, int)]
@@ -94,8 +102,8 @@ def connected_components(mask: Mask) -> Components:
     return Components((height, width), component, start - row, end - row, area, *box)
 
 
-def _joined(start: Numbers, end: Numbers, stride: int) -> tuple[Numbers, int]:
-    """The component of each run, and how many there are: runs that touch in neighbouring rows are one."""
+def _join_runs(start: Numbers, end: Numbers, stride: int) -> tuple[Numbers, int]:
+    """The component of each run, and the number of components: runs that touch in neighbouring rows belong together."""
     first = np.searchsorted(end, start + stride)
     last = np.searchsorted(start, end + stride, "right")
     neighbours = np.maximum(last - first, 0)
@@ -114,10 +122,10 @@ def _joined(start: Numbers, end: Numbers, stride: int) -> tuple[Numbers, int]:
 
 
 def fill(mask: Mask) -> Mask:
-    """With what lies between two of its pixels, both in a row and in a column."""
-    return _spanned(mask) & _spanned(mask.T).T
+    """The mask with all pixels that lie between two of its own, both in their row and in their column."""
+    return _span_rows(mask) & _span_rows(mask.T).T
 
 
-def _spanned(mask: Mask) -> Mask:
+def _span_rows(mask: Mask) -> Mask:
     """Each row from its first to its last pixel."""
     return np.logical_or.accumulate(mask, axis=1) & np.logical_or.accumulate(mask[:, ::-1], axis=1)[:, ::-1]

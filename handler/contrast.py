@@ -1,11 +1,11 @@
-"""How far each pixel of a photo differs from the paper around it, whatever the light.
+"""The contrast of each pixel of a photo to the paper around it, in any light.
 
     dark, light = local_contrast(picture)   # a picture of RGB or L
     dark.strength                           # uint8 (h, w): 255 where all of the paper's light is missing
 
-A closing paints over what is dark and narrower than its window, an opening what is light: the difference to the picture
-is the black-hat and the white-hat transform (J. Serra, "Image Analysis and Mathematical Morphology", 1982). They follow
-a shadow's edge, but take the brightest point nearby for paper: a rank filter bounds that.
+A morphological closing removes what is dark and narrower than its window, an opening what is light. The differences to
+the picture are the black-hat and white-hat transforms (J. Serra, "Image Analysis and Mathematical Morphology", 1982).
+They follow the edge of a shadow, but take the brightest point nearby for paper; a rank filter bounds that.
 """
 
 from dataclasses import dataclass
@@ -19,29 +19,29 @@ Grey: TypeAlias = NDArray[np.uint8]
 
 # A stroke is narrower than this share of the picture.
 WINDOW = 0.13
-# The rank filter looks at a picture in which the window is this wide: strokes of ink are averaged with their paper.
+# The rank filter works on a picture reduced until the window is this wide, in which ink is averaged with its paper.
 RANK_WINDOW = 3
-# The share of the pixels of twice the window that are darker than the paper.
+# So large a share of the pixels in twice the window is darker than the paper.
 RANK = 0.7
-# Where light is missing, less than this of 255 says little about the ink.
+# The contrast to darker paper, or of light ink to lighter paper, would be mostly noise.
 DARKEST_PAPER, LIGHTEST_PAPER = 40, 155
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """The contrast to the paper of what is darker, or else lighter, than it."""
+    """The contrast to the paper of what is darker than it, or of what is lighter."""
 
     strength: Grey
     dark: bool
     paper: Image.Image
 
     def of(self, closer: Image.Image, box: tuple[float, float, float, float]) -> Grey:
-        """The same of a closer look at what lies in the box."""
+        """The contrast of a picture of the box at another resolution."""
         return _strength(closer, self.paper.resize(closer.size, Image.Resampling.BILINEAR, box), self.dark)
 
 
 def local_contrast(picture: Image.Image) -> list[Contrast]:
-    """What is darker than its paper, and what is lighter."""
+    """The contrast of dark ink, and that of light ink."""
     pixels = np.asarray(picture)
     reach = max(2, round(WINDOW * max(picture.size) / 2))
     found = []
@@ -55,7 +55,7 @@ def local_contrast(picture: Image.Image) -> list[Contrast]:
 
 
 def _strength(picture: Image.Image, paper: Image.Image, dark: bool) -> Grey:
-    """Of the colour channels the strongest difference, as a share of the paper's light: ink in a shadow is darker."""
+    """The largest difference of a colour channel, as a share of the paper's light: ink in a shadow is darker."""
     difference = ImageChops.subtract(paper, picture) if dark else ImageChops.subtract(picture, paper)
     channels = difference.split()
     strongest = channels[0]
@@ -69,20 +69,18 @@ def _strength(picture: Image.Image, paper: Image.Image, dark: bool) -> Grey:
 
 
 def _local_rank(picture: Image.Image, reach: int, rank: float) -> Image.Image:
-    """The value that this share of the pixels within `reach` and as far again does not exceed."""
+    """The value that this share of the pixels within twice the reach does not exceed."""
     step = max(1, 2 * reach // RANK_WINDOW)
     small = picture.reduce(step)
     size = 2 * (2 * reach // step) + 1
     pad = size // 2
     around = [(pad, pad), (pad, pad), (0, 0)][: np.asarray(small).ndim]
     padded = Image.fromarray(np.pad(np.asarray(small), around, mode="symmetric"))
-    ranks = [
-        channel.filter(ImageFilter.RankFilter(size, int(rank * size * size))) for channel in padded.split()
-    ]
-    ranked = Image.merge(padded.mode, ranks).crop((pad, pad, pad + small.width, pad + small.height))
-    return ranked.resize(
-        picture.size, Image.Resampling.BILINEAR, (0, 0, picture.width / step, picture.height / step)
-    )
+    rank_filter = ImageFilter.RankFilter(size, int(rank * size * size))
+    ranks = Image.merge(padded.mode, [channel.filter(rank_filter) for channel in padded.split()])
+    ranked = ranks.crop((pad, pad, pad + small.width, pad + small.height))
+    shown = (0, 0, picture.width / step, picture.height / step)
+    return ranked.resize(picture.size, Image.Resampling.BILINEAR, shown)
 
 
 def extreme(pixels: NDArray[Any], reach: int, pick: np.ufunc) -> NDArray[Any]:
@@ -90,11 +88,13 @@ def extreme(pixels: NDArray[Any], reach: int, pick: np.ufunc) -> NDArray[Any]:
     for axis in (0, 1):
         ends = [(reach, reach) if number == axis else (0, 0) for number in range(pixels.ndim)]
         pixels = np.pad(pixels, ends, mode="edge")
-        seen, window = 1, 2 * reach + 1
-        while seen < window:  # each pass doubles what a pixel has seen
-            step = min(seen, window - seen)
-            pixels = pick(
-                *((pixels[:-step], pixels[step:]) if axis == 0 else (pixels[:, :-step], pixels[:, step:]))
+        covered, window = 1, 2 * reach + 1
+        while covered < window:  # each pass doubles the part of the window that a pixel covers
+            step = min(covered, window - covered)
+            pixels = (
+                pick(pixels[:-step], pixels[step:])
+                if axis == 0
+                else pick(pixels[:, :-step], pixels[:, step:])
             )
-            seen += step
+            covered += step
     return pixels

@@ -1,4 +1,4 @@
-"""A picture of any mode in 8-bit greys, and what only its colours tell apart."""
+"""Convert a picture of any mode to 8-bit greys, and find contrast that only its colours have."""
 
 import warnings
 
@@ -6,49 +6,46 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-# Pixel values of 0 to 1, or to 16 as in the digits of scikit-learn, saved in 8 bits.
+# Pixel values of 0 to 1, or of 0 to 16 as in scikit-learn's digits, are sometimes saved in 8 bits.
 FEW_LEVELS = 16
 
 
 def turn_upright(image: Image.Image) -> Image.Image:
-    """As a camera noted that it was held; a broken note is no reason to refuse the picture."""
+    """The image turned by its EXIF orientation; a broken orientation is ignored."""
     if not image.info.keys() & {"exif", "xmp", "Raw profile type exif"}:
         return image
     try:
         with warnings.catch_warnings(action="ignore"):
             return ImageOps.exif_transpose(image)
-    except Exception:  # whatever the note's bytes lead Pillow to
+    except Exception:  # Pillow raises any exception for broken EXIF data
         return image
 
 
 def in_eight_bits(image: Image.Image) -> Image.Image:
-    """An "L" or "RGB" image of an opaque one."""
+    """The opaque image in "L" or "RGB"."""
     if image.mode in ("L", "RGB"):
         return image
-    return (
-        _scaled_down(image) if image.mode[0] in "IF" else image.convert("L" if image.mode == "1" else "RGB")
-    )
+    if image.mode[0] in "IF":
+        return _scale_down(image)
+    return image.convert("L" if image.mode == "1" else "RGB")
 
 
-def _scaled_down(image: Image.Image) -> Image.Image:
-    """Pillow would clip 16 and 32 bits at 255: scale by the range that the largest value tells."""
+def _scale_down(image: Image.Image) -> Image.Image:
+    """16 and 32 bits scaled to 8, where Pillow would clip them at 255; the largest value shows their range."""
     pixels = np.nan_to_num(np.asarray(image, np.float32))
     largest = float(pixels.max(initial=0))
-    full = (
-        65535.0
-        if image.mode.startswith("I;16")
-        else next((limit for limit in (1.0, 255.0, 65535.0) if largest <= limit), largest)
-    )
+    ranges = (65535.0,) if image.mode.startswith("I;16") else (1.0, 255.0, 65535.0)
+    full = next((limit for limit in ranges if largest <= limit), largest)
     return Image.fromarray((pixels.clip(0, full) * (255 / full)).round().astype(np.uint8))
 
 
 def find_contrast(image: Image.Image, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Greys (h, w) of an image that has hardly any: few levels on the whole range, or its strongest colour channel.
+    """Greys (h, w) of an image with hardly any contrast: its few levels stretched, or its strongest colour channel.
 
-    Colours can differ and be as bright as each other: red on green, yellow on white.
+    Colours can be equally bright: red on green, yellow on white.
     """
     largest = int(grey.max())
-    # An array of a digit has much of its lowest or highest value, a dark photo has not.
+    # Many pixels of a digit in few levels have the lowest or the highest value. In a dark photo they do not.
     if 0 < largest <= FEW_LEVELS and max(np.mean(grey == 0), np.mean(grey == largest)) > 0.3:
         stretched: NDArray[np.uint8] = (grey * np.float32(255 / largest)).round().astype(np.uint8)
         return stretched

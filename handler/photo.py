@@ -1,4 +1,4 @@
-"""The ink of a photo, a scan, or a drawing that reaches over the edge of its paper."""
+"""The ink of a photo, a scan, or a drawing that crosses the edge of its paper."""
 
 from dataclasses import replace
 from functools import partial
@@ -6,19 +6,19 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from handler.components import Box
+from handler.box import Box
 from handler.contrast import Contrast, Grey, local_contrast
 from handler.pick import MOST_INKS, Ink, Look, pick_inks, search_factor, show_whole
 from handler.sheet import sheet_mask
 from handler.two_levels import edge, ink_of_two_levels
 from handler.writing import Group, groups, noise_floor
 
-# A digit that is shorter than this in the searched picture is rendered from the picture itself.
+# A digit that is shorter than this in the searched picture is rendered at a higher resolution.
 CLOSER_BELOW = 48
 
 
 def inks_of_photo(image: Image.Image, grey: Grey) -> list[Ink]:
-    """Of a photo, a scan, or a drawing that reaches over the edge of its paper."""
+    """At most three candidates for the ink, the most likely first; `grey` has the image's grey levels."""
     factor = search_factor(image)
     small = image.reduce(factor) if factor > 1 else image
     sheet = sheet_mask(small)
@@ -28,28 +28,25 @@ def inks_of_photo(image: Image.Image, grey: Grey) -> list[Ink]:
         floor = noise_floor(contrast.strength)
         found += [(group, look) for group in groups(contrast.strength, floor)]
         if sheet is not None:
-            # What lies on the sheet is more likely than the sheet, or the desk.
+            # Writing on the sheet is more likely than the sheet or the desk.
             on_sheet = groups(contrast.strength, floor, within=sheet)
             found += [
                 (replace(group, score=2 * group.score), look) for group in on_sheet if group.width < 0.35
             ]
     picked = pick_inks(found, image.size, factor, flat=False)
-    # What a program drew is no photo: it may reach over the edge of its paper, or be cut to its ink.
+    # A picture without grain was drawn by a program: its ink can cross the edge, or it is cropped to its ink.
     drawn = [] if _has_grain(grey) else show_whole(ink_of_two_levels(grey))
     return (drawn + picked)[:MOST_INKS]
 
 
 def _has_grain(grey: Grey) -> bool:
-    """Whether neighbours differ as a camera makes them."""
+    """Whether neighbouring pixels differ as in a camera's picture."""
     return float(np.median(np.abs(np.diff(edge(grey).astype(np.int16))))) > 0
 
 
 def _look_closer(image: Image.Image, contrast: Contrast, factor: int, place: Box) -> Grey:
-    """The contrast in a part of the picture: as searched, or finer if it is small."""
-    left, top, right, bottom = place
-    finer = max(1, min(factor, max(right - left, bottom - top) // CLOSER_BELOW))
+    """The contrast in a part of the picture: at the searched resolution, or higher if the part is small."""
+    finer = max(1, min(factor, place.length // CLOSER_BELOW))
     part = image.crop(place)
-    return contrast.of(
-        part.reduce(finer) if finer > 1 else part,
-        (left / factor, top / factor, right / factor, bottom / factor),
-    )
+    left, top, right, bottom = (side / factor for side in place)
+    return contrast.of(part.reduce(finer) if finer > 1 else part, (left, top, right, bottom))

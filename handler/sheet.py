@@ -1,33 +1,33 @@
-"""Find the sheet of paper that lies on something: on a desk, or as a window on a screen."""
+"""Find a sheet of paper that lies on something: on a desk, or as a window on a screen."""
 
 import math
 
 import numpy as np
 from PIL import Image
 
-from handler.components import Box, Mask, connected_components, fill
+from handler.box import Box
+from handler.components import Mask, connected_components, fill
 from handler.contrast import Grey, extreme
 from handler.two_levels import edge, otsu
 
-# A sheet has a simple shape: it is looked for in a picture of this many pixels a side.
-JUDGED_SIZE = 160
-# The edge of a photographed sheet is not sharp: this share of its side is left out.
+# A sheet has a simple shape, so a picture with this many pixels a side is enough to find it.
+SEARCHED_SIZE = 160
+# The edge of a photographed sheet is soft: this share of the sheet's side is left out.
 MARGIN = 0.03
-# A sheet has these shares of the picture, at least and at most, and this share of the picture's edge at most.
+# A sheet has between these shares of the picture, and at most this share of the picture's edge.
 SMALLEST, LARGEST, ON_EDGE = 0.04, 0.85, 0.35
-# A window on a screen has at least this many pixels a side; what is narrower is a stroke.
+# A window on a screen has at least so many pixels a side; a narrower shape is a stroke.
 NARROWEST = 24
 
 
 def sheet_mask(picture: Image.Image) -> Mask | None:
-    """The pixels of a light sheet on something darker, without its margin: bool (h, w), or None if there is none."""
-    factor = math.ceil(max(picture.size) / JUDGED_SIZE)
+    """The pixels of a light sheet on something darker, without its margin: bool (h, w), or None without a sheet."""
+    factor = math.ceil(max(picture.size) / SEARCHED_SIZE)
     grey = np.asarray(picture.convert("L").reduce(factor))
     parts = connected_components(grey > otsu(np.bincount(grey.ravel(), minlength=256)))
     if not len(parts):
         return None
-    largest = int(parts.area.argmax())
-    sheet = parts.paint(np.arange(len(parts)) == largest)
+    sheet = parts.paint(np.arange(len(parts)) == parts.area.argmax())
     if not SMALLEST < sheet.mean() < LARGEST or edge(sheet).mean() > ON_EDGE:
         return None
     hull = fill(sheet)
@@ -35,14 +35,12 @@ def sheet_mask(picture: Image.Image) -> Mask | None:
         return None
     margin = max(1, round(MARGIN * math.sqrt(hull.sum())))
     core = Image.fromarray(~extreme(np.pad(~hull, 1, constant_values=True), margin, np.maximum)[1:-1, 1:-1])
-    width, height = picture.size
-    return np.asarray(
-        core.resize(picture.size, Image.Resampling.NEAREST, (0, 0, width / factor, height / factor))
-    )
+    shown = (0, 0, picture.width / factor, picture.height / factor)
+    return np.asarray(core.resize(picture.size, Image.Resampling.NEAREST, shown))
 
 
 def _has_sharp_edge(grey: Grey, sheet: Mask) -> bool:
-    """Whether the step at the sheet's edge is half of the difference between it and the rest; light fades slowly."""
+    """Whether the step at the sheet's edge is half of its contrast to the rest; light fades slowly."""
     rim = sheet & extreme(np.pad(~sheet, 2, constant_values=True), 2, np.maximum)[2:-2, 2:-2]
     around = extreme(sheet, 2, np.maximum) & ~extreme(sheet, 1, np.maximum)
     if not around.any() or sheet.all():
@@ -52,12 +50,11 @@ def _has_sharp_edge(grey: Grey, sheet: Mask) -> bool:
 
 
 def sheet_box(strength: Grey) -> Box | None:
-    """The largest upright rectangle that a picture's largest component fills, as a window on a screen does, or None."""
+    """The largest upright rectangle that the largest component fills, as a window on a screen does, or None."""
     parts = connected_components(strength > 127)
     if not len(parts):
         return None
     largest = int((parts.width * parts.height).argmax())
-    left, top = int(parts.left[largest]), int(parts.top[largest])
     part = parts.inside(largest)
     if part.mean() < 0.35 or part.size < SMALLEST * strength.size:
         return None
@@ -65,8 +62,8 @@ def sheet_box(strength: Grey) -> Box | None:
     rows, columns = (np.flatnonzero(hull.mean(axis=axis) > 0.75) for axis in (1, 0))
     if min(len(rows), len(columns)) < NARROWEST:
         return None
-    box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-    core = part[box[1] : box[3], box[0] : box[2]]
+    box = Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    core = box.cut(part)
     if core.size < 0.6 * part.size or edge(core).mean() < 0.9:
         return None
-    return box[0] + left, box[1] + top, box[2] + left, box[3] + top
+    return box.shift(parts.box(largest))

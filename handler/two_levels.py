@@ -1,4 +1,4 @@
-"""The ink of a picture that has but two levels, paper and ink, as even light gives them."""
+"""The ink of a picture that has two levels, paper and ink, as in even light."""
 
 from typing import Any
 
@@ -7,18 +7,17 @@ from numpy.typing import NDArray
 
 from handler.contrast import Grey
 
-# Less difference than this, of 255, is no ink: JPEG noise reaches 10, a soft pencil leaves 30.
+# Ink differs from paper by at least this, of 255: JPEG noise reaches 10, a soft pencil leaves 30.
 MINIMUM_CONTRAST = 20
-# What is fainter than this share of the ink is the rim of a stroke, or noise.
+# Below this share of the ink a pixel is the soft rim of a stroke, or noise.
 RIM = 0.2
 
 
 def ink_of_two_levels(pixels: Grey) -> Grey | None:
-    """Ink up to 255 on exactly 0, (h, w) as the picture; None for bare paper. Paper is what its edge has more of."""
-    counts = np.bincount(pixels.ravel(), minlength=256)
-    dark = pixels <= otsu(counts)
+    """Ink up to 255 on exactly 0, (h, w) as the pixels; None for bare paper. The edge shows more paper than ink."""
+    dark = pixels <= otsu(np.bincount(pixels.ravel(), minlength=256))
     on_edge = float(edge(dark).mean())
-    # An edge that shows as much of both says nothing: then ink is the rarer of the two.
+    # If the edge shows as much of both, ink is the rarer level of the picture.
     dark_is_ink = (dark.mean() if 0.45 < on_edge < 0.55 else on_edge) < 0.5
     is_ink = dark if dark_is_ink else ~dark
     if not is_ink.any() or is_ink.all():
@@ -42,11 +41,11 @@ def otsu(counts: NDArray[np.int64]) -> int:
     below, sums = counts.cumsum().astype(float), (counts * np.arange(len(counts))).cumsum().astype(float)
     mean = sums[-1] / below[-1]
     between = (mean * below - sums) ** 2 / np.maximum(below * (below[-1] - below), 1e-9)
-    # Between two peaks every threshold is as good: the middle one of the best.
+    # All thresholds between two peaks are equally good: the middle one of the best.
     best = np.flatnonzero(between >= between.max() * (1 - 1e-9))
     return int(best[len(best) // 2])
 
 
 def edge(pixels: NDArray[Any]) -> NDArray[Any]:
-    """The outermost pixels of a picture, one after the other (the corners twice)."""
+    """The outermost pixels of a picture in one row, its corners twice."""
     return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
-from handler.flat_paper import box_of, inside, is_one_piece
+from handler.box import Box, box_of
+from handler.flat_paper import is_one_piece
 from handler.ink import find_inks
 from handler.pick import Look, pick_inks
 from handler.preprocessing import preprocess
@@ -298,8 +299,8 @@ def test_what_is_far_less_likely_than_the_best_is_no_candidate():
 
     def group(left: int, score: float) -> tuple[Group, Look]:
         moved = np.roll(mask, left, axis=1)
-        box = (20 + left, 20, 24 + left, 60)
-        return Group(moved, box, False, score, 0.1), partial(inside, moved.astype(np.uint8) * 255)
+        box = Box(20 + left, 20, 24 + left, 60)
+        return Group(moved, box, False, score, 0.1), partial(Box.cut, pixels=moved.astype(np.uint8) * 255)
 
     inks = pick_inks([group(0, 1.0), group(20, 10.0), group(40, 5.0)], (100, 100), 1, flat=True)
     assert [ink.box[0] for ink in inks] == [40, 60]
