@@ -1,11 +1,14 @@
 """Convert a picture of any mode to 8-bit greys, and find contrast that only its colours have."""
 
 import warnings
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from handler.contrast import Grey
+
+Picture: TypeAlias = Image.Image | Grey  # greys: uint8 (h, w)
 # Pixel values of 0 to 1, or of 0 to 16 as in scikit-learn's digits, are sometimes saved in 8 bits.
 FEW_LEVELS = 16
 
@@ -39,7 +42,18 @@ def _scale_down(image: Image.Image) -> Image.Image:
     return Image.fromarray((pixels.clip(0, full) * (255 / full)).round().astype(np.uint8))
 
 
-def find_contrast(image: Image.Image, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def as_image(picture: Picture) -> Image.Image:
+    return picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+
+
+def in_grey(picture: Picture) -> Grey:
+    """Greys (h, w) of an "L" or "RGB" image or of greys."""
+    if isinstance(picture, np.ndarray):
+        return picture
+    return np.asarray(picture if picture.mode == "L" else picture.convert("L"))
+
+
+def find_contrast(image: Image.Image, grey: Grey) -> Grey:
     """Greys (h, w) of an image with hardly any contrast: its few levels stretched, or its strongest colour channel.
 
     Colours can be equally bright: red on green, yellow on white.
@@ -47,7 +61,7 @@ def find_contrast(image: Image.Image, grey: NDArray[np.uint8]) -> NDArray[np.uin
     largest = int(grey.max())
     # Many pixels of a digit in few levels have the lowest or the highest value. In a dark photo they do not.
     if 0 < largest <= FEW_LEVELS and max(np.mean(grey == 0), np.mean(grey == largest)) > 0.3:
-        stretched: NDArray[np.uint8] = (grey * np.float32(255 / largest)).round().astype(np.uint8)
+        stretched: Grey = (grey * np.float32(255 / largest)).round().astype(np.uint8)
         return stretched
     if image.mode == "RGB":
         return np.asarray(max(image.split(), key=lambda band: np.ptp(band.getextrema())))

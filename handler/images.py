@@ -17,6 +17,7 @@ from PIL import AvifImagePlugin, Image, JpegImagePlugin
 
 from handler.canvas_png import read_canvas
 from handler.errors import ClientError
+from handler.greys import Picture
 from handler.sanitize import sanitize
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP")
@@ -51,20 +52,20 @@ def looks_like_image(data: bytes) -> bool:
     )
 
 
-def read_images(payloads: Iterable[Payload]) -> Iterator[Image.Image]:
+def read_images(payloads: Iterable[Payload]) -> Iterator[Picture]:
     """The images of one request, each decoded when the caller asks for it. Raises ClientError as read_image does."""
     pixels = 0
     for place, data in payloads:
         try:
-            image = read_image(data, pixels)
+            picture = read_image(data, pixels)
         except ClientError as error:
             raise (error.within(place) if place else error) from error.__cause__
-        pixels += image.width * image.height
-        yield image
+        pixels += _count_pixels(picture)
+        yield picture
 
 
-def read_image(data: bytes, pixels_before: int = 0) -> Image.Image:
-    """The decoded image in the bytes, of an animation the first frame.
+def read_image(data: bytes, pixels_before: int = 0) -> Picture:
+    """The decoded image in the bytes, of an animation the first frame; of a browser's canvas its greys.
 
     `pixels_before` counts the pixels of the images before this one in the request. Raises ClientError 400 if the bytes
     are no complete image and 413 if a side or the sum of pixels is too large.
@@ -81,10 +82,15 @@ def read_image(data: bytes, pixels_before: int = 0) -> Image.Image:
         problem = f"{begins}; no accepted image begins with these bytes"
         raise ClientError(400, "NotAnImage", problem, ACCEPTED)
     clean = sanitize(data)
-    image = read_canvas(clean) or _open(clean, begins)
-    if (total := pixels_before + image.width * image.height) > MAXIMUM_PIXELS:
+    canvas = read_canvas(clean)
+    picture = _open(clean, begins) if canvas is None else canvas
+    if (total := pixels_before + _count_pixels(picture)) > MAXIMUM_PIXELS:
         raise _too_large(f"The images of the request have {total:,} pixels together")
-    return _decode(image)
+    return _decode(picture) if isinstance(picture, Image.Image) else picture
+
+
+def _count_pixels(picture: Picture) -> int:
+    return math.prod(picture.size if isinstance(picture, Image.Image) else picture.shape)
 
 
 def _open(data: bytes, begins: str) -> Image.Image:

@@ -15,8 +15,8 @@ from PIL import Image
 
 from handler.box import Box, box_of
 from handler.contrast import Grey
-from handler.flat_paper import SHEET, flat_paper, ink_on_flat_paper, is_one_piece
-from handler.greys import find_contrast, in_eight_bits, turn_upright
+from handler.flat_paper import SHEET, flat_paper, inks_on_flat_paper, is_one_piece
+from handler.greys import Picture, as_image, find_contrast, in_eight_bits, in_grey, turn_upright
 from handler.photo import inks_of_photo
 from handler.pick import MOST_INKS, Ink, Look, is_tiny, pick_inks, search_factor, show_whole
 from handler.sheet import sheet_box
@@ -33,12 +33,15 @@ WHOLE = 0.25
 WIDEST_STROKE = 0.3
 
 
-def find_inks(image: Image.Image) -> list[Ink]:
-    """At most three candidates for the ink of an image of any mode and size; none for a blank."""
-    image = turn_upright(image)
-    transparent = image.has_transparency_data
-    found = _of_transparent(image.convert("RGBA")) if transparent else _of_opaque(in_eight_bits(image))
-    return [ink if ink.alone else ink.locate(image.size) for ink in found]
+def find_inks(picture: Picture) -> list[Ink]:
+    """At most three candidates for the ink of an image of any mode and size, or of greys; none for a blank."""
+    if isinstance(picture, np.ndarray):
+        found, size = _of_opaque(picture), picture.shape[::-1]
+    else:
+        image = turn_upright(picture)
+        transparent, size = image.has_transparency_data, image.size
+        found = _of_transparent(image.convert("RGBA")) if transparent else _of_opaque(in_eight_bits(image))
+    return [ink if ink.alone else ink.locate(size) for ink in found]
 
 
 def _of_transparent(image: Image.Image) -> list[Ink]:
@@ -56,7 +59,7 @@ def _of_transparent(image: Image.Image) -> list[Ink]:
         if found:
             return [_shift_ink(ink, box) for ink in found]
     faint = RIM if max(alpha.shape) > SMALL_PICTURE else 0
-    return show_whole(ink_on_flat_paper(alpha, low, faint)[0])
+    return inks_on_flat_paper(alpha, low, low, high, faint)[:1]
 
 
 def _usual_colour(sheet: Image.Image) -> tuple[int, ...]:
@@ -71,40 +74,22 @@ def _shift_ink(ink: Ink, corner: Box) -> Ink:
     return ink._replace(box=ink.box.shift(corner), alone=False)
 
 
-def _of_opaque(image: Image.Image, sheets: int = 2) -> list[Ink]:
-    """The ink of an "L" or "RGB" image; at most `sheets` sheets lie on each other."""
-    grey = np.asarray(image if image.mode == "L" else image.convert("L"))
+def _of_opaque(picture: Picture, sheets: int = 2) -> list[Ink]:
+    """The ink of an "L" or "RGB" image or of greys; at most `sheets` sheets lie on each other."""
+    grey = in_grey(picture)
     low, high = int(grey.min()), int(grey.max())
     if high - low < MINIMUM_CONTRAST:
-        grey = find_contrast(image, grey)
-        return _of_opaque(Image.fromarray(grey)) if np.ptp(grey) >= MINIMUM_CONTRAST else []
+        grey = find_contrast(as_image(picture), grey)
+        return _of_opaque(grey) if np.ptp(grey) >= MINIMUM_CONTRAST else []
     if max(grey.shape) <= SMALL_PICTURE:
-        return _of_small(image, grey, low, high)
+        return _of_small(as_image(picture), grey, low, high)
     paper = flat_paper(grey)
-    return inks_of_photo(image, grey) if paper is None else _on_flat_paper(image, grey, paper, sheets)
-
-
-def _on_flat_paper(image: Image.Image, grey: Grey, paper: int, sheets: int) -> list[Ink]:
-    box = box_of(grey - np.uint8(paper) if paper else grey)
-    if box is None:
-        return []
-    area = box.widen(1, grey.shape)
-    layers = ink_on_flat_paper(area.cut(grey), paper)
-    inked = box_of(layers[0]) if layers else None
-    if inked is None:
-        return []
-    whole = [_paste(layer, area, grey) for layer in layers]
-    if is_one_piece(layers[0], inked):
-        place = inked.shift(area)
-        return [Ink(whole[0], place, place, tiny=is_tiny(inked, grey.shape))]
-    return _of_clutter(image, grey, whole, sheets)
-
-
-def _paste(layer: Grey, area: Box, picture: Grey) -> Grey:
-    """A layer of the picture's size: scaled from a layer of a part, the ink would be rounded differently."""
-    whole = np.zeros_like(picture)
-    area.cut(whole)[:] = layer
-    return whole
+    if paper is None:
+        return inks_of_photo(as_image(picture), grey)
+    inks = inks_on_flat_paper(grey, paper, low, high)
+    if inks and is_one_piece(inks[0]):
+        return [inks[0]._replace(tiny=is_tiny(inks[0].inked, grey.shape))]
+    return _of_clutter(as_image(picture), grey, inks, sheets) if inks else []
 
 
 def _of_small(image: Image.Image, grey: Grey, low: int, high: int) -> list[Ink]:
@@ -113,8 +98,8 @@ def _of_small(image: Image.Image, grey: Grey, low: int, high: int) -> list[Ink]:
         light = ((grey - low) * np.float32(255 / (high - low))).round().astype(np.uint8)
         return sorted(show_whole(light) + show_whole(255 - light), key=lambda ink: edge(ink.layer).mean())
     paper = flat_paper(grey)
-    layers = [ink_of_two_levels(grey)] if paper is None else ink_on_flat_paper(grey, paper, faint=0)
-    found = show_whole(layers[0]) if layers else []
+    two_levels = show_whole(ink_of_two_levels(grey)) if paper is None else []
+    found = two_levels if paper is None else inks_on_flat_paper(grey, paper, low, high, faint=0)[:1]
     colours = np.asarray(image.convert("RGB")).astype(np.int16)
     if np.ptp(colours, axis=2).max() > MINIMUM_CONTRAST:
         # In a colour map, the distance to the paper's colour shows more than the brightness.
@@ -124,32 +109,31 @@ def _of_small(image: Image.Image, grey: Grey, low: int, high: int) -> list[Ink]:
     return found
 
 
-def _of_clutter(image: Image.Image, grey: Grey, layers: list[Grey], sheets: int) -> list[Ink]:
-    """The writing among other things on flat paper, or the ink on a sheet that lies there."""
+def _of_clutter(image: Image.Image, grey: Grey, drawn: list[Ink], sheets: int) -> list[Ink]:
+    """The writing in the dark and the light ink on flat paper, or the ink on a sheet that lies there."""
     factor = search_factor(image)
+    layers = [ink.layer for ink in drawn]
     smaller = [
         layer if factor == 1 else np.asarray(Image.fromarray(layer).reduce(factor)) for layer in layers
     ]
     if sheets and (on_sheet := _on_sheet(image, [sheet_box(small) for small in smaller], factor, sheets)):
         return on_sheet
-    found = [
-        (group, layer)
+    found: list[tuple[Group, Look]] = [
+        (group, partial(Box.cut, pixels=layer))
         for small, layer in zip(smaller, layers, strict=True)
         for group in groups(small, MINIMUM_CONTRAST, flat=True)
     ]
     strongest = max((group.score for group, _ in found), default=0.0)
-    found = [(group, layer) for group, layer in found if group.score > 0.05 * strongest]
+    found = [(group, look) for group, look in found if group.score > 0.05 * strongest]
     if found and min(group.width for group, _ in found) > WIDEST_STROKE:
         found = []  # a thick brush, or a shadow on overexposed paper
-    whole = show_whole(layers[0])
-    looks: list[tuple[Group, Look]] = [(group, partial(Box.cut, pixels=layer)) for group, layer in found]
-    inks = pick_inks(looks, image.size, factor, flat=True)
+    inks, whole = pick_inks(found, image.size, factor, flat=True), drawn[0]
     if not inks:
-        return (whole + inks_of_photo(image, grey))[:MOST_INKS]
-    if not inks[0].several and np.count_nonzero(inks[0].layer) == np.count_nonzero(layers[0]):
-        return whole  # one drawing of several strokes, and no clutter
-    everything = [ink._replace(score=WHOLE * inks[0].score, several=inks[0].several) for ink in whole]
-    return (inks + everything)[:MOST_INKS]
+        return [whole, *inks_of_photo(image, grey)][:MOST_INKS]
+    if not inks[0].several and np.count_nonzero(inks[0].layer) == np.count_nonzero(whole.layer):
+        return [whole]  # one drawing of several strokes, and no clutter
+    everything = whole._replace(score=WHOLE * inks[0].score, several=inks[0].several)
+    return [*inks, everything][:MOST_INKS]
 
 
 def _on_sheet(image: Image.Image, found: list[Box | None], factor: int, sheets: int) -> list[Ink]:

@@ -18,10 +18,10 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import nn
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
+from handler.greys import Picture
 from handler.model import OUTPUTS, fold_batch_norm, restore_model
 from handler.onnx_session import FLOAT32, Logits, eager, load_sessions, pick_fastest
 from handler.preprocessing import SIZE, Candidate, candidates
@@ -106,9 +106,9 @@ class Predictor:
             runtime=runtime,
         )
 
-    def predict(self, images: Sequence[Image.Image]) -> list[Prediction]:
-        """One answer for each image, in their order; images of any mode and size."""
-        return self.predict_candidates([candidates(image) for image in images])
+    def predict(self, pictures: Sequence[Picture]) -> list[Prediction]:
+        """One answer for each picture, in their order: images of any mode and size, or greys uint8 (h, w)."""
+        return self.predict_candidates([candidates(picture) for picture in pictures])
 
     def predict_candidates(self, images: Sequence[Sequence[Candidate]]) -> list[Prediction]:
         """One answer for each image, in their order: that of its best candidate, a blank without candidates."""

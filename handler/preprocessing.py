@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from handler.box import Box
+from handler.greys import Picture
 from handler.ink import find_inks
 from handler.pick import Ink
 
@@ -29,17 +30,17 @@ class Candidate(NamedTuple):
     ink: Ink
 
 
-def candidates(image: Image.Image) -> list[Candidate]:
-    """At most three inputs of the network for an image of any mode and size, the most likely first; none for a blank.
+def candidates(picture: Picture) -> list[Candidate]:
+    """At most three inputs of the network for a picture, the most likely first; none for a blank.
 
-    Dark ink and light ink are told apart. A drawing has one candidate.
+    An image can have any mode and size, and dark or light ink. A drawing has one candidate.
     """
-    return [Candidate(_centre(Image.fromarray(ink.layer), ink.inked), ink) for ink in find_inks(image)]
+    return [Candidate(_centre(Image.fromarray(ink.layer), ink.inked), ink) for ink in find_inks(picture)]
 
 
-def preprocess(image: Image.Image) -> NDArray[np.uint8]:
+def preprocess(picture: Picture) -> NDArray[np.uint8]:
     """The most likely input of the network: uint8 (28, 28), ink 255 on paper 0; a blank gives all 0."""
-    found = candidates(image)
+    found = candidates(picture)
     return found[0].pixels if found else np.zeros((SIZE, SIZE), np.uint8)
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
-from handler.box import Box, box_of
+from handler.box import Box
 from handler.flat_paper import is_one_piece
 from handler.ink import find_inks
-from handler.pick import Look, pick_inks
+from handler.pick import Look, pick_inks, show_whole
 from handler.preprocessing import preprocess
 from handler.writing import Group
 from tests.handler.drawings import (
@@ -276,6 +276,26 @@ def test_specks_and_rules_are_left_out(inverted):
     assert difference(preprocess(image), EXPECTED) < 1.0
 
 
+@pytest.mark.parametrize(
+    "image",
+    [
+        INVERTED,
+        form_cell(),
+        photo(MASK),
+        MASK.resize((28, 28)),
+        MASK.point(lambda value: value // 16),
+        BLANKS["white"],
+    ],
+    ids=["drawing", "form", "photo", "small", "few levels", "blank"],
+)
+def test_an_array_of_greys_gives_the_ink_of_its_image(image):
+    of_image, of_array = find_inks(image), find_inks(np.asarray(image))
+    assert len(of_image) == len(of_array)
+    for one, other in zip(of_image, of_array, strict=True):
+        assert np.array_equal(one.layer, other.layer)
+        assert one[1:] == other[1:]
+
+
 def test_a_ring_around_the_digit_is_left_out():
     image = ImageOps.expand(INVERTED, 80, fill=255)
     ImageDraw.Draw(image).ellipse([20, 20, 420, 420], outline=0, width=6)
@@ -321,15 +341,15 @@ def test_a_tip_of_one_pixel_is_no_gap_wherever_it_is(digit, left, top):
     layer = np.asarray(drawing(digit, left=left, top=top)).copy()
     row, column = np.argwhere(layer)[0]
     layer[row - 1, column] = 255
-    assert is_one_piece(layer, box_of(layer))
+    assert is_one_piece(show_whole(layer)[0])
 
 
 def test_a_straight_stroke_is_one_piece_and_a_sheet_is_not():
     mask = Image.new("L", (320, 320))
     for right, one_piece in ((180, True), (220, False)):
         ImageDraw.Draw(mask).rectangle([150, 60, right, 260], fill=255)
-        layer = np.asarray(mask)
-        assert is_one_piece(layer, box_of(layer)) == one_piece
+        [ink] = show_whole(np.asarray(mask))
+        assert is_one_piece(ink) == one_piece
 
 
 def test_an_underline_is_left_out_and_is_no_second_digit():
