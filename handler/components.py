@@ -9,6 +9,7 @@ image larger than 1.3 GB; cc3d 4.1.1 labelled 7 % of 300 random pictures wrong.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -47,12 +48,8 @@ class Components:
         """Of each box."""
         return self.bottom - self.top
 
-    def box(self, number: int) -> Box:
-        """The box of one component."""
-        return Box(*(int(side[number]) for side in (self.left, self.top, self.right, self.bottom)))
-
+    @cached_property
     def boxes(self) -> list[Box]:
-        """The boxes of all components."""
         sides = np.stack([self.left, self.top, self.right, self.bottom], axis=1)
         return [Box(*box) for box in sides.tolist()]
 
@@ -63,7 +60,7 @@ class Components:
 
     def inside(self, number: int) -> Mask:
         """The mask of one component within its box."""
-        box = self.box(number)
+        box = self.boxes[number]
         runs = self.component == number
         start = self.start[runs] - (box.top * self.shape[1] + box.left)
         first = start // self.shape[1] * box.width + start % self.shape[1]

@@ -8,7 +8,6 @@ is_one_piece(inks[0])                               # whether the picture contai
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from handler.box import box_of
 from handler.components import Mask
@@ -38,12 +37,11 @@ def flat_paper(pixels: Grey) -> int | None:
         return int(values[0])
     counts = np.bincount(values, minlength=256)
     paper = int(counts.argmax())
-    flat, near = (_share_within(counts, paper, distance) for distance in (FLAT, MINIMUM_CONTRAST - 1))
+    flat, near = (
+        counts[max(0, paper - distance) : paper + distance + 1].sum() / len(values)
+        for distance in (FLAT, MINIMUM_CONTRAST - 1)
+    )
     return paper if flat >= EDGE_OF_PAPER and near - flat <= EDGE_IN_BETWEEN else None
-
-
-def _share_within(counts: NDArray[np.int64], value: int, distance: int) -> float:
-    return float(counts[max(0, value - distance) : value + distance + 1].sum() / counts.sum())
 
 
 def inks_on_flat_paper(pixels: Grey, paper: int, low: int, high: int, faint: float = RIM) -> list[Ink]:

@@ -11,8 +11,9 @@ every processor that it is built for, and they can call nothing but ONNX operato
 import hashlib
 import logging
 import os
-import time
+import timeit
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,8 @@ FLOAT32, INT8 = ".onnx", ".int8.onnx"
 SOURCE = "source_sha256"  # in the int8 file's metadata: of the float32 file that it was quantized from
 # Rounding changes logits by 1e-5; other weights change them by 1 and more.
 TOLERANCE = 1e-2
-PROBES = 4
+# Images of noise, always the same, which reach all weights of a network.
+PROBES = np.random.default_rng(0).integers(0, 256, (4, 28, 28), dtype=np.uint8)
 # The shortest of so many runs does not depend on other load. Together they take about 10 ms.
 TIMINGS = 10
 
@@ -68,9 +70,12 @@ def load_sessions(path: Path, model: nn.Module) -> dict[str, Logits]:
 
 def pick_fastest(sessions: dict[str, Logits]) -> str:
     """The data type of the session that takes least time for one image here, logged; "torch" without sessions."""
-    milliseconds = {name: _time_session(logits) for name, logits in sessions.items()}
-    fastest = min(milliseconds, key=milliseconds.__getitem__, default="torch")
-    times = ", ".join(f"{name} {least:.2f} ms" for name, least in milliseconds.items())
+    seconds = {
+        name: min(timeit.repeat(partial(logits, PROBES[:1]), number=1, repeat=TIMINGS))
+        for name, logits in sessions.items()
+    }
+    fastest = min(seconds, key=seconds.__getitem__, default="torch")
+    times = ", ".join(f"{name} {1000 * least:.2f} ms" for name, least in seconds.items())
     logger.info("%s runs the network (one image: %s).", fastest, times)
     return fastest
 
@@ -108,22 +113,7 @@ def _session(path: Path, made_from: Path | None = None) -> Logits:
 
 def _expect_logits_of(model: nn.Module, session: Logits) -> None:
     """Raise ValueError unless both give the same logits except for rounding."""
-    found, expected = session(_probes()), eager(model)(_probes())
+    found, expected = session(PROBES), eager(model)(PROBES)
     difference = float(np.abs(found - expected).max()) if found.shape == expected.shape else np.inf
     if not difference < TOLERANCE:
         raise ValueError(f"it belongs to another network: its logits differ by {difference:g}")
-
-
-def _time_session(logits: Logits) -> float:
-    """The least of several times for one image, in ms."""
-    image, times = _probes()[:1], []
-    for _ in range(TIMINGS):
-        started = time.perf_counter()
-        logits(image)
-        times.append((time.perf_counter() - started) * 1000)
-    return min(times)
-
-
-def _probes() -> NDArray[np.uint8]:
-    """Images of noise, always the same, which reach all weights of a network."""
-    return np.random.default_rng(0).integers(0, 256, (PROBES, 28, 28), dtype=np.uint8)

@@ -34,14 +34,11 @@ def inks_of_photo(image: Image.Image, grey: Grey) -> list[Ink]:
                 (replace(group, score=2 * group.score), look) for group in on_sheet if group.width < 0.35
             ]
     picked = pick_inks(found, image.size, factor, flat=False)
-    # A picture without grain was drawn by a program: its ink can cross the edge, or it is cropped to its ink.
-    drawn = [] if _has_grain(grey) else show_whole(ink_of_two_levels(grey))
+    # In a camera's picture neighbouring pixels differ. A program's picture without this grain can have ink that crosses
+    # the edge, or be cropped to its ink.
+    grain = np.median(np.abs(np.diff(edge(grey).astype(np.int16))))
+    drawn = [] if grain > 0 else show_whole(ink_of_two_levels(grey))
     return (drawn + picked)[:MOST_INKS]
-
-
-def _has_grain(grey: Grey) -> bool:
-    """Whether neighbouring pixels differ as in a camera's picture."""
-    return float(np.median(np.abs(np.diff(edge(grey).astype(np.int16))))) > 0
 
 
 def _look_closer(image: Image.Image, contrast: Contrast, factor: int, place: Box) -> Grey:

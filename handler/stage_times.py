@@ -69,12 +69,8 @@ def _free_name(folder: Path) -> str:
             os.close(lock)
             continue
         _locks.append(lock)
-        _reserve(folder / f"histogram_worker{number}.db")
+        # On a full disk, a write to an unallocated block of a mapped file kills the process.
+        with (folder / f"histogram_worker{number}.db").open("ab") as file:
+            os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
         return f"worker{number}"
     raise AssertionError
-
-
-def _reserve(path: Path) -> None:
-    """Allocate the whole file: on a full disk, a write to an unallocated block of a mapped file kills the process."""
-    with path.open("ab") as file:
-        os.posix_fallocate(file.fileno(), 0, FILE_BYTES)

@@ -8,7 +8,7 @@ import json
 import logging
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,10 @@ from PIL import Image, ImageDraw
 # TorchServe requires exactly one class that is defined in this file; imported classes do not count.
 from handler.bodies import read_body
 from handler.errors import ClientError
-from handler.explanation import explain
+from handler.explanation import Explanation, explain
 from handler.images import read_images
 from handler.json_log import IDS, JsonLines
-from handler.predictor import Predictor
+from handler.predictor import Prediction, Predictor
 from handler.preprocessing import Candidate, candidates, preprocess
 from handler.read_ahead import read_ahead
 from handler.stage_times import StageTimes, open_stage_times
@@ -98,9 +98,8 @@ class DigitHandler:
                 (to_explain if is_explanation else to_predict).append((index, images, many))
             preprocess_ms.append((time.perf_counter() - before) * 1000)
         before = time.perf_counter()
-        for model, requests in ((self._predict, to_predict), (self._explain, to_explain)):
-            if requests:
-                answers |= _answer(model, requests, headers)
+        answers |= self._run(to_predict, headers, is_explanation=False)
+        answers |= self._run(to_explain, headers, is_explanation=True)
         network_ms = (time.perf_counter() - before) * 1000
         elapsed_ms = (time.perf_counter() - started) * 1000
         for index, answer in answers.items():
@@ -118,13 +117,25 @@ class DigitHandler:
                 self.record_span(headers[index], time.time_ns() - int(elapsed_ms * 1e6), attributes)
         return [_response(answers[index], context, index) for index in range(len(rows))]
 
-    def _predict(self, images: Images) -> list[Answer]:
-        with self.stage_times("network"):
-            predictions = self.predictor.predict_candidates(images)
-        return [prediction.as_dict() for prediction in predictions]
-
-    def _explain(self, images: Images) -> list[Answer]:
-        return [explanation.as_dict() for explanation in explain(self.predictor, images)]
+    def _run(
+        self, requests: Sequence[Request], headers: Sequence[Headers], *, is_explanation: bool
+    ) -> dict[int, Answer]:
+        """The answers by row, from one call of the model for the images of all requests."""
+        images = [image for _, images, _ in requests for image in images]
+        results: Sequence[Explanation | Prediction] = []
+        try:
+            if is_explanation:
+                results = explain(self.predictor, images)
+            elif images:
+                with self.stage_times("network"):
+                    results = self.predictor.predict_candidates(images)
+        except Exception as error:  # affects all of these requests
+            return {index: _error_answer(error, headers[index]) for index, _, _ in requests}
+        answers = (result.as_dict() for result in results)
+        return {
+            index: {"predictions": [next(answers) for _ in images]} if many else next(answers)
+            for index, images, many in requests
+        }
 
 
 def _prepare(row: Mapping[str, Any], headers: Headers) -> tuple[Images, bool]:
@@ -133,20 +144,6 @@ def _prepare(row: Mapping[str, Any], headers: Headers) -> tuple[Images, bool]:
     body = read_body(row, _header(headers, "x-content-type") or _header(headers, "content-type"))
     # Of 64 images only one is decoded in memory at a time.
     return [candidates(image) for image in read_images(body.payloads)], body.many
-
-
-def _answer(
-    model: Callable[[Images], list[Answer]], requests: Sequence[Request], headers: Sequence[Headers]
-) -> dict[int, Answer]:
-    """The answers by row, from one call of the model for the images of all requests."""
-    try:
-        answers = iter(model([image for _, images, _ in requests for image in images]))
-    except Exception as error:  # affects all of these requests
-        return {index: _error_answer(error, headers[index]) for index, _, _ in requests}
-    return {
-        index: {"predictions": [next(answers) for _ in images]} if many else next(answers)
-        for index, images, many in requests
-    }
 
 
 def _header(headers: Headers, name: str) -> str:

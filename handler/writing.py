@@ -127,12 +127,11 @@ def _group(strength: Grey, inked: Mask, flat: bool) -> Group | None:
 def _join_parts(parts: Components, main: int, may_belong: Mask) -> tuple[list[int], Box, bool]:
     """The components of the digit of the main one, their box, and whether another digit is beside it."""
     members, others = [main], [int(number) for number in np.flatnonzero(may_belong) if number != main]
-    boxes = parts.boxes()
-    box, several, grown = boxes[main], False, True
+    box, several, grown = parts.boxes[main], False, True
     while grown:
         grown, size = False, box.length
         for number in others.copy():
-            part, area = boxes[number], parts.area[number]
+            part, area = parts.boxes[number], parts.area[number]
             aside, below = box.gaps(part)
             speck = part.length < 0.12 * size and area < 0.03 * parts.area[main]
             wide = part.width > 4 * part.height and part.width > 0.6 * box.width
@@ -146,9 +145,9 @@ def _join_parts(parts: Components, main: int, may_belong: Mask) -> tuple[list[in
                 continue
             members.append(number)
             box, grown = box.join(part), True
-    for number in others:  # a component beside the digit and about as large; an underline is less high
-        similar = 0.6 * box.length < boxes[number].height < 1.6 * box.length
-        near = 0 < math.hypot(*box.gaps(boxes[number])) < BESIDE * box.length
+    for number in others:  # another digit is about as large; an underline is less high
+        similar = 0.6 * box.length < parts.boxes[number].height < 1.6 * box.length
+        near = 0 < math.hypot(*box.gaps(parts.boxes[number])) < BESIDE * box.length
         several |= bool(similar and near and parts.area[number] > 0.3 * parts.area[main])
     return members, box, several
 

@@ -31,7 +31,7 @@ measured each number or read it from the training run.
 
 - Input: 28x28 pixels, ink 255 on paper 0, prepared by [handler/preprocessing.py](../handler/preprocessing.py).
 - Test-time augmentation: if no output reaches a probability of {published["look_again_below"]:.0%}, the answer is the
-  mean of three passes, two of them shifted by half a pixel ([handler/looks.py](../handler/looks.py)).
+  mean of three passes, two of them shifted by half a pixel ([handler/tta.py](../handler/tta.py)).
 - Output: eleven logits, ten digits and "no digit". The model has {published["parameters"]:,} parameters.
 - `confidence`: the softmax over the digits at a temperature of {published["temperature"]:.3f} (temperature scaling).
 - `digit_score`: the probability that the image is a digit, calibrated (Platt scaling). `is_digit` is true if it

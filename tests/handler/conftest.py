@@ -1,4 +1,4 @@
-"""A predictor with a small model of its own, whose answers these tests can foresee."""
+"""A predictor with a small model, whose answers are easy to compute in a test."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from handler.predictor import Predictor
 
 
 class QuadrantModel(nn.Module):
-    """Logit 0 to 3: the ink in a quarter of the picture (top left, top right, bottom left, bottom right)."""
+    """Logits 0 to 3: the ink in each quarter of the image (top left, top right, bottom left, bottom right)."""
 
     def __init__(self) -> None:
         super().__init__()

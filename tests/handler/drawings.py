@@ -1,4 +1,4 @@
-"""Drawings made here by code, so that these tests need no data."""
+"""Drawings made by code, so that these tests need no data."""
 
 import io
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 SIZE = 280
-# On a unit square, x to the right and y down: every digit here has no symmetry that hides a mistake.
+# On a unit square, x to the right and y down: no digit has a symmetry that would hide a mistake.
 STROKES = {
     2: [[(0.15, 0.3), (0.3, 0.08), (0.6, 0.05), (0.8, 0.25), (0.7, 0.5), (0.1, 0.95), (0.9, 0.95)]],
     4: [[(0.6, 0.0), (0.05, 0.65), (0.95, 0.65)], [(0.7, 0.4), (0.65, 1.0)]],
@@ -16,7 +16,7 @@ STROKES = {
 
 
 def drawing(digit: int = 7, *, left=60, top=40, width=150, height=200, brush=18, size=SIZE) -> Image.Image:
-    """White strokes on black, "L", anti-aliased, round at every joint and end."""
+    """White strokes on black, "L", anti-aliased, with round joints and ends."""
     fine = 3
     canvas = Image.new("L", (size * fine, size * fine))
     pen, radius = ImageDraw.Draw(canvas), brush * fine / 2
@@ -41,7 +41,7 @@ def on_nothing(mask: Image.Image, ink: tuple[int, int, int]) -> Image.Image:
 
 
 def photo(mask: Image.Image, *, paper=200, ink=50, light="even", noise=5.0, size=(640, 480)) -> Image.Image:
-    """A noisy photo of the drawing on paper, lit as told."""
+    """A noisy photo of the drawing on paper in one of these lights."""
     width, height = size
     page = Image.new("L", size)
     page.paste(mask, ((width - mask.width) // 2, (height - mask.height) // 2))
@@ -77,7 +77,6 @@ def difference(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def difference_of_shape(one: np.ndarray, other: np.ndarray) -> float:
-    """The same where a pixel up, down or aside does not count: a centre of mass between two pixels may
-    fall to either."""
+    """The difference after the best shift by at most a pixel: a centre of mass can be rounded either way."""
     shifts = [(rows, columns) for rows in (-1, 0, 1) for columns in (-1, 0, 1)]
     return min(difference(np.roll(one, shift, (0, 1)), other) for shift in shifts)

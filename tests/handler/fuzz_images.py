@@ -1,8 +1,8 @@
-"""Coverage-guided fuzzing of what reads images: bytes as a file, or as the pixels of a picture.
+"""Coverage-guided fuzzing of decoding and preprocessing: bytes as a file, or as the pixels of an image.
 
 python -m tests.handler.fuzz_images CORPUS -max_total_time=60     (options of libFuzzer)
 
-Ends with a status that is not 0 at an exception other than ClientError, and at an input that takes too long.
+The status is not 0 after an exception other than ClientError, and after an input that takes too long.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ MODES = ("L", "RGB", "LA", "RGBA", "P", "1")
 
 
 def read(data: bytes) -> None:
-    """Find the ink of a file if the first byte is even, else of a picture of the other bytes."""
+    """Find the ink of a file if the first byte is even, otherwise of an image with these bytes as pixels."""
     if not data:
         return
     kind, content = data[0], data[1:]

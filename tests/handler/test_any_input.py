@@ -1,4 +1,4 @@
-"""Whatever arrives, preprocessing gives what the model takes, or a ClientError: found by hypothesis."""
+"""For any input, preprocessing returns an input of the network or raises ClientError; hypothesis makes the inputs."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ from handler.sanitize import sanitize
 from tests.handler.drawings import difference_of_shape, drawing, encoded
 
 # No accepted format gives Pillow's other modes (LAB, La).
-# The same examples in every run, and as many as take a few seconds on a slow core.
+# The same examples in every run; they take a few seconds on a slow core.
 bounded = settings(derandomize=True, max_examples=150, deadline=None, database=None)
 few = settings(bounded, max_examples=30)
 
@@ -97,7 +97,7 @@ def pictures(draw: Any) -> Image.Image:
 
 @bounded
 @given(pictures())
-def test_any_picture_gives_what_the_model_takes(image):
+def test_any_picture_gives_an_input_of_the_network(image):
     before = image.tobytes()
     pixels = preprocess(image)
     assert (pixels.shape, pixels.dtype) == ((28, 28), np.uint8)
@@ -107,7 +107,7 @@ def test_any_picture_gives_what_the_model_takes(image):
 
 @st.composite
 def scenes(draw: Any) -> Image.Image:
-    """Lines, boxes, discs and noise in any colours: what a finder of ink could stumble over."""
+    """Lines, boxes, discs and noise in any colours."""
     size = draw(st.integers(41, 700)), draw(st.integers(41, 700))
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     image = Image.new("RGB", size, tuple(random.integers(0, 256, 3).tolist()))
@@ -139,7 +139,7 @@ def test_any_scene_has_at_most_three_candidates_inside_it(image):
 
 @few
 @given(st.sampled_from([2, 4, 7]), st.integers(6, 30), st.integers(0, 40), st.integers(0, 40))
-def test_a_clear_drawing_is_read_alike_inverted_padded_and_enlarged(digit, brush, left, top):
+def test_inverting_padding_and_enlarging_hardly_change_the_input(digit, brush, left, top):
     image = drawing(digit, left=30 + left, top=30 + top, brush=brush)
     pixels = preprocess(image)
     assert pixels.max() == 255
@@ -161,11 +161,10 @@ def test_any_bytes_are_an_image_or_refused(data, more):
 
 @bounded
 @given(st.sampled_from(["PNG", "JPEG", "progressive"]), st.data())
-def test_what_pixels_need_needs_nothing_more(name, more):
-    """Taken twice it is the same: nothing that was left out comes to light."""
+def test_sanitizing_twice_changes_nothing_more(name, more):
     with contextlib.suppress(ClientError):
-        kept = sanitize(_damaged(BEGINNINGS[name], more))
-        assert sanitize(kept) == kept
+        clean = sanitize(_damaged(BEGINNINGS[name], more))
+        assert sanitize(clean) == clean
 
 
 LEAVES = st.none() | st.booleans() | st.floats() | st.text(max_size=9)
@@ -225,7 +224,7 @@ def test_any_form_has_fields_or_is_refused(pieces):
 
 
 def _damaged(data: bytes, more: Any) -> bytes:
-    """Cut, with a piece replaced, taken out, or there twice."""
+    """The bytes with a piece replaced, removed or repeated."""
     start = more.draw(st.integers(0, len(data)))
     end = more.draw(st.integers(start, min(len(data), start + 40)))
     piece = more.draw(

@@ -1,4 +1,4 @@
-"""Every body that docs/api.md names, and a plain sentence for every other."""
+"""All kinds of body in docs/api.md are read. Others are refused with a message that says why."""
 
 import base64
 import json
@@ -41,7 +41,7 @@ def document(content: object) -> dict:
     ["", "image/png", "image/gif", "application/octet-stream", "application/x-www-form-urlencoded", "text/plain",
      JSON, "application/pdf", "nonsense"],
 )  # fmt: skip
-def test_image_bytes_are_read_whatever_the_content_type_says(content_type):
+def test_image_bytes_are_read_with_any_content_type(content_type):
     assert sizes({"body": bytearray(PNG)}, content_type) == [(280, 280)]
     assert read_body({"body": bytearray(PNG)}, content_type).many is False
 
@@ -68,7 +68,7 @@ def test_json_may_begin_with_a_byte_order_mark():
     assert sizes({"body": json.dumps({"image": TEXT}).encode("utf-8-sig")}, JSON) == [(280, 280)]
 
 
-def test_json_that_was_parsed_already_is_read():
+def test_a_parsed_json_document_is_read():
     assert sizes({"body": {"image": TEXT}}, JSON) == [(280, 280)]
 
 
@@ -90,7 +90,7 @@ OTHER_SERVERS = {
 
 
 @pytest.mark.parametrize("name", OTHER_SERVERS)
-def test_json_as_other_servers_document_it_is_read(name):
+def test_json_for_other_servers_is_read(name):
     assert sizes(document(OTHER_SERVERS[name]), JSON) == [(280, 280)]
     assert read_body(document(OTHER_SERVERS[name]), JSON).many == ("instances" in OTHER_SERVERS[name])
 
@@ -122,7 +122,7 @@ def test_base64_of_every_format_is_read_as_the_body(picture_format):
 @pytest.mark.parametrize("cut", [0, 1, 2])
 @pytest.mark.parametrize("padded", [True, False])
 def test_url_safe_base64_is_read_with_or_without_padding(cut, padded):
-    # What follows a PNG's end counts for nothing: three lengths, with two, one and no padding characters.
+    # Bytes after the end of a PNG are ignored. The three lengths need two, one and no padding characters.
     picture = PNG + b"\xfb\xff\xfe\xfb\xff"[cut:]
     text = base64.urlsafe_b64encode(picture).decode()
     text = text if padded else text.rstrip("=")
@@ -151,13 +151,13 @@ def test_base64_of_both_alphabets_is_refused():
         (b"data:text/plain;base64,aGVsbG8=", "NotAnImage"),
     ],
 )
-def test_text_that_begins_as_an_image_and_is_none(body, kind):
+def test_text_that_only_begins_as_an_image_is_refused(body, kind):
     error = refusal({"body": body}, "text/plain")
     assert (error.code, error.kind) == (400, kind)
 
 
-def test_image_bytes_are_recognized_before_anything_else(monkeypatch):
-    monkeypatch.setattr("handler.bodies.begins_as_image", lambda *_: pytest.fail("it was asked"))
+def test_image_bytes_are_recognized_before_base64(monkeypatch):
+    monkeypatch.setattr("handler.bodies.begins_as_image", lambda *_: pytest.fail("base64 was decoded"))
     assert sizes({"body": bytearray(PNG)}) == [(280, 280)]
 
 
@@ -187,7 +187,7 @@ FORM = "multipart/form-data; boundary=x"
 
 
 def form(*parts: bytes, end: bytes = b"--x--\r\n") -> dict:
-    """A form as the gateway hands it on: mere bytes."""
+    """A form as the gateway passes it on: as bytes."""
     return {"body": bytearray(b"".join(b"--x\r\n" + part + b"\r\n" for part in parts) + end)}
 
 
@@ -207,7 +207,7 @@ def test_a_form_is_read_from_its_bytes(content_type):
     ]
 
 
-def test_image_bytes_that_are_called_a_form_are_read():
+def test_image_bytes_declared_as_a_form_are_read():
     assert sizes({"body": bytearray(PNG)}, FORM) == [(280, 280)]
 
 
@@ -225,7 +225,7 @@ def test_image_bytes_that_are_called_a_form_are_read():
     ],
     ids=["no boundary", "other boundary", "cut", "twice", "many", "no header", "no name", "no content"],
 )
-def test_a_broken_form_is_told_what_is_broken(row, content_type, says):
+def test_the_message_about_a_broken_form_says_what_is_broken(row, content_type, says):
     error = refusal(row, content_type)
     assert (error.code, error.kind) == (400, "BrokenForm")
     assert says in error.message
@@ -233,7 +233,7 @@ def test_a_broken_form_is_told_what_is_broken(row, content_type, says):
 
 
 @pytest.mark.parametrize("name", ["", "file", "image", "DATA", "\x01\N{SNOWMAN}"])
-def test_a_form_s_only_file_is_read_whatever_the_name_of_its_field(name):
+def test_the_only_file_of_a_form_is_read_from_a_field_of_any_name(name):
     assert sizes(form(text_field("comment", b"a seven"), field(name)), FORM) == [(280, 280)]
 
 
@@ -242,22 +242,22 @@ def test_a_form_s_only_file_is_read_whatever_the_name_of_its_field(name):
     [b"filename*=UTF-8''7.png", b'filename=""', b"FileName=7.png", b'filename="; name=x"', b"a=b"],
     ids=["extended", "empty", "capitals", "with a semicolon", "none"],
 )
-def test_a_file_is_known_by_its_file_name_or_by_its_content(header):
+def test_a_file_is_recognized_by_its_file_name_or_its_content(header):
     part = b'Content-Disposition: form-data; name="picture"; ' + header + b"\r\n\r\n" + PNG
     assert sizes(form(text_field("comment", b"a seven"), part), FORM) == [(280, 280)]
 
 
-def test_a_file_input_that_was_left_empty_is_no_file():
+def test_an_empty_file_input_is_no_file():
     empty = b'Content-Disposition: form-data; name="second"; filename=""\r\n\r\n'
     assert sizes(form(empty, field("first")), FORM) == [(280, 280)]
     assert "no file (fields: 'second')" in refusal(form(empty), FORM).message
 
 
-def test_a_text_that_begins_as_a_bitmap_is_no_second_file():
+def test_a_text_field_that_begins_as_a_bitmap_is_no_second_file():
     assert sizes(form(text_field("comment", b"BMW"), field("file")), FORM) == [(280, 280)]
 
 
-def test_a_form_of_several_files_is_read_by_its_field_data_or_refused():
+def test_of_several_files_the_field_data_is_read():
     assert sizes(form(field("file", b"x"), field("data"), field("other", b"y")), FORM) == [(280, 280)]
     error = refusal(form(field("file"), field("image"), text_field("comment")), FORM)
     assert (error.code, error.kind) == (400, "MissingField")
@@ -266,25 +266,25 @@ def test_a_form_of_several_files_is_read_by_its_field_data_or_refused():
 
 
 @pytest.mark.parametrize("text", [b"hello", b"", b"BMW"])
-def test_a_form_s_only_file_is_read_beside_a_text_field_data(text):
+def test_the_only_file_is_read_beside_a_text_field_data(text):
     for parts in ([text_field("data", text), field("image")], [field("image"), text_field("data", text)]):
         assert sizes(form(*parts), FORM) == [(280, 280)]
 
 
-def test_the_field_data_is_read_where_no_field_is_a_file():
+def test_without_a_file_the_field_data_is_read():
     assert sizes(form(text_field("data", PNG), text_field("image", PNG)), FORM) == [(280, 280)]
     empty = b'Content-Disposition: form-data; name="second"; filename=""\r\n\r\n'
     assert sizes(form(text_field("data", PNG), empty), FORM) == [(280, 280)]
     assert refusal(form(text_field("data", b"hello"), text_field("comment")), FORM).kind == "NotAnImage"
 
 
-def test_of_many_files_five_are_named():
+def test_the_message_names_five_of_many_files():
     message = refusal(form(*[field(f"field {index}") for index in range(900)]), FORM).message
     assert "900 files ('field 0', 'field 1', 'field 2', 'field 3', 'field 4', ...)" in message
     assert len(message) < 300
 
 
-def test_a_form_without_a_file_is_told_its_fields():
+def test_the_message_about_a_form_without_a_file_names_its_fields():
     error = refusal(form(text_field("comment", b"a seven"), text_field("\x01")), FORM)
     assert (error.code, error.kind) == (400, "MissingField")
     assert "no file (fields: 'comment', '\\x01')" in error.message
@@ -297,21 +297,21 @@ def test_the_only_file_that_is_no_image_is_refused():
 
 @pytest.mark.timeout(100)
 def test_a_repeated_key_is_found_among_many():
-    """It takes 0.1 s. A search that counts every key before each took 293 s."""
+    """This takes 0.1 s. A search through all keys for each key took 293 s."""
     keys = b",".join(b'"%d":1' % number for number in range(99_000))
     error = refusal({"body": b"{" + keys + b',"98999":1}'}, JSON)
     assert "'98999' is repeated" in error.message
 
 
 @pytest.mark.parametrize("value", [b"[]", b"{}", b"0"])
-def test_json_of_a_million_values_is_refused_unread(value, monkeypatch):
-    monkeypatch.setattr("handler.bodies.json.loads", lambda *_, **__: pytest.fail("it was read"))
+def test_json_of_a_million_values_is_refused_before_it_is_parsed(value, monkeypatch):
+    monkeypatch.setattr("handler.bodies.json.loads", lambda *_, **__: pytest.fail("it was parsed"))
     error = refusal({"body": b'{"image": [' + b",".join([value] * 1_000_000) + b"]}"}, JSON)
     assert (error.code, error.kind) == (413, "TooManyValues")
     assert "100,000" in error.message
 
 
-def test_a_form_that_torchserve_read_has_no_file_names():
+def test_a_form_read_by_torchserve_has_no_file_names():
     assert sizes({"file": bytearray(PNG), "comment": bytearray(b"a seven")}, FORM) == [(280, 280)]
     assert "2 files" in refusal({"file": bytearray(PNG), "image": bytearray(PNG)}, FORM).message
     error = refusal({"comment": "a seven"}, FORM)
@@ -327,7 +327,7 @@ def test_a_form_field_that_is_no_image_is_refused(value):
 @pytest.mark.parametrize(
     "content_type", ["text/plain", "text/html; charset=utf-8", "application/pdf", "video/mp4"]
 )
-def test_a_media_type_that_is_not_accepted_and_holds_no_image(content_type):
+def test_another_media_type_without_an_image_is_refused(content_type):
     error = refusal({"body": b"hello"}, content_type)
     assert (error.code, error.kind) == (415, "UnsupportedMediaType")
     assert content_type.split(";")[0] in error.message
@@ -338,7 +338,7 @@ def test_a_media_type_that_is_not_accepted_and_holds_no_image(content_type):
     "content_type",
     ["", "image/png", "image/svg+xml", "application/octet-stream", "application/x-www-form-urlencoded"],
 )
-def test_something_else_in_a_media_type_that_is_accepted(content_type):
+def test_an_accepted_media_type_without_an_image_is_refused(content_type):
     error = refusal({"body": b"hello"}, content_type)
     assert (error.code, error.kind) == (400, "NotAnImage")
     assert "hello" in error.message
@@ -376,7 +376,7 @@ def test_something_else_in_a_media_type_that_is_accepted(content_type):
         "UTF-32",
     ],
 )
-def test_json_that_is_not_json(body, says):
+def test_invalid_json_is_refused(body, says):
     error = refusal({"body": body}, JSON)
     assert (error.code, error.kind) == (400, "InvalidJson")
     assert says in error.message
@@ -413,7 +413,7 @@ def test_json_that_is_not_json(body, says):
         ({"image": True}, "image: The value is a boolean"),
     ],
 )
-def test_json_of_another_shape(content, says):
+def test_json_of_another_structure_is_refused(content, says):
     error = refusal(document(content), JSON)
     assert (error.code, error.kind) == (400, "InvalidRequest")
     assert says in error.message
@@ -435,7 +435,7 @@ def test_json_of_another_shape(content, says):
         "http://x/7.png",
     ],
 )
-def test_text_that_is_not_base64(text):
+def test_invalid_base64_is_refused(text):
     error = refusal(document({"image": text}), JSON)
     assert (error.code, error.kind) == (400, "InvalidBase64")
     assert error.message.startswith("image: ")
@@ -444,13 +444,13 @@ def test_text_that_is_not_base64(text):
 
 
 @pytest.mark.parametrize("text", ["", "data:image/png;base64,", base64.b64encode(b"hello").decode()])
-def test_base64_of_no_image(text):
+def test_base64_of_no_image_is_refused(text):
     error = refusal(document({"image": text}), JSON)
     assert error.code == 400
     assert error.kind in {"EmptyImage", "NotAnImage"}
 
 
-def test_the_one_bad_instance_is_named():
+def test_the_message_names_the_bad_instance():
     bad = base64.b64encode(b"hello").decode()
     error = refusal(document({"instances": [{"image": TEXT}] * 5 + [{"image": bad}]}), JSON)
     assert error.message.startswith("instances[5].image: ")
@@ -463,7 +463,7 @@ def test_more_than_64_instances_are_refused():
     assert "64" in error.message
 
 
-def test_the_pixels_of_all_instances_count_together():
+def test_the_pixels_of_all_instances_are_counted_together():
     large = base64.b64encode(encoded(drawing().resize((2400, 2400)))).decode()
     assert sizes(document({"instances": [{"image": large}] * 2}), JSON) == [(2400, 2400)] * 2
     error = refusal(document({"instances": [{"image": large}] * 3}), JSON)
@@ -471,7 +471,7 @@ def test_the_pixels_of_all_instances_count_together():
     assert error.message.startswith("instances[2].image: ")
 
 
-def test_of_a_canvas_every_pixel_counts_and_not_only_the_part_that_was_drawn_on():
+def test_all_pixels_of_a_canvas_are_counted():
     canvas = canvas_as_sent(Image.new("L", (1024, 1024), 255), (400, 400, 600, 600))
     rest = 4096 * 4096 - 1024 * 1024
     fits, too_many = (

@@ -1,4 +1,4 @@
-"""A canvas read by its shortcut is seen by the model exactly as Pillow reads it."""
+"""`read_canvas` gives exactly the pixels that Pillow gives."""
 
 import io
 import random
@@ -30,7 +30,7 @@ def _sheet(mask: Image.Image, ink, paper) -> Image.Image:
     return on_paper(mask, (*ink, 255), (*paper, 255), "RGBA")
 
 
-def test_what_the_page_sends_is_read_by_the_shortcut_as_pillow_reads_it():
+def test_drawings_of_the_page_are_read_as_pillow_reads_them():
     for data in canvases():
         drawn = read_canvas(data)
         assert drawn is not None
@@ -44,13 +44,13 @@ def test_what_the_page_sends_is_read_by_the_shortcut_as_pillow_reads_it():
         Image.new("RGBA", (320, 320), (255, 255, 255, 255)),
         _sheet(drawing(left=-20), (0, 0, 0), (255, 255, 255)),
         _sheet(drawing(top=120, height=200), (246, 246, 246), (22, 22, 22)),
-        # Its lower rows are as the row above them.
+        # Its lower rows equal the row above them.
         _sheet(Image.new("L", (20, 200), 255).crop((-100, -120, 180, 160)), (0, 0, 0), (255, 255, 255)),
         _sheet(drawing().resize((40, 40)), (0, 0, 0), (255, 255, 255)),
     ],
     ids=["blank", "over the left edge", "over the lower edge", "a bar over the lower edge", "small"],
 )
-def test_a_canvas_in_greys_is_read_wherever_its_ink_is(sheet):
+def test_a_grey_canvas_is_read_wherever_its_ink_is(sheet):
     data = encoded(sheet)
     drawn = read_canvas(data)
     assert drawn is not None
@@ -58,7 +58,7 @@ def test_a_canvas_in_greys_is_read_wherever_its_ink_is(sheet):
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_any_colours_places_and_sizes_are_seen_the_same(seed):
+def test_any_colours_places_and_sizes_give_the_same_input(seed):
     rng = random.Random(seed)
     colours = [tuple(rng.randrange(256) for _ in range(3)) for _ in range(3)]
     if seed % 2:
@@ -78,7 +78,7 @@ def test_any_colours_places_and_sizes_are_seen_the_same(seed):
     assert np.array_equal(preprocess(read_image(data)), preprocess(_by_pillow(data)))
 
 
-def test_colours_as_bright_as_each_other_are_told_apart():
+def test_equally_bright_colours_are_distinguished():
     data = encoded(_sheet(drawing(), (255, 0, 0), (0, 130, 0)))
     seen = preprocess(read_image(data))
     assert seen.any()
@@ -97,13 +97,13 @@ def test_colours_as_bright_as_each_other_are_told_apart():
     ],
     ids=["nothing", "on nothing", "coloured ink", "coloured paper", "over the upper edge", "wide"],
 )
-def test_what_is_not_read_here_is_left_to_pillow(image):
+def test_other_images_are_left_to_pillow(image):
     data = encoded(image)
     assert read_canvas(data) is None
     assert np.array_equal(preprocess(read_image(data)), preprocess(_by_pillow(data)))
 
 
-def test_a_png_with_other_filters_or_notes_is_left_to_pillow():
+def test_a_png_with_other_filters_or_chunks_is_left_to_pillow():
     sheet = _sheet(drawing(), (0, 0, 0), (255, 255, 255))
     assert read_canvas(encoded_by_pillow(sheet)) is None
     assert read_canvas(encoded_by_pillow(sheet.convert("L"))) is None
@@ -128,7 +128,7 @@ def test_a_canvas_is_refused_wherever_it_is_truncated_or_damaged():
 
 
 @pytest.mark.parametrize("size", [(0, 0), (0, 5), (5, 0)])
-def test_a_picture_without_pixels_is_left_to_pillow(size):
+def test_an_image_without_pixels_is_left_to_pillow(size):
     header = struct.pack(">4sIIBBBBB", b"IHDR", *size, 8, 6, 0, 0, 0)
     packed = zlib.compress(bytes([2]) * size[1])
     idat = struct.pack(">I", len(packed)) + b"IDAT" + packed + struct.pack(">I", zlib.crc32(b"IDAT" + packed))

@@ -1,4 +1,4 @@
-"""Connected components, compared with a flood fill."""
+"""Connected components equal those of a flood fill."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from handler.components import connected_components
 
 
 def flood_fill(mask: np.ndarray) -> list[np.ndarray]:
-    """The masks of the 8-connected components, one pixel after the other."""
+    """The masks of the 8-connected components."""
     left, found = {tuple(place) for place in np.argwhere(mask)}, []
     while left:
         part, waiting = np.zeros_like(mask), [left.pop()]
@@ -23,7 +23,7 @@ def flood_fill(mask: np.ndarray) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_they_are_those_of_a_flood_fill(seed):
+def test_components_equal_those_of_a_flood_fill(seed):
     rng = np.random.default_rng(seed)
     mask = rng.random(rng.integers(1, 25, 2)) < rng.uniform(0.05, 0.95)
     values = rng.integers(0, 256, mask.shape, dtype=np.uint8)
@@ -39,7 +39,7 @@ def test_they_are_those_of_a_flood_fill(seed):
         assert parts.mean(values)[number] == pytest.approx(values[part].mean())
 
 
-def test_a_spiral_is_one():
+def test_a_spiral_is_one_component():
     image = Image.new("1", (101, 101))
     path = [(50, 50)]
     for number, length in enumerate(range(4, 96, 2)):
@@ -50,7 +50,7 @@ def test_a_spiral_is_one():
     assert len(connected_components(np.asarray(image))) == 1
 
 
-def test_what_is_chosen_is_painted():
+def test_paint_returns_the_mask_of_the_chosen_components():
     mask = np.zeros((9, 9), bool)
     mask[1:3, 1:3] = mask[6:9, 5:9] = True
     parts = connected_components(mask)

@@ -1,4 +1,4 @@
-"""Why the model answered as it did."""
+"""Explanations attribute the answer to pixels."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def test_an_explanation_has_the_fields_of_the_api(predictor):
         assert np.abs(values).max() == 1
 
 
-def test_the_heat_map_shows_what_spoke_for_and_against(predictor):
+def test_the_heat_map_shows_evidence_for_and_against_the_digit(predictor):
     explanation = explain_two_bars(predictor)
     heatmap = np.array(explanation.heatmap)
     assert (explanation.prediction.digit, explanation.runner_up) == (0, 3)
@@ -53,13 +53,13 @@ def test_the_heat_map_shows_what_spoke_for_and_against(predictor):
 
 
 def test_the_contrast_is_against_the_runner_up(predictor):
-    """A digit 3 has its own ink against it fully; against all digits together it is one of nine."""
+    """The ink of digit 3 is full evidence for it as runner-up, and a ninth of that against the mean of all digits."""
     explanation = explain_two_bars(predictor)
     assert np.array(explanation.contrast)[22, 19] == -1
     assert np.array(explanation.heatmap)[22, 19] == pytest.approx(-1 / 9, abs=0.001)
 
 
-def test_a_blank_has_nothing_to_explain(predictor):
+def test_a_blank_has_maps_of_zeros(predictor):
     explanation = explain_images(predictor, [Image.new("L", (280, 280))])[0]
     assert not np.array(explanation.heatmap).any()
     assert not np.array(explanation.contrast).any()
@@ -72,16 +72,16 @@ def test_several_images_keep_their_order(predictor):
     assert together == [explain_images(predictor, [image])[0] for image in images]
 
 
-def test_no_images_no_explanations(predictor):
+def test_no_images_give_no_explanations(predictor):
     assert explain(predictor, []) == []
 
 
 @pytest.mark.parametrize("digit", [2, 4, 7])
-def test_the_shares_of_a_real_net_add_up_to_its_answer(digit):
-    """Completeness, what integrated gradients were chosen for; the residue is what its steps leave."""
+def test_the_attributions_add_up_to_the_change_of_the_logits(digit):
+    """Completeness. The tolerance allows for the finite number of steps."""
     torch.manual_seed(0)
     model = DigitClassifier()
-    # An untrained net hardly tells digits apart: give it opinions, so that there is something to explain.
+    # The logits of an untrained network hardly differ: larger weights make them differ.
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:

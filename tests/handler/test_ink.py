@@ -1,4 +1,4 @@
-"""Which of the colours is ink is found out; a person never has to say."""
+"""The ink is found in any colours, on any paper, in any light."""
 
 import io
 from functools import partial
@@ -28,15 +28,15 @@ EXPECTED = preprocess(MASK)
 INVERTED = ImageOps.invert(MASK)
 
 
-def test_the_expected_drawing_is_there_at_all():
-    """The other tests compare with it."""
+def test_the_expected_input_shows_a_7():
+    """Other tests compare with it."""
     assert EXPECTED[8:10, 8:19].min() > 180  # the roof of the 7
     assert EXPECTED[15:, 20:].max() == EXPECTED[12:, :10].max() == 0
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV"])
 @pytest.mark.parametrize("image", [MASK, INVERTED], ids=["white on black", "black on white"])
-def test_every_mode_in_both_polarities(image, mode):
+def test_ink_is_found_in_every_mode_dark_or_light(image, mode):
     if mode == "PA":
         image = image.convert("P").convert("PA")
     else:
@@ -48,7 +48,7 @@ def test_every_mode_in_both_polarities(image, mode):
 
 @pytest.mark.parametrize("inverted", [False, True])
 @pytest.mark.parametrize("mode", ["I;16", "I;16B", "I", "F"])
-def test_sixteen_and_thirty_two_bits(mode, inverted):
+def test_ink_is_found_in_16_and_32_bits(mode, inverted):
     values = np.asarray(INVERTED if inverted else MASK).astype(np.uint16)
     if mode == "F":
         image = Image.fromarray((values / 255).astype(np.float32))
@@ -130,8 +130,8 @@ def test_jpeg_noise_does_not_widen_the_drawing(image, quality):
 
 
 @pytest.mark.parametrize("orientation", [1, 2, 3, 4, 5, 6, 7, 8])
-def test_the_orientation_that_a_camera_notes_is_respected(orientation):
-    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # what turns an upright picture into what is stored
+def test_the_exif_orientation_is_applied(orientation):
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # turns an upright picture into the stored one
     stored = MASK if orientation == 1 else MASK.transpose(Image.Transpose(undo[orientation]))
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -141,7 +141,7 @@ def test_the_orientation_that_a_camera_notes_is_respected(orientation):
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
-def test_a_broken_orientation_is_no_reason_to_fail():
+def test_a_broken_exif_orientation_is_ignored():
     file = io.BytesIO()
     INVERTED.save(file, "JPEG", exif=b"Exif\x00\x00MM\x00\x2a\x00\x00\xff\xff\xff\xff")
     assert difference(preprocess(Image.open(file)), EXPECTED) < 2.0
@@ -151,19 +151,19 @@ def test_a_broken_orientation_is_no_reason_to_fail():
 @pytest.mark.parametrize(
     ("paper", "ink"), [(220, 40), (120, 40), (220, 170), (60, 210)], ids=["pen", "grey", "pencil", "chalk"]
 )
-def test_photos(paper, ink, light):
+def test_ink_is_found_in_photos(paper, ink, light):
     image = photo(MASK, paper=paper, ink=ink, light=light)
     assert difference(preprocess(image), EXPECTED) < 6.0
 
 
 @pytest.mark.parametrize(("paper", "ink"), [(220, 40), (120, 40)], ids=["pen", "grey"])
-def test_a_photo_with_half_of_it_in_a_hard_shadow(paper, ink):
+def test_ink_is_found_in_a_photo_half_in_a_hard_shadow(paper, ink):
     image = photo(MASK, paper=paper, ink=ink, light="behind a shadow")
     assert difference(preprocess(image), EXPECTED) < 6.0
 
 
 @pytest.mark.parametrize("size", [(1600, 1200), pytest.param((4096, 3000), marks=pytest.mark.slow)])
-def test_a_small_drawing_in_a_large_photo(size):
+def test_a_small_drawing_is_found_in_a_large_photo(size):
     small = MASK.resize((112, 112))
     assert difference(preprocess(photo(small, size=size, light="from a corner")), EXPECTED) < 8.0
 
@@ -214,7 +214,7 @@ def test_strokes_over_the_edge_of_the_canvas(ink):
 
 
 @pytest.mark.parametrize("image", [MASK, INVERTED], ids=["white on black", "black on white"])
-def test_a_picture_cut_to_its_ink(image):
+def test_a_picture_cropped_to_its_ink_gives_the_same_input(image):
     assert difference(preprocess(image.crop(MASK.getbbox())), EXPECTED) < 1.0
 
 
@@ -238,7 +238,7 @@ def test_a_line_of_one_pixel():
 
 @pytest.mark.parametrize("ends", [[(140, 30), (140, 250)], [(30, 140), (250, 140)]])
 @pytest.mark.parametrize("width", [1, 20])
-def test_a_bar_as_straight_as_a_ruler_is_ink_and_not_a_sheet(ends, width):
+def test_a_straight_bar_is_ink_and_not_a_sheet(ends, width):
     image = Image.new("L", (280, 280), 255)
     ImageDraw.Draw(image).line(ends, fill=0, width=width)
     seen = preprocess(image)
@@ -258,7 +258,7 @@ def form_cell() -> Image.Image:
     return image
 
 
-def test_a_frame_is_left_out_and_the_place_of_the_digit_is_told():
+def test_a_frame_is_left_out_and_the_ink_has_a_place():
     found = find_inks(form_cell())
     assert difference(preprocess(form_cell()), EXPECTED) < 1.0
     assert found[0].place == pytest.approx([side / 280 for side in MASK.getbbox()], abs=0.01)
@@ -302,7 +302,7 @@ def test_a_ring_around_the_digit_is_left_out():
     assert difference(preprocess(image), EXPECTED) < 1.0
 
 
-def test_a_zero_with_a_slash_is_no_circled_one():
+def test_a_zero_with_a_slash_is_not_a_circled_one():
     image = Image.new("L", (280, 280), 255)
     ImageDraw.Draw(image).ellipse([70, 30, 210, 250], outline=0, width=12)
     zero = image.rotate(-35, fillcolor=255)
@@ -313,7 +313,7 @@ def test_a_zero_with_a_slash_is_no_circled_one():
     assert find_inks(zero)[0].box == pytest.approx(expected, abs=3)
 
 
-def test_what_is_far_less_likely_than_the_best_is_no_candidate():
+def test_groups_far_below_the_best_score_are_dropped():
     mask = np.zeros((100, 100), bool)
     mask[20:60, 20:24] = True
 
@@ -326,7 +326,7 @@ def test_what_is_far_less_likely_than_the_best_is_no_candidate():
     assert [ink.box[0] for ink in inks] == [40, 60]
 
 
-def test_a_drawing_of_two_strokes_is_taken_as_it_is():
+def test_a_drawing_of_two_strokes_is_one_candidate():
     image = INVERTED.copy()
     ImageDraw.Draw(image).line([(0, 70), (280, 70)], fill=255, width=8)
     [ink] = find_inks(image)
@@ -336,8 +336,8 @@ def test_a_drawing_of_two_strokes_is_taken_as_it_is():
 @pytest.mark.parametrize("digit", [2, 4, 7])
 @pytest.mark.parametrize("left", [60, 61])
 @pytest.mark.parametrize("top", [40, 41])
-def test_a_tip_of_one_pixel_is_no_gap_wherever_it_is(digit, left, top):
-    """A search for clutter takes 4 ms."""
+def test_a_tip_of_one_pixel_is_no_gap_at_any_place(digit, left, top):
+    """A gap starts a search for clutter, which takes 4 ms."""
     layer = np.asarray(drawing(digit, left=left, top=top)).copy()
     row, column = np.argwhere(layer)[0]
     layer[row - 1, column] = 255
@@ -352,14 +352,14 @@ def test_a_straight_stroke_is_one_piece_and_a_sheet_is_not():
         assert is_one_piece(ink) == one_piece
 
 
-def test_an_underline_is_left_out_and_is_no_second_digit():
+def test_an_underline_is_left_out_and_not_counted_as_a_digit():
     image = ImageOps.expand(INVERTED, 40, fill=255)
     ImageDraw.Draw(image).line([(80, 318), (280, 322)], fill=0, width=14)
     assert difference(preprocess(image), EXPECTED) < 1.0
     assert not find_inks(image)[0].several
 
 
-def test_a_second_digit_beside_it_is_seen():
+def test_a_second_digit_beside_the_first_is_reported():
     image = Image.new("L", (560, 280), 255)
     image.paste(INVERTED, (20, 0))
     image.paste(INVERTED, (200, 0))
@@ -378,7 +378,7 @@ def test_a_broken_stroke_and_a_bar_apart_are_one_digit():
 @pytest.mark.parametrize("levels", [1, 16])
 @pytest.mark.parametrize("size", [8, 16, 28])
 @pytest.mark.parametrize("inverted", [False, True])
-def test_arrays_of_few_levels(levels, size, inverted):
+def test_few_levels_are_stretched(levels, size, inverted):
     small = np.asarray(MASK.crop((40, 25, 235, 260)).resize((size, size), Image.Resampling.BOX)) / 255
     values = ((1 - small if inverted else small) * levels).round().astype(np.uint8)
     bright = Image.fromarray((small * levels).round().astype(np.uint8) * (255 // levels))

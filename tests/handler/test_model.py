@@ -1,4 +1,4 @@
-"""The network as it answers: the same function as the trained one."""
+"""The network: batch normalization is folded, and weights restore it."""
 
 import copy
 
@@ -10,7 +10,7 @@ from handler.model import CHANNELS, DigitClassifier, fold_batch_norm, restore_mo
 
 
 def _trained() -> DigitClassifier:
-    """A network whose normalisations have seen something."""
+    """A network whose batch normalizations have statistics."""
     torch.manual_seed(3)
     model = DigitClassifier().train()
     for _ in range(5):
@@ -18,27 +18,27 @@ def _trained() -> DigitClassifier:
     return model.eval()
 
 
-def test_folded_it_gives_the_same_logits():
+def test_folding_keeps_the_logits():
     model, pictures = _trained(), torch.rand(32, 1, 28, 28)
     expected = model(pictures)
-    # Folding multiplies in another order, which differs by processor.
+    # Folding changes the order of multiplications, and rounding differs by processor.
     assert torch.allclose(fold_batch_norm(copy.deepcopy(model))(pictures), expected, atol=1e-4, rtol=0)
 
 
-def test_folded_it_has_nothing_left_of_training():
+def test_folding_removes_batch_norm_and_dropout():
     kinds = {type(module) for module in fold_batch_norm(_trained()).modules()}
     assert not kinds & {nn.BatchNorm2d, nn.Dropout}
     assert nn.Conv2d in kinds
 
 
-def test_folded_it_can_still_be_explained():
+def test_a_folded_network_has_gradients():
     picture = torch.rand(1, 1, 28, 28, requires_grad=True)
     fold_batch_norm(_trained())(picture)[0, 3].backward()
     assert picture.grad is not None
     assert picture.grad.abs().sum() > 0
 
 
-def test_its_features_are_what_its_last_layer_sees():
+def test_features_are_the_input_of_the_last_layer():
     model, pictures = _trained(), torch.rand(8, 1, 28, 28)
     seen = model.features(pictures)
     assert seen.shape == (8, CHANNELS[-1])
@@ -53,7 +53,7 @@ def test_a_network_is_restored_from_its_weights_alone(channels, outputs, stem):
     assert torch.equal(restore_model(trained.state_dict()).eval()(pictures), trained(pictures))
 
 
-def test_it_multiplies_less_than_half_as_often_as_the_network_of_releases_up_to_1_4():
+def test_it_needs_less_than_half_of_the_multiplications_of_release_1_4():
     def multiplications(model: DigitClassifier) -> int:
         counts = []
         for layer in model.modules():

@@ -1,4 +1,4 @@
-"""The network answers in ONNX Runtime, in the faster of two data types, and in torch where ONNX Runtime cannot."""
+"""ONNX Runtime runs the network in the faster data type; PyTorch runs it if ONNX Runtime cannot."""
 
 import copy
 import logging
@@ -34,7 +34,7 @@ def released() -> DigitClassifier:
 
 
 @pytest.mark.parametrize("count", [1, 2, 8, 64])
-def test_it_gives_torchs_logits_for_any_number_of_images(released, count):
+def test_logits_equal_those_of_torch_for_any_number_of_images(released, count):
     pixels = np.random.default_rng(count).integers(0, 256, (count, 28, 28), dtype=np.uint8)
     sessions = load_sessions(NETWORK, released)
     for logits in sessions.values():
@@ -43,22 +43,22 @@ def test_it_gives_torchs_logits_for_any_number_of_images(released, count):
     assert np.abs(sessions["float32"](pixels) - eager(released)(pixels)).max() < ROUNDING
 
 
-def test_int8_gives_nearly_its_logits_on_drawings(released):
+def test_int8_logits_are_close_to_float32_logits(released):
     pixels = np.stack(
         [preprocess(drawing(digit, brush=brush)) for digit in (2, 4, 7) for brush in (8, 18, 30)]
     )
     sessions = load_sessions(NETWORK, released)
     difference = np.abs(sessions["int8"](pixels) - sessions["float32"](pixels))
-    # Else it would be the float32 network. Measured on 3,000 images: 0.1 in the mean, 1.1 at most.
+    # No difference would mean the float32 network. Measured on 3,000 images: 0.1 in the mean, 1.1 at most.
     assert 0.01 < difference.mean() < 0.5
     assert difference.max() < 3
 
 
-def test_the_released_checkpoint_answers_with_it(monkeypatch):
+def test_the_released_checkpoint_predicts_without_torch(monkeypatch):
     predictor = Predictor.load(RELEASED_CHECKPOINT, version="1")
 
     def never(*_):
-        raise AssertionError("torch was asked")
+        raise AssertionError("torch ran the network")
 
     monkeypatch.setattr(DigitClassifier, "forward", never)
     assert predictor.predict([drawing(7)])[0].digit == 7
@@ -66,14 +66,14 @@ def test_the_released_checkpoint_answers_with_it(monkeypatch):
 
 @pytest.fixture
 def copied(tmp_path) -> Path:
-    """The float32 file of a copy of both."""
+    """The float32 file of a copy of both files."""
     for suffix in (".onnx", INT8):
         shutil.copyfile(NETWORK.with_suffix(suffix), tmp_path / f"copied{suffix}")
     return tmp_path / "copied.onnx"
 
 
 def _serves(path, model, caplog, *names: str, refused: str, why: str) -> str:
-    """Return the log line."""
+    """Check which sessions are loaded; return the log line."""
     caplog.clear()
     with caplog.at_level(logging.WARNING):
         assert [*load_sessions(path, model)] == [*names]
@@ -102,14 +102,14 @@ def test_with_another_networks_file_torch_serves(released, caplog):
     assert float(difference) == pytest.approx(1, abs=TOLERANCE)
 
 
-def test_with_the_file_of_a_network_that_answers_otherwise_torch_serves(caplog):
+def test_with_the_file_of_a_network_with_other_outputs_torch_serves(caplog):
     earlier = RELEASED_CHECKPOINT.with_name("mnist-1.4.pt")  # 22 outputs
     network = fold_batch_norm(restore_model(torch.load(earlier, weights_only=True)["state_dict"]))
     why = "it belongs to another network: its logits differ by inf"
     _serves(NETWORK, network, caplog, refused=NETWORK.name, why=why)
 
 
-def test_where_onnx_runtime_does_not_load_torch_serves(released, monkeypatch, caplog):
+def test_without_onnx_runtime_torch_serves(released, monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     _serves(NETWORK, released, caplog, refused=NETWORK.name, why="ModuleNotFoundError")
 
@@ -124,7 +124,7 @@ def test_without_a_usable_int8_file_float32_serves(released, copied, caplog):
 
 def test_with_the_int8_file_of_another_network_float32_serves(released, copied, caplog):
     refusal = {"refused": "copied.int8.onnx", "why": "it was not made from copied.onnx"}
-    # The float32 file of another export of the same weights: a byte more, which ONNX ignores.
+    # As another export of the same weights: ONNX ignores the two bytes more.
     copied.write_bytes(copied.read_bytes() + b"\x32\x00")
     _serves(copied, released, caplog, "float32", **refusal)
     shutil.copyfile(NETWORK, copied.with_suffix(INT8))
@@ -132,7 +132,7 @@ def test_with_the_int8_file_of_another_network_float32_serves(released, copied, 
 
 
 @pytest.mark.parametrize("slow", ["float32", "int8"])
-def test_the_faster_file_answers_and_the_log_says_why(released, monkeypatch, caplog, slow):
+def test_the_faster_file_is_used_and_the_times_are_logged(released, monkeypatch, caplog, slow):
     session = onnx_session._session
 
     def slowed(path: Path, *made_from: Path) -> onnx_session.Logits:
@@ -156,15 +156,15 @@ def test_without_sessions_torch_is_the_fastest():
     assert pick_fastest({}) == "torch"
 
 
-def test_onnx_runtime_sends_nothing_to_its_makers(tmp_path):
-    # What it would send it keeps in the home folder first. In CI, and for pytest, it would not.
+def test_onnx_runtime_reports_nothing_to_microsoft(tmp_path):
+    # It keeps reports in the home folder first, but not in CI and not under pytest: hence another process.
     load = f"from pathlib import Path; from handler.onnx_session import _session; _session(Path({str(NETWORK)!r}))"
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
     subprocess.run([sys.executable, "-c", load], cwd=ROOT, env=environment, check=True)
     assert not list(tmp_path.rglob("*onnxruntime*"))
 
 
-def test_torch_gives_the_same_answers(tmp_path):
+def test_torch_and_onnx_runtime_give_the_same_answers(tmp_path):
     alone = shutil.copyfile(RELEASED_CHECKPOINT, tmp_path / "alone.pt")
     pictures = [drawing(digit) for digit in (2, 4, 7)]
     for slow, fast in zip(
@@ -176,7 +176,7 @@ def test_torch_gives_the_same_answers(tmp_path):
         assert slow.probabilities == pytest.approx(fast.probabilities, abs=ROUNDING)
 
 
-def test_a_model_takes_ink_one_on_paper_zero():
+def test_the_input_tensor_has_ink_1_on_paper_0():
     pixels = np.kron(np.array([[255, 0], [0, 51]], np.uint8), np.ones((14, 14), np.uint8))
     tensor = as_tensor(np.stack([pixels] * 3))
     assert tensor.shape == (3, 1, 28, 28)

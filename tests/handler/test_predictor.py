@@ -1,4 +1,4 @@
-"""Answers in plain Python, one batch for all images."""
+"""The predictor answers for all images in one batch."""
 
 import base64
 
@@ -19,7 +19,7 @@ BLANK = Image.new("L", (280, 280), 255)
 
 
 def quadrants(*ink: int) -> np.ndarray:
-    """A prepared image whose quarters have this much ink each."""
+    """A prepared image with this ink in its quarters."""
     return np.kron(np.array(ink, np.uint8).reshape(2, 2), np.ones((14, 14), np.uint8))
 
 
@@ -38,13 +38,13 @@ def test_an_answer_has_the_fields_of_the_api(predictor):
     ]  # fmt: skip
 
 
-def test_the_input_is_what_the_model_saw(predictor):
+def test_the_answer_contains_the_network_s_input(predictor):
     answer = predictor.predict([drawing()])[0]
     seen = np.frombuffer(base64.b64decode(answer.input), np.uint8).reshape(28, 28)
     assert np.array_equal(seen, preprocess(drawing()))
 
 
-def test_the_temperature_calibrates(predictor):
+def test_the_temperature_divides_the_logits(predictor):
     pixels = quadrants(255, 51, 0, 0)
     logits = torch.tensor([40.0, 8.0] + [0.0] * 8, dtype=torch.float64)
     probabilities = predictor.predict_inputs([pixels])[0].probabilities
@@ -55,7 +55,7 @@ def test_the_temperature_calibrates(predictor):
     )
 
 
-def test_one_batch_and_the_order_is_kept(predictor, monkeypatch):
+def test_one_batch_keeps_the_order(predictor, monkeypatch):
     calls = []
     forward = QuadrantModel.forward
     monkeypatch.setattr(QuadrantModel, "forward", lambda self, x: calls.append(len(x)) or forward(self, x))
@@ -65,19 +65,23 @@ def test_one_batch_and_the_order_is_kept(predictor, monkeypatch):
     assert calls == [5]
 
 
-def ways(*candidates: tuple[np.ndarray, dict[str, object]]) -> list[Candidate]:
+def make_candidates(*candidates: tuple[np.ndarray, dict[str, object]]) -> list[Candidate]:
     """Candidates of one image."""
     box = (0, 0, 28, 28)
     return [Candidate(pixels, Ink(pixels, box, (40, 50, 60, 70), **known)) for pixels, known in candidates]
 
 
-def test_of_several_candidates_the_surest_answers_in_one_batch(predictor, monkeypatch):
+def test_the_most_certain_candidate_gives_the_answer(predictor, monkeypatch):
     calls = []
     forward = QuadrantModel.forward
     monkeypatch.setattr(QuadrantModel, "forward", lambda self, x: calls.append(len(x)) or forward(self, x))
     unsure, sure = quadrants(60, 50, 0, 0), quadrants(0, 255, 0, 0)
     answers = predictor.predict_candidates(
-        [ways((unsure, {}), (sure, {"place": (0.1, 0.2, 0.3, 0.4)})), [], ways((unsure, {"score": 9.0}))]
+        [
+            make_candidates((unsure, {}), (sure, {"place": (0.1, 0.2, 0.3, 0.4)})),
+            [],
+            make_candidates((unsure, {"score": 9.0})),
+        ]
     )
     assert [answer.digit for answer in answers] == [1, 0, 0]
     assert calls == [4]
@@ -87,28 +91,28 @@ def test_of_several_candidates_the_surest_answers_in_one_batch(predictor, monkey
     assert answers[1].reason == "blank"
 
 
-def test_what_is_hardly_the_digits_ink_does_not_win_by_a_little(predictor):
+def test_the_score_of_the_ink_weighs_in_the_choice(predictor):
     likely, unlikely = (quadrants(200, 0, 0, 0), {"score": 9.0}), (quadrants(0, 210, 0, 0), {"score": 0.1})
-    assert predictor.predict_candidates([ways(likely, unlikely)])[0].digit == 0
+    assert predictor.predict_candidates([make_candidates(likely, unlikely)])[0].digit == 0
 
 
-def test_another_digit_beside_it_is_the_reason(predictor):
-    answer = predictor.predict_candidates([ways((quadrants(255, 0, 0, 0), {"several": True}))])[0]
+def test_another_digit_beside_the_first_is_the_reason(predictor):
+    answer = predictor.predict_candidates([make_candidates((quadrants(255, 0, 0, 0), {"several": True}))])[0]
     assert answer.confidence > 0.9
     assert (answer.is_digit, answer.reason) == (False, "several_digits")
 
 
 @pytest.mark.parametrize(("ink", "reason"), [(255, None), (20, "too_small")])
-def test_what_is_tiny_is_too_small_unless_it_is_read(predictor, ink, reason):
-    answer = predictor.predict_candidates([ways((quadrants(ink, 20, 0, 0), {"tiny": True}))])[0]
+def test_tiny_ink_is_too_small_unless_it_is_a_digit(predictor, ink, reason):
+    answer = predictor.predict_candidates([make_candidates((quadrants(ink, 20, 0, 0), {"tiny": True}))])[0]
     assert answer.reason == reason
 
 
-def test_no_images_no_answers(predictor):
+def test_no_images_give_no_answers(predictor):
     assert predictor.predict([]) == []
 
 
-def test_a_blank_is_no_digit_and_any_digit_is_as_likely(predictor):
+def test_a_blank_is_no_digit_and_all_digits_are_equally_likely(predictor):
     answer = predictor.predict([BLANK])[0]
     assert answer.is_digit is False
     assert answer.digit_score == 0
@@ -124,14 +128,14 @@ def test_a_blank_does_not_change_its_neighbours(predictor):
 
 
 @pytest.mark.parametrize(("threshold", "is_digit"), [(0.0, True), (0.3, True), (0.9, False)])
-def test_is_digit_is_the_score_against_one_threshold(threshold, is_digit):
+def test_is_digit_compares_the_score_with_the_threshold(threshold, is_digit):
     predictor = Predictor(QuadrantModel(), temperature=1.0, digit_threshold=threshold, version="1")
     answer = predictor.predict_inputs([quadrants(20, 20, 0, 0)])[0]
     assert 0.3 < answer.digit_score == answer.confidence < 0.9
     assert answer.is_digit is is_digit
 
 
-def test_even_a_threshold_of_zero_lets_no_blank_through():
+def test_a_blank_is_no_digit_at_a_threshold_of_zero():
     predictor = Predictor(QuadrantModel(), temperature=1.0, digit_threshold=0.0, version="1")
     assert predictor.predict([BLANK])[0].is_digit is False
 
@@ -149,7 +153,7 @@ def checkpoint(tmp_path):
     return tmp_path / "model.pt"
 
 
-def test_a_checkpoint_of_training_is_loaded(checkpoint):
+def test_a_checkpoint_is_loaded(checkpoint):
     predictor = Predictor.load(checkpoint, version="2.0")
     assert (predictor.temperature, predictor.digit_threshold, predictor.version) == (1.5, 0.25, "2.0")
     torch.manual_seed(0)
@@ -161,18 +165,18 @@ def test_a_checkpoint_of_training_is_loaded(checkpoint):
 
 
 @pytest.mark.parametrize(("known", "below"), [({}, 0.0), ({"look_again_below": 0.9}, 0.9)])
-def test_it_looks_again_as_its_checkpoint_says(checkpoint, known: dict[str, float], below: float):
+def test_the_checkpoint_sets_the_limit_of_tta(checkpoint, known: dict[str, float], below: float):
     torch.save(torch.load(checkpoint, weights_only=True) | known, checkpoint)
     assert Predictor.load(checkpoint, version="1").tta_below == below
 
 
-def test_what_it_is_not_sure_of_is_answered_by_three_looks():
+def test_an_uncertain_answer_uses_tta():
     once = Predictor(QuadrantModel(), 1.0, 0.5, "1")
     again = Predictor(QuadrantModel(), 1.0, 0.5, "1", tta_below=1.0)
     pixels = np.zeros((28, 28), np.uint8)
     pixels[10:14, 4:24] = 255  # half a pixel further down a little of it is in the lower half
-    of_one, of_three = (predictor.predict_inputs([pixels])[0].probabilities for predictor in (once, again))
-    assert of_three[2] > of_one[2]
+    without, with_tta = (predictor.predict_inputs([pixels])[0].probabilities for predictor in (once, again))
+    assert with_tta[2] > without[2]
 
 
 @pytest.mark.parametrize("known", [{}, {"look_again_below": 0.5}, {"look_again_below": 1.0}])
@@ -186,19 +190,19 @@ def test_the_same_image_has_the_same_answer_in_any_batch(checkpoint, known):
     assert batch.probabilities == pytest.approx(alone.probabilities, abs=1e-4)
 
 
-def test_a_checkpoint_that_carries_code_is_not_run(tmp_path):
+def test_code_in_a_checkpoint_is_not_run(tmp_path):
     torch.save({"state_dict": nn.Linear(1, 1)}, tmp_path / "model.pt")
     with pytest.raises(Exception, match=r"(?i)weights.only"):
         Predictor.load(tmp_path / "model.pt", version="1")
 
 
-def test_the_score_is_how_probable_it_is_that_it_is_not_no_digit():
+def test_the_score_is_the_probability_of_a_digit():
     logits = np.zeros((2, 11), np.float32)
-    logits[0, 10] = np.log(30)  # thrice as likely as the ten digits together
+    logits[0, 10] = np.log(30)  # three times as likely as the ten digits together
     assert digit_scores(logits, 1.0) == pytest.approx([0.25, 10 / 11])
 
 
-def test_of_two_opinions_the_lower_counts():
+def test_the_lower_score_of_network_and_lda_counts():
     logits = np.zeros((2, 22), np.float32)
     logits[0, 10] = np.log(30)
     logits[1, 21] = np.log(90)
@@ -206,13 +210,13 @@ def test_of_two_opinions_the_lower_counts():
     assert np.array_equal(digit_probabilities(logits, 1.0), digit_probabilities(logits[:, :10], 1.0))
 
 
-def test_no_digit_has_no_part_in_which_digit_it_would_be():
+def test_probabilities_ignore_the_logit_of_no_digit():
     logits = np.random.default_rng(0).normal(size=(3, 11)).astype(np.float32)
     assert np.array_equal(digit_probabilities(logits, 2.0), digit_probabilities(logits[:, :10], 2.0))
     assert digit_probabilities(logits, 2.0).sum(axis=1) == pytest.approx([1, 1, 1], abs=1e-12)
 
 
-def test_a_line_calibrates_the_odds_of_a_score_and_keeps_their_order():
+def test_the_line_calibrates_the_log_odds_and_keeps_their_order():
     logits = np.random.default_rng(0).normal(0, 4, (50, 22)).astype(np.float32)
     plain, calibrated = digit_scores(logits, 2.0), digit_scores(logits, 2.0, (0.5, 1.0))
     np.testing.assert_allclose(np.log(plain / (1 - plain)), log_odds(logits, 2.0))
@@ -220,7 +224,7 @@ def test_a_line_calibrates_the_odds_of_a_score_and_keeps_their_order():
     assert np.array_equal(np.argsort(plain), np.argsort(calibrated))
 
 
-def test_the_line_of_a_checkpoint_calibrates_its_scores_except_of_a_blank(checkpoint):
+def test_the_checkpoint_sets_the_line_except_for_a_blank(checkpoint):
     torch.save(torch.load(checkpoint, weights_only=True) | {"score_line": [0.0, 2.0]}, checkpoint)
     seven, blank = Predictor.load(checkpoint, version="1").predict([drawing(), BLANK])
     assert seven.digit_score == pytest.approx(1 / (1 + np.exp(-2)))

@@ -1,4 +1,4 @@
-"""What the model sees is what MNIST would have made of the drawing."""
+"""Preprocessing prepares drawings as MNIST was prepared."""
 
 import gzip
 import sys
@@ -26,7 +26,7 @@ def centre_of_mass(pixels: np.ndarray) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("digit", ALL_DIGITS)
-def test_the_shape_that_the_model_takes(digit):
+def test_the_input_has_the_network_s_shape(digit):
     pixels = preprocess(drawing(digit))
     assert pixels.shape == (28, 28)
     assert pixels.dtype == np.uint8
@@ -51,21 +51,21 @@ def test_the_centre_of_mass_is_the_centre_of_the_frame(digit):
 
 
 @pytest.mark.parametrize("digit", ALL_DIGITS)
-def test_anti_aliased_and_not_merely_picked(digit):
+def test_the_input_is_anti_aliased(digit):
     pixels = preprocess(drawing(digit))
     assert ((pixels > 20) & (pixels < 235)).sum() > 20
 
 
 @pytest.mark.parametrize("digit", ALL_DIGITS)
 @pytest.mark.parametrize(("left", "top"), [(10, 10), (60, 40), (119, 69), (11, 70)])
-def test_it_does_not_matter_where_the_digit_is_drawn(digit, left, top):
+def test_the_place_of_the_digit_does_not_matter(digit, left, top):
     moved = preprocess(drawing(digit, left=left, top=top))
     assert difference_of_shape(moved, preprocess(drawing(digit))) < 3.0
 
 
 @pytest.mark.parametrize("digit", ALL_DIGITS)
 @pytest.mark.parametrize("size", [140, 280, 560, 1400, 4096])
-def test_it_does_not_matter_how_large_the_picture_is(digit, size):
+def test_the_size_of_the_picture_does_not_matter(digit, size):
     scale = size / 280
     image = drawing(
         digit,
@@ -80,19 +80,19 @@ def test_it_does_not_matter_how_large_the_picture_is(digit, size):
 
 
 @pytest.mark.parametrize("digit", ALL_DIGITS)
-def test_it_does_not_matter_how_large_the_digit_is(digit):
+def test_the_size_of_the_digit_does_not_matter(digit):
     small = drawing(digit, left=100, top=100, width=75, height=100, brush=9)
     assert difference_of_shape(preprocess(small), preprocess(drawing(digit))) < 4.0
 
 
 @pytest.mark.parametrize("digit", ALL_DIGITS)
-def test_it_does_not_matter_which_of_dark_and_light_is_ink(digit):
+def test_dark_and_light_ink_give_the_same_input(digit):
     image = drawing(digit)
     assert np.array_equal(preprocess(ImageOps.invert(image)), preprocess(image))
 
 
 @pytest.mark.parametrize("digit", ALL_DIGITS)
-def test_what_it_made_comes_back_nearly_as_it_was(digit):
+def test_a_prepared_image_is_hardly_changed(digit):
     pixels = preprocess(drawing(digit))
     assert difference(preprocess(Image.fromarray(pixels)), pixels) < 0.5
 
@@ -107,7 +107,7 @@ def test_tiny_pictures_are_scaled_up():
 
 @pytest.mark.skipif(not MNIST_TEST_IMAGES.exists(), reason="no MNIST here: `make data` fetches it")
 @pytest.mark.parametrize("inverted", [False, True])
-def test_an_mnist_image_comes_back_nearly_as_it_was(inverted):
+def test_an_mnist_image_is_hardly_changed(inverted):
     digits = _mnist_images()[:2000]
     differences = np.array(
         [

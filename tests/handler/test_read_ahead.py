@@ -1,4 +1,4 @@
-"""A worker reads the same of its requests as TorchServe's own function does, in fewer system calls."""
+"""The read buffer gives the same requests as TorchServe's own function, with fewer system calls."""
 
 import socket
 import struct
@@ -13,7 +13,7 @@ BODY = bytes(range(256)) * 1000  # more than a buffer holds
 
 
 class Connection(socket.socket):
-    """Counts how often it is read."""
+    """Counts its reads."""
 
     reads = 0
 
@@ -55,7 +55,7 @@ def _batch(*bodies: bytes) -> bytes:
     )
 
 
-def test_it_reads_what_torchserve_reads_in_few_calls(connection):
+def test_the_same_request_is_read_in_few_calls(connection):
     server, worker = connection
     server.sendall(_batch(b"one", b""))
     expected = otf_message_handler.retrieve_msg(worker)
@@ -77,7 +77,7 @@ def test_a_body_larger_than_the_buffer_arrives_whole(connection):
     assert request["parameters"][0]["value"] == BODY
 
 
-def test_a_worker_ends_quietly_when_torchserve_is_gone(connection):
+def test_a_worker_exits_when_torchserve_closes_the_connection(connection):
     server, worker = connection
     read_ahead()
     server.sendall(_batch(b"one")[:20])

@@ -1,4 +1,4 @@
-"""The adapter in TorchServe's place: every request of a batch has an answer and a status of its own."""
+"""The adapter gives each request of a batch its own answer and status."""
 
 import base64
 import contextlib
@@ -27,13 +27,13 @@ ROOT = Path(__file__).parent.parent.parent
 PNG = encoded(drawing())
 PREDICTION = {"digit", "confidence", "probabilities", "is_digit", "digit_score", "model_version", "input"}
 EXPLANATION = PREDICTION | {"heatmap", "runner_up", "contrast"}
-# As TorchServe 0.12 sends them: the flag with every request, and a form field's own headers among the others.
+# As TorchServe 0.12 sends them: the flag `explain` with every request, and the headers of a form field below its name.
 PREDICT = {"Content-Type": "image/png", "explain": "False", "body": {"content-type": "image/png"}}
 EXPLAIN = {**PREDICT, "explain": "True"}
 
 
 class Context:
-    """What the adapter uses of ts.context.Context."""
+    """The part of ts.context.Context that the adapter uses."""
 
     def __init__(self, headers: list[Mapping], folder=None, version="1.2") -> None:
         self.headers = headers
@@ -67,7 +67,7 @@ def handler(tmp_path_factory) -> DigitHandler:
     return handler
 
 
-def test_a_worker_logs_which_network_answers_and_then_no_line_a_batch(tmp_path, caplog):
+def test_a_worker_logs_its_runtime_once_and_nothing_for_a_batch(tmp_path, caplog):
     for suffix in (".pt", ".onnx", ".int8.onnx"):
         shutil.copyfile(RELEASED_CHECKPOINT.with_suffix(suffix), tmp_path / f"model{suffix}")
     threads = torch.get_num_threads()
@@ -79,7 +79,7 @@ def test_a_worker_logs_which_network_answers_and_then_no_line_a_batch(tmp_path, 
 
 
 def answered(handler: DigitHandler, *requests: tuple[Mapping, Mapping]) -> list[tuple[int, dict]]:
-    """Status and answer of each request (row, headers) of a batch."""
+    """The status and the answer of each request (row, headers) of a batch."""
     context = Context([headers for _, headers in requests])
     answers = handler.handle([row for row, _ in requests], context)
     assert len(answers) == len(requests)
@@ -92,7 +92,7 @@ def image(data: bytes = PNG) -> dict:
     return {"body": bytearray(data)}
 
 
-def test_a_prediction(handler):
+def test_a_prediction_has_its_fields(handler):
     [(status, answer)] = answered(handler, (image(), PREDICT))
     assert status == 200
     assert answer.keys() == PREDICTION
@@ -100,7 +100,7 @@ def test_a_prediction(handler):
     assert answer["is_digit"] is True
 
 
-def test_an_explanation(handler):
+def test_an_explanation_has_its_fields(handler):
     [(status, answer)] = answered(handler, (image(), EXPLAIN))
     assert status == 200
     assert answer.keys() == EXPLANATION
@@ -114,7 +114,7 @@ def test_answers_are_compact_json_in_bytes(handler):
     assert context.statuses == {0: (200, "OK")}
 
 
-def test_a_batch_mixes_everything_and_each_has_its_own_answer(handler):
+def test_each_request_of_a_mixed_batch_has_its_own_answer(handler):
     other = encoded(drawing(2))
     instances = b'{"instances": [{"image": "%s"}, {"image": "%s"}]}' % (_base64(PNG), _base64(other))
     batch = [
@@ -148,7 +148,7 @@ FORM = {
 }
 
 
-def test_a_form_s_bytes_are_read_by_the_type_that_its_client_declared(handler):
+def test_a_form_is_read_by_the_media_type_that_its_client_declared(handler):
     whole = b'--x\r\nContent-Disposition: form-data; name="data"\r\n\r\n' + PNG + b"\r\n--x--\r\n"
     good, cut = answered(handler, (image(whole), FORM), (image(whole[:-10]), FORM))
     assert good[1]["input"] == answered(handler, (image(), PREDICT))[0][1]["input"]
@@ -168,7 +168,7 @@ def test_a_form_s_bytes_are_read_by_the_type_that_its_client_declared(handler):
     ],
     ids=["empty", "text", "cut", "json", "deep", "bitmap", "damaged"],
 )
-def test_a_bad_request_never_changes_its_neighbours(handler, bad):
+def test_a_bad_request_does_not_change_the_others(handler, bad):
     [good, refused, also_good] = answered(
         handler, (image(), PREDICT), (image(bad), PREDICT), (image(), EXPLAIN)
     )
@@ -188,22 +188,22 @@ def test_a_bad_request_never_changes_its_neighbours(handler, bad):
         ({}, 400),
     ],
 )
-def test_the_client_s_own_media_type_decides(handler, headers, status):
+def test_the_client_s_media_type_counts(handler, headers, status):
     [(code, answer)] = answered(handler, (image(b"hello"), headers))
     assert code == answer["code"] == status
 
 
-def test_too_large_an_image_is_refused_with_413(handler):
+def test_a_too_large_image_is_refused_with_413(handler):
     [(status, answer)] = answered(handler, (image(encoded(Image.new("1", (4097, 1)))), PREDICT))
     assert status == answer["code"] == 413
 
 
 @pytest.mark.parametrize("headers", [{**PREDICT, "explain": value} for value in ("False", "false", "", "no")])
-def test_only_true_is_an_explanation(handler, headers):
+def test_without_explain_true_it_is_a_prediction(handler, headers):
     assert answered(handler, (image(), headers))[0][1].keys() == PREDICTION
 
 
-def test_an_unexpected_error_is_this_row_s_alone_and_quotes_no_client(handler, monkeypatch, caplog):
+def test_an_unexpected_error_affects_one_row_and_quotes_no_client_data(handler, monkeypatch, caplog):
     read = torchserve_handler.read_body
 
     def fails_for_some(row, content_type):
@@ -236,7 +236,7 @@ def test_a_failure_is_logged_with_the_ids_of_its_request(handler, monkeypatch, c
     assert (record.request_id, record.drawing_id) == tuple(IDS.values())
 
 
-def test_a_slow_batch_is_logged_with_the_ids_of_its_requests_and_no_other(handler, monkeypatch, caplog):
+def test_only_a_slow_batch_is_logged_with_the_ids_of_its_requests(handler, monkeypatch, caplog):
     requests = (image(), PREDICT | IDS), (image(), PREDICT)
     monkeypatch.setattr(torchserve_handler, "SLOW_MS", 60_000)
     answered(handler, *requests)
@@ -249,7 +249,7 @@ def test_a_slow_batch_is_logged_with_the_ids_of_its_requests_and_no_other(handle
     assert re.fullmatch(r"slow: a batch of 2 took \d+ ms", of_one.getMessage())
 
 
-def test_what_a_worker_logs_is_json_with_its_version(handler, tmp_path):
+def test_the_log_of_a_worker_is_json_with_its_version(handler, tmp_path):
     output = logging.StreamHandler(io.StringIO())
     logging.getLogger().addHandler(output)  # as a worker has one
     threads = torch.get_num_threads()
@@ -264,14 +264,14 @@ def test_what_a_worker_logs_is_json_with_its_version(handler, tmp_path):
     assert (line["part"], line["model_version"], line["message"]) == ("handler", "1.9", "a warning")
 
 
-def test_a_batch_of_explanations_counts_no_prediction(handler, monkeypatch):
+def test_an_explanation_is_not_measured_as_a_prediction(handler, monkeypatch):
     stages = []
     monkeypatch.setattr(handler, "stage_times", lambda stage: contextlib.nullcontext(stages.append(stage)))
     handler.handle([{"body": PNG}], Context([EXPLAIN]))
     assert stages == ["preprocess"]
 
 
-def test_when_explaining_fails_predictions_are_still_answered(handler, monkeypatch, caplog):
+def test_predictions_are_answered_when_explaining_fails(handler, monkeypatch, caplog):
     def fails(*_):
         raise RuntimeError("out of order")
 
@@ -283,7 +283,7 @@ def test_when_explaining_fails_predictions_are_still_answered(handler, monkeypat
     assert statuses == [200, 500, 400]
 
 
-def test_it_has_predicted_before_it_is_ready(tmp_path, monkeypatch):
+def test_a_worker_warms_up_before_it_is_ready(tmp_path, monkeypatch):
     batches = []
     predict = torchserve_handler.Predictor.predict_inputs
 
@@ -299,7 +299,7 @@ def test_it_has_predicted_before_it_is_ready(tmp_path, monkeypatch):
     assert batches == list(torchserve_handler.WARM_UP_BATCHES)
 
 
-# In a new process, for this one may have imported captum already.
+# In a new process, because another test can have imported captum in this one.
 FIRST_EXPLANATION = """
 import sys
 from tests.handler.test_torchserve_handler import EXPLAIN, Context, DigitHandler, answered, image
@@ -319,7 +319,7 @@ def test_captum_is_imported_by_the_first_explanation(tmp_path):
     assert done.stdout.splitlines() == ["[]", "True"]
 
 
-def test_a_worker_says_nothing_of_a_batch_but_what_goes_wrong(handler):
+def test_a_worker_logs_warnings_and_no_information(handler):
     for name in ("", "ts.metrics.caching_metric"):
         assert not logging.getLogger(name).isEnabledFor(logging.INFO)
         assert logging.getLogger(name).isEnabledFor(logging.WARNING)
@@ -339,7 +339,7 @@ def _base64(data: bytes) -> bytes:
 
 
 def _assert_same(one: object, other: object) -> None:
-    """The same answer, but for the last digits that another batch size gives a float."""
+    """The same answer except for the last digits of floats, which depend on the batch size."""
     if isinstance(one, dict) and isinstance(other, dict):
         assert one.keys() == other.keys()
         for key in one:

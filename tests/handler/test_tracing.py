@@ -1,4 +1,4 @@
-"""Spans of requests, received by a real collector; and that there are none without one."""
+"""A collector receives a span of each request; without a collector there are none."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from tests.otlp import collector
 
 ROOT = Path(__file__).parent.parent.parent
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-# A worker's life with one request, in a process of its own; what it has imported in the end.
+# A worker with one batch, in a process of its own; it prints the OpenTelemetry modules that it imported.
 WORKER = """
 import logging, sys
 logging.basicConfig(stream=sys.stdout)
@@ -67,7 +67,7 @@ def test_without_a_collector_nothing_of_opentelemetry_is_imported(settings):
     assert _worker(**settings).splitlines()[-1] == "[]"
 
 
-def test_without_the_packages_a_worker_serves_and_says_so(monkeypatch, caplog):
+def test_without_the_packages_a_worker_serves_and_logs_it(monkeypatch, caplog):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     assert open_tracing("1.4") is None
