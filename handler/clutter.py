@@ -56,7 +56,7 @@ def is_clutter(parts: Components, sides: Mask, flat: bool) -> Mask:
 
 def _is_ring(parts: Components, number: int, others: Mask) -> bool:
     """Whether a component is round and goes around another one that is large enough to be a circled digit."""
-    box = parts.boxes[number]
+    box = parts.box(number)
     margin = RING_MARGIN * box.length
     within = others & (parts.left > box.left + margin) & (parts.right < box.right - margin)
     within &= (parts.top > box.top + margin) & (parts.bottom < box.bottom - margin)

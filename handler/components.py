@@ -49,9 +49,12 @@ class Components:
         return self.bottom - self.top
 
     @cached_property
-    def boxes(self) -> list[Box]:
-        sides = np.stack([self.left, self.top, self.right, self.bottom], axis=1)
-        return [Box(*box) for box in sides.tolist()]
+    def _sides(self) -> list[list[int]]:
+        return np.stack([self.left, self.top, self.right, self.bottom], axis=1).tolist()
+
+    def box(self, number: int) -> Box:
+        """The box of one component."""
+        return Box(*self._sides[number])
 
     def paint(self, chosen: Mask) -> Mask:
         """The mask of the chosen components: bool of `shape`."""
@@ -60,7 +63,7 @@ class Components:
 
     def inside(self, number: int) -> Mask:
         """The mask of one component within its box."""
-        box = self.boxes[number]
+        box = self.box(number)
         runs = self.component == number
         start = self.start[runs] - (box.top * self.shape[1] + box.left)
         first = start // self.shape[1] * box.width + start % self.shape[1]

@@ -91,10 +91,7 @@ def extreme(pixels: NDArray[Any], reach: int, pick: np.ufunc) -> NDArray[Any]:
         covered, window = 1, 2 * reach + 1
         while covered < window:  # each pass doubles the part of the window that a pixel covers
             step = min(covered, window - covered)
-            pixels = (
-                pick(pixels[:-step], pixels[step:])
-                if axis == 0
-                else pick(pixels[:, :-step], pixels[:, step:])
-            )
+            near, far = slice(None, -step), slice(step, None)
+            pixels = pick(pixels[near], pixels[far]) if axis == 0 else pick(pixels[:, near], pixels[:, far])
             covered += step
     return pixels

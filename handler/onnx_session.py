@@ -4,8 +4,8 @@
     logits = sessions[pick_fastest(sessions)]
     logits(pixels)     # uint8 (N, 28, 28), ink 255, to float32 (N, outputs)
 
-`training.train.onnx_export` writes both files. They contain no machine code and need no compiler. ONNX Runtime runs them on
-every processor that it is built for, and they can call nothing but ONNX operators.
+`training.train.onnx_export` writes both files. They contain no machine code and need no compiler. ONNX Runtime runs
+them on every processor that it is built for, and they can call nothing but ONNX operators.
 """
 
 import hashlib

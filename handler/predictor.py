@@ -11,7 +11,6 @@ import base64
 import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -107,13 +106,10 @@ class Predictor:
 
     def predict_candidates(self, images: Sequence[Sequence[Candidate]]) -> list[Prediction]:
         """One answer for each image, in their order: that of its best candidate, a blank without candidates."""
-        blank = [np.zeros((SIZE, SIZE), np.uint8)]
-        answers = iter(
-            self.predict_inputs(
-                [pixels for image in images for pixels in [candidate.pixels for candidate in image] or blank]
-            )
-        )
-        return [_best(image, list(islice(answers, max(1, len(image))))) for image in images]
+        blank = np.zeros((SIZE, SIZE), np.uint8)
+        inputs = [[candidate.pixels for candidate in image] or [blank] for image in images]
+        answers = iter(self.predict_inputs([pixels for one in inputs for pixels in one]))
+        return [_best(image, [next(answers) for _ in one]) for image, one in zip(images, inputs, strict=True)]
 
     def predict_inputs(self, inputs: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
         """One answer for each prepared image, uint8 (28, 28) with ink 255, in one batch."""

@@ -66,4 +66,4 @@ def sheet_box(strength: Grey) -> Box | None:
     core = box.cut(part)
     if core.size < 0.6 * part.size or edge(core).mean() < 0.9:
         return None
-    return box.shift(parts.boxes[largest])
+    return box.shift(parts.box(largest))

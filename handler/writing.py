@@ -127,16 +127,18 @@ def _group(strength: Grey, inked: Mask, flat: bool) -> Group | None:
 def _join_parts(parts: Components, main: int, may_belong: Mask) -> tuple[list[int], Box, bool]:
     """The components of the digit of the main one, their box, and whether another digit is beside it."""
     members, others = [main], [int(number) for number in np.flatnonzero(may_belong) if number != main]
-    box, several, grown = parts.boxes[main], False, True
+    box, several, grown = parts.box(main), False, True
     while grown:
         grown, size = False, box.length
         for number in others.copy():
-            part, area = parts.boxes[number], parts.area[number]
+            part, area = parts.box(number), parts.area[number]
             aside, below = box.gaps(part)
+            if math.hypot(aside, below) > NEAR * size or part.length > 2 * size:
+                continue
             speck = part.length < 0.12 * size and area < 0.03 * parts.area[main]
             wide = part.width > 4 * part.height and part.width > 0.6 * box.width
             underline = wide and part.top >= box.bottom - 0.05 * size
-            if speck or underline or math.hypot(aside, below) > NEAR * size or part.length > 2 * size:
+            if speck or underline:
                 continue
             others.remove(number)
             large = part.height > 0.6 * size and part.width > 0.2 * size and area > 0.4 * parts.area[main]
@@ -146,9 +148,9 @@ def _join_parts(parts: Components, main: int, may_belong: Mask) -> tuple[list[in
             members.append(number)
             box, grown = box.join(part), True
     for number in others:  # another digit is about as large; an underline is less high
-        similar = 0.6 * box.length < parts.boxes[number].height < 1.6 * box.length
-        near = 0 < math.hypot(*box.gaps(parts.boxes[number])) < BESIDE * box.length
-        several |= bool(similar and near and parts.area[number] > 0.3 * parts.area[main])
+        part, large = parts.box(number), parts.area[number] > 0.3 * parts.area[main]
+        similar = large and 0.6 * box.length < part.height < 1.6 * box.length
+        several |= bool(similar and 0 < math.hypot(*box.gaps(part)) < BESIDE * box.length)
     return members, box, several
 
 

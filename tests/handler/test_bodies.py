@@ -454,6 +454,10 @@ def test_the_message_names_the_bad_instance():
     bad = base64.b64encode(b"hello").decode()
     error = refusal(document({"instances": [{"image": TEXT}] * 5 + [{"image": bad}]}), JSON)
     assert error.message.startswith("instances[5].image: ")
+    truncated = base64.b64encode(encoded(drawing(), "JPEG")[:2000]).decode()
+    error = refusal(document({"instances": [{"image": TEXT}, {"data": truncated}]}), JSON)
+    assert error.kind == "BrokenImage"
+    assert error.message.startswith("instances[1].data: ")
 
 
 def test_more_than_64_instances_are_refused():
