@@ -73,10 +73,9 @@ def read_image(data: bytes, pixels_before: int = 0) -> Picture:
     if not data:
         raise ClientError(400, "EmptyImage", "The image is empty (0 bytes)", ACCEPTED)
     if data[4:12] in HEIC:
-        remedy = (
-            "Save it as JPEG; an iPhone takes JPEG photos with Settings > Camera > Formats > Most Compatible"
-        )
-        raise ClientError(400, "NotAnImage", "The image is HEIC", f"{ACCEPTED}. {remedy}")
+        iphone = "an iPhone takes JPEG photos with Settings > Camera > Formats > Most Compatible"
+        accepted = f"{ACCEPTED}. Save it as JPEG; {iphone}"
+        raise ClientError(400, "NotAnImage", "The image is HEIC", accepted)
     begins = f"The body has {len(data):,} bytes and begins with {data[:8]!r}"
     if not looks_like_image(data):
         problem = f"{begins}; no accepted image begins with these bytes"

@@ -45,7 +45,7 @@ def find_inks(picture: Picture) -> list[Ink]:
 
 
 def _of_transparent(image: Image.Image) -> list[Ink]:
-    """The pixels that are not transparent; of an image that is opaque everywhere, as without alpha."""
+    """The ink of an "RGBA" image: its opaque pixels, or, if all are opaque, its ink without alpha."""
     alpha = np.asarray(image.getchannel("A"))
     low, high = int(alpha.min()), int(alpha.max())
     if high - low < MINIMUM_CONTRAST:
@@ -98,8 +98,11 @@ def _of_small(image: Image.Image, grey: Grey, low: int, high: int) -> list[Ink]:
         light = ((grey - low) * np.float32(255 / (high - low))).round().astype(np.uint8)
         return sorted(show_whole(light) + show_whole(255 - light), key=lambda ink: edge(ink.layer).mean())
     paper = flat_paper(grey)
-    two_levels = show_whole(ink_of_two_levels(grey)) if paper is None else []
-    found = two_levels if paper is None else inks_on_flat_paper(grey, paper, low, high, faint=0)[:1]
+    found = (
+        show_whole(ink_of_two_levels(grey))
+        if paper is None
+        else inks_on_flat_paper(grey, paper, low, high, 0)[:1]
+    )
     colours = np.asarray(image.convert("RGB")).astype(np.int16)
     if np.ptp(colours, axis=2).max() > MINIMUM_CONTRAST:
         # In a colour map, the distance to the paper's colour shows more than the brightness.
