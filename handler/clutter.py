@@ -1,4 +1,4 @@
-"""Recognize what in a picture is no writing: lines, frames, rings around a digit, the desk, things along the border."""
+"""Recognize the parts of a picture that are no writing: lines, frames, rings, the desk, things along the border."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -23,7 +23,7 @@ WINDOW = 0.13
 RANK_WINDOW = 3
 # So large a share of the pixels in twice the window is darker than the paper.
 RANK = 0.7
-# The contrast to darker paper, or of light ink to lighter paper, would be mostly noise.
+# Paper counts as no darker than this for dark ink, and no lighter for light ink: a small difference says little there.
 DARKEST_PAPER, LIGHTEST_PAPER = 40, 155
 
 
