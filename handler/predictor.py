@@ -1,6 +1,6 @@
 """Predict digits in plain Python, without a server.
 
-    predictor = Predictor.load(Path("training/release/mnist-1.4.pt"), version="1.4")
+    predictor = Predictor.load(Path("training/release/mnist-2.0.pt"), version="2.0")
     predictor.predict([Image.open("seven.png")])[0].digit   # 7
 
 All images go through the network in one batch. The logits are divided by the checkpoint's temperature, so that of the
