@@ -34,7 +34,7 @@ ARCHIVE := .venv/serve/bin/python -m training.archive
 TRAINING := MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=2000000000 .venv/train/bin/python -m
 TRACK := .venv/tracking/bin/python -m ops.integrations.tracking
 INSTALLED := .venv/ops/installed
-ONLY_IN_CONTAINERS = echo "make $@ needs RUNS_IN=containers; natively: make down, git $(1), make up" >&2; exit 2
+ONLY_IN_CONTAINERS = echo "make $@ needs RUNS_IN=containers; natively: make down, git $(GIT), make up" >&2; exit 2
 REGISTRY_INSTALLED := .venv/registry/installed
 ARCHIVE_INSTALLED := .venv/serve/installed
 TRAINING_INSTALLED := .venv/train/installed
@@ -52,130 +52,85 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | sort | \
 		while IFS=$$'\t' read -r target what; do printf '  %-16s %s\n' "$$target" "$$what"; done
 
-# The running system
+# The running system. COMMANDS are those of ops/__main__.py and ops/containers.sh.
 
-.PHONY: up
+CHANGES := swap rollback canary promote
+COMMANDS := down status logs models $(CHANGES) prune secrets backup restore
+.PHONY: up upgrade undo push pull from-s3 $(COMMANDS)
 up: $(if $(INSTALLED),environments) ## start all parts and print the address; MONITORING=1 adds Prometheus and Alertmanager
 	@$(OPS) up
+down: ## stop everything, keep the data
+status: ## state and health check of each part
+logs: ## follow the logs of all parts; Ctrl-C ends it
+models: ## list the model versions: role, workers, validation accuracy, accuracy in use
+swap: VALUES = "$(VERSION)"
+swap: $(if $(FROM),from-$(FROM)) ## make VERSION= the default if it passes its checks; FROM=s3 pulls it first
+rollback: ## make the previous version the default again, at once
+canary: VALUES = "$(VERSION)" "$(PERCENT)"
+canary: ## send PERCENT= percent of the drawings to VERSION=; PERCENT=0 ends the canary
+promote: ## make the canary the default version
+prune: VALUES = "$(DAYS)"
+prune: ## delete drawings older than DAYS= days, labelled ones too, and print their number
+secrets: VALUES = "$(ROTATE)"
+secrets: ## create missing passwords; ROTATE= replaces one, active at once
+backup restore: VALUES = "$(FILE)"
+backup: ## save drawings, archives and versions in one file; FILE= (default: backups/mnist-TIME.tar)
+restore: ## restore drawings, archives and versions from the backup FILE=
 
-.PHONY: down
-down: $(INSTALLED) ## stop everything, keep the data
-	@$(OPS) down
+$(CHANGES): $(TRACKING)
+$(COMMANDS): $(INSTALLED)
+	@$(OPS) $@ $(VALUES)
+	@$(if $(filter $@,$(CHANGES)),$(TELL_MLFLOW))
 
-.PHONY: status
-status: $(INSTALLED) ## state and health check of each part
-	@$(OPS) status
-
-.PHONY: logs
-logs: $(INSTALLED) ## follow the logs of all parts; Ctrl-C ends it
-	@$(OPS) logs
-
-.PHONY: models
-models: $(INSTALLED) ## list the model versions: role, workers, validation accuracy, accuracy in use
-	@$(OPS) models
-
-.PHONY: swap
-swap: $(INSTALLED) $(TRACKING) $(if $(FROM),from-$(FROM)) ## make VERSION= the default if it passes its checks; FROM=s3 pulls it first
-	@$(OPS) swap "$(VERSION)"
-	@$(TELL_MLFLOW)
-
-.PHONY: push pull from-s3
-push: $(REGISTRY_INSTALLED) ## upload the archive of VERSION= to the S3 store
-	@$(REGISTRY) push "$(VERSION)"
-
-pull: $(REGISTRY_INSTALLED) ## download the archive of VERSION= from the S3 store
-	@$(REGISTRY) pull "$(VERSION)"
-
+push: ## upload the archive of VERSION= to the S3 store
+pull: ## download the archive of VERSION= from the S3 store
+push pull: $(REGISTRY_INSTALLED)
+	@$(REGISTRY) $@ "$(VERSION)"
 from-s3: pull
 from-%:
 	@echo "FROM '$*' is not a store, for example: make swap VERSION=1.1 FROM=s3" >&2; exit 2
 
-.PHONY: rollback
-rollback: $(INSTALLED) $(TRACKING) ## make the previous version the default again, at once
-	@$(OPS) rollback
-	@$(TELL_MLFLOW)
-
-.PHONY: canary
-canary: $(INSTALLED) $(TRACKING) ## send PERCENT= percent of the drawings to VERSION=; PERCENT=0 ends the canary
-	@$(OPS) canary "$(VERSION)" "$(PERCENT)"
-	@$(TELL_MLFLOW)
-
-.PHONY: promote
-promote: $(INSTALLED) $(TRACKING) ## make the canary the default version
-	@$(OPS) promote
-	@$(TELL_MLFLOW)
-
-.PHONY: prune
-prune: $(INSTALLED) ## delete drawings older than DAYS= days, labelled ones too, and print their number
-	@$(OPS) prune "$(DAYS)"
-
-.PHONY: secrets
-secrets: $(INSTALLED) ## create missing passwords; ROTATE= replaces one, active at once
-	@$(OPS) secrets "$(ROTATE)"
-
-.PHONY: backup
-backup: $(INSTALLED) ## save drawings, archives and versions in one file; FILE= (default: backups/mnist-TIME.tar)
-	@$(OPS) backup "$(FILE)"
-
-.PHONY: restore
-restore: $(INSTALLED) ## restore drawings, archives and versions from the backup FILE=
-	@$(OPS) restore "$(FILE)"
-
-.PHONY: upgrade undo
+upgrade: GIT = pull
 upgrade: ## containers only: make a backup, then update images and migrations of the running system
-	@$(call ONLY_IN_CONTAINERS,pull)
-	@$(OPS) upgrade
+undo: GIT = switch --detach COMMIT
 undo: ## containers only: return to the images before the last upgrade; no drawing is lost
-	@$(call ONLY_IN_CONTAINERS,switch --detach COMMIT)
-	@$(OPS) undo
+upgrade undo:
+	@$(ONLY_IN_CONTAINERS)
+	@$(OPS) $@
 
 # The model
 
-.PHONY: data mnist
+.PHONY: data mnist strokes train evaluate retrain archive track
 data: $(TRAINING_INSTALLED) ## download MNIST and the real drawings into data/ and verify their checksums
 	@$(TRAINING) training.data
-
 mnist: $(TRAINING_INSTALLED) ## the same for MNIST alone
 	@$(TRAINING) training.data --without-real-drawings
-
-.PHONY: strokes
 strokes: $(TRAINING_INSTALLED) ## draw sample sheets of the generated digits and non-digits, into runs/
 	@$(TRAINING) training.strokes.sheet
-
-.PHONY: train
 train: $(if $(filter --without-real-drawings,$(ARGS)),mnist,data) $(TRACKING) ## train a model; QUICK=1 uses a smaller recipe, ARGS="--epochs 3" changes a setting
 	@$(TRAINING) training.train $(if $(QUICK),--quick) $(ARGS)
 	@$(TELL_MLFLOW)
-
-.PHONY: evaluate
 evaluate: mnist ## evaluate the released model or MODEL= (checkpoint or archive); AGAINST= compares it with another
 	@$(TRAINING) training.evaluate $(if $(MODEL),--model $(MODEL)) $(if $(AGAINST),--against $(AGAINST)) $(ARGS)
-
-.PHONY: retrain
 retrain: $(if $(INSTALLED),$(INSTALLED) .venv/serve/installed mnist) $(TRACKING) ## train on the labelled drawings; archive the next version if it is better; never swap
 	@$(OPS) retrain
 	@$(TELL_MLFLOW)
-
-.PHONY: archive
 archive: $(ARCHIVE_INSTALLED) $(TRACKING) ## pack a checkpoint as model_store/mnist-VERSION.mar; VERSION=, CHECKPOINT=
 	@test -n "$(VERSION)" || { echo "VERSION is missing, for example: make archive VERSION=1.1" >&2; exit 2; }
 	@$(ARCHIVE) --version "$(VERSION)" $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT))
 	@$(TELL_MLFLOW)
-
-.PHONY: track
 track: $(TRACKING_INSTALLED) ## send missing runs, versions and aliases to the MLflow server at MLFLOW_TRACKING_URI
 	@$(TRACK)
 
 # The code. Each part has its own test environment, and a failed part does not stop the others. ARGS are pytest's
 # arguments: make test ARGS="-k swap".
 
-.PHONY: check
+.PHONY: check test test-slow test-portable test-others test-containers bench lint environments test-environments
 check: test-environments ## run before each commit, one minute: lint, types and the tests that start no service
 	@rm -f $(RAN)
 	@$(MAKE) -s -k -j2 -Otarget SPEED=check test-training test-handler test-others test-ui lint
 	@$(SOME_RAN)
 
-.PHONY: test
 test: test-environments lint ## run what CI runs, seven minutes: lint, the tests of each part, then of the running system
 	@.venv/train/bin/python -m training.data --without-real-drawings || echo "Without MNIST the tests that need it are skipped."
 	@echo "Two parts run at once; the output of each is shown when it ends."
@@ -183,14 +138,12 @@ test: test-environments lint ## run what CI runs, seven minutes: lint, the tests
 	@$(MAKE) -s -k -j2 -Otarget $(SYSTEM) $(PARTS)
 	@$(SOME_RAN)
 
-.PHONY: test-slow
 test-slow: test-environments mnist ## run the slow tests; CI runs them every night
 	@$(MAKE) -s .venv/serve/fuzzing || echo "atheris has no wheel for this machine: hypothesis alone fuzzes the images" >&2
 	@rm -f $(RAN)
 	@$(MAKE) -s -k -j2 -Otarget SPEED=slow $(SYSTEM) $(PARTS)
 	@$(SOME_RAN)
 
-.PHONY: test-portable
 test-portable: test-environments ## run the tests of training and handler six times, with different processor instructions or rounding
 	@.venv/test/bin/python -m tests.portable
 
@@ -207,9 +160,10 @@ SOME_RAN = test -e $(RAN) || { echo "ARGS '$(ARGS)' select no test" >&2; exit 2;
 RUNNING := $(patsubst %,.venv/%/installed,ops serve page monitoring)
 # The longest first, and two at once for two cores; three at once took the same time.
 SYSTEM := test-failures test-system
-PARTS := test-training test-handler test-ops test-sql test-gateway test-monitoring test-project test-ui test-benchmarks
-
+IN_TEST := test-ops test-sql test-gateway test-monitoring test-benchmarks
+PARTS := test-training test-handler $(IN_TEST) test-project test-ui
 .PHONY: $(SYSTEM) $(PARTS)
+
 # Tests of training that need the serving environment.
 SERVED := tests/training/archive/test_pack.py tests/training/evaluate/test_behaviour.py
 # One thread each: these computations are small, so more threads would wait for each other.
@@ -221,16 +175,14 @@ test-training: .venv/train/tested ## test training, from data to a published mod
 	@.venv/train/bin/python $(call PYTEST,,tests/training $(SERVED:%=--ignore=%))
 test-ui: .venv/page/tested ## test the page without a browser, the outbox and the deliverer
 	@.venv/page/bin/python $(call PYTEST,,tests/ui)
-test-gateway: .venv/test/installed ## test nginx with its configuration
-	@.venv/test/bin/python $(call PYTEST,,tests/gateway)
-test-sql: .venv/test/installed ## test the migrations and the page's queries in PostgreSQL
-	@.venv/test/bin/python $(call PYTEST,,tests/sql)
-test-ops: .venv/test/installed .venv/tracking/installed .venv/mlflow/installed ## test the commands behind make, with PostgreSQL, S3 and MLflow
-	@.venv/test/bin/python $(call PYTEST,,tests/ops)
-test-monitoring: .venv/test/installed .venv/monitoring/installed ## test exporter, rules, alerts and dashboards, with Prometheus and Alertmanager
-	@.venv/test/bin/python $(call PYTEST,,tests/monitoring)
-test-benchmarks: .venv/test/installed ## test the calculations of the benchmarks
-	@.venv/test/bin/python $(call PYTEST,,tests/benchmarks tests/fixtures)
+test-gateway: ## test nginx with its configuration
+test-sql: ## test the migrations and the page's queries in PostgreSQL
+test-ops: .venv/tracking/installed .venv/mlflow/installed ## test the commands behind make, with PostgreSQL, S3 and MLflow
+test-monitoring: .venv/monitoring/installed ## test exporter, rules, alerts and dashboards, with Prometheus and Alertmanager
+test-benchmarks: FIXTURES = tests/fixtures
+test-benchmarks: ## test the calculations of the benchmarks
+$(IN_TEST): .venv/test/installed
+	@.venv/test/bin/python $(call PYTEST,,$(@:test-%=tests/%) $(FIXTURES))
 test-project: .venv/test/installed ## test make, settings, documentation, imports and the compose file
 	@# Without this make's variables, because these tests run make.
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python $(call PYTEST,,tests/test_*.py tests/containers/test_compose_file.py)
@@ -240,20 +192,16 @@ test-failures: $(RUNNING) .venv/test/installed .venv/registry/installed ## test 
 	@.venv/test/bin/python $(call PYTEST, and harms,tests/system)
 
 # All in one pytest session, which saves its start time.
-.PHONY: test-others
 test-others: .venv/test/installed
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python $(call PYTEST,,tests --ignore=tests/handler \
 		--ignore=tests/training --ignore=tests/ui --ignore=tests/system)
 
-.PHONY: test-containers
 test-containers: .venv/test/installed ## build, run and test docker-compose.yml; takes 20 minutes, needs a container engine
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest --timeout=1800 tests/containers $(ARGS)
 
-.PHONY: bench
 bench: environments .venv/bench/installed $(if $(filter retrain,$(BENCH)),mnist) ## run benchmarks into benchmarks/results/; BENCH=predict (BASE=COMMIT compares with it, QUICK=1 measures the bars alone), network, page, memory or database (default: these five), swaps, retrain, soak or monitoring
 	@.venv/bench/bin/python -m benchmarks $(BENCH)
 
-.PHONY: lint
 lint: .venv/lint/installed ## ruff and mypy
 	@.venv/lint/bin/ruff check .
 	@.venv/lint/bin/ruff format --check .
@@ -261,7 +209,6 @@ lint: .venv/lint/installed ## ruff and mypy
 
 # The environments: one per part, like the containers. An interrupted installation starts again.
 
-.PHONY: environments test-environments
 environments:
 	@$(MAKE) -s -j3 $(RUNNING)
 test-environments:

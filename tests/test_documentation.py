@@ -13,9 +13,9 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 TEXT = "\n".join(document.read_text(encoding="utf-8") for document in DOCUMENTS)
 DESCRIBED = re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE)
-PHONY = {name for line in re.findall(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE) for name in line.split()}
-# Steps of other targets, and two lists of targets.
-INTERNAL = {"environments", "test-environments", "from-s3", "test-others", "$(SYSTEM)", "$(PARTS)"}
+LISTS = re.findall(r"^(?:\.PHONY:|CHANGES :=|COMMANDS :=) (.+)$", MAKEFILE, re.MULTILINE)
+PHONY = {name for line in LISTS for name in line.split() if not name.startswith("$(")}
+INTERNAL = {"environments", "test-environments", "from-s3", "test-others"}  # steps of other targets
 MOST_WORDS = 1300
 LONGEST_CELL = 120
 
