@@ -9,7 +9,6 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +47,28 @@ IN_CONTAINERS = Hosts(
     database="postgres",
 )
 MANAGEMENT_PORT = 8003  # in containers
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port at a distance above the public one, so one number moves a system."""
+
+    name: str
+    above: int
+    of_monitoring: bool = False
+
+    def __get__(self, system: "System", owner: object) -> int:
+        return system.gateway_port + self.above
+
+
+@dataclass(frozen=True)
+class Below:
+    """A path below a system's state folder."""
+
+    path: str
+
+    def __get__(self, system: "System", owner: object) -> Path:
+        return system.state / self.path
 
 
 @dataclass(frozen=True)
@@ -120,47 +141,35 @@ class System:
                 raise OpsError(f"{folder} belongs to somebody else. Remove it, then run the command again.")
             folder.chmod(0o700)  # earlier versions used another mode
 
-    @property
-    def _record(self) -> Path:
-        return self.run / "system.json"
+    inner_port = Port("gateway, inner listener", 1)
+    inference_port = Port("TorchServe, inference", 2)
+    metrics_port = Port("TorchServe, metrics", 4)
+    database_port = Port("PostgreSQL", 6)
+    grpc_inference_port = Port("TorchServe, inference by gRPC", 7)
+    grpc_management_port = Port("TorchServe, management by gRPC", 8)
+    exporter_port = Port("exporter", 9)
+    prometheus_port = Port("Prometheus", 10, of_monitoring=True)
+    alertmanager_port = Port("Alertmanager", 11, of_monitoring=True)
 
-    # Ports: all follow the public one, so one number moves a system.
-
-    @property
-    def inner_port(self) -> int:
-        return self.gateway_port + 1
-
-    @property
-    def inference_port(self) -> int:
-        return self.gateway_port + 2
-
-    @property
-    def metrics_port(self) -> int:
-        return self.gateway_port + 4
-
-    @property
-    def database_port(self) -> int:
-        return self.gateway_port + 6
-
-    @property
-    def grpc_inference_port(self) -> int:
-        return self.gateway_port + 7
-
-    @property
-    def grpc_management_port(self) -> int:
-        return self.gateway_port + 8
-
-    @property
-    def exporter_port(self) -> int:
-        return self.gateway_port + 9
-
-    @property
-    def prometheus_port(self) -> int:
-        return self.gateway_port + 10
-
-    @property
-    def alertmanager_port(self) -> int:
-        return self.gateway_port + 11
+    logs = Below("log")
+    run = Below("run")  # rendered configuration and other files of the current run
+    _record = Below("run/system.json")
+    outbox = Below("outbox/outbox.sqlite3")
+    operator_password = Below("run/operator_password")  # for the page; missing if none is set
+    database = Below("postgres")  # PostgreSQL's data directory
+    metrics_files = Below(
+        "metrics"
+    )  # of the exporter and TorchServe's workers (monitoring/exporter/files.py)
+    versions = Below("versions.json")  # the desired state of the model versions (ops/versions/state.py)
+    versions_lock = Below("versions.lock")  # of commands that change the versions
+    version_changes = Below(
+        "version_changes.jsonl"
+    )  # by swap, rollback, canary and promote, one JSON line each
+    served = Below("run/served.json")  # the state that TorchServe serves now, in the format of `versions`
+    rejected = Below(
+        "run/rejected.json"
+    )  # the controller's report: why the last candidate could not be served
+    split = Below("split.conf")  # in containers, the traffic split that the controller writes for the gateway
 
     @property
     def inner_url(self) -> str:
@@ -190,74 +199,14 @@ class System:
         host = "localhost" if self.gateway_host in ("127.0.0.1", "0.0.0.0", "::") else self.gateway_host  # noqa: S104
         return f"http://{host}:{self.gateway_port}"
 
-    # Files
-
     @property
     def secrets(self) -> Path:
         return SECRETS_OF_A_CONTAINER if self.in_containers else self.state / "secrets"
 
     @property
-    def logs(self) -> Path:
-        return self.state / "log"
-
-    @property
-    def run(self) -> Path:
-        """The folder of rendered configuration and other files of the current run."""
-        return self.state / "run"
-
-    @property
-    def outbox(self) -> Path:
-        return self.state / "outbox" / "outbox.sqlite3"
-
-    @property
-    def operator_password(self) -> Path:
-        """The file of this run's operator password, for the page; missing if none is set."""
-        return self.run / "operator_password"
-
-    @property
-    def database(self) -> Path:
-        """PostgreSQL's data directory."""
-        return self.state / "postgres"
-
-    @property
     def retraining(self) -> Path:
         """The folder of challenger, report and labels of the last `make retrain`."""
         return ROOT / "runs" / "retrain" if self.in_containers else self.state / "retrain"
-
-    @property
-    def metrics_files(self) -> Path:
-        """The folder of metrics from the exporter and TorchServe's workers (monitoring/exporter/files.py)."""
-        return self.state / "metrics"
-
-    @property
-    def version_changes(self) -> Path:
-        """The log of changes by `swap`, `rollback`, `canary` and `promote`, one JSON line each."""
-        return self.state / "version_changes.jsonl"
-
-    @property
-    def versions(self) -> Path:
-        """The desired state of the model versions (ops/versions/state.py)."""
-        return self.state / "versions.json"
-
-    @property
-    def served(self) -> Path:
-        """The state that TorchServe serves now, in the same format."""
-        return self.run / "served.json"
-
-    @property
-    def versions_lock(self) -> Path:
-        """The lock file of commands that change the versions."""
-        return self.state / "versions.lock"
-
-    @property
-    def rejected(self) -> Path:
-        """The controller's report: why the last candidate could not be served."""
-        return self.run / "rejected.json"
-
-    @property
-    def split(self) -> Path:
-        """In containers, the traffic split that the controller writes for the gateway."""
-        return self.state / "split.conf"
 
     @property
     def sockets(self) -> Path:
@@ -295,17 +244,11 @@ def _make_folder(folder: Path, mode: int) -> None:
         ) from None
 
 
-def ports(system: System) -> Iterable[tuple[str, int]]:
+def ports(system: System) -> list[tuple[str, int]]:
     """The name and number of each port that the system uses."""
-    monitoring = (("Prometheus", system.prometheus_port), ("Alertmanager", system.alertmanager_port))
-    return (
+    others = [port for port in vars(System).values() if isinstance(port, Port)]
+    used = [port for port in others if system.monitoring or not port.of_monitoring]
+    return [
         ("gateway", system.gateway_port),
-        ("gateway, inner listener", system.inner_port),
-        ("TorchServe, inference", system.inference_port),
-        ("TorchServe, metrics", system.metrics_port),
-        ("PostgreSQL", system.database_port),
-        ("TorchServe, inference by gRPC", system.grpc_inference_port),
-        ("TorchServe, management by gRPC", system.grpc_management_port),
-        ("exporter", system.exporter_port),
-        *(monitoring if system.monitoring else ()),
-    )
+        *((port.name, system.gateway_port + port.above) for port in used),
+    ]
