@@ -10,6 +10,11 @@ class OpsError(Exception):
     """The command prints one line without a traceback and exits with status 1."""
 
 
+def first_line(error: Exception) -> str:
+    """The first line of an error's message; PostgreSQL's have several."""
+    return str(error).strip().partition("\n")[0]
+
+
 class UsageError(OpsError):
     """A `make` variable is missing or invalid; the command exits with status 2."""
 

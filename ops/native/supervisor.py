@@ -1,6 +1,6 @@
 """Control supervisord, which starts the parts, restarts them after a crash and writes their logs."""
 
-import subprocess
+import contextlib
 import sys
 import xmlrpc.client
 from collections.abc import Iterable, Iterator
@@ -13,6 +13,7 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 from ops.errors import OpsError
 from ops.native import leftovers
 from ops.native.parts import Part
+from ops.programs import run
 from ops.system import MARK, ROOT, System
 
 # supervisord retries a part that fails at its start after 1 s, 2 s, 3 s ..., without end.
@@ -65,27 +66,21 @@ stdout_logfile_backups={LOG_BACKUPS}
 
 def start(system: System, environment: dict[str, str]) -> None:
     """Start supervisord in the background; it starts the parts. Raises OpsError."""
-    done = subprocess.run(
-        [Path(sys.executable).with_name("supervisord"), "--configuration", _configuration(system)],
-        cwd=ROOT,
-        # supervisord expands log names twice.
-        env={**environment, **leftovers.marks(system), LOGS: str(system.logs).replace("%", "%%")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+    supervisord = Path(sys.executable).with_name("supervisord")
+    # supervisord expands log names twice.
+    own = leftovers.marks(system) | {LOGS: str(system.logs).replace("%", "%%")}
+    started, output = run(
+        supervisord, "--configuration", _configuration(system), environment=environment | own, folder=ROOT
     )
-    if done.returncode != 0:
-        raise OpsError(f"The supervisor did not start:\n{done.stdout.strip()}")
+    if not started:
+        raise OpsError(f"The supervisor did not start:\n{output}")
 
 
 def processes(system: System) -> dict[str, dict[str, Any]] | None:
     """supervisord's state of each part by name (statename, pid, start, now); None if it does not run."""
-    try:
-        with remote(system) as interface:
-            return {info["name"]: info for info in interface.getAllProcessInfo()}
-    except (OSError, xmlrpc.client.Error):
-        return None
+    with contextlib.suppress(OSError, xmlrpc.client.Error), remote(system) as interface:
+        return {info["name"]: info for info in interface.getAllProcessInfo()}
+    return None
 
 
 def start_part(system: System, name: str) -> None:
@@ -98,13 +93,19 @@ def start_part(system: System, name: str) -> None:
             raise OpsError(f"{name} did not start: {fault.faultString}") from None
 
 
+def restart(system: System, *names: str) -> None:
+    """Stop each part and start it again, without waiting until it is ready."""
+    with remote(system) as interface:
+        for name in names:
+            interface.stopProcess(name)
+            interface.startProcess(name, False)
+
+
 def shut_down(system: System) -> bool:
     """Tell supervisord to stop every part and itself; return False if it does not run."""
-    try:
-        with remote(system) as interface:
-            return bool(interface.shutdown())
-    except (OSError, xmlrpc.client.Error):
-        return False
+    with contextlib.suppress(OSError, xmlrpc.client.Error), remote(system) as interface:
+        return bool(interface.shutdown())
+    return False
 
 
 @contextmanager

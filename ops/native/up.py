@@ -1,8 +1,8 @@
 """Start the system, also after a crash."""
 
+import contextlib
 import os
 import re
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,9 +14,11 @@ from ops.errors import OpsError, UsageError
 from ops.native import gateway, leftovers, monitoring, parts, postgres, supervisor
 from ops.native.parts import Part
 from ops.native.ports import LAST_PORT, PORTS_PER_SYSTEM, bind_error, listening_hosts
+from ops.programs import run
 from ops.system import ROOT, System, ports
 from ops.versions.references import write_references
 from ops.versions.state import RELEASED, Versions, archive_name
+from ops.wait import wait_until
 
 READY_TIMEOUT_S = 180.0
 POLL_INTERVAL_S = 0.2
@@ -128,14 +130,12 @@ def _refuse_taken_ports(system: System) -> None:
             f"GATEWAY_PORT={system.gateway_port} leaves no room for the other parts: they use the eleven ports above "
             f"it, and the last port is {LAST_PORT}. Choose {highest} or lower, for example: make up GATEWAY_PORT=8000"
         )
-    # The kernel may free a port shortly after its process has ended.
-    deadline = time.monotonic() + PORT_RELEASE_S
     public = listening_hosts(system.gateway_host)
-    for name, number in ports(system):
-        hosts = public if number == system.gateway_port else ["127.0.0.1"]
-        while (taken := _bind_error(hosts, number)) and time.monotonic() < deadline:
-            time.sleep(POLL_INTERVAL_S)
-        if taken:
+    used = [(n, name, public if n == system.gateway_port else ["127.0.0.1"]) for name, n in ports(system)]
+    # The kernel may free a port shortly after its process has ended.
+    wait_until(lambda: not any(_bind_error(hosts, number) for number, _, hosts in used), PORT_RELEASE_S)
+    for number, name, hosts in used:
+        if taken := _bind_error(hosts, number):
             raise OpsError(
                 f"Port {number} ({name}) cannot be used: {taken}{_describe_owner(number)}. "
                 f"Choose others, for example: make up GATEWAY_PORT={_other(system.gateway_port)}"
@@ -147,15 +147,12 @@ def _bind_error(hosts: list[str], port: int) -> str | None:
 
 
 def _describe_owner(port: int) -> str:
-    try:
-        pid = next(
-            c.pid
-            for c in psutil.net_connections("tcp")
-            if c.laddr and c.laddr.port == port and c.status == psutil.CONN_LISTEN
-        )
-        return f" by process {pid} ({psutil.Process(pid).name()})" if pid else ""
-    except (StopIteration, psutil.Error):
-        return ""
+    with contextlib.suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):
+            at = connection.laddr
+            if connection.status == psutil.CONN_LISTEN and at and at.port == port and (pid := connection.pid):
+                return f" by process {pid} ({psutil.Process(pid).name()})"
+    return ""
 
 
 def _other(port: int) -> int:
@@ -164,37 +161,25 @@ def _other(port: int) -> int:
 
 def _archive(system: System, version: str) -> None:
     """Archive the released checkpoint, in the serving environment; needs no training and no data."""
-    done = subprocess.run(
-        [
-            system.python("serve"),
-            "-m",
-            "training.archive",
-            "--version",
-            version,
-            "--model-store",
-            system.model_store,
-        ],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise OpsError(f"Model {version} could not be archived: {done.stdout.strip().splitlines()[-1]}")
+    options = ["-m", "training.archive", "--version", version, "--model-store", str(system.model_store)]
+    archived, output = run(system.python("serve"), *options, folder=ROOT)
+    if not archived:
+        raise OpsError(f"Model {version} could not be archived: {output.splitlines()[-1]}")
 
 
 def _wait_for(system: System, part: Part, started: float) -> None:
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while not part.is_healthy(system):
+    def is_healthy() -> bool:
+        if part.is_healthy(system):
+            return True
         if supervisor.processes(system) is None:
             raise OpsError(f"The supervisor stopped; see {system.logs / 'supervisor.log'}")
-        if time.monotonic() > deadline:
-            raise OpsError(
-                f"{part.name} was not ready within {READY_TIMEOUT_S:.0f} s; "
-                f"see {system.logs / part.name}.log, then run 'make up' again"
-            )
-        time.sleep(POLL_INTERVAL_S)
+        return False
+
+    if not wait_until(is_healthy, READY_TIMEOUT_S, POLL_INTERVAL_S):
+        raise OpsError(
+            f"{part.name} was not ready within {READY_TIMEOUT_S:.0f} s; "
+            f"see {system.logs / part.name}.log, then run 'make up' again"
+        )
     _print(f"{part.name:<12} ready after {time.monotonic() - started:4.1f} s")
 
 

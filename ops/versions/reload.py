@@ -1,8 +1,8 @@
 """Apply the traffic split of the state file to the running gateway."""
 
-import subprocess
-import time
+import contextlib
 import xmlrpc.client
+from collections import deque
 
 import psutil
 import requests
@@ -10,9 +10,11 @@ import requests
 from ops import direct
 from ops.errors import OpsError
 from ops.native import gateway, supervisor
+from ops.programs import run
 from ops.system import System
 from ops.versions import split
 from ops.versions.state import Versions
+from ops.wait import wait_until
 
 RELOAD_TIMEOUT_S = 5.0
 POLL_INTERVAL_S = 0.02
@@ -34,16 +36,10 @@ def reload(system: System) -> None:
     written = gateway.split_configuration(system)
     before = written.read_text(encoding="utf-8")
     gateway.write_split(system)
-    done = subprocess.run(
-        [*gateway.command(system), "-t"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
+    accepted, output = run(*gateway.command(system), "-t")
+    if not accepted:
         written.write_text(before, encoding="utf-8")
-        raise OpsError(f"The gateway rejected its new configuration: {done.stdout.strip()}")
+        raise OpsError(f"The gateway rejected its new configuration: {output}")
     try:
         with supervisor.remote(system) as interface:
             master = psutil.Process(interface.getProcessInfo("gateway")["pid"])
@@ -51,32 +47,29 @@ def reload(system: System) -> None:
             interface.signalProcess("gateway", "HUP")
     except (OSError, xmlrpc.client.Error, psutil.Error):
         return  # nginx is starting and reads the new file
-    deadline = time.monotonic() + RELOAD_TIMEOUT_S
-    while any(map(_accepts, workers)) and time.monotonic() < deadline:
-        time.sleep(POLL_INTERVAL_S)
+    wait_until(lambda: not any(map(_accepts, workers)), RELOAD_TIMEOUT_S, POLL_INTERVAL_S)
 
 
 def _wait_for_container(system: System) -> None:
     """Wait until the gateway's container reports the split that the controller writes (ops/versions/split.py)."""
     wanted = split.split_label(Versions.read(system.versions))
-    deadline = time.monotonic() + FOLLOW_TIMEOUT_S
-    in_a_row = 0
-    while in_a_row < ANSWERS_IN_A_ROW:
-        try:
-            # A new connection each time: an open one stays with the old worker.
-            with direct.session() as session:
-                reported = session.get(
-                    system.inner_url, headers={"Host": "split.in.force"}, timeout=REQUEST_TIMEOUT_S
-                ).text
-        except requests.RequestException:
-            return  # nginx is starting and reads the new file
-        in_a_row = in_a_row + 1 if reported == wanted else 0
-        if time.monotonic() > deadline:
+    last: deque[str] = deque(maxlen=ANSWERS_IN_A_ROW)
+
+    def is_applied() -> bool:
+        # A new connection each time: an open one stays with the old worker.
+        with direct.session() as session:
+            answer = session.get(
+                system.inner_url, headers={"Host": "split.in.force"}, timeout=REQUEST_TIMEOUT_S
+            )
+        last.append(answer.text)
+        return list(last) == [wanted] * ANSWERS_IN_A_ROW
+
+    with contextlib.suppress(requests.RequestException):  # nginx is starting and reads the new file
+        if not wait_until(is_applied, FOLLOW_TIMEOUT_S, POLL_INTERVAL_S):
             raise OpsError(
                 f"The gateway did not apply the split '{wanted}' within {FOLLOW_TIMEOUT_S:.0f} s; it reports "
-                f"'{reported[:100]}'. It applies the split when TorchServe's container runs. See: make status"
+                f"'{last[-1][:100]}'. It applies the split when TorchServe's container runs. See: make status"
             )
-        time.sleep(POLL_INTERVAL_S)
 
 
 def _accepts(worker: psutil.Process) -> bool:

@@ -4,30 +4,23 @@ split_clients(Versions("1.1", split={"1.2": 0.1}))     # natively, ops/native/ga
 write(system)                                          # in containers, the gateway polls this file
 """
 
+from ops.files import write_whole
 from ops.system import System
 from ops.versions.state import Versions
 
 
 def split_clients(versions: Versions) -> str:
-    """nginx configuration that sends each version its share of the keys ($split_key), the rest to the default."""
-    lines = [
-        f'    {100 * share:.2f}% "mnist/{version}";' for version, share in (versions.split or {}).items()
-    ]
-    return "\n".join(
-        ['split_clients "$split_key" $model {', *lines, '    * "mnist";', "}", *_model_version(versions), ""]
+    """nginx configuration that sends each version its share of the keys ($split_key), the rest to the default.
+
+    A second map gives the version of the answering model, for the access log.
+    """
+    split = versions.split or {}
+    shares = "".join(f'    {100 * share:.2f}% "mnist/{version}";\n' for version, share in split.items())
+    names = "".join(f'    "mnist/{version}" "{version}";\n' for version in split)
+    return (
+        f'split_clients "$split_key" $model {{\n{shares}    * "mnist";\n}}\n'
+        f'map $answered_by $model_version {{\n{names}    "mnist" "{versions.default}";\n    default "";\n}}\n'
     )
-
-
-def _model_version(versions: Versions) -> list[str]:
-    """nginx's map from the answering model to its version, for the access log."""
-    lines = [f'    "mnist/{version}" "{version}";' for version in versions.split or {}]
-    return [
-        "map $answered_by $model_version {",
-        *lines,
-        f'    "mnist" "{versions.default}";',
-        '    default "";',
-        "}",
-    ]
 
 
 def split_label(versions: Versions) -> str:
@@ -41,8 +34,5 @@ def write(system: System) -> None:
     wanted = f'map "" $split_in_force {{\n    default "{split_label(versions)}";\n}}\n' + split_clients(
         versions
     )
-    if system.split.exists() and system.split.read_text(encoding="utf-8") == wanted:
-        return
-    unfinished = system.split.with_suffix(".unfinished")
-    unfinished.write_text(wanted, encoding="utf-8")
-    unfinished.replace(system.split)
+    if not (system.split.exists() and system.split.read_text(encoding="utf-8") == wanted):
+        write_whole(system.split, wanted)
