@@ -67,28 +67,26 @@ class Setting(Generic[T]):
         return text
 
 
-def port(text: str) -> int:
-    """A TCP port, 1 to 65535."""
+def _whole_number(text: str, least: int, most: int) -> int:
     number = int(text)
-    if not 1 <= number <= 65535:
+    if not least <= number <= most:
         raise ValueError(text)
     return number
+
+
+def port(text: str) -> int:
+    """A TCP port, 1 to 65535."""
+    return _whole_number(text, 1, 65535)
 
 
 def requests_per_second(text: str) -> int:
     """A whole number of requests per second; 0 means no limit."""
-    number = int(text)
-    if not 0 <= number <= 100_000:
-        raise ValueError(text)
-    return number
+    return _whole_number(text, 0, 100_000)
 
 
 def seconds(text: str) -> int:
     """A time in whole seconds, from 1 to 3600."""
-    number = int(text)
-    if not 0 < number <= 3600:
-        raise ValueError(text)
-    return number
+    return _whole_number(text, 1, 3600)
 
 
 def http_url(text: str) -> str:
@@ -143,135 +141,61 @@ def postgresql_url(text: str) -> str:
     return text
 
 
-RUNS_IN = Setting(
-    "RUNS_IN",
-    native_or_containers,
-    "native",
-    "Where the parts run: native (processes of this checkout) or containers (docker-compose.yml).",
-)
-GATEWAY_HOST = Setting(
-    "GATEWAY_HOST", str, "127.0.0.1", "The address that the gateway's public listener binds to."
-)
-GATEWAY_PORT = Setting(
-    "GATEWAY_PORT",
-    port,
-    8000,
-    "The public port. The other parts of a native system take their ports from the eleven above it.",
-)
-RATE_LIMIT_PER_SECOND = Setting(
-    "RATE_LIMIT_PER_SECOND",
-    requests_per_second,
-    20,
-    "Requests per second that one client may send to the API on the public listener, in bursts of 40; 0: no limit.",
-)
-PUBLIC_HOSTS = Setting(
-    "PUBLIC_HOSTS",
-    host_list,
-    "",
+# Name, type and default, then the meaning.
+# fmt: off
+RUNS_IN = Setting("RUNS_IN", native_or_containers, "native",
+    "Where the parts run: native (processes of this checkout) or containers (docker-compose.yml).")
+GATEWAY_HOST = Setting("GATEWAY_HOST", str, "127.0.0.1",
+    "The address that the gateway's public listener binds to.")
+GATEWAY_PORT = Setting("GATEWAY_PORT", port, 8000,
+    "The public port. The other parts of a native system take their ports from the eleven above it.")
+RATE_LIMIT_PER_SECOND = Setting("RATE_LIMIT_PER_SECOND", requests_per_second, 20,
+    "Requests per second that one client may send to the API on the public listener, in bursts of 40; 0: no limit.")
+PUBLIC_HOSTS = Setting("PUBLIC_HOSTS", host_list, "",
     "Further hosts under which browsers reach the gateway, as in their address bar: host or host:port.",
-    accepted="hosts without scheme and path, separated by spaces or commas, "
-    "for example digits.example.com digits.example.com:8443",
-)
-CORS_ORIGINS = Setting(
-    "CORS_ORIGINS",
-    origin_list,
-    "",
+    accepted="hosts without scheme and path, separated by spaces or commas, for example digits.example.com "
+    "digits.example.com:8443")
+CORS_ORIGINS = Setting("CORS_ORIGINS", origin_list, "",
     "Origins whose web pages may call the API and read its answers, such as https://app.example.com.",
     accepted="origins (scheme, host and port, without a path or a slash at the end; not *), separated by spaces or "
-    "commas, for example https://app.example.com http://localhost:3000",
-)
-WORKERS_UP_WITHIN_SECONDS = Setting(
-    "WORKERS_UP_WITHIN_SECONDS",
-    seconds,
-    60,
-    "Seconds in which the workers of a model version must start; a slower version is rejected.",
-)
-STATE_DIR = Setting(
-    "STATE_DIR",
-    Path,
-    Path("var"),
-    "The folder of a native system's state: database, outbox, logs, secrets; relative to the checkout.",
-)
-MODEL_STORE = Setting(
-    "MODEL_STORE",
-    Path,
-    Path("model_store"),
-    "The folder of the .mar archives that TorchServe serves; relative to the checkout.",
-)
-DRAWN_DATA = Setting(
-    "DRAWN_DATA",
-    Path,
-    Path("data/drawn"),
-    "The folder of the real drawings that training learns from; relative to the checkout.",
-)
-MODEL_URL = Setting(
-    "MODEL_URL",
-    http_url,
-    "http://127.0.0.1:8001",
-    "The gateway's inner listener, where the page sends drawings.",
-)
-DATABASE_URL = Setting(
-    "DATABASE_URL",
-    postgresql_url,
-    "postgresql://page@127.0.0.1:8006/mnist",
-    "The database that keeps the drawings, without the password.",
-)
-DATABASE_PASSWORD = Setting(
-    "DATABASE_PASSWORD",
-    str,
-    None,
-    "The password of the role in DATABASE_URL, or DATABASE_PASSWORD_FILE: a file that contains it; see make secrets.",
-    secret=True,
-)
-OUTBOX_PATH = Setting(
-    "OUTBOX_PATH",
-    Path,
-    Path("var/outbox/outbox.sqlite3"),
-    "The SQLite file in which answers and labels wait for the database.",
-)
-OPERATOR_PASSWORD = Setting(
-    "OPERATOR_PASSWORD",
-    str,
-    "",
-    "The password of operators, who see all drawings. Empty: visitors on localhost are operators.",
-    secret=True,
-)
-MONITORING = Setting(
-    "MONITORING",
-    zero_or_one,
-    0,
-    "1: Prometheus and Alertmanager run, too; in containers also Grafana and Loki.",
-)
-ALERTMANAGER_CONFIG = Setting(
-    "ALERTMANAGER_CONFIG",
-    Path,
-    Path("monitoring/alertmanager/alertmanager.yml"),
-    "Who receives alerts: Alertmanager's configuration; relative to the checkout.",
-)
-S3_ENDPOINT = Setting("S3_ENDPOINT", http_url, None, "The address of the S3-compatible store of archives.")
-S3_BUCKET = Setting("S3_BUCKET", str, "models", "The bucket of the archives.")
-S3_REGION = Setting(
-    "S3_REGION", str, "us-east-1", "The region of the bucket; self-hosted servers accept any."
-)
-S3_ACCESS_KEY = Setting("S3_ACCESS_KEY", str, None, "The access key of the S3 store.")
-S3_SECRET_KEY = Setting(
-    "S3_SECRET_KEY",
-    str,
-    None,
-    "The secret key of the S3 store, or S3_SECRET_KEY_FILE: a file that contains it.",
-    secret=True,
-)
-MLFLOW_TRACKING_URI = Setting(
-    "MLFLOW_TRACKING_URI",
-    http_url,
-    "",
-    "The MLflow server that receives runs, versions and aliases. Empty: none.",
-)
-OTEL_EXPORTER_OTLP_ENDPOINT = Setting(
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    http_url,
-    "",
-    "The OpenTelemetry collector that receives traces by OTLP over HTTP. Empty: none.",
-)
+    "commas, for example https://app.example.com http://localhost:3000")
+WORKERS_UP_WITHIN_SECONDS = Setting("WORKERS_UP_WITHIN_SECONDS", seconds, 60,
+    "Seconds in which the workers of a model version must start; a slower version is rejected.")
+STATE_DIR = Setting("STATE_DIR", Path, Path("var"),
+    "The folder of a native system's state: database, outbox, logs, secrets; relative to the checkout.")
+MODEL_STORE = Setting("MODEL_STORE", Path, Path("model_store"),
+    "The folder of the .mar archives that TorchServe serves; relative to the checkout.")
+DRAWN_DATA = Setting("DRAWN_DATA", Path, Path("data/drawn"),
+    "The folder of the real drawings that training learns from; relative to the checkout.")
+MODEL_URL = Setting("MODEL_URL", http_url, "http://127.0.0.1:8001",
+    "The gateway's inner listener, where the page sends drawings.")
+DATABASE_URL = Setting("DATABASE_URL", postgresql_url, "postgresql://page@127.0.0.1:8006/mnist",
+    "The database that keeps the drawings, without the password.")
+DATABASE_PASSWORD = Setting("DATABASE_PASSWORD", str, None,
+    "The password of the role in DATABASE_URL, or DATABASE_PASSWORD_FILE: a file that contains it; see make "
+    "secrets.", secret=True)
+OUTBOX_PATH = Setting("OUTBOX_PATH", Path, Path("var/outbox/outbox.sqlite3"),
+    "The SQLite file in which answers and labels wait for the database.")
+OPERATOR_PASSWORD = Setting("OPERATOR_PASSWORD", str, "",
+    "The password of operators, who see all drawings. Empty: visitors on localhost are operators.", secret=True)
+MONITORING = Setting("MONITORING", zero_or_one, 0,
+    "1: Prometheus and Alertmanager run, too; in containers also Grafana and Loki.")
+ALERTMANAGER_CONFIG = Setting("ALERTMANAGER_CONFIG", Path, Path("monitoring/alertmanager/alertmanager.yml"),
+    "Who receives alerts: Alertmanager's configuration; relative to the checkout.")
+S3_ENDPOINT = Setting("S3_ENDPOINT", http_url, None,
+    "The address of the S3-compatible store of archives.")
+S3_BUCKET = Setting("S3_BUCKET", str, "models",
+    "The bucket of the archives.")
+S3_REGION = Setting("S3_REGION", str, "us-east-1",
+    "The region of the bucket; self-hosted servers accept any.")
+S3_ACCESS_KEY = Setting("S3_ACCESS_KEY", str, None,
+    "The access key of the S3 store.")
+S3_SECRET_KEY = Setting("S3_SECRET_KEY", str, None,
+    "The secret key of the S3 store, or S3_SECRET_KEY_FILE: a file that contains it.", secret=True)
+MLFLOW_TRACKING_URI = Setting("MLFLOW_TRACKING_URI", http_url, "",
+    "The MLflow server that receives runs, versions and aliases. Empty: none.")
+OTEL_EXPORTER_OTLP_ENDPOINT = Setting("OTEL_EXPORTER_OTLP_ENDPOINT", http_url, "",
+    "The OpenTelemetry collector that receives traces by OTLP over HTTP. Empty: none.")
+# fmt: on
 
 ALL: tuple[Setting[Any], ...] = tuple(value for value in globals().values() if isinstance(value, Setting))
