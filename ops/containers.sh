@@ -13,15 +13,15 @@ BEFORE=var/before-upgrade # the schema version before the last upgrade; with .ym
 LOST=3     # training.retrain's exit status if the challenger fails the comparison
 KILLED=137 # the exit status of a container above its memory limit
 
-say() { echo "$@"; }
-fail() {
-  echo "$@" >&2
-  exit 1
-}
+fail() { echo "$@" >&2; exit 1; }
+fail_usage() { echo "$@" >&2; exit 2; }
 
 # Run a command in a new container, without starting the services that it depends on.
 run() { docker compose --progress quiet run --rm --no-deps "$@"; }
 ops() { run -T ops ops "$@"; }
+# Start services and wait until they are healthy.
+start() { docker compose up --detach --wait --no-build "$@"; }
+restart() { start --no-deps --force-recreate "$@"; }
 
 main() {
   local command=${1:-help}
@@ -30,8 +30,8 @@ main() {
     "(Debian: apt-get install docker.io, and the package docker-compose), or take RUNS_IN out of .env."
   [ "$(setting MONITORING)" != 1 ] || export COMPOSE_PROFILES=${COMPOSE_PROFILES:+$COMPOSE_PROFILES,}monitoring
   case $command in
-    up | down | status | logs | secrets | backup | restore | upgrade | undo | push | pull) "$command" "$@" ;;
-    training | retrain | archive | track) "$command" "$@" ;;
+    up | down | status | logs | secrets | backup | restore | upgrade | undo | push | pull | training | retrain | archive | track)
+      "$command" "$@" ;;
     models | swap | rollback | canary | promote | prune) ops "$command" "$@" ;;
     *) fail "'$command' is not a command for containers. See: make help" ;;
   esac
@@ -40,15 +40,14 @@ main() {
 up() {
   require_secrets
   build_or_pull
-  docker compose up --detach --wait --no-build
+  start
   cp docker-compose.yml $RUNNING
-  say
-  say "Ready: draw a digit at $(address)"
+  printf '\n%s\n' "Ready: draw a digit at $(address)"
 }
 
 down() {
   docker compose --profile '*' down --remove-orphans
-  say "Stopped. The drawings stay in the volume 'database'."
+  echo "Stopped. The drawings stay in the volume 'database'."
 }
 
 status() {
@@ -58,11 +57,11 @@ status() {
     printf '%-12s %-10s %s\n' "$service" "${state:-missing}" "${health:-}"
     [ "${health:-}" = healthy ] || unhealthy=1
   done
-  say
+  echo
   [ $unhealthy = 1 ] || docker stats --no-stream --format 'table {{.Name}}\t{{.MemUsage}}\t{{.CPUPerc}}' \
     $(docker compose ps --quiet)
   [ $unhealthy = 0 ] || fail "For the cause run: make logs. Start stopped parts: make up"
-  say
+  echo
   address
 }
 
@@ -75,10 +74,7 @@ secrets() {
   local name
   # Files readable by all in a private folder, because containers read them as another user.
   mkdir -p $FOLDER var/acme && make_backups_folder && chmod 0700 $FOLDER && mkdir -p $FOLDER/tls && chmod 0755 $FOLDER/tls var/acme
-  if [ -n "${1:-}" ]; then
-    rotate "$1"
-    return
-  fi
+  [ -z "${1:-}" ] || { rotate "$1"; return; }
   for name in "${SECRETS[@]}"; do
     if [ -e "$FOLDER/$name" ] && [ ! -s "$FOLDER/$name" ] && [ "$name" = database_owner_password ]; then
       fail "$FOLDER/$name is empty, and the database knows its password. Put the password back into the file;" \
@@ -93,26 +89,24 @@ make_secret() {
   password >"$FOLDER/$1.unfinished"
   chmod 0444 "$FOLDER/$1.unfinished"
   mv "$FOLDER/$1.unfinished" "$FOLDER/$1"
-  say "wrote $FOLDER/$1"
+  echo "wrote $FOLDER/$1"
 }
 
 rotate() {
   local name=$1
-  [[ " ${SECRETS[*]} " == *" $name "* ]] ||
-    { echo "ROTATE '$name' is not one of ${SECRETS[*]}, for example: make secrets ROTATE=operator_password" >&2; exit 2; }
+  [[ " ${SECRETS[*]} " == *" $name "* ]] || fail_usage "ROTATE '$name' is not one of ${SECRETS[*]}," \
+    "for example: make secrets ROTATE=operator_password"
   require_secrets
   # After an interruption, the same command continues with the same new password.
   [ -s "$FOLDER/$name.new" ] || { password >"$FOLDER/$name.new" && chmod 0444 "$FOLDER/$name.new"; }
-  case $name in
-    database_*) ops rotate "$name" <"$FOLDER/$name.new" ;;
-  esac
+  [[ $name != database_* ]] || ops rotate "$name" <"$FOLDER/$name.new"
   mv "$FOLDER/$name.new" "$FOLDER/$name"
   case $name in
-    database_page_password) docker compose up --detach --wait --no-deps --no-build --force-recreate page deliverer ;;
-    database_exporter_password) docker compose up --detach --wait --no-deps --no-build --force-recreate exporter ;;
-    operator_password) docker compose up --detach --wait --no-deps --no-build --force-recreate page gateway ;;
+    database_page_password) restart page deliverer ;;
+    database_exporter_password) restart exporter ;;
+    operator_password) restart page gateway ;;
   esac
-  say "$name was replaced: $FOLDER/$name"
+  echo "$name was replaced: $FOLDER/$name"
 }
 
 password() { head -c 24 /dev/urandom | base64 | tr '+/' '-_'; }
@@ -128,26 +122,26 @@ require_secrets() {
 # The exporter, another user, reads names and times of backups; only their owner reads the content.
 make_backups_folder() { mkdir -p $BACKUPS && chmod 0755 $BACKUPS; }
 
+timestamped() { echo "$BACKUPS/$1-$(date -u +%Y%m%d-%H%M%S).tar"; }
+
 backup() {
-  local file
-  file=${1:-$BACKUPS/mnist-$(date -u +%Y%m%d-%H%M%S).tar}
+  local file=${1:-$(timestamped mnist)}
   mkdir -p "$(dirname "$file")"
   (umask 077 && ops "${2:-backup}" - >"$file.unfinished") || { rm -f "$file.unfinished"; exit 1; }
   mv "$file.unfinished" "$file"
-  say "$file: $(du -h "$file" | cut -f 1) of drawings, archives and versions"
+  echo "$file: $(du -h "$file" | cut -f 1) of drawings, archives and versions"
 }
 
 restore() {
-  [ -n "${1:-}" ] || { echo "FILE is missing, for example: make restore FILE=$BACKUPS/mnist-20260101-120000.tar" >&2; exit 2; }
-  [ -r "$1" ] || { echo "FILE '$1' is not a readable file" >&2; exit 2; }
+  [ -n "${1:-}" ] || fail_usage "FILE is missing, for example: make restore FILE=$BACKUPS/mnist-20260101-120000.tar"
+  [ -r "$1" ] || fail_usage "FILE '$1' is not a readable file"
   ops check-backup - <"$1"
-  local saved
-  saved=$BACKUPS/before-restore-$(date -u +%Y%m%d-%H%M%S).tar
+  local saved=$(timestamped before-restore)
   backup "$saved" backup-as-is
   ops restore - <"$1"
   # TorchServe may serve an archive of the same name with other content.
-  docker compose up --detach --wait --no-deps --no-build --force-recreate torchserve
-  say "To return to the state before: make restore FILE=$saved"
+  restart torchserve
+  echo "To return to the state before: make restore FILE=$saved"
 }
 
 retrain() {
@@ -155,18 +149,13 @@ retrain() {
   champion=$(ops default-version)
   training training.data --without-real-drawings
   training training.retrain --champion "$champion" --checkpoint "model_store/mnist-$champion.mar" --output runs/retrain || status=$?
-  if [ $status = $LOST ]; then
-    say
-    say "No version was archived; $champion stays the default."
-    return
-  fi
-  [ $status != $KILLED ] || say "Training was killed: it needs more memory than its limit in docker-compose.yml." >&2
+  [ $status != $LOST ] || { printf '\n%s\n' "No version was archived; $champion stays the default."; return; }
+  [ $status != $KILLED ] || echo "Training was killed: it needs more memory than its limit in docker-compose.yml." >&2
   [ $status = 0 ] || fail "Retraining stopped; $champion stays the default."
   version=$(ops next-version)
   archive --version "$version" --checkpoint runs/retrain/challenger.pt ||
     fail "The challenger could not be archived; $champion stays the default."
-  say
-  say "Archived as $version. Try it: make canary VERSION=$version PERCENT=10, or make swap VERSION=$version"
+  printf '\n%s\n' "Archived as $version. Try it: make canary VERSION=$version PERCENT=10, or make swap VERSION=$version"
 }
 
 # `make upgrade` does not build these images, because no service runs them.
@@ -188,26 +177,25 @@ upgrade() {
     while read -r id name; do
       docker tag "$id" "${name%:*}:$(before)"
     done < <(docker inspect --format '{{.Image}} {{.Config.Image}}' $(docker compose ps --all --quiet))
-    TAG=$(before) backup "$BACKUPS/before-upgrade-$(date -u +%Y%m%d-%H%M%S).tar"
+    TAG=$(before) backup "$(timestamped before-upgrade)"
     TAG=$(before) ops schema-version >$BEFORE
     [ ! -e $RUNNING ] || cp $RUNNING $BEFORE.yml
     touch $BEFORE.unfinished
   fi
   build_or_pull
-  docker compose up --detach --wait --no-build ||
+  start ||
     fail "The new version did not start. To return to the previous one without losing a drawing: make undo"
   cp docker-compose.yml $RUNNING
   rm $BEFORE.unfinished
   # Remove untagged old images, which would fill the disk.
   docker image prune --force --filter "label=com.docker.compose.project=$(project)" >/dev/null
-  say
-  say "Upgraded: $(address). To return to the previous version without losing a drawing: make undo"
+  printf '\n%s\n' "Upgraded: $(address). To return to the previous version without losing a drawing: make undo"
 }
 
 # Undo the migrations of the last upgrade by their `migrate:down` sections, then start the images before it.
 undo() {
   [ -s $BEFORE ] || fail "There is nothing to undo: no 'make upgrade' was run here."
-  docker compose up --detach --wait --no-deps --no-build postgres
+  start --no-deps postgres
   # The deliverer empties the outbox (0.1 s) before columns are dropped.
   docker compose stop page && sleep 1 && docker compose stop deliverer
   ops migrate-down-to "$(cat $BEFORE)"
@@ -216,14 +204,13 @@ undo() {
   TAG=$(before) docker compose --project-directory . --file $file up --detach --wait --no-build --remove-orphans
   cp $file $RUNNING
   rm -f $BEFORE $BEFORE.yml $BEFORE.unfinished
-  say
-  say "The upgrade was undone: $(address)"
+  printf '\n%s\n' "The upgrade was undone: $(address)"
 }
 
 # IMAGES names the release workflow's images in a registry; without it, build the images here.
 build_or_pull() {
   if [ -z "$(setting IMAGES)" ]; then
-    say "building the images; the first time it takes minutes ..."
+    echo "building the images; the first time it takes minutes ..."
     docker compose build --quiet
   elif [ -e "$(digests)" ]; then
     pull_signed torchserve page exporter gateway ops
@@ -261,7 +248,7 @@ setting() { printenv "$1" || sed -n "s/^$1=//p" .env 2>/dev/null | tail -n 1; }
 address() {
   local port
   port=$(docker compose port gateway 8443 2>/dev/null | head -n 1 | sed 's/.*://')
-  say "https://$(name=$(setting SERVER_NAME); echo "${name:-localhost}")$([ "${port:-443}" = 443 ] || echo ":$port")"
+  echo "https://$(name=$(setting SERVER_NAME); echo "${name:-localhost}")$([ "${port:-443}" = 443 ] || echo ":$port")"
 }
 
 main "$@"; exit  # read no further line, because a `git pull` may have changed this file

@@ -53,11 +53,7 @@ def test_a_file_without_a_password_gets_a_one_line_error(system, content):
 def test_a_folder_at_the_path_of_a_secret_is_reported(system):
     path = system.secrets / secrets.OWNER
     path.mkdir()
-    for command in (
-        secrets.ensure,
-        lambda system: secrets.is_lost(system, secrets.OWNER),
-        postgres.owner_url,
-    ):
+    for command in (secrets.ensure, lambda system: secrets.is_lost(system, path.name), postgres.owner_url):
         with pytest.raises(OpsError, match=rf"{secrets.OWNER} cannot be read: Is a directory\. It should be"):
             command(system)
 
@@ -84,27 +80,22 @@ def test_a_lost_owner_password_is_reset_in_the_database(system):
         assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (0,)
 
 
-def _copy_script(folder):
-    """ops/containers.sh in a folder, with a docker that does nothing."""
+def _run_script(folder, command):
+    """Run a command of ops/containers.sh in a folder, with a private umask and a docker that does nothing."""
     (folder / "ops").mkdir()
     shutil.copy(ROOT / "ops" / "containers.sh", folder / "ops")
-    engine = folder / "docker"
-    engine.write_text("#!/bin/sh\n")
-    engine.chmod(0o755)
+    (folder / "docker").write_text("#!/bin/sh\n")
+    (folder / "docker").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+    script = [folder / "ops" / "containers.sh", command]
+    return subprocess.run(script, env=environment, umask=0o077, capture_output=True, text=True, check=False)
 
 
 def test_in_containers_a_lost_owner_password_is_not_recreated(tmp_path):
-    _copy_script(tmp_path)
     path = tmp_path / "var" / "secrets" / "database_owner_password"
     path.parent.mkdir(parents=True)
     path.touch()
-    done = subprocess.run(
-        [tmp_path / "ops" / "containers.sh", "secrets"],
-        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = _run_script(tmp_path, "secrets")
     assert done.returncode == 1
     assert done.stderr.startswith(
         "var/secrets/database_owner_password is empty, and the database knows its password."
@@ -113,18 +104,11 @@ def test_in_containers_a_lost_owner_password_is_not_recreated(tmp_path):
 
 
 def test_in_containers_an_upgrade_creates_the_exporter_password(tmp_path):
-    _copy_script(tmp_path)
     folder = tmp_path / "var" / "secrets"
     folder.mkdir(parents=True)
     for name in ("database_owner_password", "database_page_password", "operator_password", "s3_secret_key"):
         (folder / name).write_text("as it was")
-    subprocess.run(
-        [tmp_path / "ops" / "containers.sh", "upgrade"],
-        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    _run_script(tmp_path, "upgrade")
     made = folder / "database_exporter_password"
     assert len(made.read_text().strip()) == 32
     assert made.stat().st_mode & 0o777 == 0o444
@@ -132,11 +116,5 @@ def test_in_containers_an_upgrade_creates_the_exporter_password(tmp_path):
 
 
 def test_in_containers_the_exporter_can_list_the_backups(tmp_path):
-    _copy_script(tmp_path)
-    subprocess.run(
-        ["sh", "-c", f"umask 077; {tmp_path}/ops/containers.sh secrets"],
-        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
-        capture_output=True,
-        check=True,
-    )
+    assert _run_script(tmp_path, "secrets").returncode == 0
     assert (tmp_path / "backups").stat().st_mode & 0o777 == 0o755
