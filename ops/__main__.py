@@ -98,29 +98,19 @@ COMMANDS = {
 def main() -> int:
     parser = argparse.ArgumentParser(prog="ops", description=__doc__)
     parser.add_argument("command", choices=COMMANDS)
-    parser.add_argument(
-        "values",
-        nargs="*",
-        help="swap VERSION, canary VERSION PERCENT, prune DAYS, secrets NAME, backup FILE, restore FILE",
-    )
+    values = "swap VERSION, canary VERSION PERCENT, prune DAYS, secrets NAME, backup FILE, restore FILE"
+    parser.add_argument("values", nargs="*", help=values)
     arguments = parser.parse_args()
     command = COMMANDS[arguments.command]
     if len(arguments.values) > command.values:
         parser.error(f"{arguments.command} takes {command.values} values, not {len(arguments.values)}")
-    values = [*arguments.values, *[""] * (command.values - len(arguments.values))]
+    given = [*arguments.values, *[""] * (command.values - len(arguments.values))]
     load_dotenv(ROOT / ".env")  # what the environment sets already, wins
     if command.secret:
-        values.append(command.secret.read())
+        given.append(command.secret.read())
     remove_secrets(os.environ)
     system = System.from_settings() if arguments.command == "up" else System.running_or_configured()
-    try:
-        return run_cli(lambda: command.run(system, *values))
-    except KeyboardInterrupt:
-        print(
-            "Interrupted. Run the same command again to continue, or 'make down' to stop all parts.",
-            file=sys.stderr,
-        )
-        return 130
+    return run_cli(lambda: command.run(system, *given))
 
 
 if __name__ == "__main__":

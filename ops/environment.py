@@ -15,9 +15,8 @@ SECRET_NAME = re.compile(
 )
 # A URL that contains a password, for example a proxy's.
 SECRET_VALUE = re.compile(r"://[^/\s@]*:[^/\s@]+@")
-NAMES = {
-    name for setting in settings.ALL if setting.secret for name in (setting.name, f"{setting.name}_FILE")
-}
+SECRETS = [setting.name for setting in settings.ALL if setting.secret]
+NAMES = {*SECRETS, *(f"{name}_FILE" for name in SECRETS)}
 
 
 def remove_secrets(environment: MutableMapping[str, str]) -> None:

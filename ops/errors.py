@@ -30,6 +30,10 @@ def run_cli(command: Callable[[], bool | None]) -> int:
     except OpsError as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        hint = "Interrupted. Run the same command again to continue, or 'make down' to stop all parts."
+        print(hint, file=sys.stderr)
+        return 128 + signal.SIGINT
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         return 128 + signal.SIGPIPE

@@ -17,9 +17,8 @@ def main() -> int:
     # Unlike urllib, http.client ignores proxies of the environment.
     connection = http.client.HTTPConnection(HOST, PORT, timeout=TIMEOUT_S)
     try:
-        connection.request(
-            "POST", "/predictions/mnist", SEVEN.read_bytes(), {"Content-Type": "application/octet-stream"}
-        )
+        headers = {"Content-Type": "application/octet-stream"}
+        connection.request("POST", "/predictions/mnist", SEVEN.read_bytes(), headers)
         digit = json.load(connection.getresponse())["digit"]
     except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
         print(f"model server unavailable: {error}")

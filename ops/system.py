@@ -154,21 +154,18 @@ class System:
     logs = Below("log")
     run = Below("run")  # rendered configuration and other files of the current run
     _record = Below("run/system.json")
+    gateway_files = Below("run/gateway")  # nginx's configuration and its other files
+    monitoring_files = Below("monitoring")  # configuration and data of Prometheus and Alertmanager
+    supervisor_configuration = Below("run/supervisord.conf")
     outbox = Below("outbox/outbox.sqlite3")
     operator_password = Below("run/operator_password")  # for the page; missing if none is set
     database = Below("postgres")  # PostgreSQL's data directory
-    metrics_files = Below(
-        "metrics"
-    )  # of the exporter and TorchServe's workers (monitoring/exporter/files.py)
+    metrics_files = Below("metrics")  # of exporter and TorchServe's workers (monitoring/exporter/files.py)
     versions = Below("versions.json")  # the desired state of the model versions (ops/versions/state.py)
     versions_lock = Below("versions.lock")  # of commands that change the versions
-    version_changes = Below(
-        "version_changes.jsonl"
-    )  # by swap, rollback, canary and promote, one JSON line each
+    version_changes = Below("version_changes.jsonl")  # swap, rollback, canary, promote: a JSON line each
     served = Below("run/served.json")  # the state that TorchServe serves now, in the format of `versions`
-    rejected = Below(
-        "run/rejected.json"
-    )  # the controller's report: why the last candidate could not be served
+    rejected = Below("run/rejected.json")  # the controller's reason why the last candidate is not served
     split = Below("split.conf")  # in containers, the traffic split that the controller writes for the gateway
 
     @property

@@ -8,9 +8,6 @@ Without a name, the file name contains the time. "-" is the standard output, whi
 A drawing in the outbox is in the next backup. While the database runs, a drawing waits 0.1 s there.
 """
 
-import contextlib
-import hashlib
-import io
 import json
 import sys
 import tarfile
@@ -23,10 +20,11 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ops.errors import OpsError
+from ops.files import digest, replace_file, write_whole
 from ops.native import postgres
 from ops.system import System
 from ops.versions.archives import DamagedError, refuse_unusable
-from ops.versions.state import Versions, archive_name, archived_version
+from ops.versions.state import Versions, archive_name, list_archives
 
 FOLDER = Path("backups")
 STREAM = "-"
@@ -38,8 +36,19 @@ ARCHIVES = PurePosixPath("model_store")
 
 def backup(system: System, name: str) -> None:
     """Write a complete tar or none. Raises OpsError, also for a missing or damaged archive."""
-    _refuse_missing_archives(system, Versions.read(system.versions))
-    _refuse_unusable_archives(system)
+    for version in Versions.read(system.versions).named():
+        archive = system.model_store / archive_name(version)
+        if not archive.exists():
+            raise OpsError(
+                f"{archive} is missing, but {system.versions} names version {version}: no backup is made. "
+                f"Put the archive back, for example: make pull VERSION={version}"
+            )
+    for version, archive in list_archives(system.model_store).items():
+        try:
+            refuse_unusable(archive, version)
+        except DamagedError as error:
+            remedy = f"Delete the archive or replace it, for example: make pull VERSION={version}"
+            raise OpsError(f"{error}. No backup is made. {remedy}") from None
     backup_as_is(system, name)
 
 
@@ -49,30 +58,18 @@ def backup_as_is(system: System, name: str) -> None:
         _write(system, sys.stdout.buffer)
         return
     path = Path(name) if name else timestamped_path("mnist")
-    unfinished = path.with_name(f"{path.name}.unfinished")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.touch(mode=0o600)
-        with unfinished.open("wb") as file:
+        with replace_file(path, mode=0o600) as file:
             _write(system, file)
-        unfinished.rename(path)
     except OSError as error:
         raise OpsError(f"FILE '{path}' cannot be written: {error.strerror}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
     print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB of drawings, archives and versions")
 
 
 def timestamped_path(prefix: str) -> Path:
     """A path in the backup folder that contains the time in UTC."""
     return FOLDER / f"{prefix}-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar"
-
-
-def digest(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
@@ -87,44 +84,16 @@ def scratch_folder(system: System) -> Iterator[Path]:
 def _write(system: System, output: IO[bytes]) -> None:
     versions = replace(Versions.read(system.versions), candidate=None)  # its swap has ended by the restore
     with scratch_folder(system) as folder:
-        dump = folder / DUMP
-        _dump(system, dump)
-        files: dict[str, Path | bytes] = {DUMP: dump}
-        for archive in _archives(system):
-            files[str(ARCHIVES / archive.name)] = archive
+        _dump(system, folder / DUMP)
         versions.write(folder / VERSIONS)
+        archives = list_archives(system.model_store).values()
+        files = {DUMP: folder / DUMP, **{str(ARCHIVES / archive.name): archive for archive in archives}}
         files[VERSIONS] = folder / VERSIONS
-        digests = {name: digest(path) for name, path in files.items() if isinstance(path, Path)}
-        files[CONTENTS] = json.dumps(digests, indent=2).encode("ascii")
-        with tarfile.open(fileobj=output, mode="w|") as tar:
-            for name, content in files.items():
-                _add(tar, name, content)
-
-
-def _refuse_missing_archives(system: System, versions: Versions) -> None:
-    for version in versions.named():
-        archive = system.model_store / archive_name(version)
-        if not archive.exists():
-            raise OpsError(
-                f"{archive} is missing, but {system.versions} names version {version}: no backup is made. "
-                f"Put the archive back, for example: make pull VERSION={version}"
-            )
-
-
-def _refuse_unusable_archives(system: System) -> None:
-    for archive in _archives(system):
-        version = archived_version(archive)
-        try:
-            refuse_unusable(archive, version)
-        except DamagedError as error:
-            raise OpsError(
-                f"{error}. No backup is made. Delete the archive or replace it, for example: "
-                f"make pull VERSION={version}"
-            ) from None
-
-
-def _archives(system: System) -> list[Path]:
-    return sorted(system.model_store.glob("mnist-*.mar"))
+        digests = {name: digest(path) for name, path in files.items()}
+        write_whole(folder / CONTENTS, json.dumps(digests, indent=2))
+        with tarfile.open(fileobj=output, mode="w|", dereference=True) as tar:
+            for name, path in {**files, CONTENTS: folder / CONTENTS}.items():
+                tar.add(path, name, filter=_anonymous)
 
 
 def _dump(system: System, dump: Path) -> None:
@@ -134,14 +103,9 @@ def _dump(system: System, dump: Path) -> None:
         raise OpsError(f"{error}. Is the database running? See: make status") from None
 
 
-def _add(tar: tarfile.TarFile, name: str, content: Path | bytes) -> None:
-    information = tarfile.TarInfo(name)
-    information.mode = 0o600
-    information.mtime = int(datetime.now(UTC).timestamp())
-    if isinstance(content, bytes):
-        information.size = len(content)
-        tar.addfile(information, io.BytesIO(content))
-    else:
-        information.size = content.stat().st_size
-        with content.open("rb") as file:
-            tar.addfile(information, file)
+def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """A file of the tar with mode 0600, the current time and no owner."""
+    member.mode, member.mtime = 0o600, int(datetime.now(UTC).timestamp())
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from ops.errors import OpsError, UsageError
+from ops.errors import OpsError, UsageError, first_line
 from ops.native import postgres
 from ops.system import System
 
@@ -40,7 +40,7 @@ def prune(system: System, days: int) -> None:
     oldest = datetime.now(UTC) - timedelta(days=days)
     drawings = labelled = 0
     try:
-        with psycopg.connect(postgres.owner_url(system), autocommit=True, connect_timeout=5) as connection:
+        with postgres.connect(system, autocommit=True) as connection:
             while True:
                 [(removed, removed_labelled)] = connection.execute(REMOVE, (oldest, BATCH))
                 drawings, labelled = drawings + removed, labelled + removed_labelled
@@ -49,16 +49,11 @@ def prune(system: System, days: int) -> None:
             # The trigger has set these counts to 0.
             connection.execute("DELETE FROM insights WHERE drawings = 0")
     except (OSError, psycopg.Error) as error:
-        reason = str(error).strip().partition("\n")[0]
         raise OpsError(
             f"Removed {drawings} drawings, then the database failed (check it with 'make status', then run "
-            f"'make prune' again): {reason}"
+            f"'make prune' again): {first_line(error)}"
         ) from None
     print(
-        f"Removed {drawings} drawings older than {_times(days)} (before {oldest:%Y-%m-%d %H:%M} UTC), "
-        f"{labelled} of them labelled."
+        f"Removed {drawings} drawings older than {days} day{'s' if days > 1 else ''} "
+        f"(before {oldest:%Y-%m-%d %H:%M} UTC), {labelled} of them labelled."
     )
-
-
-def _times(days: int) -> str:
-    return "1 day" if days == 1 else f"{days} days"

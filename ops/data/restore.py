@@ -17,7 +17,7 @@ import secrets
 import shutil
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -27,24 +27,15 @@ import psycopg
 from psycopg import sql
 
 from ops import lock
-from ops.data.backup import (
-    ARCHIVES,
-    CONTENTS,
-    DUMP,
-    STREAM,
-    VERSIONS,
-    backup_as_is,
-    digest,
-    scratch_folder,
-    timestamped_path,
-)
-from ops.errors import OpsError, UsageError
+from ops.data import backup
+from ops.errors import OpsError, UsageError, first_line
+from ops.files import digest
 from ops.native import postgres, supervisor
 from ops.system import System
 from ops.versions.archives import DamagedError, refuse_unusable
 from ops.versions.references import write_references
 from ops.versions.reload import reload
-from ops.versions.state import VERSION_FORM, Versions, archive_name, archived_version
+from ops.versions.state import VERSION_FORM, Versions, archive_name, list_archives
 
 NOTHING_RESTORED = "nothing is restored"
 # The backup's database before the rename, and the current one after it.
@@ -53,24 +44,19 @@ OLD = f"{postgres.DATABASE}_old"
 # A temporary role that loads the drawings.
 LOADER = "loader"
 TABLE = "predictions"
-SCHEMA_VERSIONS = re.compile(
-    r"^COPY public\.schema_migrations \(version\) FROM stdin;\n((?:\d+\n)+)\\\.$", re.MULTILINE
-)
+SCHEMA_VERSIONS = re.compile(r"(?m)^COPY public\.schema_migrations \(.+\) FROM stdin;\n((?:\d+\n)+)\\\.$")
 # A part may connect again between the end of its connections and the rename; then both are repeated.
 MOST_RENAMINGS = 5
 
 
 @dataclass(frozen=True)
 class Backup:
-    """An unpacked and verified backup: its files, its versions file, the migrations of its database."""
+    """An unpacked and verified backup: its files, archives and versions, the migrations of its database."""
 
     folder: Path
+    archives: dict[str, Path]
     versions: Versions
     migrations: list[Path]
-
-    @property
-    def archives(self) -> list[Path]:
-        return sorted((self.folder / ARCHIVES).iterdir())
 
 
 def check(system: System, name: str) -> None:
@@ -87,19 +73,16 @@ def restore(system: System, name: str) -> None:
     with _open_backup(system, name) as wanted:
         refusal = "A swap, rollback or canary is running on this system; wait until it ends."
         with lock.hold(system.versions_lock, refusal):
-            saved = timestamped_path("before-restore")
+            saved = backup.timestamped_path("before-restore")
             changed = _replace_state(system, wanted, saved)
-    if (
-        not system.in_containers
-    ):  # ops/containers.sh restarts TorchServe, and the controller updates the gateway
+    if not system.in_containers:  # ops/containers.sh restarts TorchServe; the controller updates the gateway
         _reload_parts(system, changed)
     write_references(system)
-    with psycopg.connect(postgres.owner_url(system)) as connection:
+    with postgres.connect(system) as connection:
         [(drawings, labels)] = connection.execute("SELECT count(*), count(true_label) FROM predictions")
-    archives = len(list(system.model_store.glob("mnist-*.mar")))
     print(
-        f"Restored {drawings} drawings, {labels} of them labelled, and {archives} archives. "
-        f"Version {wanted.versions.default} is the default."
+        f"Restored {drawings} drawings, {labels} of them labelled, and {len(list_archives(system.model_store))} "
+        f"archives. Version {wanted.versions.default} is the default."
     )
     if not system.in_containers:
         print(f"To return to the state before: make restore FILE={saved}")
@@ -109,14 +92,20 @@ def restore(system: System, name: str) -> None:
 def _open_backup(system: System, name: str) -> Iterator[Backup]:
     if not name:
         raise UsageError("FILE is missing, for example: make restore FILE=backups/mnist-20260101-120000.tar")
-    with scratch_folder(system) as folder:
+    with backup.scratch_folder(system) as folder:
         try:
-            with sys.stdin.buffer if name == STREAM else Path(name).open("rb") as file:
+            with sys.stdin.buffer if name == backup.STREAM else Path(name).open("rb") as file:
                 _unpack(file, folder)
         except OSError as error:
             raise UsageError(f"FILE '{name}' cannot be read: {error.strerror}") from None
-        wanted = Backup(folder, _versions(folder), _migrations(system, folder))
-        _refuse_unusable_archives(wanted)
+        archives = list_archives(folder / backup.ARCHIVES)
+        wanted = Backup(folder, archives, _versions(folder, archives), _migrations(system, folder))
+        for version, archive in archives.items():
+            try:
+                refuse_unusable(archive, version)
+            except DamagedError as error:
+                reason = str(error).removeprefix(f"{archive.parent}/")  # without the temporary folder
+                raise OpsError(f"In the backup {reason}: {NOTHING_RESTORED}.") from None
         yield wanted
 
 
@@ -133,8 +122,8 @@ def _unpack(source: IO[bytes], folder: Path) -> None:
                 with content, (folder / name).open("wb") as file:
                     shutil.copyfileobj(content, file)
                 unpacked.add(str(name))
-        digests = json.loads((folder / CONTENTS).read_text(encoding="ascii"))
-        wrong = [name for name in unpacked - {CONTENTS} if digests.get(name) != digest(folder / name)]
+        digests = json.loads((folder / backup.CONTENTS).read_text(encoding="ascii"))
+        wrong = [name for name in unpacked - {backup.CONTENTS} if digests.get(name) != digest(folder / name)]
     except (
         tarfile.TarError,
         FileNotFoundError,
@@ -146,54 +135,45 @@ def _unpack(source: IO[bytes], folder: Path) -> None:
         raise OpsError(
             f"FILE is not a complete backup ({type(error).__name__}): {NOTHING_RESTORED}. Make one: make backup"
         ) from None
-    if wrong or (wrong := sorted({DUMP, VERSIONS, *digests} - unpacked)):
+    if wrong or (wrong := sorted({backup.DUMP, backup.VERSIONS, *digests} - unpacked)):
         raise OpsError(f"{', '.join(sorted(wrong))} is damaged in the backup: {NOTHING_RESTORED}.")
-    (folder / ARCHIVES).mkdir(exist_ok=True)
+    (folder / backup.ARCHIVES).mkdir(exist_ok=True)
 
 
 def _is_backup_file(name: PurePosixPath) -> bool:
-    if name.parent == ARCHIVES:
-        version = name.name.removeprefix("mnist-").removesuffix(".mar")
+    if name.parent == backup.ARCHIVES:
+        version = name.stem.removeprefix("mnist-")
         return bool(VERSION_FORM.fullmatch(version)) and name.name == archive_name(version)
-    return str(name) in (DUMP, VERSIONS, CONTENTS)
+    return str(name) in (backup.DUMP, backup.VERSIONS, backup.CONTENTS)
 
 
-def _versions(folder: Path) -> Versions:
+def _versions(folder: Path, archives: Collection[str]) -> Versions:
     """The versions file of a backup. Raises OpsError, also if the archive of one of its versions is missing."""
+    path = folder / backup.VERSIONS
     try:
-        versions = Versions.parse((folder / VERSIONS).read_text(encoding="utf-8"))
+        versions = Versions.parse(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise OpsError(
-            f"{VERSIONS} in the backup is not a valid versions file: {error}. So {NOTHING_RESTORED}."
-        ) from None
+        reason = f"is not a valid versions file: {error}"
+        raise OpsError(f"{path.name} in the backup {reason}. So {NOTHING_RESTORED}.") from None
     for version in versions.named():
-        if not (folder / ARCHIVES / archive_name(version)).exists():
+        if version not in archives:
             raise OpsError(
-                f"{archive_name(version)} is missing in the backup, but its {VERSIONS} names version {version}: "
+                f"{archive_name(version)} is missing in the backup, but its {path.name} names version {version}: "
                 f"{NOTHING_RESTORED}."
             )
     return versions
 
 
-def _refuse_unusable_archives(wanted: Backup) -> None:
-    for archive in wanted.archives:
-        try:
-            refuse_unusable(archive, archived_version(archive))
-        except DamagedError as error:
-            reason = str(error).removeprefix(f"{archive.parent}/")  # without the temporary folder
-            raise OpsError(f"In the backup {reason}: {NOTHING_RESTORED}.") from None
-
-
 def _migrations(system: System, folder: Path) -> list[Path]:
     """The migrations of a backup's database. Raises OpsError if this checkout does not have them."""
-    dump = folder / DUMP
+    dump = folder / backup.DUMP
     try:
         postgres.client(system, "pg_restore", "--list", dump)
         tables = ["--data-only", "--strict-names", "--schema=public"]
         postgres.client(system, "pg_restore", *tables, f"--table={TABLE}", "--file=/dev/null", dump)
         script = postgres.client(system, "pg_restore", *tables, "--table=schema_migrations", "--file=-", dump)
     except OpsError as error:
-        raise OpsError(f"{DUMP} in the backup cannot be read: {error}. So {NOTHING_RESTORED}.") from None
+        raise OpsError(f"{dump.name} in the backup cannot be read: {error}. So {NOTHING_RESTORED}.") from None
     found = SCHEMA_VERSIONS.search(script)
     versions = sorted(found[1].split()) if found else []
     known = {path.name.partition("_")[0]: path for path in sorted(postgres.MIGRATIONS.glob("*.sql"))}
@@ -210,15 +190,14 @@ def _replace_state(system: System, wanted: Backup, saved: Path) -> list[Path]:
 
     Raises OpsError; the state is then unchanged.
     """
-    targets = [system.model_store / archive.name for archive in wanted.archives]
     try:
-        with psycopg.connect(postgres.owner_url(system, "postgres"), autocommit=True) as connection:
+        with postgres.connect(system, "postgres", autocommit=True) as connection:
             _clean_up(connection)
             try:
                 _make_database(system, wanted)
                 changed = _copy_archives(system, wanted)
                 if not system.in_containers:  # in containers, ops/containers.sh has saved it
-                    backup_as_is(system, str(saved))
+                    backup.backup_as_is(system, str(saved))
                 _rename_databases(connection)
             except BaseException:
                 _clean_up(connection)
@@ -229,19 +208,17 @@ def _replace_state(system: System, wanted: Backup, saved: Path) -> list[Path]:
             with contextlib.suppress(psycopg.Error):  # the next restore cleans up, too
                 _clean_up(connection)
     except (OpsError, psycopg.Error, OSError) as error:
-        for target in targets:
-            _unfinished(target).unlink(missing_ok=True)
-        reason = str(error).strip().partition("\n")[0]
-        raise OpsError(f"The backup cannot be loaded, so {NOTHING_RESTORED}: {reason}") from None
+        for archive in wanted.archives.values():
+            _unfinished(system.model_store / archive.name).unlink(missing_ok=True)
+        raise OpsError(f"The backup cannot be loaded, so {NOTHING_RESTORED}: {first_line(error)}") from None
     return changed
 
 
 def _clean_up(connection: psycopg.Connection) -> None:
     """Remove the databases and the role of a restore, also of an interrupted one."""
+    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
     for database in (NEW, OLD):
-        connection.execute(
-            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database))
-        )
+        connection.execute(drop.format(sql.Identifier(database)))
     connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(LOADER)))
 
 
@@ -253,12 +230,8 @@ def _make_database(system: System, wanted: Backup) -> None:
         shutil.copy(migration, migrations)
     postgres.apply_migrations(system, NEW, migrations)
     password = secrets.token_urlsafe()
-    with psycopg.connect(postgres.owner_url(system, NEW), autocommit=True) as owner:
-        names = {
-            "loader": sql.Identifier(LOADER),
-            "new": sql.Identifier(NEW),
-            "table": sql.Identifier(TABLE),
-        }
+    with postgres.connect(system, NEW, autocommit=True) as owner:
+        names = {"loader": sql.Identifier(LOADER), "new": sql.Identifier(NEW), "table": sql.Identifier(TABLE)}
         for statement in (
             "CREATE ROLE {loader} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT NOREPLICATION NOBYPASSRLS",
             "REVOKE ALL ON DATABASE {new} FROM PUBLIC",
@@ -268,17 +241,9 @@ def _make_database(system: System, wanted: Backup) -> None:
         ):
             owner.execute(sql.SQL(statement).format(**names))
         postgres.set_password(owner, LOADER, password)
-        options = [
-            "--data-only",
-            "--schema=public",
-            f"--table={TABLE}",
-            "--exit-on-error",
-            "--single-transaction",
-        ]
-        dump = wanted.folder / DUMP
-        postgres.client(
-            system, "pg_restore", *options, f"--dbname={NEW}", dump, role=LOADER, password=password
-        )
+        options = ["--data-only", "--schema=public", f"--table={TABLE}", f"--dbname={NEW}"]
+        options += ["--exit-on-error", "--single-transaction", str(wanted.folder / backup.DUMP)]
+        postgres.client(system, "pg_restore", *options, role=LOADER, password=password)
         owner.execute(sql.SQL("DROP OWNED BY {loader}").format(**names))  # its rights
         postgres.apply_migrations(system, NEW)
         [(drawings, counted)] = owner.execute(
@@ -296,7 +261,7 @@ def _copy_archives(system: System, wanted: Backup) -> list[Path]:
     """
     system.model_store.mkdir(parents=True, exist_ok=True)
     changed = []
-    for archive in wanted.archives:
+    for archive in wanted.archives.values():
         target = system.model_store / archive.name
         if not target.exists() or digest(target) != digest(archive):
             shutil.copyfile(archive, _unfinished(target))
@@ -326,7 +291,5 @@ def _rename_databases(connection: psycopg.Connection) -> None:
 
 def _reload_parts(system: System, changed: list[Path]) -> None:
     if changed:  # TorchServe may serve an archive of the same name with other content
-        with supervisor.remote(system) as interface:
-            interface.stopProcess("torchserve")
-            interface.startProcess("torchserve", False)
+        supervisor.restart(system, "torchserve")
     reload(system)

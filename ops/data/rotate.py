@@ -9,7 +9,7 @@ import sys
 import psycopg
 
 from ops.data import secrets as files
-from ops.errors import OpsError, UsageError
+from ops.errors import OpsError, UsageError, first_line
 from ops.native import postgres, supervisor
 from ops.system import System
 
@@ -31,18 +31,13 @@ def secrets(system: System, name: str) -> None:
             print(f"wrote {path.relative_to(system.state.parent)}")
         return
     _refuse_unknown(name)
-    running = supervisor.processes(system)
-    if running is None:
-        raise OpsError(
-            "The system is not running, but the database must receive the new password. Start it with: make up"
-        )
+    if supervisor.processes(system) is None:
+        why = "The system is not running, but the database must receive the new password"
+        raise OpsError(f"{why}. Start it with: make up")
     _set_password(system, name, files.create_next(system, name))
     files.adopt(system, name)
     if ROLES[name] == postgres.PAGE:
-        with supervisor.remote(system) as interface:
-            for part in READERS:
-                interface.stopProcess(part)
-                interface.startProcess(part, False)
+        supervisor.restart(system, *READERS)
     print(f"{name} was replaced: {system.secrets / name}")
 
 
@@ -54,20 +49,18 @@ def set_password_from_stdin(system: System, name: str) -> None:
 
 def _refuse_unknown(name: str) -> None:
     if name not in ROLES:
-        raise UsageError(
-            f"ROTATE '{name}' is not one of {', '.join(ROLES)}, for example: make secrets ROTATE=database_page_password"
-        )
+        example = "for example: make secrets ROTATE=database_page_password"
+        raise UsageError(f"ROTATE '{name}' is not one of {', '.join(ROLES)}, {example}")
 
 
 def _set_password(system: System, name: str, password: str) -> None:
     try:
         try:
-            connection = psycopg.connect(postgres.owner_url(system), connect_timeout=5)
+            connection = postgres.connect(system)
         except psycopg.OperationalError:
             # An interrupted rotation of the owner: the database has the new password, the file the old one.
             connection = psycopg.connect(postgres.owner_url(system), password=password, connect_timeout=5)
         with connection:
             postgres.set_password(connection, ROLES[name], password)
     except (OSError, psycopg.Error) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise OpsError(f"{name} was not changed, because the database failed: {reason}") from None
+        raise OpsError(f"{name} was not changed, because the database failed: {first_line(error)}") from None

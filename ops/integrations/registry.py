@@ -8,11 +8,13 @@ after an interruption. They need only objects, metadata, ranges and multipart up
 """
 
 import argparse
-import base64
 import hashlib
+import shutil
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,12 @@ from dotenv import load_dotenv
 import settings
 from ops import proxies
 from ops.errors import OpsError, UsageError, run_cli
+from ops.files import digest
 from ops.system import ROOT, System
 from ops.versions.state import VERSION_FORM, archive_name
 
 PART_BYTES = 8 * 2**20  # S3 takes parts of 5 MiB and more
-BLOCK_BYTES = 2**20
+NEVER_OVERWRITTEN = "a version is never overwritten: choose another VERSION"
 DIGEST = "sha256"  # a key of the object's metadata
 
 
@@ -75,80 +78,54 @@ def push(store: Store, archive: Path) -> str:
 
     Raises OpsError if the store has the version with different content, and the errors of boto3.
     """
-    key, digest = archive.name, _digest(archive)
-    there = store.head(key)
-    if there is not None:
-        if there["Metadata"].get(DIGEST) != digest:
-            raise OpsError(
-                f"{key} in the store has different content; a version is never overwritten: choose another VERSION"
-            )
+    key, size, checksum = archive.name, archive.stat().st_size, digest(archive)
+    if there := store.head(key):
+        if there["Metadata"].get(DIGEST) != checksum:
+            raise OpsError(f"{key} in the store has different content; {NEVER_OVERWRITTEN}")
         return f"{key} is already in the store"
-    if archive.stat().st_size <= PART_BYTES:
-        content = archive.read_bytes()
-        store.client.put_object(
-            Bucket=store.bucket,
-            Key=key,
-            Body=content,
-            ContentMD5=_md5(content),
-            Metadata={DIGEST: digest},
-        )
-    else:
-        _push_in_parts(store, archive, digest)
+    _push_in_parts(store, archive, checksum)
     there = store.head(key)
-    if there is None or there["ContentLength"] != archive.stat().st_size:
+    if there is None or there["ContentLength"] != size:
         raise OpsError(f"{key} was not uploaded completely; run make push again")
-    return f"{key} is pushed, {archive.stat().st_size:,} bytes, SHA-256 {digest}"
+    return f"{key} is pushed, {size:,} bytes, SHA-256 {checksum}"
 
 
-def _push_in_parts(store: Store, archive: Path, digest: str) -> None:
-    upload, there = _find_or_start_upload(store, archive, digest)
-    parts = []
+def _push_in_parts(store: Store, archive: Path, checksum: str) -> None:
+    """Upload the parts that the store lacks, then create the object. boto3's own transfer cannot resume."""
+    upload, there = _find_or_start_upload(store, archive, checksum)
     for number, content in _parts(archive):
-        etag = there.get(number)
-        if etag is None:
-            answer = store.client.upload_part(
-                Bucket=store.bucket,
-                Key=archive.name,
-                UploadId=upload,
+        if number not in there:
+            there[number] = store.client.upload_part(
+                **upload,
                 PartNumber=number,
                 Body=content,
-                ContentMD5=_md5(content),
-            )
-            etag = answer["ETag"]
-        parts.append({"PartNumber": number, "ETag": etag})
-    # Only this call creates the object.
-    store.client.complete_multipart_upload(
-        Bucket=store.bucket, Key=archive.name, UploadId=upload, MultipartUpload={"Parts": parts}
-    )
+                ContentMD5=b64encode(_md5(content).digest()).decode(),
+            )["ETag"]
+    parts = [{"PartNumber": number, "ETag": etag} for number, etag in sorted(there.items())]
+    store.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
 
 
-def _find_or_start_upload(store: Store, archive: Path, digest: str) -> tuple[str, dict[int, str]]:
+def _find_or_start_upload(
+    store: Store, archive: Path, checksum: str
+) -> tuple[dict[str, str], dict[int, str]]:
     """An interrupted upload of the same content with its parts (ETag by number), or a new upload."""
+    there = {"Bucket": store.bucket, "Key": archive.name}
     begun = store.client.list_multipart_uploads(Bucket=store.bucket, Prefix=archive.name).get("Uploads", [])
-    own = {
-        number: f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
-        for number, content in _parts(archive)
-    }
-    for upload in (found["UploadId"] for found in begun if found["Key"] == archive.name):
-        listed = store.client.list_parts(Bucket=store.bucket, Key=archive.name, UploadId=upload).get(
-            "Parts", []
-        )
-        there = {part["PartNumber"]: part["ETag"] for part in listed}
-        if there.items() <= own.items():
-            return upload, there
-        store.client.abort_multipart_upload(Bucket=store.bucket, Key=archive.name, UploadId=upload)
-    answer = store.client.create_multipart_upload(
-        Bucket=store.bucket, Key=archive.name, Metadata={DIGEST: digest}
-    )
-    return str(answer["UploadId"]), {}
+    own = {number: f'"{_md5(content).hexdigest()}"' for number, content in _parts(archive)} if begun else {}
+    for upload in (there | {"UploadId": each["UploadId"]} for each in begun if each["Key"] == archive.name):
+        parts = {
+            part["PartNumber"]: part["ETag"] for part in store.client.list_parts(**upload).get("Parts", [])
+        }
+        if parts.items() <= own.items():
+            return upload, parts
+        store.client.abort_multipart_upload(**upload)
+    answer = store.client.create_multipart_upload(**there, Metadata={DIGEST: checksum})
+    return there | {"UploadId": answer["UploadId"]}, {}
 
 
 def _parts(archive: Path) -> Iterator[tuple[int, bytes]]:
     with archive.open("rb") as file:
-        number = 0
-        while content := file.read(PART_BYTES):
-            number += 1
-            yield number, content
+        yield from enumerate(iter(partial(file.read, PART_BYTES), b""), 1)
 
 
 def pull(store: Store, version: str, model_store: Path) -> str:
@@ -160,55 +137,47 @@ def pull(store: Store, version: str, model_store: Path) -> str:
     there = store.head(archive.name)
     if there is None:
         raise OpsError(f"{archive.name} is not in the store. Push it first: make push VERSION={version}")
-    digest = there["Metadata"].get(DIGEST)
-    if digest is None:
+    checksum = there["Metadata"].get(DIGEST)
+    if checksum is None:
         raise OpsError(f"{archive.name} in the store has no checksum: it was not uploaded by make push")
     if archive.exists():
-        if _digest(archive) != digest:
-            raise OpsError(
-                f"{archive} differs from the store's; a version is never overwritten: choose another VERSION"
-            )
+        if digest(archive) != checksum:
+            raise OpsError(f"{archive} differs from the store's; {NEVER_OVERWRITTEN}")
         return f"{archive} is already here"
     model_store.mkdir(parents=True, exist_ok=True)
     unfinished = archive.with_suffix(".unfinished")
     _download(store, archive.name, there["ContentLength"], unfinished)
-    if _digest(unfinished) != digest:
+    if digest(unfinished) != checksum:
         unfinished.unlink()
         raise OpsError(f"{archive.name} is damaged in the store: wrong checksum. The download was deleted")
     unfinished.rename(archive)
-    return f"{archive} is pulled, {there['ContentLength']:,} bytes, SHA-256 {digest}"
+    return f"{archive} is pulled, {there['ContentLength']:,} bytes, SHA-256 {checksum}"
 
 
 def _download(store: Store, key: str, length: int, unfinished: Path) -> None:
     begun = unfinished.stat().st_size if unfinished.exists() else 0
+    if begun == length:
+        return
     if begun > length:
         unfinished.unlink()
         begun = 0
-    if begun == length:
-        return
     body = store.client.get_object(Bucket=store.bucket, Key=key, Range=f"bytes={begun}-")["Body"]
     with unfinished.open("ab") as file:
-        for block in body.iter_chunks(BLOCK_BYTES):
-            file.write(block)
+        shutil.copyfileobj(body, file)
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _md5(content: bytes) -> str:
-    return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode("ascii")
+def _md5(content: bytes) -> "hashlib._Hash":
+    return hashlib.md5(content, usedforsecurity=False)
 
 
 def _head(ask: Any, **what: str) -> dict[str, Any] | None:
+    """The answer to a request; None if the store does not have what it asks for."""
     try:
-        found: dict[str, Any] = ask(**what)
+        return dict(ask(**what))
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
             return None
         raise
-    return found
 
 
 def main(arguments: list[str]) -> int:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from mlflow import MlflowClient
@@ -23,7 +24,7 @@ from ops.errors import OpsError
 NAME = "mnist"
 CHECKPOINT = "checkpoint_sha256"  # the tag that identifies a run and its archives
 VERSION = "version"  # a tag, because MLflow numbers versions 1, 2, 3
-TABLE_HEAD = "|---|---|"
+CARD = Path(__file__).with_name("model_card.md.template")
 _NOT_IN_A_NAME = re.compile(r"[^\w\-. :/]")
 
 
@@ -139,33 +140,17 @@ def _parameters(content: dict[str, Any]) -> list[Param]:
 
 def card(name: str, content: dict[str, Any]) -> str:
     """The model card of a run or a version, as Markdown: purpose, training data, metrics and settings."""
-    numbers = {name: value for name, value in content["metrics"].items() if isinstance(value, float)}
+    numbers = {name: f"{value:.4f}" for name, value in content["metrics"].items() if isinstance(value, float)}
     data = "MNIST's training set and generated drawings"
     if not content["settings"].get("without_real_drawings", True):  # releases up to 1.4 used no real drawings
         data += " and people's pen strokes"
     if "champion" in content:
         labelled = len(content["labelled_drawings"])
         data = f"the data of {content['champion']}, from whose weights it starts, and {labelled} labelled drawings"
-    return "\n".join(
-        [
-            f"# Model card: {name}",
-            "",
-            "A convolutional network that reads one handwritten digit. It also gives a calibrated confidence, and a",
-            "score that tells digits from other drawings.",
-            f"Trained by commit {content['git_revision']} on {data}.",
-            "For intended use and limits see training/MODEL_CARD.md in the repository.",
-            "",
-            "Metrics named `validation`, `held_out` and `people` are measured on MNIST's validation split, on held-out",
-            "drawing styles and on held-out writers; the model did not learn from these. Metrics named `test` are",
-            "measured on MNIST's test set, which selected nothing.",
-            "",
-            "| metric | value |",
-            TABLE_HEAD,
-            *(f"| {number} | {value:.4f} |" for number, value in numbers.items()),
-            "",
-            "| setting | value |",
-            TABLE_HEAD,
-            *(f"| {setting} | {value} |" for setting, value in content["settings"].items()),
-            "",
-        ]
+    metrics, settings = (
+        "\n".join(f"| {row} | {value} |" for row, value in table.items())
+        for table in (numbers, content["settings"])
+    )
+    return Template(CARD.read_text(encoding="utf-8")).substitute(
+        name=name, commit=content["git_revision"], data=data, metrics=metrics, settings=settings
     )

@@ -32,10 +32,11 @@ from mlflow.exceptions import MlflowException
 import settings
 from ops import proxies
 from ops.errors import OpsError, run_cli
+from ops.files import digest
 from ops.integrations.tracker import Run, Tracker
 from ops.system import ROOT, System
 from ops.versions.archives import PROVENANCE, DamagedError, read, read_json
-from ops.versions.state import Versions, archive_name, version_key
+from ops.versions.state import Versions, list_archives, version_key
 
 WEIGHTS = "weights.pt"  # the checkpoint in an archive, as in training/archive/pack.py
 
@@ -73,18 +74,17 @@ def _runs(system: System, runs: Path) -> Iterator[Run]:
 
 
 def _run(name: str, description: Path, *files: Path) -> Run:
-    digest = hashlib.sha256(description.with_suffix(".pt").read_bytes()).hexdigest()
-    return Run(name, digest, json.loads(description.read_text(encoding="utf-8")), (description, *files))
+    content = json.loads(description.read_text(encoding="utf-8"))
+    return Run(name, digest(description.with_suffix(".pt")), content, (description, *files))
 
 
 def _archives(system: System) -> dict[str, tuple[Path, Run]]:
     """The readable archives by version, each with the run of its provenance."""
     found = {}
-    for archive in sorted(system.model_store.glob(archive_name("*"))):
-        version = archive.stem.removeprefix("mnist-")
+    for version, archive in list_archives(system.model_store).items():
         try:
-            digest = hashlib.sha256(read(archive, WEIGHTS)).hexdigest()
-            found[version] = archive, Run(f"mnist {version}", digest, read_json(archive, PROVENANCE))
+            weights = hashlib.sha256(read(archive, WEIGHTS)).hexdigest()
+            found[version] = archive, Run(f"mnist {version}", weights, read_json(archive, PROVENANCE))
         except DamagedError as error:
             print(f"{archive} is damaged and was not sent to MLflow: {error}", file=sys.stderr)
     return found

@@ -44,18 +44,18 @@ def write_configuration(system: System) -> None:
         "KNOWN_NAMES": " ".join(known_names(system.gateway_host, settings.PUBLIC_HOSTS.read())),
         "PUBLIC_HOSTS": settings.PUBLIC_HOSTS.read() or NONE,
         "CORS_ORIGINS": settings.CORS_ORIGINS.read() or NONE,
-        "GATEWAY_RUN": str(_folder(system)),
+        "GATEWAY_RUN": str(system.gateway_files),
         "GATEWAY_ETC": str(ROOT / "gateway"),
     }
-    (_folder(system) / "http.d").mkdir(parents=True, exist_ok=True)
-    _configuration(system).write_text(render(template, values), encoding="utf-8")
-    (_folder(system) / "listen.conf").write_text(
-        listen_directives(listening_hosts(system.gateway_host), system.gateway_port), encoding="utf-8"
-    )
-    password = system.operator_password
-    maps = monitoring_maps(
-        monitoring.servers(system), password.read_text(encoding="utf-8").strip() if password.exists() else ""
-    )
+    folder = system.gateway_files
+    (folder / "http.d").mkdir(parents=True, exist_ok=True)
+    (folder / "nginx.conf").write_text(render(template, values), encoding="utf-8")
+    listen = listen_directives(listening_hosts(system.gateway_host), system.gateway_port)
+    (folder / "listen.conf").write_text(listen, encoding="utf-8")
+    password = ""
+    if system.operator_password.exists():
+        password = system.operator_password.read_text(encoding="utf-8").strip()
+    maps = monitoring_maps(monitoring.servers(system), password)
     write_whole(monitoring_configuration(system), maps, mode=0o600)
     write_split(system)
 
@@ -102,28 +102,15 @@ def command(system: System) -> list[str]:
     that other users cannot open.
     """
     directives = "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
-    return [
-        str(nginx_binary()),
-        "-p", str(_folder(system)),
-        "-c", str(_configuration(system)),
-        "-e", "stderr",
-        "-g", directives,
-    ]  # fmt: skip
+    files = ["-p", str(system.gateway_files), "-c", str(system.gateway_files / "nginx.conf"), "-e", "stderr"]
+    return [str(nginx_binary()), *files, "-g", directives]
 
 
 def split_configuration(system: System) -> Path:
     """The configuration file of the traffic split."""
-    return _folder(system) / "split.conf"
+    return system.gateway_files / "split.conf"
 
 
 def monitoring_configuration(system: System) -> Path:
     """The configuration file that contains the operator's password."""
-    return _folder(system) / "http.d" / "monitoring.conf"
-
-
-def _folder(system: System) -> Path:
-    return system.run / "gateway"
-
-
-def _configuration(system: System) -> Path:
-    return _folder(system) / "nginx.conf"
+    return system.gateway_files / "http.d" / "monitoring.conf"

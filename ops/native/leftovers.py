@@ -24,14 +24,11 @@ def find(system: System, part: str | None = None) -> list[psutil.Process]:
     """Running processes of the system or of one part, without the caller and its ancestors."""
     this = psutil.Process()
     own = {this.pid, *(parent.pid for parent in this.parents())}
-    return [
-        process
-        for process in psutil.process_iter()
-        if process.pid not in own
-        and (
-            _is_marked(process, system, part) or (part in (None, "gateway") and _is_gateway(process, system))
-        )
-    ]
+    others = [process for process in psutil.process_iter() if process.pid not in own]
+    found = [process for process in others if _is_marked(process, system, part)]
+    if part in (None, "gateway"):
+        found += [process for process in others if process not in found and _is_gateway(process, system)]
+    return found
 
 
 def terminate(processes: Iterable[psutil.Process]) -> None:
@@ -77,13 +74,9 @@ def _is_gateway(process: psutil.Process, system: System) -> bool:
     try:
         program = Path(process.exe())
         environments = [environment.resolve() for environment in (ROOT / ".venv").iterdir()]
-        return (
-            program.name == "nginx"
-            and any(program.is_relative_to(environment) for environment in environments)
-            and any(
-                connection.status == psutil.CONN_LISTEN and connection.laddr.port == system.gateway_port
-                for connection in process.net_connections("tcp")
-            )
-        )
+        if program.name != "nginx" or not any(map(program.is_relative_to, environments)):
+            return False
+        listening = [c.laddr for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+        return any(address.port == system.gateway_port for address in listening)
     except (psutil.Error, OSError):
         return False

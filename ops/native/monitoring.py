@@ -24,11 +24,8 @@ SOURCES = ROOT / "monitoring" / "prometheus"
 
 def missing() -> list[str]:
     """The programs that are not on the PATH."""
-    return [
-        names[0]
-        for names in (("prometheus",), ALERTMANAGERS)
-        if not any(shutil.which(name) for name in names)
-    ]
+    programs = (("prometheus",), ALERTMANAGERS)
+    return [names[0] for names in programs if not any(map(shutil.which, names))]
 
 
 def write_configuration(system: System) -> None:
@@ -48,10 +45,10 @@ def write_configuration(system: System) -> None:
         "prometheus": f"127.0.0.1:{system.prometheus_port}",
         "alertmanager": f"127.0.0.1:{system.alertmanager_port}",
     }
-    _folder(system).mkdir(mode=0o700, exist_ok=True)
+    system.monitoring_files.mkdir(mode=0o700, exist_ok=True)
     # JSON is YAML: a path may have any character.
     text = template.substitute({name: json.dumps(value) for name, value in values.items()})
-    _configuration(system).write_text(text, encoding="utf-8")
+    (system.monitoring_files / "prometheus.yml").write_text(text, encoding="utf-8")
 
 
 def alertmanager_configuration() -> Path:
@@ -63,8 +60,8 @@ def prometheus_command(system: System) -> list[str]:
     """Prometheus in the foreground, on loopback, without an answer to other web pages of a browser on this machine."""
     return [
         "prometheus",
-        f"--config.file={_configuration(system)}",
-        f"--storage.tsdb.path={_folder(system) / 'prometheus'}",
+        f"--config.file={system.monitoring_files / 'prometheus.yml'}",
+        f"--storage.tsdb.path={system.monitoring_files / 'prometheus'}",
         *RETENTION,
         f"--web.listen-address=127.0.0.1:{system.prometheus_port}",
         f"--web.external-url={system.address}/monitoring/prometheus",
@@ -82,7 +79,7 @@ def alertmanager_command(system: System) -> list[str]:
     return [
         program,
         f"--config.file={alertmanager_configuration()}",
-        f"--storage.path={_folder(system) / 'alertmanager'}",
+        f"--storage.path={system.monitoring_files / 'alertmanager'}",
         f"--web.listen-address=127.0.0.1:{system.alertmanager_port}",
         f"--web.external-url={system.address}/monitoring/alertmanager",
         f"--web.route-prefix=/{_path(system)}",
@@ -110,11 +107,3 @@ def _path(system: System) -> str:
 
 def _path_file(system: System) -> Path:
     return system.secrets / "monitoring_path"
-
-
-def _folder(system: System) -> Path:
-    return system.state / "monitoring"
-
-
-def _configuration(system: System) -> Path:
-    return _folder(system) / "prometheus.yml"

@@ -41,28 +41,11 @@ class Part:
     autostart: bool = True
 
 
-def _torchserve_command(system: System) -> list[str]:
-    return [str(system.python("ops")), "-m", "ops.versions.controller"]
-
-
-def _page_command(system: System) -> list[str]:
-    return [str(system.python("page")), "-m", "ui.server", str(system.page_socket)]
-
-
 def _page_environment(system: System) -> dict[str, str]:
-    return {
-        "PYTHONPATH": str(ROOT),
-        "MODEL_URL": system.inner_url,
-        "OUTBOX_PATH": str(system.outbox),
-        **database_environment(system, postgres.PAGE),
-        **_operators_environment(system),
-    }
-
-
-def _operators_environment(system: System) -> dict[str, str]:
-    if not system.operator_password.exists():
-        return {}
-    return {"OPERATOR_PASSWORD_FILE": str(system.operator_password)}
+    environment = {"PYTHONPATH": str(ROOT), "MODEL_URL": system.inner_url, **_deliverer_environment(system)}
+    if system.operator_password.exists():
+        environment["OPERATOR_PASSWORD_FILE"] = str(system.operator_password)
+    return environment
 
 
 def _deliverer_command(system: System) -> list[str]:
@@ -103,11 +86,9 @@ def _exporter_environment(system: System) -> dict[str, str]:
 
 def _is_outbox_delivered(system: System) -> bool:
     """Whether the deliverer's check finds no old drawing in the outbox."""
+    environment = {**os.environ, **_deliverer_environment(system)}
     command = [*_deliverer_command(system), "--check"]
-    done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **_deliverer_environment(system)}, check=False
-    )
-    return done.returncode == 0
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
 
 
 def _is_page_healthy(system: System) -> bool:
@@ -125,17 +106,16 @@ def _is_ok(url: str) -> bool:
 
 
 PARTS = (
-    Part(
-        "postgres", postgres.server_command, postgres.is_ready, stop_signal="INT"
-    ),  # INT: without waiting for clients
+    # INT: without waiting for clients
+    Part("postgres", postgres.server_command, postgres.is_ready, stop_signal="INT"),
     Part(
         "torchserve",
-        _torchserve_command,
+        lambda system: [str(system.python("ops")), "-m", "ops.versions.controller"],
         lambda system: _is_ok(f"{system.inner_url}/ping"),
     ),
     Part(
         "page",
-        _page_command,
+        lambda system: [str(system.python("page")), "-m", "ui.server", str(system.page_socket)],
         _is_page_healthy,
         _page_environment,
     ),

@@ -84,10 +84,8 @@ def server_command(system: System) -> list[str]:
     }
     if system.in_containers:  # clients do not connect from loopback
         options["hba_file"] = str(ROOT / "sql" / "pg_hba.conf")
-    command = [*as_user(system), BINARIES / "postgres", "-D", system.database]
-    for name, value in options.items():
-        command += ["-c", f"{name}={value}"]
-    return [str(word) for word in command]
+    server = [*as_user(system), str(BINARIES / "postgres"), "-D", str(system.database)]
+    return [*server, *(f"--{name}={value}" for name, value in options.items())]
 
 
 def as_user(system: System) -> list[str]:
@@ -99,13 +97,8 @@ def as_user(system: System) -> list[str]:
             "PostgreSQL refuses to run as root, and 'setpriv', which changes the user, is missing. "
             "Run make as another user, or install the package util-linux."
         )
-    command = [
-        "setpriv",
-        f"--reuid={UNPRIVILEGED}",
-        f"--regid={pwd.getpwnam(UNPRIVILEGED).pw_gid}",
-        "--clear-groups",
-        "--no-new-privs",
-    ]
+    user = [f"--reuid={UNPRIVILEGED}", f"--regid={pwd.getpwnam(UNPRIVILEGED).pw_gid}", "--clear-groups"]
+    command = ["setpriv", *user, "--no-new-privs"]
     closed = _closed_folder(command, BINARIES, system.state)
     if not closed:
         return [*command, "--inh-caps=-all"]
@@ -115,19 +108,16 @@ def as_user(system: System) -> list[str]:
             f"chmod o+x '{closed}', or run make in a folder that is open, or as another user."
         )
     # initdb looks for its programs by access(2), which ignores the capability without this securebit.
-    return [
-        *command,
-        "--securebits=+no_setuid_fixup",
-        f"--inh-caps=-all,+{READ_SEARCH}",
-        f"--ambient-caps=+{READ_SEARCH}",
-    ]
+    capability = [f"--inh-caps=-all,+{READ_SEARCH}", f"--ambient-caps=+{READ_SEARCH}"]
+    return [*command, "--securebits=+no_setuid_fixup", *capability]
 
 
 def _closed_folder(as_other_user: list[str], *folders: Path) -> str:
     """The first of the folders and their parents that the user cannot enter; empty if there is none."""
-    ways = [way for folder in folders for way in (*reversed(folder.parents), folder)]
+    ways = [str(way) for folder in folders for way in (*reversed(folder.parents), folder)]
     look = 'for way; do test -x "$way" || { printf %s "$way"; exit; }; done'
-    return run(*as_other_user, "sh", "-c", look, "sh", *ways)[1]
+    command = [*as_other_user, "sh", "-c", look, "sh", *ways]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout
 
 
 def migrate(system: System) -> None:
@@ -164,9 +154,8 @@ def migrate_down_to(system: System, version: str) -> None:
 def set_password(connection: psycopg.Connection, role: str, password: str) -> None:
     """Set a role's password as a hash: if ALTER ROLE fails, the server logs the statement."""
     hashed = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
-    connection.execute(
-        sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(hashed.decode()))
-    )
+    values = sql.Identifier(role), sql.Literal(hashed.decode())
+    connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(*values))
 
 
 def client(
@@ -208,10 +197,9 @@ def set_owner_password_of_stopped(system: System, password: str) -> None:
 
 def _dbmate(system: System, command: str, database: str = DATABASE, folder: Path = MIGRATIONS) -> None:
     dbmate = Path(sys.executable).with_name("dbmate")
-    environment = {**os.environ, "DATABASE_URL": owner_url(system, database) + "?sslmode=disable"}
-    migrated, output = run(
-        dbmate, "--migrations-dir", folder, "--no-dump-schema", command, environment=environment
-    )
+    options = ["--migrations-dir", str(folder), "--no-dump-schema", command]
+    url = owner_url(system, database) + "?sslmode=disable"
+    migrated, output = run(dbmate, *options, environment={**os.environ, "DATABASE_URL": url})
     if not migrated:
         raise OpsError(f"The database could not be migrated:\n{output}")
 
@@ -240,5 +228,5 @@ def is_ready(system: System) -> bool:
 
 def _may_give_away(capability: int) -> bool:
     status = Path("/proc/self/status").read_text(encoding="ascii")
-    bounding = next(line for line in status.splitlines() if line.startswith("CapBnd:"))
-    return bool(int(bounding.split()[1], 16) >> capability & 1)
+    bounding = status.partition("CapBnd:")[2].split()[0]
+    return bool(int(bounding, 16) >> capability & 1)

@@ -35,9 +35,8 @@ def status(system: System) -> bool:
     free_mib = shutil.disk_usage(system.state).free / 2**20
     if free_mib < LEAST_FREE_MIB:
         healthy = False
-        print(
-            f"\nOnly {free_mib:.0f} MiB are free on the disk of {system.state}; drawings need {LEAST_FREE_MIB} MiB."
-        )
+        free = f"Only {free_mib:.0f} MiB are free on the disk of {system.state}"
+        print(f"\n{free}; drawings need {LEAST_FREE_MIB} MiB.")
     print(f"\n{system.address}" if healthy else f"\nFor the cause see {system.logs} or run: make logs")
     return healthy
 
@@ -66,6 +65,5 @@ def follow_logs(system: System) -> None:
 
 
 def _duration(seconds: float) -> str:
-    return (
-        time.strftime("%H:%M:%S", time.gmtime(seconds)) if seconds < 24 * 3600 else f"{seconds / 86400:.1f} d"
-    )
+    days = seconds / 86400
+    return time.strftime("%H:%M:%S", time.gmtime(seconds)) if days < 1 else f"{days:.1f} d"

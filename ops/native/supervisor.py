@@ -61,7 +61,7 @@ stdout_logfile_backups={LOG_BACKUPS}
 """
         for part in parts
     ]
-    _configuration(system).write_text("\n".join(sections), encoding="utf-8")
+    system.supervisor_configuration.write_text("\n".join(sections), encoding="utf-8")
 
 
 def start(system: System, environment: dict[str, str]) -> None:
@@ -69,9 +69,8 @@ def start(system: System, environment: dict[str, str]) -> None:
     supervisord = Path(sys.executable).with_name("supervisord")
     # supervisord expands log names twice.
     own = leftovers.marks(system) | {LOGS: str(system.logs).replace("%", "%%")}
-    started, output = run(
-        supervisord, "--configuration", _configuration(system), environment=environment | own, folder=ROOT
-    )
+    options = ["--configuration", str(system.supervisor_configuration)]
+    started, output = run(supervisord, *options, environment=environment | own, folder=ROOT)
     if not started:
         raise OpsError(f"The supervisor did not start:\n{output}")
 
@@ -116,10 +115,6 @@ def remote(system: System) -> Iterator[Any]:
         yield xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
     finally:
         transport.close()
-
-
-def _configuration(system: System) -> Path:
-    return system.run / "supervisord.conf"
 
 
 def _socket(system: System) -> Path:

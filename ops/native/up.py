@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import psutil
 
@@ -26,6 +27,8 @@ PORT_RELEASE_S = 2.0
 # nginx cannot quote a dollar sign and expands *, ? and [; initdb passes paths to a shell in double quotes; a colon
 # separates paths in PYTHONPATH. Other characters work: spaces, %, ', ;, #, braces, letters of other scripts.
 NOT_IN_A_PATH = re.compile(r'["$`\\*?\[:\x00-\x1f\x7f]')
+
+_print = partial(print, flush=True)
 
 
 def up(system: System, operator_password: str) -> None:
@@ -70,9 +73,8 @@ def _prepare(system: System) -> None:
     _refuse_paths(system)
     to_archive = _version_to_archive(system)
     if stale := leftovers.find(system):
-        _step(
-            f"stopping {len(stale)} processes left by a killed supervisor", lambda: leftovers.terminate(stale)
-        )
+        title = f"stopping {len(stale)} processes left by a killed supervisor"
+        _step(title, lambda: leftovers.terminate(stale))
     _refuse_taken_ports(system)
     if secrets.is_lost(system, secrets.OWNER) and system.database.exists():
         _step("setting a new password for the owner of the database", lambda: _renew_owner_password(system))
@@ -89,11 +91,8 @@ def _prepare(system: System) -> None:
 
 
 def _refuse_paths(system: System) -> None:
-    for name, folder in (
-        ("checkout", ROOT),
-        ("STATE_DIR", system.state),
-        ("MODEL_STORE", system.model_store),
-    ):
+    folders = {"checkout": ROOT, "STATE_DIR": system.state, "MODEL_STORE": system.model_store}
+    for name, folder in folders.items():
         if found := NOT_IN_A_PATH.search(str(folder)):
             raise OpsError(
                 f"The folder of {name}, {str(folder)!r}, has the character {found[0]!r} in its path, which nginx, "
@@ -136,9 +135,10 @@ def _refuse_taken_ports(system: System) -> None:
     wait_until(lambda: not any(_bind_error(hosts, number) for number, _, hosts in used), PORT_RELEASE_S)
     for number, name, hosts in used:
         if taken := _bind_error(hosts, number):
+            other = system.gateway_port + 1000 if system.gateway_port < 60000 else 8000
             raise OpsError(
                 f"Port {number} ({name}) cannot be used: {taken}{_describe_owner(number)}. "
-                f"Choose others, for example: make up GATEWAY_PORT={_other(system.gateway_port)}"
+                f"Choose others, for example: make up GATEWAY_PORT={other}"
             )
 
 
@@ -153,10 +153,6 @@ def _describe_owner(port: int) -> str:
             if connection.status == psutil.CONN_LISTEN and at and at.port == port and (pid := connection.pid):
                 return f" by process {pid} ({psutil.Process(pid).name()})"
     return ""
-
-
-def _other(port: int) -> int:
-    return port + 1000 if port < 60000 else 8000
 
 
 def _archive(system: System, version: str) -> None:
@@ -188,7 +184,3 @@ def _step(title: str, work: Callable[[], None]) -> None:
     _print(f"{title} ...")
     work()
     _print(f"{title}: done in {time.monotonic() - started:.1f} s")
-
-
-def _print(line: str) -> None:
-    print(line, flush=True)

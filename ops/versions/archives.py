@@ -13,6 +13,8 @@ from ops.versions.management import MODEL
 
 MANIFEST = "MAR-INF/MANIFEST.json"
 PROVENANCE = "provenance.json"
+# RuntimeError: an encrypted file. Its subclass NotImplementedError: an unknown compression.
+UNREADABLE = (OSError, EOFError, RuntimeError, KeyError, ValueError)
 
 
 class DamagedError(Exception):
@@ -24,17 +26,7 @@ def _open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    # RuntimeError: an encrypted file. Its subclass NotImplementedError: an unknown compression.
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        OSError,
-        EOFError,
-        RuntimeError,
-        KeyError,
-        ValueError,
-        struct.error,
-    ) as error:
+    except (zipfile.BadZipFile, zlib.error, struct.error, *UNREADABLE) as error:
         raise DamagedError(type(error).__name__) from None
 
 
@@ -68,8 +60,6 @@ def refuse_unusable(path: Path, version: str) -> None:
         model = read_json(path, MANIFEST).get("model")
     except DamagedError as error:
         raise DamagedError(f"{path} is damaged: {error}") from None
-    named = (
-        (model.get("modelName"), model.get("modelVersion")) if isinstance(model, dict) else ("no", "model")
-    )
-    if named != (MODEL, version):
-        raise DamagedError(f"{path} contains {named[0]} {named[1]}, not {MODEL} {version}")
+    found = f"{model.get('modelName')} {model.get('modelVersion')}" if isinstance(model, dict) else "no model"
+    if found != f"{MODEL} {version}":
+        raise DamagedError(f"{path} contains {found}, not {MODEL} {version}")

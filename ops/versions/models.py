@@ -15,7 +15,7 @@ from ops.native import postgres
 from ops.system import System
 from ops.versions.archives import PROVENANCE, DamagedError, read_json
 from ops.versions.management import READY, Management, ManagementError, RegisteredVersion
-from ops.versions.state import Versions, version_key
+from ops.versions.state import Versions, list_archives, version_key
 
 # Triggers keep these counts (sql/migrations/0003_history.sql).
 ANSWERS = """
@@ -41,27 +41,26 @@ def models(system: System) -> None:
     versions = Versions.read(system.versions)
     registered, away = _list_versions(system)
     used, unknown = _read_usage(system)
-    archives = {
-        path.stem.removeprefix("mnist-"): path for path in sorted(system.model_store.glob("mnist-*.mar"))
-    }
-    asked = filter(None, (*versions.served(), versions.previous))
-    every = sorted({*archives, *registered, *asked}, key=version_key, reverse=True)
-    rows = [
-        (
-            version,
-            _role(system, versions, version),
-            _workers(registered.get(version)),
-            str(registered[version].pending) if version in registered else "-",
-            _validation(archives.get(version)),
-            "?" if unknown else f"{used.get(version, Usage()).answers:,}",
-            "?" if unknown else _right(used.get(version, Usage())),
-            archives[version].name if version in archives else "missing",
+    archives = list_archives(system.model_store)
+    every = sorted({*archives, *registered, *versions.named()}, key=version_key, reverse=True)
+    rows = [COLUMNS]
+    for version in every:
+        usage = used.get(version, Usage())
+        rows.append(
+            (
+                version,
+                _role(system, versions, version),
+                _workers(registered.get(version)),
+                str(registered[version].pending) if version in registered else "-",
+                _validation(archives.get(version)),
+                "?" if unknown else f"{usage.answers:,}",
+                "?" if unknown else _right(usage),
+                archives[version].name if version in archives else "missing",
+            )
         )
-        for version in every
-    ]
-    widths = [max(len(row[column]) for row in [COLUMNS, *rows]) for column in range(len(COLUMNS))]
-    for row in [COLUMNS, *rows]:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(map(str.ljust, row, widths)).rstrip())
     for note in filter(None, (away, unknown)):
         print(f"\n{note}")
 
@@ -111,7 +110,7 @@ def _list_versions(system: System) -> tuple[dict[str, RegisteredVersion], str]:
 
 def _read_usage(system: System) -> tuple[dict[str, Usage], str]:
     try:
-        with psycopg.connect(postgres.owner_url(system), connect_timeout=5) as connection:
+        with postgres.connect(system) as connection:
             return {version: Usage(*counts) for version, *counts in connection.execute(ANSWERS)}, ""
     except (OSError, psycopg.Error):
         return {}, "Database unavailable: drawings and accuracy in use are unknown. See: make status"

@@ -20,6 +20,7 @@ from pathlib import Path
 from ops.versions.management import READY, Management, RefusedError, RegisteredVersion
 from ops.versions.state import Versions
 from ops.versions.workers_output import WorkersOutput
+from ops.wait import wait_until
 
 POLL_INTERVAL_S = 0.1
 # A worker's last output may arrive after its end is reported. On a busy machine TorchServe loses some of that output,
@@ -89,25 +90,25 @@ class Reconciler:
 
     def _wait_for(self, version: str) -> None:
         first: dict[str, int] = {}  # each worker's first process id
-        deadline = time.monotonic() + self.up_within_s
-        while time.monotonic() < deadline:
+
+        def is_up() -> bool:
             found = self.management.list_versions().get(version)
             if found is None:
                 raise NotUpError("TorchServe unregistered it")
             if found.is_up:
                 self._full_workers[version] = found.wanted_workers
-                return
+                return True
             for name, worker in found.workers.items():
                 if worker.pid > 0 and first.setdefault(name, worker.pid) != worker.pid:
                     raise NotUpError(self._exit_reason(version))
-            time.sleep(POLL_INTERVAL_S)
-        raise NotUpError(f"its workers were not ready within {self.up_within_s:g} s")
+            return False
+
+        if not wait_until(is_up, self.up_within_s, POLL_INTERVAL_S):
+            raise NotUpError(f"its workers were not ready within {self.up_within_s:g} s")
 
     def _exit_reason(self, version: str) -> str:
-        deadline = time.monotonic() + EXIT_REASON_TIMEOUT_S
-        while (why := self.output.exit_reason(version)) is None and time.monotonic() < deadline:
-            time.sleep(POLL_INTERVAL_S)
-        return why or "its workers exit while they start"
+        wait_until(lambda: self.output.exit_reason(version), EXIT_REASON_TIMEOUT_S, POLL_INTERVAL_S)
+        return self.output.exit_reason(version) or "its workers exit while they start"
 
     def _unregister(self, version: str) -> None:
         """Unregister a version without a drain.
@@ -132,9 +133,8 @@ class Reconciler:
         self._serving = receiving
 
     def _is_drained(self, found: RegisteredVersion) -> bool:
-        return (
-            found.pending == 0 and self.now() - self._draining_since.get(found.version, -DRAIN_S) >= DRAIN_S
-        )
+        since = self._draining_since.get(found.version, -DRAIN_S)
+        return found.pending == 0 and self.now() - since >= DRAIN_S
 
     def _unregister_unwanted(self, wanted: Versions) -> None:
         kept = {*wanted.served(), wanted.previous, wanted.candidate}

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import psycopg
 
+from ops.errors import first_line
 from ops.native import postgres
 from ops.system import System
 from ops.versions.archives import DamagedError, read_json
-from ops.versions.state import archived_version
+from ops.versions.state import list_archives
 
 REFERENCE = "reference.json"
 WRITE = """
@@ -23,20 +24,16 @@ ON CONFLICT DO NOTHING
 """
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)
-
-
-def write_references(system: System, say: Callable[[str], None] = _say) -> None:
+def write_references(system: System, say: Callable[[str], None] = print) -> None:
     """Write the references of the model store's archives that the database lacks; `say` gets those it cannot write.
 
     Archives that were packed before release 1.4 have none: no drift values, and everything else works.
     """
     try:
-        with psycopg.connect(postgres.owner_url(system), connect_timeout=5) as connection:
+        with postgres.connect(system) as connection:
             known = {v for (v,) in connection.execute("SELECT DISTINCT model_version FROM model_reference")}
-            for archive in sorted(system.model_store.glob("mnist-*.mar")):
-                if (version := archived_version(archive)) not in known:
+            for version, archive in list_archives(system.model_store).items():
+                if version not in known:
                     _write(connection, version, archive, say)
     except (OSError, psycopg.Error):
         say("Database unavailable: references for drift are written at the next start or swap.")
@@ -51,5 +48,4 @@ def _write(connection: psycopg.Connection, version: str, archive: Path, say: Cal
         with connection.transaction():
             connection.execute(WRITE, {"version": version, "reference": json.dumps(reference)})
     except psycopg.DataError as error:
-        reason = str(error).partition("\n")[0]
-        say(f"{REFERENCE} of {archive} cannot be used, so {version} has no drift values: {reason}")
+        say(f"{REFERENCE} of {archive} cannot be used, so {version} has no drift values: {first_line(error)}")

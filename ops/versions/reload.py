@@ -23,6 +23,7 @@ POLL_INTERVAL_S = 0.02
 FOLLOW_TIMEOUT_S = 15.0
 ANSWERS_IN_A_ROW = 3
 REQUEST_TIMEOUT_S = 2.0
+SPLIT_HOST = {"Host": "split.in.force"}
 
 
 def reload(system: System) -> None:
@@ -58,10 +59,7 @@ def _wait_for_container(system: System) -> None:
     def is_applied() -> bool:
         # A new connection each time: an open one stays with the old worker.
         with direct.session() as session:
-            answer = session.get(
-                system.inner_url, headers={"Host": "split.in.force"}, timeout=REQUEST_TIMEOUT_S
-            )
-        last.append(answer.text)
+            last.append(session.get(system.inner_url, headers=SPLIT_HOST, timeout=REQUEST_TIMEOUT_S).text)
         return list(last) == [wanted] * ANSWERS_IN_A_ROW
 
     with contextlib.suppress(requests.RequestException):  # nginx is starting and reads the new file

@@ -7,7 +7,7 @@ from pathlib import Path
 from ops.errors import OpsError
 from ops.native import parts, postgres
 from ops.system import ROOT, System
-from ops.versions.state import RELEASED, Versions, archive_name, version_key
+from ops.versions.state import RELEASED, Versions, archive_name, list_archives, version_key
 
 LOST = 3  # training.retrain's exit status if the challenger fails the comparison
 
@@ -31,15 +31,11 @@ def retrain(system: System) -> None:
     if status != 0:
         raise OpsError(f"Retraining stopped; {champion} stays the default.")
     version = next_version(system)
-    made = subprocess.run(
-        [
-            *(system.python("serve"), "-m", "training.archive", "--version", version),
-            *("--checkpoint", system.retraining / "challenger.pt", "--model-store", system.model_store),
-        ],
-        cwd=ROOT,
-        check=False,
-    )
-    if made.returncode != 0:
+    command = [
+        *(system.python("serve"), "-m", "training.archive", "--version", version),
+        *("--checkpoint", system.retraining / "challenger.pt", "--model-store", system.model_store),
+    ]
+    if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
         raise OpsError(f"The challenger could not be archived; {champion} stays the default.")
     print(
         f"\nArchived as {version}. Try it: make canary VERSION={version} PERCENT=10, or make swap VERSION={version}"
@@ -48,6 +44,6 @@ def retrain(system: System) -> None:
 
 def next_version(system: System) -> str:
     """The version after the highest one in the model store: 1.2 after 1.1."""
-    versions = [path.stem.removeprefix("mnist-") for path in system.model_store.glob("mnist-*.mar")]
-    *first, last = max([RELEASED, *versions], key=version_key).partition("-")[0].split(".")
+    versions = [RELEASED, *list_archives(system.model_store)]
+    *first, last = max(versions, key=version_key).partition("-")[0].split(".")
     return ".".join([*first, str(int(last) + 1)])

@@ -31,8 +31,7 @@ def split_label(versions: Versions) -> str:
 def write(system: System) -> None:
     """Write the split for the gateway's container, atomically and only if it differs."""
     versions = Versions.read(system.versions)
-    wanted = f'map "" $split_in_force {{\n    default "{split_label(versions)}";\n}}\n' + split_clients(
-        versions
-    )
+    label = f'map "" $split_in_force {{\n    default "{split_label(versions)}";\n}}\n'
+    wanted = label + split_clients(versions)
     if not (system.split.exists() and system.split.read_text(encoding="utf-8") == wanted):
         write_whole(system.split, wanted)

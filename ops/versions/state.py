@@ -40,9 +40,8 @@ class Versions:
         except FileNotFoundError:
             return cls(default=RELEASED)
         except OSError as error:
-            raise OpsError(
-                f"{path} cannot be read: {error.strerror}. Without it {RELEASED} is served."
-            ) from None
+            reason = f"{path} cannot be read: {error.strerror}"
+            raise OpsError(f"{reason}. Without it {RELEASED} is served.") from None
         except ValueError as error:
             example = json.dumps(asdict(cls(default=RELEASED)))
             raise OpsError(
@@ -55,41 +54,31 @@ class Versions:
         """Parse a versions file. Raises ValueError with the reason."""
         try:
             versions = cls(**json.loads(text))
-            versions._refuse_wrong_names()
-            versions._refuse_wrong_shares()
-        except (
-            json.JSONDecodeError,
-            UnicodeDecodeError,
-            TypeError,
-            AttributeError,
-            OverflowError,
-            RecursionError,
-        ):
-            raise ValueError("its format is wrong") from None
+            reason = versions._find_error()
+        except (TypeError, AttributeError, OverflowError, RecursionError, ValueError):
+            reason = "its format is wrong"
+        if reason:
+            raise ValueError(reason)
         return versions
 
-    def _refuse_wrong_names(self) -> None:
+    def _find_error(self) -> str:
+        """The reason why the values are not valid; empty if they are."""
         others = [version for version in (self.previous, self.candidate) if version is not None]
         for version in (*self.served(), *others):
             if not VERSION_FORM.fullmatch(version):
-                raise ValueError(f"'{version}' is not a version")
-
-    def _refuse_wrong_shares(self) -> None:
+                return f"'{version}' is not a version"
         shares = self.split or {}
         for version, share in shares.items():
             if version == self.default:
-                raise ValueError(
+                return (
                     f"'split' names version {version}, which is the default: it receives the remaining share"
                 )
             if not LEAST_SHARE <= round(share, SHARE_DIGITS) <= 1 - LEAST_SHARE:
-                raise ValueError(
-                    f"'split' gives version {version} the share {share:g}, which is not between {LEAST_SHARE} and "
-                    f"{1 - LEAST_SHARE}"
-                )
-        if round(sum(shares.values()), SHARE_DIGITS) >= 1:
-            raise ValueError(
-                f"the shares of 'split' add up to {sum(shares.values()):g}, which is not less than 1"
-            )
+                accepted = f"between {LEAST_SHARE} and {1 - LEAST_SHARE}"
+                return f"'split' gives version {version} the share {share:g}, which is not {accepted}"
+        if round(total := sum(shares.values()), SHARE_DIGITS) >= 1:
+            return f"the shares of 'split' add up to {total:g}, which is not less than 1"
+        return ""
 
     def write(self, path: Path) -> None:
         """Replace the file atomically."""
@@ -109,9 +98,9 @@ def archive_name(version: str) -> str:
     return f"mnist-{version}.mar"
 
 
-def archived_version(archive: Path) -> str:
-    """The version in an archive's file name."""
-    return archive.stem.removeprefix("mnist-")
+def list_archives(model_store: Path) -> dict[str, Path]:
+    """The archives of a model store by version, in the order of their names."""
+    return {path.stem.removeprefix("mnist-"): path for path in sorted(model_store.glob(archive_name("*")))}
 
 
 def version_key(version: str) -> tuple[list[int], bool, str]:

@@ -11,8 +11,7 @@ in one line. The controller applies the state file to TorchServe (reconcile.py),
 
 import contextlib
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -31,6 +30,7 @@ from ops.versions.references import write_references
 from ops.versions.reload import reload
 from ops.versions.selfcheck import CheckError, check
 from ops.versions.state import VERSION_FORM, Versions, archive_name
+from ops.wait import wait_until
 
 EXAMPLE_OF_CANARY = "canary VERSION=1.1 PERCENT=10"
 # Two workers, and the JVM's memory to unpack an archive.
@@ -49,10 +49,8 @@ def swap(system: System, version: str) -> None:
         if version == versions.default:
             raise OpsError(f"VERSION '{version}' is already the default")
         _refuse_beside_canary(versions, version)
-        if version not in versions.served():
-            _check_candidate(system, versions, version)
-        _change_default(system, versions, Versions(version, previous=versions.default))
-        _report(version, "now", versions.default)
+        _check_candidate(system, versions, version)
+        _change_default(system, versions, version, "now")
 
 
 def rollback(system: System) -> None:
@@ -60,14 +58,12 @@ def rollback(system: System) -> None:
     with _lock_versions(system, "rollback") as versions:
         if versions.previous is None:
             raise OpsError("There is no previous version: no swap was made yet. See: make models")
-        if _is_up(system, versions.previous):
-            _change_default(system, versions, Versions(versions.previous, previous=versions.default))
-            _report(versions.previous, "again", versions.default)
-        else:
+        if not _is_up(system, versions.previous):
             raise OpsError(
                 f"The previous version {versions.previous} is not ready; {versions.default} stays the default. "
                 f"See: make models. Choose another with: make swap VERSION="
             )
+        _change_default(system, versions, versions.previous, "again")
 
 
 def canary(system: System, version: str, percent: str) -> None:
@@ -80,13 +76,14 @@ def canary(system: System, version: str, percent: str) -> None:
         if not share:
             if version not in (versions.split or {}):
                 raise OpsError(f"VERSION '{version}' is not a canary. See: make models")
-            _apply_split(system, replace(versions, split=None))
+            replace(versions, split=None).write(system.versions)
+            reload(system)
             print(f"The canary {version} ended. {versions.default} receives all drawings again.")
             return
         _refuse_beside_canary(versions, version)
-        if version not in versions.served():
-            _check_candidate(system, versions, version)
-        _apply_split(system, replace(versions, split={version: share}))
+        _check_candidate(system, versions, version)
+        replace(versions, split={version: share}).write(system.versions)
+        reload(system)
         print(
             f"{version} receives {float(percent):g} % of the drawings, {versions.default} the rest. "
             f"Next: make promote, or to end it: make canary VERSION={version} PERCENT=0"
@@ -99,8 +96,7 @@ def promote(system: System) -> None:
         if not versions.split:
             raise OpsError("There is no canary to promote. Start one: make canary VERSION=1.1 PERCENT=10")
         [version] = versions.split
-        _change_default(system, versions, Versions(version, previous=versions.default))
-        _report(version, "now", versions.default)
+        _change_default(system, versions, version, "now")
 
 
 @contextmanager
@@ -108,10 +104,8 @@ def _lock_versions(system: System, kind: str) -> Iterator[Versions]:
     """Hold the lock of the versions, yield the current versions, and log the change."""
     if not _is_running(system):
         raise OpsError("The system is not running. Start it with: make up")
-    refusal = (
-        "Another swap, rollback or canary is running on this system; wait until it ends. See: make models"
-    )
-    with lock.hold(system.versions_lock, refusal):
+    other = "Another swap, rollback or canary is running on this system; wait until it ends. See: make models"
+    with lock.hold(system.versions_lock, other):
         # A killed command leaves its candidate.
         before = replace(Versions.read(system.versions), candidate=None)
         yield before
@@ -159,7 +153,12 @@ def _refuse_beside_canary(versions: Versions, version: str) -> None:
 
 
 def _check_candidate(system: System, versions: Versions, version: str) -> None:
-    """Register a version as candidate and check its answers. On failure, remove it and raise OpsError."""
+    """Register a version, unless it answers already, as candidate and check its answers.
+
+    On failure, remove it and raise OpsError.
+    """
+    if version in versions.served():
+        return
     try:
         _refuse_archive(system.model_store / archive_name(version), version)
         _refuse_little_memory()
@@ -205,16 +204,15 @@ def _wait_until_up(system: System, version: str) -> None:
         return _is_up(system, version)
 
     timeout_s = settings.WORKERS_UP_WITHIN_SECONDS.read() + CANDIDATE_TIMEOUT_S
-    if not _wait_until(is_up_or_fails, timeout_s):
+    if not wait_until(is_up_or_fails, timeout_s, POLL_INTERVAL_S):
         raise CheckError(f"it was not ready within {timeout_s:g} s")
 
 
 def _rejection(system: System) -> dict[str, str]:
-    try:
+    with contextlib.suppress(FileNotFoundError, ValueError):  # missing or incompletely written
         rejected: dict[str, str] = json.loads(system.rejected.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # missing or incompletely written
-        return {}
-    return rejected
+        return rejected
+    return {}
 
 
 def _is_up(system: System, version: str) -> bool:
@@ -225,16 +223,18 @@ def _is_up(system: System, version: str) -> bool:
     return False
 
 
-def _is_default(system: System, version: str) -> bool:
-    with contextlib.suppress(ManagementError):
-        return Management(system.management_address).default() == version
-    return False
-
-
-def _change_default(system: System, before: Versions, after: Versions) -> None:
+def _change_default(system: System, before: Versions, version: str, when: str) -> None:
     """Change the default and wait for TorchServe. On a timeout, restore the old state and raise OpsError."""
+    after = Versions(version, previous=before.default)
+    management = Management(system.management_address)
+
+    def is_default() -> bool:
+        with contextlib.suppress(ManagementError):
+            return management.default() == after.default
+        return False
+
     after.write(system.versions)
-    if not _wait_until(lambda: _is_default(system, after.default), FOLLOW_TIMEOUT_S):
+    if not wait_until(is_default, FOLLOW_TIMEOUT_S, POLL_INTERVAL_S):
         before.write(system.versions)
         raise OpsError(
             f"{after.default} did not become the default within {FOLLOW_TIMEOUT_S:.0f} s; "
@@ -242,6 +242,7 @@ def _change_default(system: System, before: Versions, after: Versions) -> None:
         )
     if before.split:
         reload(system)
+    print(f"{version} is the default {when}. {before.default} stays loaded; to go back to it: make rollback")
 
 
 def _log_change(system: System, kind: str, after: Versions) -> None:
@@ -249,21 +250,3 @@ def _log_change(system: System, kind: str, after: Versions) -> None:
     line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "kind": kind, **asdict(after)}
     with contextlib.suppress(OSError), system.version_changes.open("a", encoding="utf-8") as changes:
         changes.write(json.dumps(line) + "\n")
-
-
-def _report(default: str, when: str, loaded: str) -> None:
-    print(f"{default} is the default {when}. {loaded} stays loaded; to go back to it: make rollback")
-
-
-def _apply_split(system: System, after: Versions) -> None:
-    after.write(system.versions)
-    reload(system)
-
-
-def _wait_until(is_true: Callable[[], bool], timeout_s: float) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while not is_true():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(POLL_INTERVAL_S)
-    return True

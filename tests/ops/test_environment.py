@@ -12,24 +12,12 @@ from ops.native import parts
 from ops.system import ROOT
 from tests.system.running import RunningSystem
 
-SECRETS = {
-    "OPERATOR_PASSWORD": "a",
-    "OPERATOR_PASSWORD_FILE": "/a",
-    "S3_SECRET_KEY": "a",
-    "S3_ACCESS_KEY": "a",
-    "DATABASE_PASSWORD": "a",
-    "AWS_ACCESS_KEY_ID": "a",
-    "AWS_SESSION_TOKEN": "a",
-    "MLFLOW_TRACKING_PASSWORD": "a",
-    "MLFLOW_TRACKING_TOKEN": "a",
-    "PGPASSWORD": "a",
-    "GITHUB_TOKEN": "a",
-    "OPENAI_API_KEY": "a",
-    "GH_PAT": "a",
-    "DB_PASS": "a",
-    "SENTRY_DSN": "a",
-    "https_proxy": "http://somebody:word@proxy.example:3128",
-}
+NAMES = (
+    "OPERATOR_PASSWORD OPERATOR_PASSWORD_FILE S3_SECRET_KEY S3_ACCESS_KEY DATABASE_PASSWORD AWS_ACCESS_KEY_ID "
+    "AWS_SESSION_TOKEN MLFLOW_TRACKING_PASSWORD MLFLOW_TRACKING_TOKEN PGPASSWORD GITHUB_TOKEN OPENAI_API_KEY GH_PAT "
+    "DB_PASS SENTRY_DSN"
+)
+SECRETS = {**dict.fromkeys(NAMES.split(), "a"), "https_proxy": "http://somebody:word@proxy.example:3128"}
 HARMLESS = {
     "PATH": "/bin",
     "SSH_AUTH_SOCK": "/agent",
@@ -62,21 +50,11 @@ def test_programs_started_by_a_command_inherit_no_secret(tmp_path):
     tail = tmp_path / "tail"
     tail.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'import os; print(*os.environ)'\n")
     tail.chmod(0o755)
-    environment = {
-        **os.environ,
-        **SECRETS,
-        "STATE_DIR": str(tmp_path / "var"),
-        "PATH": f"{tmp_path}:{os.environ['PATH']}",
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "ops", "logs"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    inherited = done.stdout.split()
+    own = {"STATE_DIR": str(tmp_path / "var"), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = [sys.executable, "-m", "ops", "logs"]
+    inherited = subprocess.check_output(
+        command, cwd=ROOT, env={**os.environ, **SECRETS, **own}, text=True
+    ).split()
     assert "STATE_DIR" in inherited
     assert [name for name in SECRETS if name in inherited] == []
 

@@ -22,10 +22,11 @@ def _raising(error):
     [
         (OpsError("it is wrong"), 1, "it is wrong\n"),
         (UsageError("VERSION is missing"), 2, "VERSION is missing\n"),
+        (IsADirectoryError(21, "A folder", "/var/lock"), 1, "/var/lock cannot be used: A folder\n"),
         (
-            IsADirectoryError(21, "Is a directory", "/var/lock"),
-            1,
-            "/var/lock cannot be used: Is a directory\n",
+            KeyboardInterrupt(),
+            130,
+            "Interrupted. Run the same command again to continue, or 'make down' to stop all parts.\n",
         ),
     ],
 )

@@ -18,6 +18,7 @@ from ops.versions.state import RELEASED, Versions, archive_name
 from tests.ops.conftest import write_archive
 from tests.system.running import first_port
 
+COUNTED = "SELECT sum(drawings) FROM insights WHERE facet = 'answer'"
 ARCHIVE = f"model_store/{archive_name(RELEASED)}"
 
 
@@ -49,10 +50,10 @@ def _files(path: Path) -> dict[str, bytes]:
 
 
 def _tar(path: Path, files: dict[str, bytes]) -> str:
-    """A tar with the checksums of its files."""
+    """A tar with the checksums of its files, unless `files` has others."""
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     with tarfile.open(path, "w") as tar:
-        for name, content in {**files, backup.CONTENTS: json.dumps(digests).encode()}.items():
+        for name, content in {backup.CONTENTS: json.dumps(digests).encode(), **files}.items():
             information = tarfile.TarInfo(name)
             information.size = len(content)
             tar.addfile(information, io.BytesIO(content))
@@ -88,37 +89,27 @@ def test_a_truncated_backup_changes_nothing(server, state, kept):
 def test_an_unknown_file_in_a_backup_is_rejected(server, state, kept, tmp_path):
     whole = _files(kept)
     for name in ("../../escaped", "/escaped", "model_store/../x", "model_store/mnist-x.mar", "x"):
-        _restore_error(
-            server,
-            state,
-            _tar(tmp_path / "bad.tar", {name: b"x", **whole}),
-            "which no backup contains: nothing is restored",
-        )
+        bad = _tar(tmp_path / "bad.tar", {name: b"x", **whole})
+        _restore_error(server, state, bad, "which no backup contains: nothing is restored")
 
 
 # Wrong content of a file in a backup, or no file, and the error.
+_SHARE = b'{"default": "1.3", "split": {"1.5": 1.5}}'
+_PREVIOUS = json.dumps({"default": RELEASED, "previous": "7.4"}).encode()
+_MISSING = r"mnist-7\.4\.mar is missing in the backup"
 WRONG_PARTS = [
     (
         {backup.VERSIONS: b"{"},
         r"versions\.json in the backup is not a valid versions file: its format is wrong",
     ),
     (
-        {backup.VERSIONS: b'{"default": "1.3", "split": {"1.5": 1.5}}'},
+        {backup.VERSIONS: _SHARE},
         r"versions\.json in the backup .*: 'split' gives version 1\.5 the share 1\.5",
     ),
-    (
-        {backup.VERSIONS: b'{"default": "7.4"}'},
-        r"mnist-7\.4\.mar is missing in the backup, but its versions\.json names version 7\.4",
-    ),
-    (
-        {backup.VERSIONS: json.dumps({"default": RELEASED, "previous": "7.4"}).encode()},
-        r"mnist-7\.4\.mar is missing in the backup",
-    ),
+    ({backup.VERSIONS: b'{"default": "7.4"}'}, rf"{_MISSING}, but its versions\.json names version 7\.4"),
+    ({backup.VERSIONS: _PREVIOUS}, _MISSING),
     ({ARCHIVE: None}, r"mnist-\S+\.mar is missing in the backup"),
-    (
-        {backup.DUMP: b"PGDMP, and then rubbish"},
-        r"database\.dump in the backup cannot be read: pg_restore",
-    ),
+    ({backup.DUMP: b"PGDMP, and rubbish"}, r"database\.dump in the backup cannot be read: pg_restore"),
     ({backup.DUMP: b""}, r"database\.dump in the backup cannot be read: pg_restore"),
     ({backup.DUMP: None}, r"database\.dump is damaged in the backup"),
     ({backup.VERSIONS: None}, r"versions\.json is damaged in the backup"),
@@ -138,12 +129,7 @@ def test_a_wrong_file_is_named_and_nothing_changes(server, state, kept, tmp_path
 
 
 def test_deeply_nested_contents_are_rejected(server, state, kept, tmp_path):
-    path = tmp_path / "deep.tar"
-    with tarfile.open(path, "w") as tar:
-        for name, content in {**_files(kept), backup.CONTENTS: b"[" * 100_000}.items():
-            information = tarfile.TarInfo(name)
-            information.size = len(content)
-            tar.addfile(information, io.BytesIO(content))
+    path = _tar(tmp_path / "deep.tar", {**_files(kept), backup.CONTENTS: b"[" * 100_000})
     _restore_error(server, state, path, r"FILE is not a complete backup \(RecursionError\)")
 
 
@@ -156,11 +142,13 @@ def test_a_wrong_or_damaged_archive_is_rejected(server, state, kept, tmp_path):
         (flipped, r"is damaged: wrong checksum of weights|is damaged: BadZipFile"),
     ):
         files = whole | {"model_store/mnist-7.4.mar": content}
-        with pytest.raises(
-            OpsError, match=rf"In the backup mnist-7\.4\.mar ({expected}): nothing is restored"
-        ):
-            restore.check(server, _tar(tmp_path / "bad.tar", files))
-        _restore_error(server, state, _tar(tmp_path / "bad.tar", files), "nothing is restored")
+        bad, message = (
+            _tar(tmp_path / "bad.tar", files),
+            rf"In the backup mnist-7\.4\.mar ({expected}): nothing is",
+        )
+        with pytest.raises(OpsError, match=message):
+            restore.check(server, bad)
+        _restore_error(server, state, bad, message)
 
 
 def test_a_restore_replaces_a_damaged_or_missing_archive(server, kept):
@@ -193,23 +181,14 @@ def test_an_unknown_schema_version_is_rejected(server, state, tmp_path, statemen
         connection.execute(statement)
     newer = tmp_path / "newer.tar"
     backup.backup(server, str(newer))
-    _restore_error(
-        server,
-        state,
-        newer,
-        rf"has schema version {version}\. This checkout knows 0001 to \d{{4}}: nothing is",
-    )
+    expected = rf"has schema version {version}\. This checkout knows 0001 to \d{{4}}: nothing is"
+    _restore_error(server, state, newer, expected)
 
 
 def test_a_damaged_dump_is_rejected(server, state, kept, tmp_path):
     files = _files(kept)
-    files[backup.DUMP] = files[backup.DUMP][:-300]
-    _restore_error(
-        server,
-        state,
-        _tar(tmp_path / "bad.tar", files),
-        r"database\.dump in the backup cannot be read: pg_restore failed",
-    )
+    bad = _tar(tmp_path / "bad.tar", files | {backup.DUMP: files[backup.DUMP][:-300]})
+    _restore_error(server, state, bad, r"database\.dump in the backup cannot be read: pg_restore failed")
 
 
 def test_an_invalid_row_changes_nothing(server, state, tmp_path):
@@ -246,10 +225,8 @@ def test_a_restore_can_be_reverted(server, drawn, state, kept, capsys):
     assert Versions.read(server.versions) == Versions(RELEASED)
     assert (server.model_store / archive_name(RELEASED)).read_bytes() == of_before
     assert state()[3:] == (databases, roles)
-    assert (
-        printed[1]
-        == f"Restored 3 drawings, 0 of them labelled, and 2 archives. Version {RELEASED} is the default."
-    )
+    summary = "Restored 3 drawings, 0 of them labelled, and 2 archives."
+    assert printed[1] == f"{summary} Version {RELEASED} is the default."
     way_back = "To return to the state before: make restore FILE="
     assert printed[2].startswith(f"{way_back}{backup.FOLDER}/before-restore-")
 
@@ -262,7 +239,7 @@ def test_a_restore_keeps_the_rights_of_the_page(server, kept):
     restore.restore(server, str(kept))
     password = secrets.read(server, "database_page_password")
     with psycopg.connect(postgres.role_url(server), password=password, autocommit=True) as page:
-        assert page.execute("SELECT sum(drawings) FROM insights WHERE facet = 'answer'").fetchone() == (3,)
+        assert page.execute(COUNTED).fetchone() == (3,)
         page.execute("UPDATE predictions SET true_label = 1, labelled_at = now(), revision = revision + 1")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             page.execute("DELETE FROM predictions")
@@ -278,9 +255,7 @@ def test_a_restore_migrates_an_older_schema(server, drawn, tmp_path):
     assert drawn() == 3
     assert postgres.schema_version(server) == newest
     with psycopg.connect(postgres.owner_url(server)) as connection:
-        assert connection.execute("SELECT sum(drawings) FROM insights WHERE facet = 'answer'").fetchone() == (
-            3,
-        )
+        assert connection.execute(COUNTED).fetchone() == (3,)
 
 
 def test_a_restore_ends_all_connections(server, drawn, kept):
@@ -328,12 +303,8 @@ def test_a_statement_in_a_dump_is_not_executed(server, state, kept, tmp_path):
     server.state.chmod(0o777)  # PostgreSQL may run as another user
     for statement in STATEMENTS:
         dump = _with_copy_statement(whole[backup.DUMP], statement.format(touched))
-        _restore_error(
-            server,
-            state,
-            _tar(tmp_path / "bad.tar", whole | {backup.DUMP: dump}),
-            r"so nothing is restored: pg_restore failed: .*(denied|must be)",
-        )
+        bad = _tar(tmp_path / "bad.tar", whole | {backup.DUMP: dump})
+        _restore_error(server, state, bad, r"so nothing is restored: pg_restore failed: .*(denied|must be)")
         assert not touched.exists()
     assert not (tmp_path / "saved").exists()
 

@@ -223,10 +223,7 @@ def test_archives_become_versions_and_aliases_name_champion_and_challenger(track
     assert kept.content == challenger.read_bytes()
 
     Versions("1.2", previous="1.1").write(tracked.system.versions)
-    assert tracked.sync() == [
-        "MLflow: alias champion set to 1.2",
-        "MLflow: alias challenger removed",
-    ]
+    assert tracked.sync() == ["MLflow: alias champion set to 1.2", "MLflow: alias challenger removed"]
     assert (tracked.alias("champion"), tracked.alias("challenger")) == ("1.2", None)
     Versions("1.2", split={"1.1": 0.1}).write(tracked.system.versions)
     tracked.sync()

@@ -32,10 +32,8 @@ def test_the_gateway_listens_on_ipv4_and_ipv6(monkeypatch):
     assert listening_hosts("0.0.0.0") == ["0.0.0.0", "::"]  # noqa: S104
     assert listening_hosts("192.0.2.7") == ["192.0.2.7"]
     assert listening_hosts("::1") == ["::1"]
-    assert (
-        gateway.listen_directives(["127.0.0.1", "::1"], 8000)
-        == "listen 127.0.0.1:8000;\nlisten [::1]:8000;\n"
-    )
+    directives = "listen 127.0.0.1:8000;\nlisten [::1]:8000;\n"
+    assert gateway.listen_directives(["127.0.0.1", "::1"], 8000) == directives
 
 
 def test_without_ipv6_the_gateway_listens_on_ipv4(monkeypatch):

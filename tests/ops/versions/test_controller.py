@@ -49,17 +49,23 @@ def alone(system) -> Iterator[System]:
 
 
 def _archive(system: System, version: str, handler: str) -> None:
-    model = {
-        "modelName": "mnist",
-        "modelVersion": version,
-        "handler": "handler.py",
-        "configFile": "model-config.yaml",
-    }
+    model = {"modelName": "mnist", "modelVersion": version}
+    model |= {"handler": "handler.py", "configFile": "model-config.yaml"}
     with zipfile.ZipFile(system.model_store / archive_name(version), "w") as archive:
         manifest = {"runtime": "python", "model": model, "archiverVersion": "0.12.0"}
         archive.writestr("MAR-INF/MANIFEST.json", json.dumps(manifest))
         archive.writestr("handler.py", handler)
         archive.writestr("model-config.yaml", f"batchSize: 8\nmaxBatchDelay: {BATCH_DELAY_S * 1000}\n")
+
+
+@contextmanager
+def _serving(system: System) -> Iterator[Management]:
+    """TorchServe's management API, with one worker of 1.0 that is ready."""
+    with _started(system) as management:
+        management.register("1.0")
+        management.scale("1.0", 1)
+        eventually(lambda: management.list_versions()["1.0"].is_up)
+        yield management
 
 
 @contextmanager
@@ -94,10 +100,7 @@ def test_the_socket_manages_versions_also_after_a_kill(alone):
 
 
 def test_a_single_request_ignores_the_batch_delay_of_its_archive(alone):
-    with _started(alone) as management:
-        management.register("1.0")
-        management.scale("1.0", 1)
-        eventually(lambda: management.list_versions()["1.0"].is_up)
+    with _serving(alone) as management:
         answer = requests.post(f"{alone.inference_url}/predictions/mnist", b"", timeout=ANSWER_WITHIN_S)
         assert answer.status_code == 200
         [description] = management.request("GET", "/models/mnist")
@@ -106,10 +109,7 @@ def test_a_single_request_ignores_the_batch_delay_of_its_archive(alone):
 
 def test_queued_requests_share_a_batch(alone):
     _archive(alone, "1.0", SLOW_HANDLER)
-    with _started(alone) as management, ThreadPoolExecutor(9) as clients:
-        management.register("1.0")
-        management.scale("1.0", 1)
-        eventually(lambda: management.list_versions()["1.0"].is_up)
+    with _serving(alone), ThreadPoolExecutor(9) as clients:
         address = f"{alone.inference_url}/predictions/mnist"
         answers = clients.map(lambda _: requests.post(address, b"", timeout=ANSWER_WITHIN_S).text, range(9))
         # The first batch takes the requests in the queue, the second one the rest. Unpatched, a batch has at most two.
@@ -117,10 +117,7 @@ def test_queued_requests_share_a_batch(alone):
 
 
 def test_batches_use_the_thread_pool(alone):
-    with _started(alone) as management:
-        management.register("1.0")
-        management.scale("1.0", 1)
-        eventually(lambda: management.list_versions()["1.0"].is_up)
+    with _serving(alone):
         [jvm] = [process for process in psutil.Process().children(recursive=True) if process.name() == "java"]
         names = [task.read_text() for task in Path(f"/proc/{jvm.pid}/task").glob("*/comm")]
         # The pool's threads. Without the pool, Java starts a thread for each batch on two cores.

@@ -1,7 +1,6 @@
 """The table of versions of a stopped system, from state file and archives."""
 
 import json
-import zipfile
 
 import pytest
 
@@ -9,15 +8,23 @@ from ops.versions.archives import PROVENANCE
 from ops.versions.management import READY, Management, RegisteredVersion, Worker
 from ops.versions.models import models
 from ops.versions.state import Versions, archive_name
+from tests.ops.conftest import write_archive
 
 
 @pytest.fixture(autouse=True)
 def archives(system) -> None:
     (system.secrets / "database_owner_password").write_text("none")
-    for version in ("1.9", "1.10", "1.10-rc1"):
-        with zipfile.ZipFile(system.model_store / archive_name(version), "w") as archive:
-            if version == "1.10":
-                archive.writestr(PROVENANCE, json.dumps({"metrics": {"validation_accuracy": 0.995}}))
+    for version in ("1.9", "1.10-rc1"):
+        write_archive(system.model_store, version)
+    provenance = json.dumps({"metrics": {"validation_accuracy": 0.995}})
+    write_archive(system.model_store, "1.10", **{PROVENANCE: provenance})
+
+
+def _row(system, capsys) -> str:
+    """The row of version 1.10."""
+    models(system)
+    [row] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("1.10 ")]
+    return row
 
 
 def test_the_table_lists_the_newest_version_first(system, capsys):
@@ -40,13 +47,11 @@ def test_the_table_counts_ready_and_other_workers(system, capsys, monkeypatch):
     workers = {"9000": Worker(11, READY), "9001": Worker(-1, "UNLOADING")}
     found = {"1.10": RegisteredVersion("1.10", workers, wanted_workers=2, pending=0)}
     monkeypatch.setattr(Management, "list_versions", lambda _: found)
-    models(system)
-    [row] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("1.10 ")]
+    row = _row(system, capsys)
     assert "1 ready, 1 not ready" in row
 
 
 def test_the_table_lists_a_damaged_archive(system, capsys):
     (system.model_store / archive_name("1.10")).write_bytes(b"PK")
-    models(system)
-    [row] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("1.10 ")]
+    row = _row(system, capsys)
     assert "%" not in row

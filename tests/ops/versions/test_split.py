@@ -10,8 +10,7 @@ from ops.versions.state import Versions
 
 
 @pytest.mark.parametrize(
-    ("versions", "says"),
-    [(Versions("1.1"), "none"), (Versions("1.1", split={"1.2": 0.1}), "1.2=0.1000")],
+    ("versions", "says"), [(Versions("1.1"), "none"), (Versions("1.1", split={"1.2": 0.1}), "1.2=0.1000")]
 )
 def test_the_split_file_has_the_split_and_its_label(system, versions, says):
     contained = replace(system, hosts=IN_CONTAINERS)
