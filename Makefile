@@ -52,8 +52,9 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | sort | \
 		while IFS=$$'\t' read -r target what; do printf '  %-16s %s\n' "$$target" "$$what"; done
 
-# The running system. COMMANDS are those of ops/__main__.py and ops/containers.sh.
+# The running system. COMMANDS are those of ops/__main__.py and ops/containers.sh; VALUES follow a command.
 
+VALUES :=
 CHANGES := swap rollback canary promote
 COMMANDS := down status logs models $(CHANGES) prune secrets backup restore
 .PHONY: up upgrade undo push pull from-s3 $(COMMANDS)
@@ -179,6 +180,7 @@ test-gateway: ## test nginx with its configuration
 test-sql: ## test the migrations and the page's queries in PostgreSQL
 test-ops: .venv/tracking/installed .venv/mlflow/installed ## test the commands behind make, with PostgreSQL, S3 and MLflow
 test-monitoring: .venv/monitoring/installed ## test exporter, rules, alerts and dashboards, with Prometheus and Alertmanager
+FIXTURES :=
 test-benchmarks: FIXTURES = tests/fixtures
 test-benchmarks: ## test the calculations of the benchmarks
 $(IN_TEST): .venv/test/installed
