@@ -11,7 +11,6 @@ from ops.system import System
 # Drawings per transaction; few, so that the deliverer does not wait long for locks.
 BATCH = 5_000
 MOST_DAYS = 36_500
-EXAMPLE = "for example: make prune DAYS=30"
 
 REMOVE = """
 WITH removed AS (
@@ -25,10 +24,9 @@ SELECT count(*), count(true_label) FROM removed
 
 def days(text: str) -> int:
     """Parse the value of DAYS=, 1 to MOST_DAYS. Raises UsageError."""
-    if not text:
-        raise UsageError(f"DAYS is missing, {EXAMPLE}")
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_DAYS):
-        raise UsageError(f"DAYS '{text}' is not a number of days from 1 to {MOST_DAYS}, {EXAMPLE}")
+        wrong = f"DAYS '{text}' is not a number of days from 1 to {MOST_DAYS}" if text else "DAYS is missing"
+        raise UsageError(f"{wrong}, for example: make prune DAYS=30")
     return int(text)
 
 

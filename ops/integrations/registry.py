@@ -25,10 +25,10 @@ from dotenv import load_dotenv
 
 import settings
 from ops import proxies
-from ops.errors import OpsError, UsageError, run_cli
+from ops.errors import OpsError, run_cli
 from ops.files import digest
 from ops.system import ROOT, System
-from ops.versions.state import VERSION_FORM, archive_name
+from ops.versions.state import archive_name, refuse_wrong_version
 
 PART_BYTES = 8 * 2**20  # S3 takes parts of 5 MiB and more
 NEVER_OVERWRITTEN = "a version is never overwritten: choose another VERSION"
@@ -195,9 +195,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(command: str, version: str, model_store: Path) -> str:
-    if not VERSION_FORM.fullmatch(version):
-        missing = f"VERSION '{version}' is not a version" if version else "VERSION is missing"
-        raise UsageError(f"{missing}, for example: make {command} VERSION=1.1")
+    refuse_wrong_version(version, f"{command} VERSION=1.1")
     archive = model_store / archive_name(version)
     if command == "push":
         if not archive.is_file():

@@ -8,7 +8,7 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ops.errors import OpsError
+from ops.errors import OpsError, UsageError
 from ops.files import write_whole
 
 # The version whose checkpoint is in git; the first `make up` archives and serves it.
@@ -91,6 +91,13 @@ class Versions:
     def named(self) -> list[str]:
         """The versions that need an archive: those that answer, and the previous one."""
         return list(dict.fromkeys([*self.served(), *filter(None, [self.previous])]))
+
+
+def refuse_wrong_version(version: str, command: str) -> None:
+    """Raises UsageError with the command as the example unless the value of VERSION= has the form of a version."""
+    if not VERSION_FORM.fullmatch(version):
+        wrong = f"VERSION '{version}' is not a version" if version else "VERSION is missing"
+        raise UsageError(f"{wrong}, for example: make {command}")
 
 
 def archive_name(version: str) -> str:

@@ -29,7 +29,7 @@ from ops.versions.management import Management, ManagementError
 from ops.versions.references import write_references
 from ops.versions.reload import reload
 from ops.versions.selfcheck import CheckError, check
-from ops.versions.state import VERSION_FORM, Versions, archive_name
+from ops.versions.state import Versions, archive_name, refuse_wrong_version
 from ops.wait import wait_until
 
 EXAMPLE_OF_CANARY = "canary VERSION=1.1 PERCENT=10"
@@ -44,7 +44,7 @@ POLL_INTERVAL_S = 0.05
 
 def swap(system: System, version: str) -> None:
     """Make a version the default; the old default stays warm for a rollback. Raises OpsError."""
-    _refuse_form(version, "swap VERSION=1.1")
+    refuse_wrong_version(version, "swap VERSION=1.1")
     with _lock_versions(system, "swap") as versions:
         if version == versions.default:
             raise OpsError(f"VERSION '{version}' is already the default")
@@ -68,7 +68,7 @@ def rollback(system: System) -> None:
 
 def canary(system: System, version: str, percent: str) -> None:
     """Send a version a share of the drawings; 0 percent ends the canary. Raises OpsError."""
-    _refuse_form(version, EXAMPLE_OF_CANARY)
+    refuse_wrong_version(version, EXAMPLE_OF_CANARY)
     share = _share(percent)
     with _lock_versions(system, "canary") as versions:
         if version == versions.default:
@@ -122,25 +122,13 @@ def _is_running(system: System) -> bool:
     return False
 
 
-def _refuse_form(version: str, example: str) -> None:
-    if not version:
-        raise UsageError(f"VERSION is missing, for example: make {example}")
-    if not VERSION_FORM.fullmatch(version):
-        raise UsageError(f"VERSION '{version}' is not a version, for example: make {example}")
-
-
 def _share(percent: str) -> float:
-    if not percent:
-        raise UsageError(f"PERCENT is missing, for example: make {EXAMPLE_OF_CANARY}")
-    try:
+    with contextlib.suppress(ValueError):
         share = float(percent)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share < 100 or round(share, 2) != share:
-        raise UsageError(
-            f"PERCENT '{percent}' is not a number from 0 to 99.99, for example: make {EXAMPLE_OF_CANARY}"
-        )
-    return share / 100
+        if 0 <= share < 100 and round(share, 2) == share:
+            return share / 100
+    wrong = f"PERCENT '{percent}' is not a number from 0 to 99.99" if percent else "PERCENT is missing"
+    raise UsageError(f"{wrong}, for example: make {EXAMPLE_OF_CANARY}")
 
 
 def _refuse_beside_canary(versions: Versions, version: str) -> None:
