@@ -12,8 +12,8 @@ from handler.predictor import Predictor
 from handler.preprocessing import preprocess
 from training.evaluate.batches import predict_all
 from training.strokes import digits
-from training.strokes.hand import CANVAS, write
-from training.strokes.pen import render
+from training.strokes.hand import write
+from training.strokes.pen import keep_inside, render
 
 DRAWINGS = 1000
 BRUSH = 20.0  # pixels of the canvas: the page's medium brush (ui/canvas.py)
@@ -45,6 +45,4 @@ def canvases(count: int, seed: int = 0, brush: float = BRUSH) -> list[Image.Imag
 
 
 def _canvas(style: digits.Style, rng: np.random.Generator, brush: float) -> Image.Image:
-    # Keep the whole brush on the canvas.
-    paths = [path * ((CANVAS - brush) / CANVAS) + brush / 2 for path in write(style.figure(rng), rng)]
-    return render(paths, [np.full(len(path), brush) for path in paths])
+    return render(keep_inside(write(style.figure(rng), rng), brush), brush)

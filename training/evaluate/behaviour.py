@@ -19,7 +19,7 @@ from handler.preprocessing import preprocess
 from training.evaluate.archived_predictor import AnyPredictor
 from training.evaluate.batches import predict_all
 from training.strokes import digits
-from training.strokes.figure import Points
+from training.strokes.figure import Points, find_box, rotation
 from training.strokes.hand import CANVAS, shape
 from training.strokes.pen import render
 
@@ -40,10 +40,9 @@ class Drawing:
 
     def image(self) -> Image.Image:
         """The canvas, mode "L"."""
-        angle = np.radians(self.degrees)
-        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        turn = rotation(np.radians(self.degrees))
         paths = [line @ turn * (self.size - self.brush) + self.middle for line in self.lines]
-        canvas = render(paths, [np.full(len(path), self.brush) for path in paths])
+        canvas = render(paths, self.brush)
         return ImageOps.invert(canvas) if self.inverted else canvas
 
 
@@ -114,8 +113,7 @@ def _prepare(images: Iterable[Image.Image]) -> Inputs:
 
 def _draw(style: digits.Style, rng: np.random.Generator) -> Drawing:
     lines = shape(style.figure(rng), rng)
-    every = np.concatenate(lines)
-    low, high = every.min(axis=0), every.max(axis=0)
+    low, high = find_box(lines)
     return Drawing([(line - (low + high) / 2) / (high - low).max() for line in lines])
 
 

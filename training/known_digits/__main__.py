@@ -1,4 +1,4 @@
-from training.known_digits import FOLDER, STROKES, draw
+from training.known_digits import FIGURES, FOLDER, draw
 
-for digit in STROKES:
+for digit in range(len(FIGURES)):
     draw(digit).save(FOLDER / f"{digit}.png", optimize=True)

@@ -64,6 +64,18 @@ def polygon(points: Sequence[tuple[float, float]] | Points) -> Stroke:
     return smooth(points, [True] * len(points))
 
 
+def find_box(lines: Sequence[Points]) -> tuple[Points, Points]:
+    """The bounding box of all points: least and greatest x and y, (2,) each."""
+    every = np.concatenate(list(lines))
+    return every.min(axis=0), every.max(axis=0)
+
+
+def rotation(angle: float) -> Points:
+    """The matrix that rotates points by `points @ matrix`; the angle is in radians."""
+    sine, cosine = np.sin(angle), np.cos(angle)
+    return np.array([[cosine, sine], [-sine, cosine]])
+
+
 def curve(points: Points, corners: tuple[bool, ...], *, closed: bool) -> Points:
     """Points (m, 2) of the Catmull-Rom spline through the control points; straight from corner to corner."""
     return _basis(corners, closed) @ points

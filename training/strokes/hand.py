@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from training.strokes.figure import STEPS, UNIT, Figure, Points, curve
+from training.strokes.figure import STEPS, UNIT, Figure, Points, curve, find_box, rotation
 
 CANVAS = 280  # pixels, as on the page
 
@@ -81,7 +81,7 @@ def shape(figure: Figure, rng: np.random.Generator, amounts: Amounts = USUAL) ->
 
 def rewrite(strokes: Sequence[Points], rng: np.random.Generator, amounts: Amounts) -> list[Points]:
     """Vary pen strokes by a person, (n, 2) each in any unit: paths in UNIT."""
-    low, high = _box(strokes)
+    low, high = find_box(strokes)
     scale = UNIT / max(float((high - low).max()), 1e-9)
     lines = [(stroke - low) * scale + rng.normal(0, amounts.stroke, 2) for stroke in strokes]
     return _transform(_warp(lines, rng, amounts), rng, amounts)
@@ -91,7 +91,7 @@ def place(
     lines: Sequence[Points], rng: np.random.Generator, least: float = 0.3, most: float = 0.98
 ) -> list[Points]:
     """Scale the lines to a share of the canvas from `least` to `most`, at a random position; shape unchanged."""
-    low, high = _box(lines)
+    low, high = find_box(lines)
     extent = float((high - low).max())
     size = CANVAS * rng.triangular(least, (least + 2 * most) / 3, most)
     scale = size / extent if extent > DOT else CANVAS / UNIT
@@ -102,13 +102,8 @@ def place(
 
 def _precision(figure: Figure) -> float:
     """Factor on the deviations, 0.5 to 1: narrow figures need more precise strokes to stay readable."""
-    low, high = _box([stroke.points for stroke in figure])
+    low, high = find_box([stroke.points for stroke in figure])
     return float(np.clip((high - low).min() / 45, 0.5, 1))
-
-
-def _box(lines: Sequence[Points]) -> tuple[Points, Points]:
-    every = np.concatenate(list(lines))
-    return every.min(axis=0), every.max(axis=0)
 
 
 def _warp(lines: list[Points], rng: np.random.Generator, amounts: Amounts) -> list[Points]:
@@ -128,11 +123,8 @@ def _warp(lines: list[Points], rng: np.random.Generator, amounts: Amounts) -> li
 def _transform(lines: list[Points], rng: np.random.Generator, amounts: Amounts) -> list[Points]:
     slant = float(np.clip(rng.normal(amounts.mean_slant, amounts.slant), -0.35, 0.6))
     degrees = np.clip(rng.normal(0, amounts.rotation), -amounts.most_rotation, amounts.most_rotation)
-    angle = np.radians(degrees)
     wide = float(np.exp(rng.normal(0, amounts.width)).clip(0.5, 1.6))
-    shear = np.array([[wide, 0.0], [-slant, 1.0]])
-    rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    matrix = shear @ rotation
+    matrix = np.array([[wide, 0.0], [-slant, 1.0]]) @ rotation(np.radians(degrees))
     return [line @ matrix for line in lines]
 
 

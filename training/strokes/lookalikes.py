@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from training.strokes.digits import Style, styles
-from training.strokes.figure import Points
+from training.strokes.digits import styles
+from training.strokes.figure import Points, find_box
 from training.strokes.hand import write
 
 DRAWINGS_PER_STYLE = 10
@@ -36,15 +36,12 @@ class Lookalikes:
     @lru_cache(maxsize=1)
     def of_training_styles() -> "Lookalikes":
         """Reference digits in the training styles; deterministic. Training must not use held-out styles."""
-        return Lookalikes(
-            np.stack(
-                [
-                    _outline(_write_style(style, np.random.default_rng([number, i])))
-                    for number, style in enumerate(styles())
-                    for i in range(DRAWINGS_PER_STYLE)
-                ]
-            )
+        rngs = (
+            (style, np.random.default_rng([number, i]))
+            for number, style in enumerate(styles())
+            for i in range(DRAWINGS_PER_STYLE)
         )
+        return Lookalikes(np.stack([_outline(write(style.figure(rng), rng)) for style, rng in rngs]))
 
     def similarity(self, paths: Sequence[Points]) -> float:
         """Cosine similarity to the nearest reference digit."""
@@ -56,13 +53,8 @@ class Lookalikes:
         return self.similarity(paths) > SIMILAR
 
 
-def _write_style(style: Style, rng: np.random.Generator) -> list[Points]:
-    return write(style.figure(rng), rng)
-
-
 def _outline(paths: Sequence[Points]) -> NDArray[np.float32]:
-    every = np.concatenate(list(paths))
-    low, high = every.min(axis=0), every.max(axis=0)
+    low, high = find_box(paths)
     scale = BOX / max(float((high - low).max()), 1e-6)
     image = Image.new("L", (FRAME, FRAME))
     pen = ImageDraw.Draw(image)

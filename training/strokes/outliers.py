@@ -1,13 +1,20 @@
-"""The kinds of non-digits and their weights."""
+"""The kinds of non-digits and their weights. signs.toml lists letters, signs and shapes."""
 
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from training.strokes import digits, invented, scribbles, signs
-from training.strokes.figure import Figure, Points
+from training.strokes import digits, invented, scribbles
+from training.strokes.figure import Figure, Points, find_box, parse
 from training.strokes.hand import place, shape, write
+
+SIGNS = tomllib.loads(Path(__file__).with_name("signs.toml").read_text(encoding="utf-8"))
+# Excluded from training. They select the threshold between digit and non-digit.
+HELD_OUT: tuple[str, ...] = tuple(SIGNS.pop("held_out"))
 
 Write = Callable[[np.random.Generator], list[Points]]
 
@@ -25,46 +32,31 @@ class Kind:
     redraw: bool = False
 
 
-def _of_figure(figure: Figure) -> Write:
-    return lambda rng: write(figure, rng)
-
-
 def _of_maker(make: Callable[[np.random.Generator], Figure], least: float = 0.3, most: float = 0.98) -> Write:
     return lambda rng: place(shape(make(rng), rng), rng, least, most)
 
 
-def _side_by_side(count: int) -> Write:
-    def write_row(rng: np.random.Generator) -> list[Points]:
-        lines: list[Points] = []
-        right = 0.0
-        for _ in range(count):
-            written = _scale_to_height(_digit(rng), rng.uniform(80, 110))
-            low, high = _box(written)
-            right += rng.uniform(18, 45)
-            lines += [line - (low[0], 0) + (right, rng.normal(0, 6)) for line in written]
-            right += high[0] - low[0]
-        return place(lines, rng, 0.4)
-
-    return write_row
-
-
-def _digit(rng: np.random.Generator) -> list[Points]:
+def _write_number(count: int, rng: np.random.Generator) -> list[Points]:
+    """Digits side by side, of about the same height."""
+    lines: list[Points] = []
+    right = 0.0
     styles = digits.styles()
-    return shape(styles[rng.integers(len(styles))].figure(rng), rng)
-
-
-def _scale_to_height(lines: list[Points], height: float) -> list[Points]:
-    low, high = _box(lines)
-    return [(line - low) * (height / (high[1] - low[1])) for line in lines]
-
-
-def _box(lines: list[Points]) -> tuple[Points, Points]:
-    every = np.concatenate(lines)
-    return every.min(axis=0), every.max(axis=0)
+    for _ in range(count):
+        digit = shape(styles[rng.integers(len(styles))].figure(rng), rng)
+        low, high = find_box(digit)
+        scale = rng.uniform(80, 110) / (high[1] - low[1])
+        right += rng.uniform(18, 45)
+        lines += [(line - low) * scale + (right, rng.normal(0, 6)) for line in digit]
+        right += (high[0] - low[0]) * scale
+    return place(lines, rng, 0.4)
 
 
 KINDS: tuple[Kind, ...] = (
-    *(Kind(name, _of_figure(figure)) for name, figure in signs.FIGURES.items()),
+    *(
+        Kind(f"{group} {name}", partial(write, parse(text)))
+        for group, figures in SIGNS.items()
+        for name, text in figures.items()
+    ),
     # High weights: these represent every alphabet that is not listed.
     Kind("invented of lines", _of_maker(invented.of_lines), 18, redraw=True),
     Kind("invented of curves", _of_maker(invented.of_curves), 18, redraw=True),
@@ -84,37 +76,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("point", _of_maker(scribbles.point), 3),
     Kind("blot", _of_maker(scribbles.blot, 0.1, 0.3), 3),
     Kind("painted full", _of_maker(scribbles.full, 0.8, 1.0), 3),
-    Kind("two digits", _side_by_side(2), 10),
-    Kind("three digits", _side_by_side(3), 5),
-)
-
-# Excluded from training. They select the threshold between digit and non-digit.
-HELD_OUT: tuple[str, ...] = (
-    "letter H",
-    "letter R",
-    "letter e",
-    "letter k",
-    "letter m",
-    "script alpha",
-    "script Sha",
-    "script shin",
-    "script person",
-    "script ta Devanagari",
-    "lookalike D",
-    "lookalike Z barred",
-    "lookalike b in one stroke",
-    "lookalike y curved",
-    "lookalike sigma",
-    "shape star",
-    "shape spiral",
-    "shape hash",
-    "shape question mark",
-    "shape arrow up",
-    "invented looped",
-    "invented mirrored",
-    "scribble coil",
-    "hatching",
-    "three digits",
+    Kind("two digits", partial(_write_number, 2), 10),
+    Kind("three digits", partial(_write_number, 3), 5),
 )
 
 

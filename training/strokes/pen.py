@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from training.strokes.figure import Points
+from training.strokes.figure import Points, find_box
 from training.strokes.hand import CANVAS
 
 SUPERSAMPLE = 2
@@ -17,15 +17,19 @@ VARYING_SHARE = 0.25  # share of drawings with a varying line width
 
 def draw(paths: Sequence[Points], rng: np.random.Generator) -> Image.Image:
     """Render paths, (m, 2) in pixels each, with a random brush: an image "L" of 280 x 280."""
-    every = np.concatenate(list(paths))
-    extent = float(np.ptp(every, axis=0).max())
+    low, high = find_box(paths)
+    extent = float((high - low).max())
     widest = BRUSHES[1] if extent < BRUSHES[1] else float(np.clip(WIDEST_SHARE * extent, 8.0, BRUSHES[1]))
     brush = float(np.exp(rng.uniform(np.log(BRUSHES[0]), np.log(widest))))
-    # Keep the whole brush on the canvas.
-    paths = [path * ((CANVAS - brush) / CANVAS) + brush / 2 for path in paths]
+    paths = keep_inside(paths, brush)
     if rng.random() < VARYING_SHARE:
         return render(paths, [_vary_width(len(path), brush, rng) for path in paths])
-    return render(paths, [np.full(len(path), brush) for path in paths])
+    return render(paths, brush)
+
+
+def keep_inside(paths: Sequence[Points], brush: float) -> list[Points]:
+    """Shrink paths on the canvas, so that the whole brush stays on it."""
+    return [path * ((CANVAS - brush) / CANVAS) + brush / 2 for path in paths]
 
 
 def _vary_width(count: int, brush: float, rng: np.random.Generator) -> Points:
@@ -33,13 +37,17 @@ def _vary_width(count: int, brush: float, rng: np.random.Generator) -> Points:
     return (brush * (1 + rng.uniform(0.1, 0.35) * waves)).clip(*BRUSHES)
 
 
-def render(paths: Sequence[Points], widths: Sequence[Points]) -> Image.Image:
-    """Render paths, (m, 2) in pixels each, with brush widths (m,) in pixels: an image "L" of 280 x 280."""
+def render(paths: Sequence[Points], brush: float | Sequence[Points]) -> Image.Image:
+    """Render paths, (m, 2) in pixels each, as an image "L" of 280 x 280.
+
+    `brush`: the width in pixels, or the widths (m,) along each path.
+    """
+    widths = [np.full(len(path), brush) for path in paths] if isinstance(brush, float) else brush
     widest = max(float(width.max()) for width in widths)
-    every = np.concatenate(list(paths))
+    low, high = find_box(paths)
     # Render the bounding box of the ink only: the empty canvas took half of the time.
-    left, top = np.floor(every.min(axis=0) - widest / 2 - 1).astype(int).tolist()
-    right, bottom = np.ceil(every.max(axis=0) + widest / 2 + 1).astype(int).tolist()
+    left, top = np.floor(low - widest / 2 - 1).astype(int).tolist()
+    right, bottom = np.ceil(high + widest / 2 + 1).astype(int).tolist()
     image = Image.new("L", ((right - left) * SUPERSAMPLE, (bottom - top) * SUPERSAMPLE))
     pen = ImageDraw.Draw(image)
     for path, brushes in zip(paths, widths, strict=True):

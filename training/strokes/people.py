@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from training.strokes.figure import Points
-from training.strokes.hand import CANVAS, Amounts, place, rewrite
-from training.strokes.pen import draw, render
+from training.strokes.hand import Amounts, place, rewrite
+from training.strokes.pen import draw, keep_inside, render
 
 # Less variation than for figures, because real strokes vary already. Lengths in UNIT.
 VARIATION = Amounts(
@@ -42,8 +42,7 @@ def draw_original(strokes: Sequence[Points], rng: np.random.Generator) -> Image.
     """Render strokes, (n, 2) each with y down, at a random position: an image "L" of 280 x 280."""
     brush = rng.uniform(*BRUSHES)
     paths = place(rewrite(strokes, rng, NO_VARIATION), rng, LEAST_SIZE, MOST_SIZE)
-    paths = [path * ((CANVAS - brush) / CANVAS) + brush / 2 for path in paths]
-    return render(paths, [np.full(len(path), brush) for path in paths])
+    return render(keep_inside(paths, brush), brush)
 
 
 def _drop_samples(stroke: Points, share: float, rng: np.random.Generator) -> Points:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from training.strokes.figure import UNIT, Figure, Points, Stroke, polygon, smooth
+from training.strokes.figure import UNIT, Figure, Points, Stroke, polygon, rotation, smooth
 
 
 def scribble(rng: np.random.Generator) -> Figure:
@@ -91,6 +91,4 @@ def _parallel(rng: np.random.Generator) -> Figure:
 
 
 def _rotate(points: Points, rng: np.random.Generator) -> Points:
-    angle = rng.uniform(0, np.pi)
-    sine, cosine = np.sin(angle), np.cos(angle)
-    return (points - 50) @ np.array([[cosine, sine], [-sine, cosine]]) + 50
+    return (points - 50) @ rotation(rng.uniform(0, np.pi)) + 50

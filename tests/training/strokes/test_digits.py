@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.strokes.digits import HELD_OUT, STYLES, styles
+from training.strokes.digits import COMBINED, HELD_OUT, STYLES, combine_parts, styles
 from training.strokes.figure import curve
 from training.strokes.pen import render
 
@@ -17,7 +17,7 @@ def _exact(name):
 
 def _ink(figure, brush=10.0):
     lines = [20 + 2.4 * curve(stroke.points, stroke.corners, closed=stroke.closed) for stroke in figure]
-    return np.asarray(render(lines, [np.full(len(line), brush) for line in lines])) > 127
+    return np.asarray(render(lines, brush)) > 127
 
 
 def _holes(ink):
@@ -110,3 +110,27 @@ def test_a_style_has_the_rough_proportions_of_its_digit(style):
     for figure in style.figures:
         rows, columns = (np.flatnonzero(_ink(figure).any(axis=axis)) for axis in (1, 0))
         assert low <= np.ptp(columns) / np.ptp(rows) <= high
+
+
+def test_each_combination_of_parts_with_an_ending_is_a_figure():
+    parts = {"tops": ["0,0 10,0!", "5,5 10,5!"], "legs": ["8,50"]}
+    endings = {"plain": "", "barred": "/ 0,50 20,50"}
+    combination = {"digit": 7, "parts": ["tops", "legs"], "endings": endings}
+    plain, barred = combine_parts({"parts": parts, "combinations": [combination]})
+    assert [(style.name, style.digit, len(style.figures)) for style in (plain, barred)] == [
+        ("7 plain", 7, 2),
+        ("7 barred", 7, 2),
+    ]
+    stroke, bar = barred.figures[1]
+    assert stroke.points.tolist() == [[5, 5], [10, 5], [8, 50]]
+    assert stroke.corners == (False, True, False)
+    assert bar.points.tolist() == [[0, 50], [20, 50]]
+    assert [stroke.points.tolist() for stroke in plain.figures[0]] == [[[0, 0], [10, 0], [8, 50]]]
+    assert {style.name for style in combine_parts(COMBINED)} <= BY_NAME.keys()
+
+
+def test_a_style_draws_all_its_figures():
+    style = max(STYLES, key=lambda style: len(style.figures))
+    rng = np.random.default_rng(0)
+    drawn = {id(style.figure(rng)) for _ in range(40 * len(style.figures))}
+    assert drawn == {id(figure) for figure in style.figures}

@@ -9,7 +9,7 @@ ACROSS = [np.array([(60.0, 140.0), (140.0, 140.0), (220.0, 140.0)])]
 
 
 def _pixels(paths, width):
-    return np.asarray(render(paths, [np.full(len(path), width) for path in paths]))
+    return np.asarray(render(paths, width))
 
 
 def test_the_canvas_has_the_size_of_the_page_and_white_ink():
