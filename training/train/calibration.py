@@ -9,35 +9,31 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
 from handler.predictor import DIGITS
 
 BINS = 15
 TEMPERATURES = (0.25, 4.0)
-CANDIDATES = 25
 
 
 def fit_temperature(logits: Sequence[NDArray[np.float32]], labels: Sequence[NDArray[np.int64]]) -> float:
     """The temperature with the lowest cross-entropy; the groups have equal weight.
 
-    For each group: logits (N, 10 or more), of which the first ten count, and labels 0 to 9, (N,). The loss has one
-    minimum; a second grid search refines the first between the neighbours of its best candidate.
+    For each group: logits (N, 10 or more), of which the first ten count, and labels 0 to 9, (N,).
     """
     groups = [
         (torch.from_numpy(group[:, :DIGITS]).double(), torch.from_numpy(truth))
         for group, truth in zip(logits, labels, strict=True)
     ]
-    low, high = TEMPERATURES
-    for _ in range(2):
-        candidates = np.geomspace(low, high, CANDIDATES)
-        losses = [
-            sum(F.cross_entropy(group / temperature, truth).item() for group, truth in groups)
-            for temperature in candidates
-        ]
-        best = int(np.argmin(losses))
-        low, high = candidates[max(best - 1, 0)], candidates[min(best + 1, CANDIDATES - 1)]
-    return float(candidates[best])
+
+    def loss(log_temperature: float) -> float:
+        return sum(F.cross_entropy(group / np.exp(log_temperature), truth).item() for group, truth in groups)
+
+    found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded")
+    return float(np.exp(found.x))
 
 
 def fit_score_line(digits: NDArray[np.float64], others: NDArray[np.float64]) -> tuple[float, float]:
@@ -54,19 +50,18 @@ def fit_score_line(digits: NDArray[np.float64], others: NDArray[np.float64]) -> 
 
 def expected_calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
     """The mean distance between confidence and accuracy over BINS equal bins, weighted by their size; 0 to 1."""
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = [abs(confidence[bins == index].sum() - correct[bins == index].sum()) for index in range(BINS)]
-    return float(sum(gaps) / len(confidence))
+    gaps = np.bincount(calibration_bins(confidence), confidence - correct)
+    return float(np.abs(gaps).sum() / len(confidence))
+
+
+def calibration_bins(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The number of the bin, 0 to BINS - 1, of each confidence, (N,)."""
+    return np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
 
 
 def area_under_curve(digits: NDArray[np.float64], others: NDArray[np.float64]) -> float:
-    """AUROC, 0 to 1: the probability that a digit scores above a non-digit; a tie counts half.
-
-    By ranks: J. A. Hanley and B. J. McNeil, "The meaning and use of the area under a ROC curve", 1982.
-    """
+    """AUROC, 0 to 1: the probability that a digit scores above a non-digit; NaN without any of them."""
     if not len(digits) or not len(others):
         return float("nan")
-    _, places, counts = np.unique(np.concatenate([digits, others]), return_inverse=True, return_counts=True)
-    mean_ranks = np.cumsum(counts) - (counts - 1) / 2
-    of_digits = mean_ranks[places[: len(digits)]].sum() - len(digits) * (len(digits) + 1) / 2
-    return float(of_digits / (len(digits) * len(others)))
+    is_digit = np.arange(len(digits) + len(others)) < len(digits)
+    return float(roc_auc_score(is_digit, np.concatenate([digits, others])))
