@@ -7,20 +7,46 @@ The input is the JSON of `training.publish`. The text is the same for every rele
 
 import statistics
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict
 
-from training.evaluate.measure import DIGIT_SETS, percent, rows
+from training.evaluate.measure import DIGIT_SETS, Measured, percent, rows
 from training.photos.measure import PICTURES_OF_EACH_KIND, SURE, Row, mean
 from training.strokes import digits, outliers
 
 
-def card(published: dict[str, Any]) -> str:
+class Published(TypedDict):
+    """The JSON of a release: what publishing measured, then everything in the checkpoint except the weights."""
+
+    version: str
+    history: str
+    parameters: int
+    bytes: int
+    int8_bytes: int
+    measured: Measured  # int8
+    photos: list[dict[str, Any]] | None  # fields of a Row for each kind; None where they were not measured
+    seeds: list[dict[str, float | None]]  # metrics of each student in float32; the first is released
+    temperature: float
+    digit_threshold: float
+    look_again_below: float
+    settings: dict[str, Any]  # of the recipe
+    metrics: dict[str, Any]
+    seed: int
+    git_revision: str
+    libraries: dict[str, str]
+    data_checksums: dict[str, str]
+
+
+def card(published: Published) -> str:
     """The card as Markdown."""
     measured, metrics = published["measured"], published["metrics"]
     settings, libraries = published["settings"], published["libraries"]
     checksums = "\n".join(f"| {name} | `{md5}` |" for name, md5 in published["data_checksums"].items())
     recipe = "\n".join(f"| `{name}` | {value} |" for name, value in settings.items())
-    version = published["version"]
+    version, others = published["version"], measured["omniglot"]
+    figures = sum(len(style.figures) for style in digits.styles())
+    accepted = (
+        f"{others['called_digit']:.0%} of Omniglot's characters are" if others else "some characters are"
+    )
     return f"""# Model card: mnist {version}
 
 A convolutional network that reads one handwritten digit. It also gives a calibrated confidence, and a score that tells
@@ -55,7 +81,7 @@ How this run was selected: {published["history"]}
 
 ![Accuracy by confidence]({_picture(version, "reliability")})
 
-{_photos(published.get("photos"))}## Errors
+{_photos(published["photos"])}## Errors
 
 {_worst(measured)}
 
@@ -72,7 +98,7 @@ MNIST (Y. LeCun, C. Cortes, C. J. C. Burges; CC BY-SA 3.0): 60,000 digits for tr
 
 The generator in [training/strokes/](strokes) draws the other {settings["drawn_images"]:,} images, with the brush of the
 page; {settings["drawn_none"]:.0%} of them are not digits. Its styles are defined by hand, whole or in parts.
-For training it uses {len(digits.styles())} digit styles in {_figures():,} variants, and {len(outliers.kinds())} kinds
+For training it uses {len(digits.styles())} digit styles in {figures:,} variants, and {len(outliers.kinds())} kinds
 of letters, signs and scribbles; {len(digits.HELD_OUT)} styles and {len(outliers.HELD_OUT)} kinds are held out.
 `make strokes` shows all of them. Letters that look like a digit (O, l, Z, S, b, q, g) are among the non-digits,
 at the frequency of an alphabet. So a drawing that can be either gets a lower score than a clear digit.
@@ -82,12 +108,15 @@ Machine Learning Repository 81; CC BY 4.0), and Omniglot, characters of five alp
 
 ## Training
 
-{_training(settings)}
+Of each batch, {settings["drawn_share"]:.0%} are drawn digits and {settings["none_share"]:.0%} are drawings that are
+no digits; the others are from MNIST ([mix.py](train/mix.py)). All are rotated, sheared, scaled and shifted, and their
+strokes made thicker or thinner ([augmentation.py](train/augmentation.py)). The saved weights are a moving average
+([fit.py](train/fit.py)).
 
 ## Limits
 
 - One digit per image. Two digits are mostly rejected as "no digit"; the answer is then one of the two.
-- {_called_digit(measured)}
+- Some signs look like digits: {accepted} accepted as a digit.
 - Digits must be upright. A digit that is rotated by more than about 20 degrees may be read as another.
 - MNIST's writers are Americans of the 1990s. For a writing style that is neither in MNIST nor in the generator,
   accuracy is lower than these numbers.
@@ -109,7 +138,7 @@ Code `{published["git_revision"]}`, Python {libraries["python"]}, torch {librari
 
 
 def _people(settings: dict[str, Any]) -> str:
-    if settings.get("without_real_drawings", True):  # releases up to 1.4 lack the setting and the data
+    if settings["without_real_drawings"]:
         return ""
     return f"""
 Pen strokes by people, each rendered {settings["renderings"]} times ([people.py](strokes/people.py)):
@@ -120,11 +149,7 @@ and four writers more, and an alphabet, choose epoch, temperature and threshold.
 """
 
 
-def _figures() -> int:
-    return sum(len(style.figures) for style in digits.styles())
-
-
-def _numbers(measured: dict[str, Any], seeds: Sequence[dict[str, float | None]]) -> str:
+def _numbers(measured: Measured, seeds: Sequence[dict[str, float | None]]) -> str:
     """Table of metrics in int8 and float32 and, for several seeds, mean and standard deviation in float32."""
     several = len(seeds) > 1
     spread = f" {len(seeds)} seeds, float32: mean ± standard deviation |" * several
@@ -164,13 +189,13 @@ def _spread(values: Sequence[float | None]) -> str:
     return f"{statistics.mean(shares):.2%} ± {statistics.stdev(shares):.2%}"
 
 
-def _worst(measured: dict[str, Any]) -> str:
+def _worst(measured: Measured) -> str:
     sentences = []
     for title, key in DIGIT_SETS.items():
-        if measured.get(key) and key != "held_out_writers":
-            accuracy, confusion = measured[key]["accuracy_by_digit"], measured[key]["confusion"]
-            digit = min(range(10), key=lambda index: accuracy[index])
-            others = [0 if index == digit else count for index, count in enumerate(confusion[digit])]
+        if (of := measured[key]) and key != "held_out_writers":
+            accuracy = of["accuracy_by_digit"]
+            digit = accuracy.index(min(accuracy))
+            others = [0 if index == digit else count for index, count in enumerate(of["confusion"][digit])]
             sentences.append(
                 f"In {title}, the {digit} has the lowest accuracy, {accuracy[digit]:.1%}; most often it is read as a "
                 f"{others.index(max(others))}."
@@ -178,13 +203,11 @@ def _worst(measured: dict[str, Any]) -> str:
     return " ".join(sentences) + " The errors, by descending confidence:"
 
 
-def _errors(version: str, measured: dict[str, Any]) -> str:
-    slugs = {"MNIST test set": "errors-mnist-test", "pendigits, reporting writers": "errors-pendigits"}
-    return "\n\n".join(
-        f"![Errors of {title}]({_picture(version, slugs[title])})"
-        for title, key in DIGIT_SETS.items()
-        if measured.get(key) and title in slugs
-    )
+def _errors(version: str, measured: Measured) -> str:
+    pictures = {"MNIST test set": "errors-mnist-test"}
+    if measured["pendigits_reporting"]:
+        pictures["pendigits, reporting writers"] = "errors-pendigits"
+    return "\n\n".join(f"![Errors of {title}]({_picture(version, name)})" for title, name in pictures.items())
 
 
 def _picture(version: str, name: str) -> str:
@@ -200,18 +223,3 @@ def _selected_on(settings: dict[str, Any], metrics: dict[str, Any]) -> str:
     return ", ".join(
         f"{title} (accuracy {metrics[name]:.2%})" for title, name in sets.items() if name in metrics
     )
-
-
-def _training(settings: dict[str, Any]) -> str:
-    return (
-        f"Of each batch, {settings['drawn_share']:.0%} are drawn digits and {settings['none_share']:.0%} are "
-        "drawings that are no digits; the others are from MNIST. All are rotated, sheared, scaled and shifted, "
-        "and their strokes made thicker or thinner ([augmentation.py](train/augmentation.py), "
-        "[mix.py](train/mix.py)). The saved weights are a moving average ([fit.py](train/fit.py))."
-    )
-
-
-def _called_digit(measured: dict[str, Any]) -> str:
-    others = measured["omniglot"]
-    share = f"{others['called_digit']:.0%} of Omniglot's characters are" if others else "some characters are"
-    return f"Some signs look like digits: {share} accepted as a digit."

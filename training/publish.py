@@ -12,7 +12,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -20,7 +20,7 @@ from handler.model import restore_model
 from handler.onnx_session import FLOAT32, INT8
 from handler.predictor import Predictor
 from training.archive.pack import VERSION_FORM
-from training.card import card
+from training.card import Published, card
 from training.data import mnist as data
 from training.data.mnist import DataError, Digits
 from training.evaluate.measure import flat_metrics, measure_model
@@ -41,11 +41,10 @@ def publish(checkpoint: Path, version: str, history: str, folder: Path = FOLDER)
         raise ValueError(f"{checkpoint} has {checkpoint.stat().st_size:,} bytes, more than {MAXIMUM_BYTES:,}")
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
     test = data.load(train=False)
-    served, float32 = (
-        measure_model(Predictor.load(checkpoint, version, runtime), test, report=True)
-        for runtime in ("int8", "float32")
-    )
-    published: dict[str, Any] = {
+    int8 = Predictor.load(checkpoint, version, "int8")
+    strokes = photos.digits_by_people(report=True)
+    rows = photos.measure(int8, strokes, photos.PICTURES_OF_EACH_KIND) if strokes else None
+    published = {
         "version": version,
         "history": history,
         "parameters": sum(
@@ -53,41 +52,30 @@ def publish(checkpoint: Path, version: str, history: str, folder: Path = FOLDER)
         ),
         "bytes": checkpoint.stat().st_size,
         "int8_bytes": checkpoint.with_suffix(INT8).stat().st_size,
-        "measured": served,
-        "photos": _photos(Predictor.load(checkpoint, version, "int8")),
+        "measured": measure_model(int8, test, report=True),
+        # With digits by the reporting writers; None without their strokes.
+        "photos": rows and [row._asdict() for row in rows],
         # In float32; the first is the released student.
-        "seeds": [flat_metrics(float32), *_other_seeds(checkpoint, content, version, test)],
+        "seeds": [_measure_seed(checkpoint, test), *_other_seeds(checkpoint, content, test)],
         **{name: value for name, value in content.items() if name != "state_dict"},
     }
     released = folder / "release" / f"mnist-{version}.pt"
     released.parent.mkdir(parents=True, exist_ok=True)
     for suffix in (".pt", FLOAT32, INT8):
         shutil.copyfile(checkpoint.with_suffix(suffix), released.with_suffix(suffix))
-    draw(
-        f"mnist {version}",
-        Predictor.load(released, version, "int8"),
-        test,
-        released.parent,
-        f"{released.stem}-",
-        report=True,
-    )
+    draw(f"mnist {version}", int8, test, released.parent, f"{released.stem}-", report=True)
     released.with_suffix(".json").write_text(json.dumps(published, indent=2) + "\n", encoding="utf-8")
     path = folder / "MODEL_CARD.md"
-    path.write_text(card(published), encoding="utf-8")
+    path.write_text(card(cast(Published, published)), encoding="utf-8")
     return path
 
 
-def _photos(predictor: Predictor) -> list[dict[str, Any]] | None:
-    """How each kind of photo is read, with digits by the reporting writers; None without their strokes."""
-    strokes = photos.digits_by_people(report=True)
-    if strokes is None:
-        return None
-    return [row._asdict() for row in photos.measure(predictor, strokes, photos.PICTURES_OF_EACH_KIND)]
+def _measure_seed(checkpoint: Path, test: Digits) -> dict[str, float | None]:
+    predictor = Predictor.load(checkpoint, checkpoint.stem, "float32")
+    return flat_metrics(measure_model(predictor, test, report=True))
 
 
-def _other_seeds(
-    checkpoint: Path, content: dict[str, Any], version: str, test: Digits
-) -> list[dict[str, float | None]]:
+def _other_seeds(checkpoint: Path, content: dict[str, Any], test: Digits) -> list[dict[str, float | None]]:
     """Metrics of the run's other students, from their checkpoints beside this one.
 
     A release that is published again has no such checkpoints; its description has the metrics.
@@ -98,24 +86,17 @@ def _other_seeds(
         return seeds[1:]
     count = len(content["metrics"].get("students", [1]))
     paths = [checkpoint.with_stem(f"{checkpoint.stem}-{number}") for number in range(2, count + 1)]
-    missing = [str(path) for path in paths if not path.is_file()]
-    if missing:
-        raise ValueError(
-            f"{checkpoint} belongs to a run with {count} seeds, but {', '.join(missing)} is missing"
-        )
-    return [
-        flat_metrics(measure_model(Predictor.load(path, version, "float32"), test, report=True))
-        for path in paths
-    ]
+    if missing := ", ".join(str(path) for path in paths if not path.is_file()):
+        raise ValueError(f"{checkpoint} belongs to a run with {count} seeds, but {missing} is missing")
+    return [_measure_seed(path, test) for path in paths]
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Publish a checkpoint with its numbers and its model card.")
-    parser.add_argument("--checkpoint", type=Path, default=Path("runs/latest.pt"))
-    parser.add_argument("--version", required=True, help="for example 1.1")
-    parser.add_argument(
-        "--history", required=True, help="which runs were made, and what was known about each"
-    )
+    add = parser.add_argument
+    add("--checkpoint", type=Path, default=Path("runs/latest.pt"))
+    add("--version", required=True, help="for example 1.1")
+    add("--history", required=True, help="which runs were made, and what was known about each")
     options = parser.parse_args(arguments)
     if not VERSION_FORM.fullmatch(options.version):
         parser.error(f"VERSION '{options.version}' is not a version, for example: --version 1.1")

@@ -47,10 +47,11 @@ class Drawing:
 
 
 Inputs: TypeAlias = NDArray[np.uint8]  # as the network gets them: (N, 28, 28)
-Change = Callable[[Drawing, np.random.Generator], Drawing]
+Rng: TypeAlias = np.random.Generator
+Change: TypeAlias = Callable[[Drawing, Rng], Drawing]
 
 
-def _move(drawing: Drawing, rng: np.random.Generator) -> Drawing:
+def _move(drawing: Drawing, rng: Rng) -> Drawing:
     half = drawing.size / 2
     x, y = rng.uniform(half, CANVAS - half, 2)
     return replace(drawing, middle=(float(x), float(y)))
@@ -58,27 +59,21 @@ def _move(drawing: Drawing, rng: np.random.Generator) -> Drawing:
 
 CHANGES: dict[str, Change] = {
     "moved": _move,
-    "scaled to 30 to 100 % of the canvas": lambda drawing, rng: replace(
-        drawing, size=float(rng.uniform(0.3, 1) * CANVAS)
-    ),
-    "drawn with a brush of 6 to 30 pixels": lambda drawing, rng: replace(
-        drawing, brush=float(rng.uniform(6, 30))
-    ),
-    "inverted": lambda drawing, _: replace(drawing, inverted=True),
-    "rotated by 10 degrees": lambda drawing, rng: replace(drawing, degrees=float(rng.choice([-10, 10]))),
+    "scaled to 30 to 100 % of the canvas": lambda it, rng: replace(it, size=rng.uniform(0.3, 1) * CANVAS),
+    "drawn with a brush of 6 to 30 pixels": lambda it, rng: replace(it, brush=rng.uniform(6, 30)),
+    "inverted": lambda it, _: replace(it, inverted=True),
+    "rotated by 10 degrees": lambda it, rng: replace(it, degrees=float(rng.choice([-10, 10]))),
 }
 
 
 def measure_invariance(predictor: AnyPredictor, count: int = COUNT, seed: int = SEED) -> dict[str, float]:
     """The share of `count` generated digits with the same prediction after each change, 0 to 1."""
     originals, changed = _make_changes(count, seed)
-    before = predict_all(predictor, originals)
-    shares = {}
-    for name, inputs in changed.items():
-        after = predict_all(predictor, inputs)
-        same = [one.digit == other.digit for one, other in zip(before, after, strict=True)]
-        shares[name] = float(np.mean(same))
-    return shares
+    before = [answer.digit for answer in predict_all(predictor, originals)]
+    return {
+        name: float(np.mean([answer.digit for answer in predict_all(predictor, inputs)] == np.array(before)))
+        for name, inputs in changed.items()
+    }
 
 
 def measure_acceptance(predictor: AnyPredictor, count: int = COUNT, seed: int = SEED) -> dict[str, float]:
@@ -111,25 +106,25 @@ def _prepare(images: Iterable[Image.Image]) -> Inputs:
     return np.stack([preprocess(image) for image in images])
 
 
-def _draw(style: digits.Style, rng: np.random.Generator) -> Drawing:
+def _draw(style: digits.Style, rng: Rng) -> Drawing:
     lines = shape(style.figure(rng), rng)
     low, high = find_box(lines)
     return Drawing([(line - (low + high) / 2) / (high - low).max() for line in lines])
 
 
-def blank(rng: np.random.Generator) -> Image.Image:
+def blank(rng: Rng) -> Image.Image:
     """A canvas of one grey."""
     return Image.new("L", (CANVAS, CANVAS), int(rng.integers(256)))
 
 
-def dot(rng: np.random.Generator) -> Image.Image:
+def dot(rng: Rng) -> Image.Image:
     """One round dot."""
     canvas, (x, y), radius = Image.new("L", (CANVAS, CANVAS)), rng.uniform(30, 250, 2), rng.uniform(3, 20)
     ImageDraw.Draw(canvas).ellipse([x - radius, y - radius, x + radius, y + radius], fill=255)
     return canvas
 
 
-def full_canvas(rng: np.random.Generator) -> Image.Image:
+def full_canvas(rng: Rng) -> Image.Image:
     """An almost full canvas, painted line by line."""
     canvas = Image.new("L", (CANVAS, CANVAS))
     pen, y = ImageDraw.Draw(canvas), 0.0
@@ -139,23 +134,19 @@ def full_canvas(rng: np.random.Generator) -> Image.Image:
     return canvas
 
 
-def scribble(rng: np.random.Generator) -> Image.Image:
+def scribble(rng: Rng) -> Image.Image:
     """A random walk with smooth turns; the edges reflect it."""
     count = int(rng.integers(150, 600))
     heading = np.cumsum(rng.normal(0, rng.uniform(0.25, 0.6), count)) + rng.uniform(0, 2 * np.pi)
     walk = np.cumsum(np.stack([np.cos(heading), np.sin(heading)], axis=1) * 9, axis=0) + 140
     reflected = np.abs((walk - 20) % 480 - 240) + 20  # at each edge
     canvas = Image.new("L", (CANVAS, CANVAS))
-    ImageDraw.Draw(canvas).line(
-        [tuple(place) for place in reflected.tolist()],
-        fill=255,
-        width=int(rng.integers(6, 22)),
-        joint="curve",
-    )
+    width = int(rng.integers(6, 22))
+    ImageDraw.Draw(canvas).line(reflected.ravel().tolist(), fill=255, width=width, joint="curve")
     return canvas
 
 
-NON_DIGITS: dict[str, Callable[[np.random.Generator], Image.Image]] = {
+NON_DIGITS: dict[str, Callable[[Rng], Image.Image]] = {
     "blank": blank,
     "dot": dot,
     "full canvas": full_canvas,

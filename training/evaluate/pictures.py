@@ -1,10 +1,10 @@
 """Reliability diagrams and pictures of errors, as PNG files."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-from numpy.typing import NDArray
 
 from training.data.mnist import Digits
 from training.evaluate.measure import Answers
@@ -19,14 +19,14 @@ MOST_ERRORS = 40
 COLUMNS = 10
 
 
-def draw_reliability(sets: dict[str, tuple[Answers, NDArray[np.int64]]], path: Path) -> None:
-    """Draw accuracy by confidence, above the number of answers, for each set of answers and labels (N,)."""
+def draw_reliability(sets: Mapping[str, tuple[Answers, Digits]], path: Path) -> None:
+    """Draw accuracy by confidence, above the number of answers, for each set of answers and digits."""
     figure, axes = plt.subplots(
         2, len(sets), figsize=(4.2 * len(sets), 5), layout="constrained", height_ratios=(3, 1), squeeze=False
     )
     edges = np.linspace(0, 1, BINS + 1)
-    for (name, (answers, labels)), (above, below) in zip(sets.items(), axes.T, strict=True):
-        correct = answers.digits == labels
+    for (name, (answers, digits)), (above, below) in zip(sets.items(), axes.T, strict=True):
+        correct = answers.digits == digits.labels
         places = calibration_bins(answers.confidences)
         counts = np.bincount(places, minlength=BINS)
         filled = counts > 0

@@ -38,14 +38,13 @@ def load(path: Path, until: ExitStack, runtime: str = "int8") -> AnyPredictor:
 
     The process of an archive ends when the stack `until` is closed.
     """
+    archived = path.suffix == ".mar"
     try:
-        if path.suffix == ".mar":
+        if archived:
             return until.enter_context(open_archive(path, runtime))
         return Predictor.load(path, path.stem, runtime)
     except Exception as error:  # a broken file can raise any exception
-        detail = (
-            str(error) if isinstance(error, RuntimeError) and path.suffix == ".mar" else type(error).__name__
-        )
+        detail = str(error) if archived and isinstance(error, RuntimeError) else type(error).__name__
         reason = "file not found" if not path.exists() else f"{detail} while reading it"
         raise ModelError(
             f"MODEL '{path}' is not a model ({reason}); use a checkpoint, such as runs/latest.pt of 'make train', "
@@ -65,19 +64,14 @@ def table(confusion: NDArray[np.int64]) -> str:
     return "\n".join(lines)
 
 
-def _load_named(path: Path, until: ExitStack, runtime: str = "int8") -> tuple[str, AnyPredictor]:
-    predictor = load(path, until, runtime)
-    return f"{path.name}, {predictor.runtime}", predictor
-
-
-def _compare(models: list[tuple[str, AnyPredictor]], test: Digits, *, report: bool) -> None:
+def _compare(models: dict[str, AnyPredictor], test: Digits, *, report: bool) -> None:
     columns = []
-    for name, predictor in models:
-        numbers = measure_model(predictor, test, report=report)
-        columns.append([("", name), *rows(numbers)])
+    for name, predictor in models.items():
+        measured = measure_model(predictor, test, report=report)
+        columns.append([("", name), *rows(measured)])
         for title, key in DIGIT_SETS.items():
-            if numbers[key] and key != "held_out_writers":
-                print(f"{name}, {title}\n{table(np.array(numbers[key]['confusion']))}\n", flush=True)
+            if (of := measured[key]) and key != "held_out_writers":
+                print(f"{name}, {title}\n{table(np.array(of['confusion']))}\n", flush=True)
     for lines in zip(*columns, strict=True):
         print(f"{lines[0][0]:<52}" + "".join(f"{text:<26}" for _, text in lines))
 
@@ -90,14 +84,11 @@ def draw(
     drawn = reporting_sets.digits() if report else None
     if drawn is not None:
         sets["pendigits"] = drawn
-    answered = {title: answers(predictor, digits.images) for title, digits in sets.items()}
-    draw_reliability(
-        {title: (answered[title], digits.labels) for title, digits in sets.items()},
-        folder / f"{prefix}reliability.png",
-    )
-    for title, digits in sets.items():
+    answered = {title: (answers(predictor, digits.images), digits) for title, digits in sets.items()}
+    draw_reliability(answered, folder / f"{prefix}reliability.png")
+    for title, (of, digits) in answered.items():
         slug = title.lower().replace(" ", "-")
-        draw_errors(answered[title], digits, f"{name}, {title}", folder / f"{prefix}errors-{slug}.png")
+        draw_errors(of, digits, f"{name}, {title}", folder / f"{prefix}errors-{slug}.png")
 
 
 def _measure_photos(name: str, predictor: AnyPredictor, count: int, folder: Path, *, report: bool) -> None:
@@ -113,34 +104,36 @@ def _measure_photos(name: str, predictor: AnyPredictor, count: int, folder: Path
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Evaluate a model as it is served, or compare two.")
-    parser.add_argument("--model", type=Path, default=RELEASED_CHECKPOINT, help="a checkpoint or an archive")
-    parser.add_argument("--against", type=Path, help="a second model to compare with")
-    parser.add_argument(
-        "--output", type=Path, default=Path("runs/evaluation"), help="folder for the pictures"
-    )
-    parser.add_argument("--report", action="store_true", help="read the reporting sets, too")
-    parser.add_argument(
+    add = parser.add_argument
+    add("--model", type=Path, default=RELEASED_CHECKPOINT, help="a checkpoint or an archive")
+    add("--against", type=Path, help="a second model to compare with")
+    add("--output", type=Path, default=Path("runs/evaluation"), help="folder for the pictures")
+    add("--report", action="store_true", help="read the reporting sets, too")
+    add(
         "--photos",
         type=int,
         default=PICTURES_OF_EACH_KIND,
-        help=f"pictures of each kind of photo, {PICTURES_OF_EACH_KIND} by default; 0 for none",
+        help="pictures of each kind of photo, %(default)s by default; 0 for none",
     )
     options = parser.parse_args(arguments)
     with ExitStack() as until:
         try:
-            models = [_load_named(options.model, until)]
-            if options.against:
-                models.append(_load_named(options.against, until))
-            elif models[0][1].runtime == "int8":
-                models.append(_load_named(options.model, until, "float32"))
+            model = load(options.model, until)
+            models = {f"{options.model.name}, {model.runtime}": model}
+            if options.against or model.runtime == "int8":
+                other = load(
+                    options.against or options.model, until, "int8" if options.against else "float32"
+                )
+                models[f"{(options.against or options.model).name}, {other.runtime}"] = other
             test = data.load(train=False)
         except (ModelError, DataError) as error:
             print(error, file=sys.stderr)
             return 1
         _compare(models, test, report=options.report)
-        draw(*models[0], test, options.output, report=options.report)
+        name = next(iter(models))
+        draw(name, model, test, options.output, report=options.report)
         if options.photos:
-            _measure_photos(*models[0], options.photos, options.output, report=options.report)
+            _measure_photos(name, model, options.photos, options.output, report=options.report)
     print(f"\npictures: {options.output}")
     if not options.report:
         print("The reporting sets were not read; ARGS=--report reads them.")

@@ -83,12 +83,11 @@ def compare_held_out(
     lines = []
     for name, digits in digit_groups(SelectionData(validation, held_out)).items():
         ours, theirs = answers(champion, digits.images), answers(challenger, digits.images)
+        title, right = TITLES[name], [model.digits == digits.labels for model in (ours, theirs)]
         lines += [
-            _compare_answers(
-                f"{TITLES[name]}, accuracy", ours.digits == digits.labels, theirs.digits == digits.labels
-            ),
-            _compare_calibration(TITLES[name], ours, theirs, digits.labels),
-            _compare_answers(f"{TITLES[name]}, accepted as a digit", ours.is_digit, theirs.is_digit),
+            _compare_answers(f"{title}, accuracy", *right),
+            _compare_calibration(title, ours, theirs, digits.labels),
+            _compare_answers(f"{title}, accepted as a digit", ours.is_digit, theirs.is_digit),
         ]
     refused = [~answers(model, held_out.images[none]).is_digit for model in (champion, challenger)]
     return [*lines, _compare_answers("held-out non-digits, rejected", *refused)]
@@ -119,23 +118,16 @@ def _compare_calibration(name: str, ours: Answers, theirs: Answers, labels: NDAr
 
 
 def _compare_behaviour(champion: AnyPredictor, challenger: AnyPredictor) -> list[Comparison]:
-    ours, theirs = measure_invariance(champion), measure_invariance(challenger)
-    lines = [
-        Comparison(
-            f"invariance, same digit when {name}",
-            ours[name],
-            theirs[name],
-            holds=theirs[name] >= ours[name] - BEHAVIOUR_MARGIN,
-        )
-        for name in ours
+    kept = _pair(measure_invariance(champion), measure_invariance(challenger))
+    accepted = _pair(measure_acceptance(champion), measure_acceptance(challenger))
+    return [
+        Comparison(f"invariance, same digit when {name}", ours, theirs, theirs >= ours - BEHAVIOUR_MARGIN)
+        for name, ours, theirs in kept
+    ] + [
+        Comparison(f"{name}, accepted as a digit", ours, theirs, theirs <= ours + BEHAVIOUR_MARGIN)
+        for name, ours, theirs in accepted
     ]
-    ours, theirs = measure_acceptance(champion), measure_acceptance(challenger)
-    return lines + [
-        Comparison(
-            f"{name}, accepted as a digit",
-            ours[name],
-            theirs[name],
-            holds=theirs[name] <= ours[name] + BEHAVIOUR_MARGIN,
-        )
-        for name in ours
-    ]
+
+
+def _pair(ours: dict[str, float], theirs: dict[str, float]) -> list[tuple[str, float, float]]:
+    return [(name, ours[name], theirs[name]) for name in ours]

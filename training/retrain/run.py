@@ -17,7 +17,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -33,7 +32,7 @@ from training.evaluate.measure import answers
 from training.evaluate.run import ModelError, load
 from training.retrain.judge import EvaluationData, compare_held_out, judge
 from training.retrain.labelled import Labelled, LabelledError, fetch
-from training.retrain.report import Report
+from training.retrain.report import Changes, Report
 from training.retrain.screen import screen
 from training.retrain.selection_split import split_for_selection
 from training.strokes.generate import NO_DIGIT
@@ -126,10 +125,8 @@ def _initial_network(champion: Champion) -> DigitClassifier:
         for path in (champion.checkpoint, RELEASED_CHECKPOINT)
     )
     if _layers(state) != _layers(released):
-        print(
-            f"version {champion.version} has another network: training starts from {RELEASED_CHECKPOINT.name}",
-            flush=True,
-        )
+        start = RELEASED_CHECKPOINT.name
+        print(f"version {champion.version} has another network: training starts from {start}", flush=True)
         state = released
     return restore_model(state).eval().to(memory_format=torch.channels_last)
 
@@ -184,7 +181,7 @@ def extract_checkpoint(path: Path, folder: Path) -> Path:
         return Path(contents.extract(WEIGHTS, folder / "champion"))
 
 
-def _update_labels(labels: dict[str, int], folder: Path) -> dict[str, Any]:
+def _update_labels(labels: dict[str, int], folder: Path) -> Changes:
     """Save the labels in `folder`; return the differences to those of the last run."""
     path = folder / "labels.json"
     before: dict[str, int] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -192,9 +189,7 @@ def _update_labels(labels: dict[str, int], folder: Path) -> dict[str, Any]:
     return {
         "new": sorted(labels.keys() - before.keys()),
         "gone": sorted(before.keys() - labels.keys()),
-        "changed": {
-            id_: (before[id_], label) for id_, label in labels.items() if before.get(id_, label) != label
-        },
+        "changed": {id_: (before[id_], new) for id_, new in labels.items() if before.get(id_, new) != new},
     }
 
 
@@ -202,11 +197,10 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         description="Train a challenger on labelled drawings and compare it with the champion."
     )
-    parser.add_argument("--champion", required=True, help="the default version")
-    parser.add_argument(
-        "--checkpoint", type=Path, required=True, help="checkpoint or archive of the champion"
-    )
-    parser.add_argument("--output", type=Path, required=True, help="folder for challenger and report")
+    add = parser.add_argument
+    add("--champion", required=True, help="the default version")
+    add("--checkpoint", type=Path, required=True, help="checkpoint or archive of the champion")
+    add("--output", type=Path, required=True, help="folder for challenger and report")
     options = parser.parse_args(arguments)
     # One thread leaves a core to the serving system. On busy cores, two threads wait for each other and take 3 to 5
     # times as long as one.

@@ -55,9 +55,8 @@ class Drawings:
         return len(self.images)
 
     def concatenate(self, other: "Drawings") -> "Drawings":
-        return Drawings(
-            *(np.concatenate(both) for both in zip(vars(self).values(), vars(other).values(), strict=True))
-        )
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return Drawings(*map(np.concatenate, pairs))
 
     def take(self, indices: NDArray[np.int64]) -> "Drawings":
         return Drawings(self.images[indices], self.labels[indices], self.styles[indices])
@@ -87,13 +86,10 @@ def prepare_all(
     """
     chunks = [(begin, samples[begin : begin + CHUNK]) for begin in range(0, len(samples), CHUNK)]
     images = np.empty((len(samples), SIZE, SIZE), np.uint8)
+    parts = _run_chunks(partial(_prepare_chunk, draw), chunks, processes or len(os.sched_getaffinity(0)))
     with tqdm(desc="drawing", total=len(samples), unit="image", leave=False, disable=None) as progress:
-        done = 0
-        for part in _run_chunks(
-            partial(_prepare_chunk, draw), chunks, processes or len(os.sched_getaffinity(0))
-        ):
-            images[done : done + len(part)] = part
-            done += len(part)
+        for (begin, _), part in zip(chunks, parts, strict=True):
+            images[begin : begin + len(part)] = part
             progress.update(len(part))
     return images
 
@@ -115,16 +111,12 @@ def _paths(style: int, rng: np.random.Generator, lookalikes: Lookalikes) -> list
 
 def _plan(count: int, none: int, *, held_out: bool) -> list[tuple[int, int]]:
     """Label and style number of each sample."""
-    of_digit: dict[int, list[int]] = {digit: [] for digit in range(10)}
+    of_digit: list[list[int]] = [[] for _ in range(10)]
     for style in digits.styles(held_out=held_out):
         of_digit[style.digit].append(NAMES.index(style.name))
-    of_none = [
-        NAMES.index(kind.name) for kind in outliers.kinds(held_out=held_out) for _ in range(kind.weight)
-    ]
-    plan = []
-    for i in range(count - none):
-        styles = of_digit[i % 10]
-        plan.append((i % 10, styles[i // 10 % len(styles)]))
+    kinds = outliers.kinds(held_out=held_out)
+    of_none = [NAMES.index(kind.name) for kind in kinds for _ in range(kind.weight)]
+    plan = [(i % 10, of_digit[i % 10][i // 10 % len(of_digit[i % 10])]) for i in range(count - none)]
     # A stride coprime to the number of kinds, so that a small sample has many kinds.
     stride = next(s for s in range(len(of_none) * 5 // 8, 2 * len(of_none)) if np.gcd(s, len(of_none)) == 1)
     return plan + [(NO_DIGIT, of_none[i * stride % len(of_none)]) for i in range(none)]

@@ -3,9 +3,10 @@
 python -m training.strokes.sheet      # writes runs/strokes-0.png to -9.png, strokes-letter.png and others
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -22,8 +23,7 @@ GROUPS = ("letter", "script", "lookalike", "shape", "invented")
 HELD_OUT_MARK = " (held out)"
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A style or kind (an index into NAMES) and the title of its row."""
 
     style: int
@@ -44,11 +44,11 @@ def write_sheets(folder: Path = FOLDER) -> list[Path]:
 def group_rows() -> dict[str, list[Row]]:
     """The rows of each sheet; every style and kind is on one sheet."""
     held_out = {*digits.HELD_OUT, *outliers.HELD_OUT}
-    rows: dict[str, list[Row]] = {}
+    rows = defaultdict(list)
     for style, name in enumerate(NAMES):
         first = name.split()[0]
         group = first if first in GROUPS or first.isdecimal() else "other"
-        rows.setdefault(group, []).append(Row(style, name + HELD_OUT_MARK * (name in held_out)))
+        rows[group].append(Row(style, name + HELD_OUT_MARK * (name in held_out)))
     return rows
 
 
@@ -65,10 +65,6 @@ def draw_sheet(rows: Sequence[Row]) -> Image.Image:
     return picture
 
 
-def main() -> None:
+if __name__ == "__main__":
     for path in write_sheets():
         print(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-
-
-if __name__ == "__main__":
-    main()

@@ -142,10 +142,8 @@ def digit_groups(selection: SelectionData) -> dict[str, Digits]:
     """The digits of the selection data: MNIST's validation split, held-out styles and held-out writers, if any."""
     held_out = selection.held_out
     groups = {"validation": selection.validation}
-    for name, of_group in (
-        ("held_out", held_out.styles < FIRST_WRITER_STYLE),
-        ("people", held_out.styles >= FIRST_WRITER_STYLE),
-    ):
+    by_people = held_out.styles >= FIRST_WRITER_STYLE
+    for name, of_group in (("held_out", ~by_people), ("people", by_people)):
         chosen = of_group & (held_out.labels != NO_DIGIT)
         if chosen.any():
             groups[name] = Digits(held_out.images[chosen], held_out.labels[chosen])
@@ -183,11 +181,7 @@ def git_revision() -> str:
         return done.stdout.strip()
 
     try:
-        dirty = (
-            "-dirty"
-            if git("status", "--porcelain", "--", "handler", "training", ":!training/release")
-            else ""
-        )
-        return git("rev-parse", "HEAD") + dirty or "unknown"
+        changed = git("status", "--porcelain", "--", "handler", "training", ":!training/release")
+        return git("rev-parse", "HEAD") + "-dirty" * bool(changed) or "unknown"
     except FileNotFoundError:  # git is not installed
         return "unknown"

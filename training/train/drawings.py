@@ -7,7 +7,6 @@ Drawing takes minutes, so the folder caches the drawings for a resumed run.
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -22,6 +21,8 @@ from training.strokes.generate import FIRST_WRITER_STYLE, Drawings, generate_dra
 from training.strokes.people import draw_original, draw_variation
 from training.train.recipe import Recipe
 
+# These determine the drawings.
+SETTINGS = ("seed", "drawn_images", "drawn_none", "validation_images", "renderings", "without_real_drawings")
 DrawStrokes: TypeAlias = Callable[[tuple[Points, ...], np.random.Generator], Image.Image]
 
 
@@ -30,22 +31,10 @@ def prepare_drawings(recipe: Recipe, folder: Path) -> tuple[Drawings, Drawings]:
 
     Raises PenDataError if the pen strokes are missing.
     """
-    settings = (
-        "seed",
-        "drawn_images",
-        "drawn_none",
-        "validation_images",
-        "renderings",
-        "without_real_drawings",
+    return (
+        _cache(_training_drawings, recipe, folder / "drawings.npz"),
+        _cache(_selection_drawings, recipe, folder / "held-out.npz"),
     )
-    asked = json.dumps({name: asdict(recipe)[name] for name in settings})
-    prepared = []
-    for name, make in (("drawings", _training_drawings), ("held-out", _selection_drawings)):
-        path = folder / f"{name}.npz"
-        drawings = _load(path, asked) or make(recipe)
-        _save(drawings, asked, path)
-        prepared.append(drawings)
-    return prepared[0], prepared[1]
 
 
 def _training_drawings(recipe: Recipe) -> Drawings:
@@ -90,16 +79,15 @@ def _render(number: int, drawing: PenDrawing, draw: DrawStrokes, seed: int) -> I
     return draw(drawing.strokes, np.random.default_rng([seed, number]))
 
 
-def _load(path: Path, asked: str) -> Drawings | None:
-    """The cached drawings of an interrupted run with the same settings, or None."""
+def _cache(make: Callable[[Recipe], Drawings], recipe: Recipe, path: Path) -> Drawings:
+    """The drawings of an interrupted run with the same settings, or new ones, which are saved."""
+    settings = json.dumps({name: getattr(recipe, name) for name in SETTINGS})
     if path.exists():
         with np.load(path) as file:
-            if str(file["asked"]) == asked:
+            if str(file["settings"]) == settings:
                 return Drawings(file["images"], file["labels"], file["styles"])
-    return None
-
-
-def _save(drawings: Drawings, asked: str, path: Path) -> None:
+    drawings = make(recipe)
     unfinished = path.with_name(f"unfinished-{path.name}")
-    np.savez(unfinished, asked=asked, **vars(drawings))
+    np.savez(unfinished, settings=settings, **vars(drawings))
     unfinished.replace(path)
+    return drawings

@@ -60,7 +60,7 @@ class _Run:
         return network
 
     def stateful_parts(self) -> dict[str, Any]:
-        return {name: part for name, part in self.__dict__.items() if name != "curve"}
+        return {name: part for name, part in vars(self).items() if name != "curve"}
 
 
 def fit(
@@ -97,20 +97,13 @@ def _start(plan: Plan, mix: Mix, recipe: Recipe) -> _Run:
     # channels_last: a step takes two thirds of the time on CPUs.
     network = copy.deepcopy(plan.start) if plan.start else DigitClassifier(plan.channels)
     network = network.to(memory_format=torch.channels_last)
-    steps = plan.epochs * mix.steps
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
-    return _Run(
-        network,
-        AveragedModel(network, avg_fn=_moving_average(recipe.average_steps), use_buffers=True),
-        optimizer,
-        # At least ten steps: OneCycleLR fails if its first phase has none.
-        torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, recipe.learning_rate, total_steps=max(steps, 10), pct_start=0.2
-        ),
-        [],
-    )
+    average = AveragedModel(network, avg_fn=_moving_average(recipe.average_steps), use_buffers=True)
+    rate = recipe.learning_rate
+    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=recipe.weight_decay)
+    # At least ten steps: OneCycleLR fails if its first phase has none.
+    steps = max(plan.epochs * mix.steps, 10)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.2)
+    return _Run(network, average, optimizer, schedule, [])
 
 
 def _moving_average(steps: int) -> Any:

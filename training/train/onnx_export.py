@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from handler.model import fold_batch_norm, restore_model
 from handler.onnx_session import FLOAT32, INT8, load_sessions
-from training.archive.pack import RELEASED_CHECKPOINT
+from training.archive.pack import RELEASED_CHECKPOINT, ArchiveError, find_checkpoint
 from training.data.mnist import DataError
 from training.train.quantize import calibration_images, quantize
 
@@ -47,8 +47,7 @@ def export(checkpoint: Path) -> Path:
     Raises ExportError, and DataError if MNIST is missing.
     """
     path = checkpoint.with_suffix(FLOAT32)
-    for suffix in (FLOAT32, INT8):
-        checkpoint.with_suffix(suffix).unlink(missing_ok=True)
+    _delete_exports(checkpoint)
     model = fold_batch_norm(
         restore_model(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"])
     )
@@ -71,10 +70,14 @@ def export(checkpoint: Path) -> Path:
     unfinished.replace(path)
     quantize(path, calibration_images())
     if load_sessions(path, model).keys() != {"float32", "int8"}:
-        for suffix in (FLOAT32, INT8):
-            checkpoint.with_suffix(suffix).unlink()
+        _delete_exports(checkpoint)
         raise ExportError(f"{path}: the exported network does not give the logits of {checkpoint}")
     return path
+
+
+def _delete_exports(checkpoint: Path) -> None:
+    for suffix in (FLOAT32, INT8):
+        checkpoint.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def _strip_metadata(path: Path) -> None:
@@ -91,16 +94,10 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Export a checkpoint's network to ONNX.")
     parser.add_argument("--checkpoint", type=Path, default=RELEASED_CHECKPOINT)
     options = parser.parse_args(arguments)
-    if not options.checkpoint.is_file():
-        print(
-            f"CHECKPOINT '{options.checkpoint}' is not a file; 'make train' writes runs/latest.pt",
-            file=sys.stderr,
-        )
-        return 1
     logging.basicConfig(level=logging.WARNING)
     try:
-        path = export(options.checkpoint)
-    except DataError as error:
+        path = export(find_checkpoint(options.checkpoint))
+    except (ArchiveError, DataError) as error:
         print(error, file=sys.stderr)
         return 1
     print(f"{path}: written; gives the logits of its checkpoint")

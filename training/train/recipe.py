@@ -6,15 +6,22 @@ python -m training.train --quick
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
 T = TypeVar("T", str, int, float, bool)
 
+POSITIVE, SHARE, WIDTH = "more than 0", "from 0 to 1", "0.1 or more"
+RANGES: dict[str, Callable[[float], bool]] = {
+    POSITIVE: lambda value: value > 0,
+    SHARE: lambda value: 0 <= value <= 1,
+    WIDTH: lambda value: value >= 0.1,
+}
 
-def _setting(default: T, explanation: str) -> T:
-    return field(default=default, metadata={"help": explanation})
+
+def _setting(default: T, explanation: str, accepted: str | None = None) -> T:
+    return field(default=default, metadata={"help": explanation, "accepted": accepted})
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,7 @@ class Recipe:
 
     output: str = _setting("runs/latest.pt", "path of the checkpoint")
     target_accuracy: float = _setting(
-        0.995, "least accuracy on the MNIST test set; a full run below it fails"
+        0.995, "least accuracy on the MNIST test set; a full run below it fails", SHARE
     )
 
     seed: int = _setting(0, "seed of the first student; each further student gets the next one")
@@ -35,36 +42,37 @@ class Recipe:
         5000,
         "MNIST training images in the validation split, and digits and non-digits each in held-out styles; "
         "they select the student, the temperature and the threshold",
+        POSITIVE,
     )
-    drawn_images: int = _setting(80_000, "generated drawings for training")
-    drawn_none: float = _setting(0.45, "share of non-digits in the generated drawings, 0 to 1")
-    renderings: int = _setting(12, "training images from each real drawing")
+    drawn_images: int = _setting(80_000, "generated drawings for training", POSITIVE)
+    drawn_none: float = _setting(0.45, "share of non-digits in the generated drawings, 0 to 1", SHARE)
+    renderings: int = _setting(12, "training images from each real drawing", POSITIVE)
     without_real_drawings: bool = _setting(False, "train without the real drawings")
 
-    batch_size: int = _setting(128, "images in a batch; MNIST fills what the other shares leave")
-    drawn_share: float = _setting(0.2, "share of drawn digits in a batch, 0 to 1")
-    none_share: float = _setting(0.13, "share of drawn non-digits in a batch, 0 to 1")
+    batch_size: int = _setting(128, "images in a batch; MNIST fills what the other shares leave", POSITIVE)
+    drawn_share: float = _setting(0.2, "share of drawn digits in a batch, 0 to 1", SHARE)
+    none_share: float = _setting(0.13, "share of drawn non-digits in a batch, 0 to 1", SHARE)
     labelled_share: float = _setting(
-        0.0, "share of labelled drawings in a batch, 0 to 1; training.retrain alone uses it"
+        0.0, "share of labelled drawings in a batch, 0 to 1; training.retrain alone uses it", SHARE
     )
 
-    width: float = _setting(1.0, "factor on the channels of handler/model.py, 0.1 or more")
+    width: float = _setting(1.0, "factor on the channels of handler/model.py, 0.1 or more", WIDTH)
 
-    students: int = _setting(
-        1,
-        "networks to train, one per seed; the lowest validation loss wins",
+    students: int = _setting(1, "networks to train, one per seed; the lowest validation loss wins", POSITIVE)
+    epochs: int = _setting(
+        24, "passes over MNIST; fewer than the default is a trial without the test set", POSITIVE
     )
-    epochs: int = _setting(24, "passes over MNIST; fewer than the default is a trial without the test set")
-    learning_rate: float = _setting(4e-3, "peak learning rate, reached after a fifth of the steps")
+    learning_rate: float = _setting(4e-3, "peak learning rate, reached after a fifth of the steps", POSITIVE)
     weight_decay: float = _setting(1e-2, "weight decay of AdamW")
     label_smoothing: float = _setting(
-        0.01, "share of a digit's label that is spread among the ten digits, 0 to 1"
+        0.01, "share of a digit's label that is spread among the ten digits, 0 to 1", SHARE
     )
-    average_steps: int = _setting(500, "steps that the moving average of the weights spans")
+    average_steps: int = _setting(500, "steps that the moving average of the weights spans", POSITIVE)
     rejected_share: float = _setting(
         0.005,
         "largest share of digits that is_digit rejects in MNIST validation, in held-out styles and of each "
         "held-out writer, 0 to 1",
+        SHARE,
     )
 
     rotation_degrees: float = _setting(12.0, "augmentation: largest rotation in degrees, to either side")
@@ -73,28 +81,18 @@ class Recipe:
     aspect: float = _setting(0.12, "augmentation: largest change of the width alone, as a share")
     shift_pixels: float = _setting(2.0, "augmentation: largest shift in pixels, in either direction")
     stroke_share: float = _setting(
-        0.4, "augmentation: share of images with strokes up to one pixel thicker or thinner on each side"
+        0.4,
+        "augmentation: share of images with strokes up to one pixel thicker or thinner on each side",
+        SHARE,
     )
     drawn_augmentation: float = _setting(
-        0.7, "share of the augmentation that drawings get, 0 to 1; they vary already"
+        0.7, "share of the augmentation that drawings get, 0 to 1; they vary already", SHARE
     )
 
     def __post_init__(self) -> None:
-        for name in (
-            "students",
-            "epochs",
-            "batch_size",
-            "average_steps",
-            "validation_images",
-            "drawn_images",
-            "renderings",
-            "learning_rate",
-        ):
-            self._expect(name, getattr(self, name) > 0, "more than 0")
-        self._expect("width", self.width >= 0.1, "0.1 or more")
         for setting in fields(self):
-            if setting.name.endswith(("_share", "_accuracy", "_none", "_smoothing", "_augmentation")):
-                self._expect(setting.name, 0 <= getattr(self, setting.name) <= 1, "from 0 to 1")
+            if accepted := setting.metadata["accepted"]:
+                self._expect(setting.name, RANGES[accepted](getattr(self, setting.name)), accepted)
         self._expect(
             "none_share",
             self.drawn_share + self.none_share + self.labelled_share < 1,
@@ -128,21 +126,19 @@ def parse(arguments: list[str]) -> Recipe:
     )
     parser.add_argument("--quick", action="store_true", help="a smaller recipe: " + _as_arguments(QUICK))
     for setting in fields(Recipe):
-        kind, explanation = type(setting.default), setting.metadata["help"]
-        options = (
-            {"action": "store_true", "help": explanation}
-            if kind is bool
-            else {
-                "type": kind,
-                "metavar": kind.__name__.upper(),
-                "help": f"{explanation} (default {setting.default})",
-            }
-        )
-        parser.add_argument(_argument(setting.name), default=argparse.SUPPRESS, **options)
-    values = vars(parser.parse_args(arguments))
-    quick = QUICK if values.pop("quick") else {}
+        name, kind, explanation = _argument(setting.name), type(setting.default), setting.metadata["help"]
+        if kind is bool:
+            parser.add_argument(name, action="store_true", help=explanation)
+        else:
+            explanation += " (default %(default)s)"
+            value = kind.__name__.upper()
+            parser.add_argument(name, default=setting.default, type=kind, metavar=value, help=explanation)
+    # The values of a namespace replace defaults, and options replace both.
+    quick = QUICK if "--quick" in arguments else {}
+    values = vars(parser.parse_args(arguments, argparse.Namespace(**quick)))
+    del values["quick"]
     try:
-        return Recipe(**{**quick, **values})
+        return Recipe(**values)
     except ValueError as error:
         parser.error(str(error))
 

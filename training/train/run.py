@@ -56,9 +56,8 @@ def train(recipe: Recipe, digits: Digits) -> list[dict[str, Any]]:
         Plan(f"student {number + 1}", channels, recipe.epochs, recipe.seed + number)
         for number in range(recipe.students)
     ]
-    trainer = Trainer(
-        recipe, Mix(learned, drawings, recipe), SelectionData(validation, held_out), folder, begun
-    )
+    mix, selection = Mix(learned, drawings, recipe), SelectionData(validation, held_out)
+    trainer = Trainer(recipe, mix, selection, folder, begun)
     trainer.count_epochs(plans)
     for plan, output in zip(plans, outputs(recipe), strict=True):
         trainer.train(plan, output)
@@ -113,7 +112,12 @@ def main(arguments: list[str]) -> int:
             for student in students:
                 student["metrics"] |= _evaluate(student, test)
         # Metrics of all students, the selected one first: their spread shows the effect of chance.
-        numbers = [_student_metrics(student) for student in students]
+        numbers = [
+            {name: value for name, value in student["metrics"].items() if isinstance(value, float)}
+            for student in students
+        ]
+        for reached in numbers:
+            minutes = reached.pop("minutes")  # of the whole run
         for student, path in zip(students, outputs(recipe), strict=True):
             student["metrics"]["students"] = numbers
             write(student, path)
@@ -128,30 +132,17 @@ def main(arguments: list[str]) -> int:
             export(output)
             print(f"Latest checkpoint: {output}.", file=sys.stderr)
         return INTERRUPTED
-    metrics = students[0]["metrics"]
     for path, reached in zip(outputs(recipe), numbers, strict=True):
-        print(
-            f"{path}: "
-            + ", ".join(
-                f"{name.replace('_', ' ')} {value:.2%}"
-                for name, value in reached.items()
-                if not name.endswith("_loss")
-            )
-        )
-    print(f"{metrics['minutes']:.1f} minutes")
+        shares = {
+            name.replace("_", " "): value for name, value in reached.items() if not name.endswith("_loss")
+        }
+        print(f"{path}: {', '.join(f'{name} {value:.2%}' for name, value in shares.items())}")
+    print(f"{minutes:.1f} minutes")
     if trial:
         print(f"Trial run (fewer than {Recipe().epochs} epochs): not evaluated on the test set.")
         return 0
-    if metrics["test_accuracy"] < recipe.target_accuracy:
-        print(
-            f"MNIST test accuracy {metrics['test_accuracy']:.2%} is below the target {recipe.target_accuracy:.2%}.",
-            file=sys.stderr,
-        )
+    accuracy, target = numbers[0]["test_accuracy"], recipe.target_accuracy
+    if accuracy < target:
+        print(f"MNIST test accuracy {accuracy:.2%} is below the target {target:.2%}.", file=sys.stderr)
         return 1
     return 0
-
-
-def _student_metrics(student: dict[str, Any]) -> dict[str, float]:
-    """The metrics of a student, without the duration of the whole run."""
-    metrics = student["metrics"].items()
-    return {name: value for name, value in metrics if isinstance(value, float) and name != "minutes"}

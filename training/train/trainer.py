@@ -20,6 +20,7 @@ ACCURACIES = {
     "people_accuracy": "held-out writers",
 }
 LOSSES = ("validation_loss", "held_out_loss", "people_loss")
+SHOWN = (*ACCURACIES, *LOSSES)
 
 
 @dataclass
@@ -31,9 +32,8 @@ class Trainer:
     selection: SelectionData
     folder: Path
     begun: float  # time.monotonic() before the drawings were made
-    revision: str = field(
-        default_factory=git_revision
-    )  # at the start, because files can change during the run
+    # At the start, because files can change during the run.
+    revision: str = field(default_factory=git_revision)
     _epochs_left: int = 0
     _epochs_done: int = 0
     _started: float = field(default_factory=time.monotonic)
@@ -63,20 +63,15 @@ class Trainer:
         def after_epoch(network: nn.Module, curve: Curve) -> dict[str, float]:
             content = describe(network, self.selection, self.recipe, self.revision)
             # Without real drawings there are no metrics of people.
-            shown = {*ACCURACIES, *LOSSES}
-            reached = {name: value for name, value in content["metrics"].items() if name in shown}
+            reached = {name: content["metrics"][name] for name in SHOWN if name in content["metrics"]}
             content["metrics"] |= {"epochs": len(curve), "curve": [*curve[:-1], curve[-1] | reached]}
             write(content, output)
             self._epochs_done += 1
             self._epochs_left -= 1
-            accuracies = (
-                f"{title} {reached[name]:.2%}" for name, title in ACCURACIES.items() if name in reached
-            )
-            print(
-                f"{plan.name}, epoch {len(curve):2} of {plan.epochs}: loss {curve[-1]['loss']:.4f}, "
-                f"{', '.join(accuracies)}; {self._left()}",
-                flush=True,
-            )
+            shown = [f"loss {curve[-1]['loss']:.4f}"]
+            shown += [f"{title} {reached[name]:.2%}" for name, title in ACCURACIES.items() if name in reached]
+            epoch = f"{plan.name}, epoch {len(curve):2} of {plan.epochs}"
+            print(f"{epoch}: {', '.join(shown)}; {self._left()}", flush=True)
             self._minutes_file.write_text(str(self.minutes), encoding="ascii")
             return reached
 

@@ -20,12 +20,11 @@ def _drawn(path) -> np.ndarray:
 
 
 def test_reliability_is_drawn_for_each_set(tmp_path):
-    labels = np.arange(60) % 10
+    digits = synthetic.digits(60)
     one, two = tmp_path / "new" / "one.png", tmp_path / "two.png"
-    draw_reliability({"MNIST": (_answers(labels, 0.9), labels)}, one)
-    draw_reliability(
-        {"MNIST": (_answers(labels, 0.9), labels), "others": (_answers(labels, 0.5), labels)}, two
-    )
+    sets = {name: (_answers(digits.labels, sure), digits) for name, sure in (("MNIST", 0.9), ("others", 0.5))}
+    draw_reliability({"MNIST": sets["MNIST"]}, one)
+    draw_reliability(sets, two)
     assert _drawn(two).shape[1] > 1.5 * _drawn(one).shape[1]
 
 
