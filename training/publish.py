@@ -54,7 +54,7 @@ def publish(checkpoint: Path, version: str, history: str, folder: Path = FOLDER)
         "int8_bytes": checkpoint.with_suffix(INT8).stat().st_size,
         "measured": measure_model(int8, test, report=True),
         # With digits by the reporting writers; None without their strokes.
-        "photos": rows and [row._asdict() for row in rows],
+        "photos": [row._asdict() for row in rows] if rows else None,
         # In float32; the first is the released student.
         "seeds": [_measure_seed(checkpoint, test), *_other_seeds(checkpoint, content, test)],
         **{name: value for name, value in content.items() if name != "state_dict"},

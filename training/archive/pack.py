@@ -100,11 +100,15 @@ def check(packed: Path, folder: Path) -> None:
 def _pack(version: str, checkpoint: Path, temporary: Path) -> Path:
     # The archiver flattens files but keeps subfolders of a folder: so `handler` stays a package.
     staged = temporary / "staged" / HANDLER.name
-    shutil.copytree(HANDLER, staged, ignore=lambda _, names: {n for n in names if not _is_packed(n)})
+    staged.mkdir(parents=True)
+    for file in HANDLER.glob("*.py"):
+        if file.name != ADAPTER:  # at the archive's top
+            shutil.copyfile(file, staged / file.name)
     weights = shutil.copyfile(checkpoint, temporary / WEIGHTS)
-    described = temporary / PROVENANCE
+    described, compared = temporary / PROVENANCE, temporary / REFERENCE
     described.write_text(json.dumps(provenance(version, checkpoint), indent=2) + "\n", encoding="utf-8")
-    extra = [staged.parent, described]
+    compared.write_text(json.dumps(_reference(version, checkpoint)) + "\n", encoding="utf-8")
+    extra = [staged.parent, described, compared]
     for suffix, without in NETWORKS.items():
         network = checkpoint.with_suffix(suffix)
         if network.exists():
@@ -114,9 +118,6 @@ def _pack(version: str, checkpoint: Path, temporary: Path) -> Path:
     archiver = Path(sys.executable).with_name("torch-model-archiver")
     if not archiver.exists():
         raise ArchiveError(f"{archiver} is missing: run 'make archive', which uses the serving environment")
-    compared = temporary / REFERENCE
-    compared.write_text(json.dumps(_reference(version, checkpoint)) + "\n", encoding="utf-8")
-    extra.append(compared)
     done = subprocess.run(
         [
             archiver,
@@ -144,10 +145,10 @@ def provenance(version: str, checkpoint: Path) -> dict[str, Any]:
 
     try:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        known = {name: value for name, value in content.items() if name != "state_dict"}
+        del content["state_dict"]
     except Exception as error:  # torch.load can raise any exception for a broken file
         raise ArchiveError(f"CHECKPOINT '{checkpoint}' cannot be read: {type(error).__name__}") from None
-    return {"version": version, "archived_at": datetime.now(UTC).isoformat(timespec="seconds"), **known}
+    return {"version": version, "archived_at": datetime.now(UTC).isoformat(timespec="seconds"), **content}
 
 
 def _reference(version: str, checkpoint: Path) -> dict[str, list[float]]:
@@ -159,11 +160,6 @@ def _reference(version: str, checkpoint: Path) -> dict[str, list[float]]:
     except Exception as error:  # as above
         raise ArchiveError(f"CHECKPOINT '{checkpoint}' cannot be loaded: {type(error).__name__}") from None
     return reference(predictor)
-
-
-def _is_packed(name: str) -> bool:
-    """Whether a file of handler/ belongs to the archive's package; the adapter is at the archive's top."""
-    return name.endswith(".py") and name != ADAPTER
 
 
 def main(arguments: list[str]) -> int:

@@ -38,11 +38,9 @@ def features(predictor: Predictor, images: NDArray[np.uint8]) -> dict[str, list[
 def canvases(count: int, seed: int = 0, brush: float = BRUSH) -> list[Image.Image]:
     """Draw digits 0 to 9 in turn, in all styles: images "L" of 280 x 280, ink 255."""
     of_digit = [[style for style in digits.STYLES if style.digit == d] for d in range(10)]
-    return [
-        _canvas(of_digit[i % 10][i // 10 % len(of_digit[i % 10])], np.random.default_rng([seed, i]), brush)
-        for i in range(count)
-    ]
-
-
-def _canvas(style: digits.Style, rng: np.random.Generator, brush: float) -> Image.Image:
-    return render(keep_inside(write(style.figure(rng), rng), brush), brush)
+    drawn = []
+    for i in range(count):
+        styles, rng = of_digit[i % 10], np.random.default_rng([seed, i])
+        paths = write(styles[i // 10 % len(styles)].figure(rng), rng)
+        drawn.append(render(keep_inside(paths, brush), brush))
+    return drawn

@@ -47,10 +47,11 @@ class PenDrawing:
 
 def load_pen_strokes(folder: Path) -> list[PenDrawing]:
     """Load all drawings except the reporting sets from `folder`. Raises OSError if a file is missing."""
-    drawings = []
-    for strokes, label, writer in _parse_unipen(folder / PENDIGITS.name, down=-1):
-        if writer % REPORTING_EVERY:
-            drawings.append(PenDrawing(strokes, label, writer in HELD_OUT_PENDIGITS, writer))
+    drawings = [
+        PenDrawing(strokes, label, writer in HELD_OUT_PENDIGITS, writer)
+        for strokes, label, writer in _parse_unipen(folder / PENDIGITS.name, down=-1)
+        if writer % REPORTING_EVERY
+    ]
     for number, file in enumerate(UJI, 1):
         for strokes, label, _ in _parse_unipen(folder / file.name, down=1):
             drawings.append(PenDrawing(strokes, label, number in HELD_OUT_UJI, FIRST_OF_UJI + number))

@@ -9,8 +9,8 @@ Selection and test use different data (selection_split.py). `make retrain` archi
 
 import argparse
 import json
-import shutil
 import sys
+import tempfile
 import time
 import zipfile
 from collections.abc import Mapping
@@ -93,8 +93,7 @@ def retrain(champion: Champion, labelled: Labelled, folder: Path, recipe: Recipe
     learned, validation = split(data.load(train=True), recipe)
     drawings, held_out = prepare_drawings(recipe, folder)
     selection, test = split_for_selection(validation, held_out)
-    mix = Mix(learned, drawings, recipe, screened.accepted.digits)
-    end, curve = _finetune(start, mix, recipe, folder)
+    end, curve = _finetune(start, Mix(learned, drawings, recipe, screened.accepted.digits), recipe, folder)
     path = folder / "challenger.pt"
     # The challenger accepts the share of non-digits that the champion accepts, so that a shifted threshold does not
     # decide, minus half a standard error: otherwise every second challenger is less strict on the test split by chance.
@@ -103,10 +102,12 @@ def retrain(champion: Champion, labelled: Labelled, folder: Path, recipe: Recipe
     for factor in INTERPOLATION_FACTORS:
         network = interpolate_weights(start, end, factor)
         content = describe(network, SelectionData(*selection), recipe, git_revision(), none_called_digit)
-        content["champion"] = champion.version
-        content["interpolation_factor"] = factor
-        content["labelled_drawings"] = screened.accepted.labels()
         content["metrics"] |= {"curve": curve, "minutes": (time.monotonic() - started) / 60}
+        content |= {
+            "champion": champion.version,
+            "interpolation_factor": factor,
+            "labelled_drawings": screened.accepted.labels(),
+        }
         write(content, path)
         export(path)
         after = Predictor.load(path, "challenger")
@@ -144,10 +145,6 @@ def _finetune(
     start: DigitClassifier, mix: Mix, recipe: Recipe, folder: Path
 ) -> tuple[DigitClassifier, Curve]:
     """The retrained network and its training curve."""
-    work = folder / "work"
-    shutil.rmtree(work, ignore_errors=True)  # no resume: training takes minutes
-    work.mkdir(parents=True)
-
     curve: Curve = []
 
     def after_epoch(_: torch.nn.Module, so_far: Curve) -> dict[str, float]:
@@ -157,19 +154,16 @@ def _finetune(
 
     channels = [weight.shape[0] for weight in start.state_dict().values() if weight.dim() == 4]
     plan = Plan("challenger", channels, recipe.epochs, recipe.seed, start)
-    network = fit(plan, mix, recipe, work, after_epoch)
-    shutil.rmtree(work)
-    return network, curve
+    with tempfile.TemporaryDirectory(dir=folder) as work:  # no resume: training takes minutes
+        return fit(plan, mix, recipe, Path(work), after_epoch), curve
 
 
 def interpolate_weights(start: torch.nn.Module, end: torch.nn.Module, factor: float) -> DigitClassifier:
     """Linear interpolation of two networks of the same layers; factor 0 gives `start`, 1 gives `end`."""
     ends = end.state_dict()
+    pairs = {name: (weights, ends[name]) for name, weights in start.state_dict().items()}
     return restore_model(
-        {
-            name: weights.lerp(ends[name], factor) if weights.is_floating_point() else ends[name]
-            for name, weights in start.state_dict().items()
-        }
+        {name: a.lerp(b, factor) if a.is_floating_point() else b for name, (a, b) in pairs.items()}
     )
 
 
@@ -214,8 +208,11 @@ def main(arguments: list[str]) -> int:
         print("Training without real drawings; `make data` fetches them.", flush=True)
     with ExitStack() as until:
         try:
-            predictor = load(options.checkpoint, until)
-            champion = Champion(options.champion, predictor, extract_checkpoint(options.checkpoint, folder))
+            predictor, checkpoint = (
+                load(options.checkpoint, until),
+                extract_checkpoint(options.checkpoint, folder),
+            )
+            champion = Champion(options.champion, predictor, checkpoint)
             labelled = fetch(settings.DATABASE_URL.read(), settings.DATABASE_PASSWORD.read())
             report = retrain(champion, labelled, folder, recipe)
         except (DataError, LabelledError, ModelError, ValueError) as error:

@@ -74,8 +74,7 @@ def _issues(
     if len(digits) > 1:
         own = np.searchsorted(digits, labels[validated])
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
-        likely = cross_val_predict(
-            LogisticRegression(C=0.1, max_iter=500), vectors[validated], own, cv=folds, method="predict_proba"
-        )
+        linear = LogisticRegression(C=0.1, max_iter=500)
+        likely = cross_val_predict(linear, vectors[validated], own, cv=folds, method="predict_proba")
         issues[validated] = find_label_issues(own, likely, n_jobs=1)
     return issues, validated

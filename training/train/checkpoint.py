@@ -63,6 +63,7 @@ def describe(
     of each held-out writer. With `none_called_digit`, 0 to 1, it accepts this share of non-digits, at least one.
     """
     none = selection.held_out.labels == NO_DIGIT
+    styles = selection.held_out.styles
     of_none = compute_logits(network, selection.held_out.images[none])
     # The groups have equal weight: confidence must be calibrated for each.
     answered = {
@@ -71,15 +72,16 @@ def describe(
     }
     temperature = fit_temperature(*zip(*answered.values(), strict=True))
     line = UNCHANGED
-    none_by_people = of_none[selection.held_out.styles[none] >= FIRST_WRITER_STYLE]
+    none_by_people = of_none[styles[none] >= FIRST_WRITER_STYLE]
     if "people" in answered and len(none_by_people):
-        odds = (log_odds(logits, temperature) for logits in (answered["people"][0], none_by_people))
-        line = fit_score_line(*odds)
+        line = fit_score_line(
+            log_odds(answered["people"][0], temperature), log_odds(none_by_people, temperature)
+        )
     scores = {name: digit_scores(logits, temperature, line) for name, (logits, _) in answered.items()}
     scores_of_none = digit_scores(of_none, temperature, line)
     others = [group for name, group in scores.items() if name != "people"]
-    digit_styles = selection.held_out.styles[~none]
-    writers = _scores_by_writer(scores["people"], digit_styles) if "people" in answered else []
+    writer = styles[~none & (styles >= FIRST_WRITER_STYLE)]
+    writers = [scores["people"][writer == number] for number in np.unique(writer)]
     if none_called_digit is None:
         threshold = _threshold([*others, *writers], recipe.rejected_share)
     else:
@@ -96,6 +98,7 @@ def describe(
     if writers:
         metrics["people_rejected"] = _cross_validate_rejection(writers, others, recipe.rejected_share)
     metrics["held_out_none_called_digit"] = float((scores_of_none >= threshold).mean())
+    learned = () if recipe.without_real_drawings else pen_data.LEARNED
     return {
         "state_dict": {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()},
         "temperature": temperature,
@@ -111,15 +114,8 @@ def describe(
             "torchvision": str(torchvision.__version__),
             "numpy": np.__version__,
         },
-        "data_checksums": data.CHECKSUMS
-        | ({} if recipe.without_real_drawings else {file.name: file.sha256 for file in pen_data.LEARNED}),
+        "data_checksums": data.CHECKSUMS | {file.name: file.sha256 for file in learned},
     }
-
-
-def _scores_by_writer(scores: NDArray[np.float64], styles: NDArray[np.int64]) -> list[NDArray[np.float64]]:
-    """Split the scores (N,) of people's digits by writer; `styles` are those of all held-out digits."""
-    of_people = styles[styles >= FIRST_WRITER_STYLE]
-    return [scores[of_people == writer] for writer in np.unique(of_people)]
 
 
 def _threshold(groups: Sequence[NDArray[np.float64]], share: float) -> float:
