@@ -1,7 +1,7 @@
 """Generated digits and small recipes for fast tests without MNIST."""
 
+import functools
 import zipfile
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from handler.preprocessing import preprocess
 from training import known_digits
 from training.archive.pack import HANDLER, RELEASED_CHECKPOINT
+from training.data import mnist as data
 from training.data.mnist import Digits
+from training.evaluate import measure
 from training.strokes.generate import generate_drawings
 from training.train.augmentation import augment
 from training.train.recipe import Recipe
@@ -32,8 +34,16 @@ def calibration_images() -> NDArray[np.uint8]:
     return digits(40).images
 
 
+def shrink_evaluation(monkeypatch, test: Digits) -> None:
+    """Replace the test set, measure few generated drawings, and hide the real ones."""
+    monkeypatch.setattr(data, "load", lambda *, train: None if train else test)
+    monkeypatch.setattr(measure, "measure_invariance", functools.partial(measure.measure_invariance, count=5))
+    monkeypatch.setattr(measure, "measure_acceptance", functools.partial(measure.measure_acceptance, count=2))
+    monkeypatch.setattr(measure, "load_held_out_writers", lambda: None)
+
+
 # Cached: the same seed gives the same drawings.
-generate_cached = cache(generate_drawings)
+generate_cached = functools.cache(generate_drawings)
 
 
 def quick(**settings) -> Recipe:

@@ -1,6 +1,5 @@
 """Publishing writes measured numbers of a checkpoint, and the release meets its bars."""
 
-import functools
 import json
 import re
 import shutil
@@ -40,10 +39,7 @@ AT_MOST = {
 @pytest.fixture
 def small_sets(monkeypatch):
     """Replace MNIST and the real drawings by small generated sets."""
-    monkeypatch.setattr(data, "load", lambda *, train: None if train else synthetic.digits(40))
-    monkeypatch.setattr(measure, "measure_invariance", functools.partial(measure.measure_invariance, count=5))
-    monkeypatch.setattr(measure, "measure_acceptance", functools.partial(measure.measure_acceptance, count=2))
-    monkeypatch.setattr(measure, "load_held_out_writers", lambda: None)
+    synthetic.shrink_evaluation(monkeypatch, synthetic.digits(40))
     monkeypatch.setattr(reporting_sets, "digits", lambda limit=None: synthetic.digits(30))
     monkeypatch.setattr(reporting_sets, "non_digits", lambda: np.zeros((5, 28, 28), np.uint8))
     monkeypatch.setattr(photos, "digits_by_people", lambda *, report: None)

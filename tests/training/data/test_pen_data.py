@@ -48,14 +48,6 @@ def test_every_file_is_fetched_once(root, host):
     assert len(host.requests) == len(CONTENTS)
 
 
-def test_an_interrupted_download_resumes(root, host):
-    file = pen_data.FILES[0]
-    _put(root, {f"{file.name}.partial": CONTENTS[file.name][:7]})
-    pen_data.fetch()
-    assert host.requests[0] == (file.address, "bytes=7-")
-    assert (root / file.name).read_bytes() == CONTENTS[file.name]
-
-
 def test_a_file_with_a_wrong_checksum_is_rejected_and_fetched_again(root, host, capsys):
     file = pen_data.FILES[0]
     host.files[file.address] = b"something else"

@@ -3,20 +3,13 @@
 import numpy as np
 import pytest
 
-from handler.predictor import Predictor
 from tests.training import synthetic
-from training.archive.pack import RELEASED_CHECKPOINT
 from training.evaluate import behaviour
 from training.evaluate.batches import BATCH, predict_all
 from training.retrain import screen
 from training.retrain.labelled import Labelled
 
 COUNT = 2 * BATCH + 3
-
-
-@pytest.fixture
-def predictor() -> Predictor:
-    return Predictor.load(RELEASED_CHECKPOINT, version="1.0")
 
 
 @pytest.fixture

@@ -6,14 +6,8 @@ from PIL import Image, ImageOps
 
 from handler.predictor import Prediction, Predictor
 from training import known_digits
-from training.archive.pack import RELEASED_CHECKPOINT
 
 DIGITS = range(10)
-
-
-@pytest.fixture(scope="module")
-def predictor() -> Predictor:
-    return Predictor.load(RELEASED_CHECKPOINT, version="1.0")
 
 
 def _answer(predictor: Predictor, image: Image.Image) -> Prediction:

@@ -15,15 +15,12 @@ from training.evaluate import batches, behaviour, measure
 from training.strokes.generate import FIRST_WRITER_STYLE, NO_DIGIT, Drawings
 
 
-@pytest.fixture(scope="module")
-def predictor() -> Predictor:
-    return Predictor.load(RELEASED_CHECKPOINT, version="1.0")
-
-
 @pytest.fixture(autouse=True)
-def no_held_out_writers(monkeypatch):
-    """Hide the real drawings of this checkout."""
+def digits_alone(monkeypatch):
+    """Hide the real drawings of this checkout, and skip the behavioural tests."""
     monkeypatch.setattr(measure, "load_held_out_writers", lambda: None)
+    monkeypatch.setattr(measure, "measure_invariance", lambda _: {"moved": 1.0})
+    monkeypatch.setattr(measure, "measure_acceptance", lambda _: {"blank": 0.0})
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +77,6 @@ def test_the_interval_is_wilsons():
 
 
 def test_only_reporting_reads_the_reporting_sets(predictor, digits, monkeypatch):
-    monkeypatch.setattr(measure, "measure_invariance", lambda _: {"moved": 1.0})
-    monkeypatch.setattr(measure, "measure_acceptance", lambda _: {"blank": 0.0})
     monkeypatch.setattr(reporting_sets, "digits", lambda: synthetic.digits(30))
     monkeypatch.setattr(reporting_sets, "non_digits", lambda: np.zeros((5, 28, 28), np.uint8))
     numbers = measure.measure_model(predictor, digits, report=True)
@@ -98,8 +93,6 @@ def test_only_reporting_reads_the_reporting_sets(predictor, digits, monkeypatch)
 
 
 def test_held_out_writers_are_measured_without_reporting(predictor, digits, monkeypatch):
-    monkeypatch.setattr(measure, "measure_invariance", lambda _: {"moved": 1.0})
-    monkeypatch.setattr(measure, "measure_acceptance", lambda _: {"blank": 0.0})
     of_people = Drawings(
         np.concatenate([digits.images, np.zeros((4, 28, 28), np.uint8)]),
         np.concatenate([digits.labels, np.full(4, NO_DIGIT)]),

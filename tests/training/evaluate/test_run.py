@@ -11,7 +11,6 @@ from training.archive.pack import RELEASED_CHECKPOINT
 from training.data import mnist as data
 from training.data import reporting_sets
 from training.data.mnist import Digits
-from training.evaluate import measure
 from training.evaluate import run as evaluate
 from training.evaluate.archived_predictor import open_archive
 
@@ -24,10 +23,7 @@ def digits() -> Digits:
 @pytest.fixture
 def small(monkeypatch, tmp_path, digits):
     """Small sets, without real drawings."""
-    monkeypatch.setattr(data, "load", lambda *, train: None if train else digits)
-    monkeypatch.setattr(measure, "measure_invariance", functools.partial(measure.measure_invariance, count=5))
-    monkeypatch.setattr(measure, "measure_acceptance", functools.partial(measure.measure_acceptance, count=2))
-    monkeypatch.setattr(measure, "load_held_out_writers", lambda: None)
+    synthetic.shrink_evaluation(monkeypatch, digits)
     monkeypatch.setattr(reporting_sets, "SCRIPT", tmp_path / "drawn" / "drawn.py")
 
 

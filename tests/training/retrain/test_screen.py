@@ -4,18 +4,11 @@ import numpy as np
 import pytest
 
 from handler.onnx_session import eager
-from handler.predictor import Predictor
 from tests.training import synthetic
-from training.archive.pack import RELEASED_CHECKPOINT
 from training.data.mnist import Digits
 from training.evaluate.batches import features
 from training.retrain.labelled import Labelled
 from training.retrain.screen import BLANK, screen
-
-
-@pytest.fixture(scope="module")
-def predictor() -> Predictor:
-    return Predictor.load(RELEASED_CHECKPOINT, version="1.0")
 
 
 def _labelled(digits: Digits) -> Labelled:

@@ -44,7 +44,8 @@ def test_only_corners_are_sharp():
 
 
 def test_between_two_corners_the_line_is_straight():
-    line = curve(*_parts(polygon([(0, 0), (10, 90), (80, 20)])), closed=False)
+    stroke = polygon([(0, 0), (10, 90), (80, 20)])
+    line = curve(stroke.points, stroke.corners, closed=False)
     steps = np.diff(line[:9], axis=0)
     np.testing.assert_allclose(steps[:, 0] * 90, steps[:, 1] * 10, atol=1e-9)
 
@@ -58,10 +59,6 @@ def test_a_closed_stroke_is_smooth_at_its_ends():
 
 def test_one_point_is_a_dot():
     np.testing.assert_array_equal(_line("50,40"), [(50, 40)])
-
-
-def _parts(stroke):
-    return stroke.points, stroke.corners
 
 
 def test_a_stroke_without_corners_is_smooth():

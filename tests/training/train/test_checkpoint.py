@@ -50,16 +50,18 @@ def _marked(labels: np.ndarray) -> np.ndarray:
     return images
 
 
+def _selection(seen, labels, styles) -> SelectionData:
+    """A validation split without errors, and held-out drawings with these predictions, labels and styles."""
+    digits = np.arange(40) % 10
+    return SelectionData(synthetic.Digits(_marked(digits), digits), Drawings(_marked(seen), labels, styles))
+
+
 def test_its_metrics_are_measured_on_validation_and_held_out_styles():
-    labels = np.arange(40) % 10
     held_out = np.array([*range(10), *[NO_DIGIT] * 10])
     seen = held_out.copy()
     seen[[0, 1]] = [5, 6]  # two digits are misread,
     seen[-1] = 3  # and one non-digit is accepted
-    selection = SelectionData(
-        synthetic.Digits(_marked(labels), labels),
-        Drawings(_marked(seen), held_out, np.zeros(20, np.int64)),
-    )
+    selection = _selection(seen, held_out, np.zeros(20, np.int64))
     content = describe(_Sure(), selection, synthetic.quick(), "a revision")
     metrics = content["metrics"]
     assert metrics["validation_accuracy"] == 1.0
@@ -70,15 +72,10 @@ def test_its_metrics_are_measured_on_validation_and_held_out_styles():
 
 
 def test_held_out_writers_are_a_separate_group():
-    labels = np.arange(10)
-    of_styles = Drawings(_marked(labels), labels, np.zeros(10, np.int64))
+    labels = np.array([*range(10), *range(10), *[NO_DIGIT] * 5])
     seen = labels.copy()
-    seen[:3] = [5, 6, 7]
-    of_people = Drawings(_marked(seen), labels, np.full(10, FIRST_WRITER_STYLE))
-    none = Drawings(_marked(np.full(5, NO_DIGIT)), np.full(5, NO_DIGIT), np.full(5, FIRST_WRITER_STYLE))
-    selection = SelectionData(
-        synthetic.Digits(_marked(labels), labels), of_styles.concatenate(of_people).concatenate(none)
-    )
+    seen[10:13] = [5, 6, 7]
+    selection = _selection(seen, labels, np.array([0] * 10 + [FIRST_WRITER_STYLE] * 15))
     metrics = describe(_Sure(), selection, synthetic.quick(), "a revision")["metrics"]
     accuracies = [metrics[f"{name}_accuracy"] for name in ("validation", "held_out", "people")]
     assert accuracies == [1.0, 1.0, 0.7]
@@ -103,8 +100,7 @@ def test_held_out_writers_calibrate_the_scores():
     seen = labels.copy()
     seen[[0, 10]] = [NO_DIGIT, 3]  # one digit and one non-digit are confused
     for style, calibrated in ((0, False), (FIRST_WRITER_STYLE, True)):
-        held_out = Drawings(_marked(seen), labels, np.full(20, style))
-        selection = SelectionData(synthetic.Digits(_marked(labels[:10]), labels[:10]), held_out)
+        selection = _selection(seen, labels, np.full(20, style))
         content = describe(_Sure(), selection, synthetic.quick(), "a revision")
         assert (content["score_line"] != [1.0, 0.0]) == calibrated
     logits = torch.zeros(1, 11)
@@ -116,10 +112,7 @@ def test_held_out_writers_calibrate_the_scores():
 
 def test_checksums_include_the_pen_data_if_the_run_used_it():
     labels = np.arange(NO_DIGIT + 1)
-    selection = SelectionData(
-        synthetic.Digits(_marked(labels[:10]), labels[:10]),
-        Drawings(_marked(labels), labels, np.zeros(len(labels), np.int64)),
-    )
+    selection = _selection(labels, labels, np.zeros(len(labels), np.int64))
     for without in (True, False):
         recipe = synthetic.quick(without_real_drawings=without)
         checksums = describe(_Sure(), selection, recipe, "a revision")["data_checksums"]
