@@ -89,10 +89,8 @@ def describe(
     metrics: dict[str, float] = {}
     for name, (logits, truth) in answered.items():
         probabilities = digit_probabilities(logits, temperature)
-        correct = probabilities.argmax(axis=1) == truth
-        metrics[f"{name}_accuracy"] = float(correct.mean())
+        metrics |= measure_accuracy(name, probabilities, truth)
         metrics[f"{name}_loss"] = float(-np.log(probabilities[np.arange(len(truth)), truth]).mean())
-        metrics[f"{name}_calibration_error"] = expected_calibration_error(probabilities.max(axis=1), correct)
         if name != "validation":
             metrics[f"{name}_area_under_curve"] = area_under_curve(scores[name], scores_of_none)
     if writers:
@@ -115,6 +113,17 @@ def describe(
             "numpy": np.__version__,
         },
         "data_checksums": data.CHECKSUMS | {file.name: file.sha256 for file in learned},
+    }
+
+
+def measure_accuracy(
+    name: str, probabilities: NDArray[np.float64], truth: NDArray[np.int64]
+) -> dict[str, float]:
+    """Accuracy and calibration error of probabilities, (N, 10), and labels, (N,), under keys with this name."""
+    correct = probabilities.argmax(axis=1) == truth
+    return {
+        f"{name}_accuracy": float(correct.mean()),
+        f"{name}_calibration_error": expected_calibration_error(probabilities.max(axis=1), correct),
     }
 
 

@@ -22,8 +22,13 @@ from handler.predictor import digit_probabilities
 from training.data import mnist as data
 from training.data.mnist import DataError, Digits
 from training.data.pen_data import PenDataError
-from training.train.calibration import expected_calibration_error
-from training.train.checkpoint import SelectionData, compute_logits, write, write_description
+from training.train.checkpoint import (
+    SelectionData,
+    compute_logits,
+    measure_accuracy,
+    write,
+    write_description,
+)
 from training.train.drawings import prepare_drawings
 from training.train.fit import Plan
 from training.train.mix import Mix
@@ -62,17 +67,13 @@ def train(recipe: Recipe, digits: Digits) -> list[dict[str, Any]]:
     for plan, output in zip(plans, outputs(recipe), strict=True):
         trainer.train(plan, output)
     shutil.rmtree(folder)
-    trained = [torch.load(output, weights_only=True) for output in outputs(recipe)]
+    trained = [
+        torch.load(output, weights_only=True) | {"seed": plan.seed}
+        for plan, output in zip(plans, outputs(recipe), strict=True)
+    ]
     for student in trained:
         student["metrics"]["minutes"] = trainer.minutes
     return trained
-
-
-def rank_students(students: list[dict[str, Any]], recipe: Recipe) -> list[dict[str, Any]]:
-    """Add the seed to each student and sort them by selection loss; the first one is the release candidate."""
-    for number, student in enumerate(students):
-        student["seed"] = recipe.seed + number
-    return sorted(students, key=lambda student: selection_loss(student["metrics"]))
 
 
 def outputs(recipe: Recipe) -> list[Path]:
@@ -88,17 +89,6 @@ def split(digits: Digits, recipe: Recipe) -> tuple[Digits, Digits]:
     return digits.take(order[recipe.validation_images :]), digits.take(order[: recipe.validation_images])
 
 
-def _evaluate(checkpoint: dict[str, Any], digits: Digits) -> dict[str, float]:
-    """Metrics of a checkpoint on the test set."""
-    logits = compute_logits(restore_model(checkpoint["state_dict"]), digits.images)
-    probabilities = digit_probabilities(logits, checkpoint["temperature"])
-    correct = probabilities.argmax(axis=1) == digits.labels
-    return {
-        "test_accuracy": float(correct.mean()),
-        "test_calibration_error": expected_calibration_error(probabilities.max(axis=1), correct),
-    }
-
-
 def main(arguments: list[str]) -> int:
     recipe = parse(arguments)
     output = Path(recipe.output)
@@ -106,11 +96,14 @@ def main(arguments: list[str]) -> int:
     # A short run is a trial. Comparing trials on the test set would select on it.
     trial = recipe.epochs < Recipe().epochs
     try:
-        students = rank_students(train(recipe, data.load(train=True)), recipe)
+        # The first one is the release candidate.
+        students = sorted(train(recipe, data.load(train=True)), key=selection_loss)
         if not trial:
             test = data.load(train=False)
             for student in students:
-                student["metrics"] |= _evaluate(student, test)
+                logits = compute_logits(restore_model(student["state_dict"]), test.images)
+                probabilities = digit_probabilities(logits, student["temperature"])
+                student["metrics"] |= measure_accuracy("test", probabilities, test.labels)
         # Metrics of all students, the selected one first: their spread shows the effect of chance.
         numbers = [
             {name: value for name, value in student["metrics"].items() if isinstance(value, float)}

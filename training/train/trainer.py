@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -82,6 +83,6 @@ class Trainer:
         return f"{seconds / 60:.0f} min left" if seconds >= 60 else "less than a minute left"
 
 
-def selection_loss(reached: dict[str, float]) -> float:
-    """Sum of the losses on the selection data, to compare students; infinite without any."""
-    return sum(reached[name] for name in LOSSES if name in reached) or math.inf
+def selection_loss(student: dict[str, Any]) -> float:
+    """Sum of the losses of a student's checkpoint on the selection data; infinite without any."""
+    return sum(student["metrics"].get(name, 0.0) for name in LOSSES) or math.inf

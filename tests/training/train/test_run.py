@@ -150,6 +150,7 @@ def test_students_have_different_seeds(tmp_path):
     assert not _same(first["state_dict"], second["state_dict"])
     saved = torch.load(tmp_path / "model-2.pt", weights_only=True)
     assert _same(saved["state_dict"], second["state_dict"])
+    assert [student["seed"] for student in (first, second)] == [0, 1]
 
 
 def test_the_student_with_the_lowest_loss_comes_first(monkeypatch, tmp_path):
@@ -164,9 +165,10 @@ def test_the_student_with_the_lowest_loss_comes_first(monkeypatch, tmp_path):
     assert (
         _main(monkeypatch, tmp_path, labels_of_test=lambda labels: labels, epochs=1, students=2, seed=5) == 0
     )
-    for name, student, seed in (("model", trained[1], 6), ("model-2", trained[0], 5)):
+    assert {student["seed"] for student in trained} == {5, 6}
+    for name, student in (("model", trained[1]), ("model-2", trained[0])):
         saved = torch.load(tmp_path / f"{name}.pt", weights_only=True)
-        assert saved["seed"] == seed
+        assert saved["seed"] == student["seed"]
         assert _same(saved["state_dict"], student["state_dict"])
 
 
