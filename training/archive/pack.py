@@ -47,7 +47,8 @@ def archive(version: str, checkpoint: Path, model_store: Path) -> Path:
     """Make and check model_store/mnist-<version>.mar; return its path. Raises ArchiveError."""
     if not VERSION_FORM.fullmatch(version):
         raise ArchiveError(f"VERSION '{version}' is not a version, for example: make archive VERSION=1.1")
-    find_checkpoint(checkpoint)
+    if not checkpoint.is_file():
+        raise ArchiveError(f"CHECKPOINT '{checkpoint}' is not a file; 'make train' writes runs/latest.pt")
     path = model_store / f"{MODEL}-{version}.mar"
     if path.exists():
         raise ArchiveError(f"{path} already exists; a version is never overwritten: choose another VERSION")
@@ -63,13 +64,6 @@ def archive(version: str, checkpoint: Path, model_store: Path) -> Path:
         except OSError as error:
             unfinished.unlink(missing_ok=True)
             raise ArchiveError(f"{path} cannot be written: {error.strerror}") from None
-    return path
-
-
-def find_checkpoint(path: Path) -> Path:
-    """The path, if it is a file. Raises ArchiveError."""
-    if not path.is_file():
-        raise ArchiveError(f"CHECKPOINT '{path}' is not a file; 'make train' writes runs/latest.pt")
     return path
 
 

@@ -1,14 +1,11 @@
 """Export a checkpoint's network to ONNX files beside it, in float32 and int8; TorchServe's workers serve them.
 
-    python -m training.train.onnx_export --checkpoint runs/latest.pt   # runs/latest.onnx and runs/latest.int8.onnx
+    export(Path("runs/latest.pt"))   # runs/latest.onnx and runs/latest.int8.onnx
 
 `make train` runs it last. Input: preprocessed pixels, uint8 (N, 28, 28); output: logits, float32 (N, outputs). Batch
 normalization is folded into the convolutions.
 """
 
-import argparse
-import logging
-import sys
 import warnings
 from pathlib import Path
 
@@ -18,8 +15,6 @@ from torch import Tensor, nn
 
 from handler.model import fold_batch_norm, restore_model
 from handler.onnx_session import FLOAT32, INT8, load_sessions
-from training.archive.pack import RELEASED_CHECKPOINT, ArchiveError, find_checkpoint
-from training.data.mnist import DataError
 from training.train.quantize import calibration_images, quantize
 
 LARGEST_BATCH = 1024
@@ -88,22 +83,3 @@ def _strip_metadata(path: Path) -> None:
     for part in (part for several in parts for part in several):
         part.ClearField("metadata_props")
     onnx.save(content, path)
-
-
-def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(description="Export a checkpoint's network to ONNX.")
-    parser.add_argument("--checkpoint", type=Path, default=RELEASED_CHECKPOINT)
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING)
-    try:
-        path = export(find_checkpoint(options.checkpoint))
-    except (ArchiveError, DataError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(f"{path}: written; gives the logits of its checkpoint")
-    print(f"{path.with_suffix(INT8)}: written; made from it")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -46,8 +46,3 @@ def test_files_with_other_logits_are_deleted(checkpoint, monkeypatch, usable):
     with pytest.raises(ExportError, match=r"trained\.onnx"):
         export(checkpoint)
     assert [file.name for file in checkpoint.parent.iterdir()] == ["trained.pt"]
-
-
-def test_a_missing_checkpoint_is_named(capsys):
-    assert onnx_export.main(["--checkpoint", "runs/none.pt"]) == 1
-    assert "CHECKPOINT 'runs/none.pt' is not a file" in capsys.readouterr().err
