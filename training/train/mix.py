@@ -33,9 +33,10 @@ class Batch:
 @dataclass(frozen=True)
 class _Source:
     name: str
-    images: Tensor
-    labels: Tensor
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
     strength: float  # of the augmentation
+    count: int  # samples in a batch
 
 
 class Mix:
@@ -45,47 +46,46 @@ class Mix:
         self, mnist: Digits, drawings: Drawings, recipe: Recipe, labelled: Digits | None = None
     ) -> None:
         self._recipe = recipe
-        none = drawings.labels == NO_DIGIT
-        strength = recipe.drawn_augmentation
-        self._sources: tuple[_Source, ...] = (
-            _source("MNIST images", mnist.images, mnist.labels, 1.0),
-            _source("drawn digits", drawings.images[~none], drawings.labels[~none], strength),
-            _source("drawn non-digits", drawings.images[none], drawings.labels[none], strength),
-            *([_source("labelled drawings", labelled.images, labelled.labels, strength)] if labelled else []),
-        )
-        for source, needed in zip(self._sources, self._counts, strict=True):
-            if len(source.labels) < needed:
-                raise ValueError(f"There are {len(source.labels)} {source.name}, but a batch needs {needed}.")
+        none, strength = drawings.labels == NO_DIGIT, recipe.drawn_augmentation
+        drawn = Digits(drawings.images[~none], drawings.labels[~none])
+        others = Digits(drawings.images[none], drawings.labels[none])
+        sources = [
+            ("drawn digits", drawn, recipe.drawn_share),
+            ("drawn non-digits", others, recipe.none_share),
+            *([("labelled drawings", labelled, recipe.labelled_share)] if labelled else []),
+        ]
+        self._drawings = [
+            _Source(name, of.images, of.labels, strength, round(recipe.batch_size * share))
+            for name, of, share in sources
+        ]
+        rest = recipe.batch_size - sum(source.count for source in self._drawings)
+        self._mnist = _Source("MNIST images", mnist.images, mnist.labels, 1.0, rest)
+        for source in (self._mnist, *self._drawings):
+            if len(source.labels) < source.count:
+                raise ValueError(
+                    f"There are {len(source.labels)} {source.name}, but a batch needs {source.count}."
+                )
 
     @property
     def steps(self) -> int:
         """Batches in an epoch; an epoch is one pass over MNIST."""
-        return len(self._sources[0].labels) // self._counts[0]
+        return len(self._mnist.labels) // self._mnist.count
 
     def epoch(self, number: int, seed: int) -> Iterator[Batch]:
         """Yield the batches of an epoch, deterministic for the epoch number and the seed."""
         # One generator for each epoch, so that a resumed run gets the same batches.
         generator = torch.Generator().manual_seed(seed * 1000 + number)
-        counts = self._counts
-        shuffles = [_Shuffle(len(source.labels), generator) for source in self._sources]
+        sources = (self._mnist, *self._drawings)
+        shuffles = [_Shuffle(len(source.labels), generator) for source in sources]
         for _ in range(self.steps):
             inputs, labels = [], []
-            for source, shuffle, count in zip(self._sources, shuffles, counts, strict=True):
-                chosen = shuffle.take(count)
-                images = source.images[chosen].unsqueeze(1).float().div(255)
+            for source, shuffle in zip(sources, shuffles, strict=True):
+                chosen = shuffle.take(source.count).numpy()
+                images = torch.from_numpy(source.images[chosen]).unsqueeze(1).float().div(255)
                 inputs.append(augment(images, self._recipe, generator, source.strength))
-                labels.append(source.labels[chosen])
-            yield Batch(torch.cat(inputs), torch.cat(labels), sum(counts[3:]))
-
-    @property
-    def _counts(self) -> tuple[int, ...]:
-        """Samples of each source in a batch."""
-        recipe = self._recipe
-        drawn, none = (round(recipe.batch_size * share) for share in (recipe.drawn_share, recipe.none_share))
-        if len(self._sources) == 3:
-            return recipe.batch_size - drawn - none, drawn, none
-        labelled = round(recipe.batch_size * recipe.labelled_share)
-        return recipe.batch_size - drawn - none - labelled, drawn, none, labelled
+                labels.append(torch.from_numpy(source.labels[chosen]))
+            labelled = sum(source.count for source in self._drawings[2:])
+            yield Batch(torch.cat(inputs), torch.cat(labels), labelled)
 
 
 class _Shuffle:
@@ -100,7 +100,3 @@ class _Shuffle:
             self._left = torch.randperm(self._count, generator=self._generator)
         taken, self._left = self._left[:count], self._left[count:]
         return taken
-
-
-def _source(name: str, images: NDArray[np.uint8], labels: NDArray[np.int64], strength: float) -> _Source:
-    return _Source(name, torch.from_numpy(images), torch.from_numpy(labels), strength)
