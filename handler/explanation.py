@@ -17,8 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from handler.model import DIGITS
 from handler.onnx_session import as_tensor
-from handler.predictor import DIGITS, Prediction, Predictor
+from handler.predictor import Prediction, Predictor
 from handler.preprocessing import SIZE, Candidate
 
 # Points from blank to drawing (Gauss-Legendre). With 24 the attributions of twelve drawings (1.3) miss their

@@ -12,7 +12,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 # Of each convolution. Multiples of 16: a processor computes so many numbers at once.
 CHANNELS = (48, 48, 96, 96, 192)
-OUTPUTS = 11  # logits of ten digits and "no digit"
+DIGITS = 10
+OUTPUTS = DIGITS + 1  # logits of the digits and "no digit"
 
 
 class DigitClassifier(nn.Module):

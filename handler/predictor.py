@@ -21,12 +21,11 @@ from torch import nn
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from handler.greys import Picture
-from handler.model import OUTPUTS, fold_batch_norm, restore_model
+from handler.model import DIGITS, OUTPUTS, fold_batch_norm, restore_model
 from handler.onnx_session import FLOAT32, Logits, eager, load_sessions, pick_fastest
 from handler.preprocessing import SIZE, Candidate, candidates
 from handler.tta import add_tta
 
-DIGITS = 10
 UNCHANGED = (1.0, 0.0)  # slope and intercept of a score that is not calibrated
 Reason: TypeAlias = Literal["blank", "too_small", "several_digits", "not_a_digit"]
 

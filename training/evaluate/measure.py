@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 
-from handler.predictor import DIGITS, Predictor
+from handler.model import DIGITS
+from handler.predictor import Predictor
 from training.data import reporting_sets
 from training.data.mnist import Digits
 from training.evaluate.archived_predictor import AnyPredictor

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from handler.model import DigitClassifier
-from handler.predictor import DIGITS
+from handler.model import DIGITS, DigitClassifier
 from training.evaluate.archived_predictor import AnyPredictor
 from training.evaluate.batches import features, predict_all
 from training.retrain.labelled import Labelled

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
+from handler.model import DIGITS
 from handler.preprocessing import SIZE, preprocess
 from training.strokes import digits, outliers
 from training.strokes.figure import Points
@@ -25,7 +26,7 @@ from training.strokes.hand import write
 from training.strokes.lookalikes import Lookalikes
 from training.strokes.pen import draw
 
-NO_DIGIT = 10  # label of a non-digit
+NO_DIGIT = DIGITS  # label of a non-digit
 CHUNK = 256  # samples per task of a process
 # Names of styles and kinds; the index is the style number.
 NAMES: tuple[str, ...] = (
@@ -73,7 +74,7 @@ def generate_drawings(
     plan = _plan(count, round(count * outliers), held_out=held_out)
     work = partial(_draw, seed=seed, lookalikes=Lookalikes.of_training_styles())
     images = prepare_all(work, [style for _, style in plan], processes)
-    labels, styles = np.array(plan, np.int64).T
+    labels, styles = np.array(plan, np.int64).reshape(-1, 2).T
     return Drawings(images, labels, styles)
 
 

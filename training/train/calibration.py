@@ -13,7 +13,7 @@ from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from handler.predictor import DIGITS
+from handler.model import DIGITS
 
 BINS = 15
 TEMPERATURES = (0.25, 4.0)

@@ -20,6 +20,7 @@ import torchvision
 from numpy.typing import NDArray
 from torch import nn
 
+from handler.model import OUTPUTS
 from handler.onnx_session import FLOAT32, INT8, eager
 from handler.predictor import UNCHANGED, digit_probabilities, digit_scores, log_odds
 from handler.tta import add_tta
@@ -95,7 +96,8 @@ def describe(
             metrics[f"{name}_area_under_curve"] = area_under_curve(scores[name], scores_of_none)
     if writers:
         metrics["people_rejected"] = _cross_validate_rejection(writers, others, recipe.rejected_share)
-    metrics["held_out_none_called_digit"] = float((scores_of_none >= threshold).mean())
+    if len(scores_of_none):
+        metrics["held_out_none_called_digit"] = float((scores_of_none >= threshold).mean())
     learned = () if recipe.without_real_drawings else pen_data.LEARNED
     return {
         "state_dict": {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()},
@@ -159,7 +161,7 @@ def compute_logits(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.
     """Logits, float32 (N, outputs), of prepared images, uint8 (N, 28, 28), with TTA as in service."""
     logits = add_tta(eager(network.eval()), TTA_BELOW)
     parts = [logits(batch) for batch in batches(images)]
-    return np.concatenate(parts) if parts else np.empty((0, NO_DIGIT + 1), np.float32)
+    return np.concatenate(parts) if parts else np.empty((0, OUTPUTS), np.float32)
 
 
 def write(content: dict[str, Any], path: Path) -> None:

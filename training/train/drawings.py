@@ -45,7 +45,8 @@ def _training_drawings(recipe: Recipe) -> Drawings:
 
 
 def _selection_drawings(recipe: Recipe) -> Drawings:
-    generated = generate_drawings(2 * recipe.validation_images, recipe.seed, outliers=0.5, held_out=True)
+    count = 2 * recipe.validation_images if recipe.drawn_images else 0
+    generated = generate_drawings(count, recipe.seed, outliers=0.5, held_out=True)
     return generated.concatenate(_render_held_out(_load_pen_drawings(recipe)))
 
 

@@ -17,8 +17,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from handler.model import OUTPUTS, DigitClassifier
-from handler.predictor import DIGITS
+from handler.model import DIGITS, OUTPUTS, DigitClassifier
 from training.train.checkpoint import write
 from training.train.mix import Batch, Mix
 from training.train.recipe import Recipe

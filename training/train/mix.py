@@ -75,7 +75,7 @@ class Mix:
         """Yield the batches of an epoch, deterministic for the epoch number and the seed."""
         # One generator for each epoch, so that a resumed run gets the same batches.
         generator = torch.Generator().manual_seed(seed * 1000 + number)
-        sources = (self._mnist, *self._drawings)
+        sources = [source for source in (self._mnist, *self._drawings) if source.count]
         shuffles = [_Shuffle(len(source.labels), generator) for source in sources]
         for _ in range(self.steps):
             inputs, labels = [], []

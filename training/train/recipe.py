@@ -12,9 +12,10 @@ from typing import TypeVar
 
 T = TypeVar("T", str, int, float, bool)
 
-POSITIVE, SHARE, WIDTH = "more than 0", "from 0 to 1", "0.1 or more"
+POSITIVE, NOT_NEGATIVE, SHARE, WIDTH = "more than 0", "0 or more", "from 0 to 1", "0.1 or more"
 RANGES: dict[str, Callable[[float], bool]] = {
     POSITIVE: lambda value: value > 0,
+    NOT_NEGATIVE: lambda value: value >= 0,
     SHARE: lambda value: 0 <= value <= 1,
     WIDTH: lambda value: value >= 0.1,
 }
@@ -44,7 +45,9 @@ class Recipe:
         "they select the student, the temperature and the threshold",
         POSITIVE,
     )
-    drawn_images: int = _setting(80_000, "generated drawings for training", POSITIVE)
+    drawn_images: int = _setting(
+        80_000, "generated drawings for training; with 0 there are none for selection either", NOT_NEGATIVE
+    )
     drawn_none: float = _setting(0.45, "share of non-digits in the generated drawings, 0 to 1", SHARE)
     renderings: int = _setting(12, "training images from each real drawing", POSITIVE)
     without_real_drawings: bool = _setting(False, "train without the real drawings")

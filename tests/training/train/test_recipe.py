@@ -44,6 +44,7 @@ def test_quick_is_a_smaller_recipe_and_options_override_it():
         (["--epochs", "0"], "Setting 'epochs' has value '0'. It must be more than 0."),
         (["--learning-rate", "nan"], "Setting 'learning_rate' has value 'nan'"),
         (["--width", "0.01"], "Setting 'width' has value '0.01'. It must be 0.1 or more."),
+        (["--drawn-images", "-1"], "Setting 'drawn_images' has value '-1'. It must be 0 or more."),
         (["--students", "0"], "Setting 'students' has value '0'. It must be more than 0."),
         (
             ["--drawn-share", "0.9", "--none-share", "0.1"],

@@ -196,6 +196,19 @@ def test_the_threshold_rejects_at_most_the_share_of_the_recipe(recipe, saved, di
     assert rejected.mean() <= recipe.rejected_share + 1 / len(validation)
 
 
+def test_images_alone_are_enough(tmp_path, digits):
+    recipe = synthetic.quick(
+        drawn_images=0, drawn_share=0.0, none_share=0.0, epochs=2, output=str(tmp_path / "model.pt")
+    )
+    [saved] = train.train(recipe, digits)
+    metrics = saved["metrics"]
+    assert metrics["validation_accuracy"] > 0.5
+    assert not [name for name in metrics if name.startswith("held_out")]
+    predictor = Predictor.load(Path(recipe.output), version="test")
+    accepted = [answer.is_digit for answer in predictor.predict_inputs(list(digits.images))]
+    assert np.mean(accepted) > 0.9
+
+
 def test_the_seed_determines_the_split(recipe, digits):
     training, validation = train.split(digits, recipe)
     count = recipe.validation_images
