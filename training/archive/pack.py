@@ -74,9 +74,9 @@ def check(packed: Path, folder: Path) -> None:
     """
     with zipfile.ZipFile(packed) as contents:
         contents.extractall(folder)
-    pictures = [str(known_digits.FOLDER / f"{digit}.png") for digit in range(10)]
+    pictures = known_digits.pictures()
     done = subprocess.run(
-        [sys.executable, "-P", Path(__file__).with_name("load_as_torchserve.py"), folder, *pictures],
+        [sys.executable, "-P", Path(__file__).with_name("load_as_torchserve.py"), folder, *pictures.values()],
         cwd=folder,
         env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         capture_output=True,
@@ -87,8 +87,10 @@ def check(packed: Path, folder: Path) -> None:
         last = done.stderr.strip().splitlines()[-1:] or ["no error message"]
         raise ArchiveError(f"the archive does not load and was deleted: {last[0]}")
     answers = [int(word) for word in done.stdout.split()]
-    if answers != list(range(10)):
-        raise ArchiveError(f"the archive reads the known digits 0 to 9 as {answers} and was deleted")
+    if answers != list(pictures):
+        raise ArchiveError(
+            f"the archive reads the known digits 0 to {max(pictures)} as {answers} and was deleted"
+        )
 
 
 def _pack(version: str, checkpoint: Path, temporary: Path) -> Path:

@@ -32,6 +32,11 @@ FIGURES = (
 )
 
 
+def pictures() -> dict[int, Path]:
+    """The picture FOLDER/DIGIT.png of each known digit, by digit in ascending order."""
+    return dict(sorted((int(path.stem), path) for path in FOLDER.glob("*.png")))
+
+
 def curves(digit: int) -> list[Points]:
     """The strokes of a digit as curves, (n, 2) each, x and y (down) on a canvas of 100 x 100."""
     return [curve(stroke.points, stroke.corners, closed=stroke.closed) for stroke in parse(FIGURES[digit])]

@@ -9,12 +9,14 @@ import sys
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from handler.model import DigitClassifier
 from handler.onnx_session import FLOAT32, INT8
+from training import known_digits
 from training.archive import pack as archive
 from training.archive.pack import RELEASED_CHECKPOINT, ArchiveError
 from training.archive.reference import DRAWINGS
@@ -114,6 +116,19 @@ def test_a_model_that_misreads_the_known_digits_is_not_archived(tmp_path):
     with pytest.raises(ArchiveError, match="reads the known digits 0 to 9 as"):
         archive.archive("1.0", untrained, tmp_path / "store")
     assert list((tmp_path / "store").iterdir()) == []
+
+
+def test_the_pictures_in_the_folder_are_the_known_digits(tmp_path, monkeypatch, made):
+    """With others, it is another classifier: docs/your-own-images.md."""
+    monkeypatch.setattr(known_digits, "FOLDER", tmp_path)
+    answer = SimpleNamespace(returncode=0, stdout="7\n10\n")
+    monkeypatch.setattr(archive.subprocess, "run", lambda *_, **__: answer)
+    for label in (10, 7):
+        (tmp_path / f"{label}.png").touch()
+    archive.check(made, tmp_path / "unpacked")
+    (tmp_path / "2.png").touch()
+    with pytest.raises(ArchiveError, match=r"reads the known digits 0 to 10 as \[7, 10\]"):
+        archive.check(made, tmp_path / "unpacked")
 
 
 def test_a_checkpoint_that_does_not_load_is_not_archived(tmp_path):
