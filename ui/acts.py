@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from ui.digits import DIGITS
 from ui.pictures import WHOLE, Box
 
 PNG = "data:image/png;base64,"
@@ -67,7 +68,7 @@ def _parse_act(sent: dict[str, Any]) -> Act:
     number, drawing = _integer(sent["number"], 1, MOST), UUID(sent["drawing"])
     if "label" in sent:
         at = datetime.now(UTC) - timedelta(milliseconds=_integer(sent["ago"], 0, MOST_AGO_MS))
-        return LabelAct(number, _integer(sent["label"], 0, 9), drawing, at)
+        return LabelAct(number, _integer(sent["label"], DIGITS[0], DIGITS[-1]), drawing, at)
     picture = sent["picture"]
     if picture is not None:
         if not picture.startswith(PNG):

@@ -11,13 +11,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from ui import pictures
 from ui.canvas import theme
+from ui.digits import DIGITS, NAMES
 from ui.drawing import Drawing
 from ui.model_client import Explanation, ModelError
 from ui.percentage import percentage
 from ui.session import DATABASE_UNAVAILABLE, Session
 
 NO_VALUE = "\N{EN DASH}"
-DIGITS = range(10)
 # An empty square in place of the model's input.
 NO_PICTURE = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 28 28'/%3E"
 # Between automatic retries of a drawing.
@@ -56,7 +56,7 @@ def show_answer(session: Session, panel: Panel) -> None:
         notice = DATABASE_UNAVAILABLE
     # All parts exist before the first is sent. The browser paints between parts that arrive apart: 10 to 30 ms each.
     parts = {
-        "answer": _large(str(answer.digit) if answer else None),
+        "answer": _large(NAMES[answer.digit] if answer else None),
         "confidence": _large(percentage(answer.confidence) if answer else None),
         "small-print": f'<div class="small">{_small_print(drawing)}</div>',
         "saw": _figure(_model_input(drawing), "Model input"),
@@ -76,9 +76,9 @@ def show_labels(session: Session) -> None:
     drawing = session.drawing
     unanswered = drawing.answer is None
     question = (
-        f"Noted: a {drawing.true_label}. Thank you!"
-        if drawing.closed
-        else "Right? If not, which digit is it?"
+        "Right? If not, which digit is it?"
+        if drawing.true_label is None
+        else f"Noted: a {NAMES[drawing.true_label]}. Thank you!"
     )
     with st.container(key="question", horizontal=True, vertical_alignment="center"):
         st.html(f"<div>{question}</div>", width="content")
@@ -86,7 +86,7 @@ def show_labels(session: Session) -> None:
     with st.container(key="digits", horizontal=True):
         for digit in DIGITS:
             kind = "primary" if drawing.true_label == digit else "secondary"
-            st.button(str(digit), key=f"label-{digit}", type=kind, disabled=unanswered)
+            st.button(NAMES[digit], key=f"label-{digit}", type=kind, disabled=unanswered)
 
 
 def show_explanation(session: Session) -> None:
@@ -125,10 +125,10 @@ def _model_input(drawing: Drawing) -> str:
 
 
 def _bars(drawing: Drawing) -> str:
-    probabilities = [0.0] * 10 if drawing.answer is None else drawing.answer.probabilities
+    probabilities = [0.0] * len(DIGITS) if drawing.answer is None else drawing.answer.probabilities
     first = None if drawing.answer is None else drawing.answer.digit
     rows = "".join(
-        f'<div role="listitem" class="bar{" first" * (digit == first)}"><span class="name">{digit}</span>'
+        f'<div role="listitem" class="bar{" first" * (digit == first)}"><span class="name">{NAMES[digit]}</span>'
         f'<span class="track"><span class="fill" style="width: {probability:.1%}"></span></span>'
         f'<span class="value">{NO_VALUE if first is None else percentage(probability)}</span></div>'
         for digit, probability in zip(DIGITS, probabilities, strict=True)
@@ -139,7 +139,8 @@ def _bars(drawing: Drawing) -> str:
 def _explanation(drawing: Drawing, explanation: Explanation | None) -> str:
     if explanation is None or drawing.answer is None:
         return "<div>Draw a digit first.</div>"
-    digit, runner_up, ink = explanation.digit, explanation.runner_up, drawing.answer.input
+    digit, runner_up = NAMES[explanation.digit], NAMES[explanation.runner_up]
+    ink = drawing.answer.input
     evidence = pictures.draw_heat_map(ink, explanation.heatmap, theme())
     contrast = pictures.draw_heat_map(ink, explanation.contrast, theme())
     return (

@@ -10,6 +10,7 @@ from uuid import UUID
 import streamlit as st
 
 from ui import pictures
+from ui.digits import NAMES
 from ui.percentage import percentage
 from ui.record import Record
 
@@ -44,16 +45,16 @@ def cards(shown: Sequence[Card], chosen: UUID | None, zone: tzinfo) -> UUID | No
 def card_html(card: Card, zone: tzinfo) -> str:
     """A card: thumbnail, prediction, confidence, label, version, time."""
     row = card.row
-    label = "not labelled" if row.true_label is None else f"labelled {row.true_label}"
+    label = "not labelled" if row.true_label is None else f"labelled {NAMES[row.true_label]}"
     name = (
-        f"Prediction {row.prediction}, confidence {percentage(row.confidence)}, {label}, "
+        f"Prediction {NAMES[row.prediction]}, confidence {percentage(row.confidence)}, {label}, "
         f"model {row.model_version}, {short_time(row.created_at, zone)}"
     )
     return (
         f'<button type="button" class="card" role="option" data-id="{row.id}" tabindex="-1" '
         f'aria-label="{html.escape(name)}" title="{row.created_at.astimezone(zone):%Y-%m-%d %H:%M:%S}">'
         f"{_picture(card)}"
-        f'<span class="facts"><span><b>{row.prediction}</b> {percentage(row.confidence)}</span>{_mark(row)}'
+        f'<span class="facts"><span><b>{NAMES[row.prediction]}</b> {percentage(row.confidence)}</span>{_mark(row)}'
         f'<span class="when">{html.escape(row.model_version)} · {short_time(row.created_at, zone)}</span></span>'
         "</button>"
     )
@@ -66,9 +67,9 @@ def detail_html(card: Card, zone: tzinfo) -> str:
         (p, digit) for digit, p in enumerate(row.probabilities) if digit != row.prediction
     )
     return (
-        f'<div class="detail">{_picture(card)}<div><div class="read">{row.prediction}</div>'
+        f'<div class="detail">{_picture(card)}<div><div class="read">{NAMES[row.prediction]}</div>'
         f'<div class="sure">{percentage(row.confidence)}</div></div></div>'
-        f'<div class="small">Second most probable: {digit}, {percentage(probability)}. '
+        f'<div class="small">Second most probable: {NAMES[digit]}, {percentage(probability)}. '
         f"{'' if row.is_digit else 'Not recognised as a digit. '}"
         f"Model {html.escape(row.model_version)}, {row.latency_ms:.0f} ms.<br>"
         f"{row.created_at.astimezone(zone):%d %b %Y, %H:%M:%S}</div>"
@@ -94,4 +95,4 @@ def _mark(row: Record) -> str:
         return f'<span class="mark">{"not labelled" if row.is_digit else "not a digit?"}</span>'
     if row.true_label == row.prediction:
         return '<span class="mark right">✓ right</span>'
-    return f'<span class="mark wrong">✗ is a {row.true_label}</span>'
+    return f'<span class="mark wrong">✗ is a {NAMES[row.true_label]}</span>'

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import altair as alt
 import pandas as pd
 
+from ui.digits import DIGITS
 from ui.insights import CONFIDENCE_BINS, Insights, latency_edge_ms
 
 # Distinct in both themes, and for red-green colour blindness.
@@ -83,15 +84,15 @@ def accuracy(found: Insights, estimates: Mapping[str, float]) -> alt.LayerChart 
 
 
 def confusion(found: Insights, ink: str) -> alt.LayerChart | None:
-    """Confusion matrix, 10 x 10: a square is darker for a larger share of its label's drawings.
+    """Confusion matrix of the digits: a square is darker for a larger share of its label's drawings.
 
     `ink` is the colour of a number on a pale square. None without labelled drawings.
     """
     if not found.confusion:
         return None
     rows = []
-    for label in range(10):
-        counts = [found.confusion.get((label, answer), 0) for answer in range(10)]
+    for label in DIGITS:
+        counts = [found.confusion.get((label, answer), 0) for answer in DIGITS]
         for answer, count in enumerate(counts):
             share = count / sum(counts) if count else 0.0
             kind = "right" if label == answer else "wrong"

@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
+from ui.digits import DIGITS, NAMES
 from ui.history import Filters, Labels
 
-DIGITS = range(10)
 LABELS: dict[str, Labels] = {"Wrong": "wrong", "Not labelled": "unlabelled"}
 
 
@@ -15,7 +15,13 @@ def choose_filters(versions: list[str]) -> Filters:
     """Show the widgets, with these model versions; returns their values."""
     with st.container(key="filters", horizontal=True, vertical_alignment="top"):
         digit = st.selectbox(
-            "Prediction", list(DIGITS), index=None, placeholder="any digit", key="filter-digit", width=130
+            "Prediction",
+            list(DIGITS),
+            index=None,
+            format_func=NAMES.__getitem__,
+            placeholder="any digit",
+            key="filter-digit",
+            width=130,
         )
         version = st.selectbox(
             "Model", versions, index=None, placeholder="any version", key="filter-version", width=150

@@ -15,8 +15,9 @@ import streamlit as st
 from ui import export, history
 from ui.cards import Card, cards, detail_html
 from ui.database import Database, DatabaseError
+from ui.digits import DIGITS, NAMES
 from ui.history import Cursor, Filters
-from ui.history_filters import DIGITS, choose_filters, zone
+from ui.history_filters import choose_filters, zone
 from ui.outbox import Outbox
 from ui.outbox_file import OutboxError
 from ui.record import Record
@@ -136,12 +137,12 @@ class History:
             return
         st.html(detail_html(card, zone()))
         label = card.row.true_label
-        question = "Right? If not, which digit is it?" if label is None else f"Label: {label}"
+        question = "Right? If not, which digit is it?" if label is None else f"Label: {NAMES[label]}"
         st.html(f'<div class="question">{html.escape(view.notice or question)}</div>')
         with st.container(key="corrections", horizontal=True):
             for digit in DIGITS:
                 st.button(
-                    str(digit),
+                    NAMES[digit],
                     key=f"correct-{digit}",
                     type="primary" if digit == label else "secondary",
                     on_click=self._label,

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import requests
 
+from ui.digits import DIGITS
 from ui.record import check_types
 from ui.tracing import span
 
@@ -21,7 +22,6 @@ READ_TIMEOUT_S = {"predictions": 12.0, "explanations": 32.0}
 
 FULL_INK = 255
 INPUT_SIDE = 28
-DIGITS = range(10)
 OPTIONAL = ("reason", "box")
 
 # Fits two lines on a phone, beside the button "Try again".
