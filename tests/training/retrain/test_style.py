@@ -34,11 +34,11 @@ FRESH = 500
 # Drawings for each invariance and each kind of non-digit.
 BEHAVIOUR = 400
 # Replaces MNIST, which not every machine has.
-OTHERS = 4500
+OTHERS = 12_000
 RECIPE = replace(
     retrain.RECIPE,
     drawn_images=4000,
-    validation_images=1000,
+    validation_images=2000,
     average_steps=30,
     without_real_drawings=True,
 )
@@ -103,7 +103,7 @@ def test_a_labelled_style_is_read_better_and_nothing_worse(champion, folder, fre
         monkeypatch.setattr(judge, measured, partial(getattr(judge, measured), count=BEHAVIOUR))
     report = retrain.retrain(champion, _labelled(wrong=0.0)[0], folder, RECIPE)
     before, after = _right(report, fresh)
-    assert after.mean() >= before.mean() + 0.05
+    assert after.mean() >= before.mean() + 0.03
     assert mcnemar_p_value(before, after) < SIGNIFICANT / 100
     assert report.verdict.wins, report.text()
 
