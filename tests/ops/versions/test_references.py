@@ -41,7 +41,7 @@ def test_the_references_of_all_archives_are_written_once(migrated):
         assert _written(migrated) == {
             ("1.4", "digit"): 10,
             ("1.4", "confidence"): 3,
-            ("1.4", "digit_score"): 5,
+            ("1.4", "digit_score"): 4,
             ("1.4", "ink_share"): 10,
         }
 
