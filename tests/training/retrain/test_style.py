@@ -29,7 +29,7 @@ from training.strokes.generate import generate_drawings
 
 # Two to six minutes each, depending on the processor.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-LABELLED = 400
+LABELLED = 900
 FRESH = 500
 # Drawings for each invariance and each kind of non-digit.
 BEHAVIOUR = 400
