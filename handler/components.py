@@ -122,7 +122,7 @@ def _join_runs(start: Numbers, end: Numbers, stride: int) -> tuple[Numbers, int]
 
 
 def fill(mask: Mask) -> Mask:
-    """The mask with all pixels that lie between two of its own, both in their row and in their column."""
+    """Fill the pixels that lie between two pixels of the mask, both in their row and in their column."""
     return _span_rows(mask) & _span_rows(mask.T).T
 
 

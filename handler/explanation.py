@@ -57,7 +57,7 @@ def _explain_prediction(predictor: Predictor, prediction: Prediction) -> Explana
     pixels = np.array(list(base64.b64decode(prediction.input)), np.uint8).reshape(SIZE, SIZE)
     order = np.argsort(-np.array(prediction.probabilities), kind="stable")
     digit, runner_up = prediction.digit, int(next(other for other in order if other != prediction.digit))
-    # A logit has no zero of its own: the digit's is compared with the mean of all ten, and with the runner-up's.
+    # The zero of a logit means nothing. So compare the digit's logit with the mean of all ten and with the runner-up's.
     weights = torch.zeros(2, DIGITS)
     weights[0] -= 1 / DIGITS
     weights[:, digit] += 1

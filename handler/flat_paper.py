@@ -20,7 +20,7 @@ FLAT = 2
 # At least this share of the edge of a drawing is paper, and at most this share is neither paper nor ink.
 EDGE_OF_PAPER = 0.55
 EDGE_IN_BETWEEN = 0.1
-# What fills this share of its box can be a sheet that lies on something.
+# A component that fills this share of its box can be a sheet that lies on something.
 SHEET = 0.75
 # The shorter side of a sheet has more pixels than this; a narrower shape is a stroke, such as a straight 1.
 NARROWEST_SHEET = 40

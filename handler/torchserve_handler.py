@@ -140,7 +140,7 @@ class DigitHandler:
 
 def _prepare(row: Mapping[str, Any], headers: Headers) -> tuple[Images, bool]:
     """The candidates of each image of a request, and whether it asked for a list. Raises ClientError."""
-    # The gateway declares every body as bytes and passes on the client's media type in a header of its own.
+    # The gateway declares every body as bytes and passes the client's media type on in the header X-Content-Type.
     body = read_body(row, _header(headers, "x-content-type") or _header(headers, "content-type"))
     # Of 64 images only one is decoded in memory at a time.
     return [candidates(image) for image in read_images(body.payloads)], body.many

@@ -34,7 +34,7 @@ class PictureAct:
 
 @dataclass(frozen=True)
 class FileAct(PictureAct):
-    """An upload, which is a drawing of its own. Its number is that of the act before it.
+    """An upload, which counts as a new drawing. Its number is that of the act before it.
 
     `picture` is the part of `original` that is read.
     """

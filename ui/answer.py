@@ -50,7 +50,7 @@ def lay_out() -> Panel:
 
 
 def show_answer(session: Session, panel: Panel) -> None:
-    """Show the answer to the current drawing, and a notice if it is no digit or a service is unavailable."""
+    """Show the answer to the current drawing, and a notice if it shows no digit or a service is unavailable."""
     drawing, answer, notice = session.drawing, session.drawing.answer, session.notice
     if not notice and answer is not None and session.is_database_late:
         notice = DATABASE_UNAVAILABLE

@@ -24,7 +24,7 @@ LOCK_POLL_S = 0.01
 # The check takes 0.1 s for 85 MiB (one AMD EPYC core). Every start and health check waits for it.
 MOST_CHECKED_BYTES = 100 * 2**20
 DAMAGE_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-# A damaged value has no code of its own.
+# SQLite has no error code for a damaged value.
 DAMAGE_MESSAGES = ("malformed JSON", "Could not decode to UTF-8")
 NEW = ".new"
 # An error message may quote a whole record.

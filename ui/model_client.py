@@ -50,7 +50,7 @@ class Answer:
     model_version: str
     input: str
     latency_ms: float
-    reason: str = ""  # why it is no digit
+    reason: str = ""  # the reason, if is_digit is false
     box: list[float] | None = None  # of the digit: left, top, right, bottom, as shares of the picture's sides
 
     @property

@@ -13,7 +13,7 @@ from ops.versions.management import MODEL
 
 MANIFEST = "MAR-INF/MANIFEST.json"
 PROVENANCE = "provenance.json"
-# RuntimeError: an encrypted file. Its subclass NotImplementedError: an unknown compression.
+# zipfile raises RuntimeError for an encrypted file, and its subclass NotImplementedError for an unknown compression.
 UNREADABLE = (OSError, EOFError, RuntimeError, KeyError, ValueError)
 
 

@@ -12,7 +12,7 @@ from tests.otlp import collector
 
 ROOT = Path(__file__).parent.parent.parent
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-# A worker with one batch, in a process of its own; it prints the OpenTelemetry modules that it imported.
+# Runs a worker with one batch in a separate process and prints the OpenTelemetry modules that it imported.
 WORKER = """
 import logging, sys
 logging.basicConfig(stream=sys.stdout)

@@ -23,7 +23,7 @@ LONG_MS = 3000
 
 @pytest.fixture
 def slow_line(browser: Browser) -> Iterator["SlowLine"]:
-    """With a page of its own: its messages move only while the test waits for the browser."""
+    """Opens a separate page: its messages move only while the test waits for the browser."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, ignore_https_errors=True)
     yield SlowLine(context.new_page())
     context.close()
