@@ -101,7 +101,8 @@ def test_the_death_of_the_controller_restarts_its_container(deployment: Deployme
     script = (
         "import os, signal, pathlib\n"
         "for path in pathlib.Path('/proc').glob('[0-9]*/cmdline'):\n"
-        "    if path.read_bytes() == b'python\\0-m\\0ops.torchserve\\0': os.kill(int(path.parent.name), signal.SIGKILL)"
+        "    if path.read_bytes() == b'python\\0-m\\0ops.versions.controller\\0':\n"
+        "        os.kill(int(path.parent.name), signal.SIGKILL)"
     )
     deployment.python("torchserve", script)
     eventually(lambda: deployment.inspect("torchserve")["State"]["StartedAt"] != before, 30)
