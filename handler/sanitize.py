@@ -25,8 +25,9 @@ MAXIMUM_SCANS = 40
 _JFIF, _EXIF, _ADOBE = 0xE0, 0xE1, 0xEE  # _ADOBE tells how the colours are stored
 _START_OF_SCAN, _END, _COMMENT = 0xDA, 0xD9, 0xFE
 _WITHOUT_LENGTH = (0x01, 0xD8)
-# In a scan, 0xFF is followed by 0 or by the number of a restart. Any other byte after it makes a marker.
-_JPEG_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")
+# In a scan, 0xFF is followed by 0 or by the number of a restart. Any other byte after it makes a marker. 0xFF can be
+# repeated before a marker, but `\xff+` would take 20 ms for 3 MB, because `re` then searches without memchr.
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
 
 
 def sanitize(data: bytes) -> bytes:
