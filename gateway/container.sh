@@ -1,6 +1,6 @@
 #!/bin/sh
 # The gateway's container: renders nginx's configuration, runs nginx, and reloads it after a change of the split, the
-# certificate or another container's address.
+# certificate or another container's addresses.
 #
 #   container.sh serve      run until SIGTERM
 #   container.sh check      test the configuration; the image's build runs this
@@ -16,6 +16,7 @@ DAYS=825
 # The address for a name without one, because its container does not run: a connection fails at once.
 NOBODY=127.0.0.1
 MISSES=4
+version=$(nginx -v 2>&1 | sed 's/.*nginx\/\([0-9.]*\).*/\1/')
 
 # Log a JSON line (json_logs.py).
 say() {
@@ -41,7 +42,7 @@ main() {
 serve() {
     rm -f "$run"/address-* "$run"/missed-* # from an earlier run
     has_a_certificate || certificate "$self_signed"
-    INNER_HOST=$(own_address gateway-inner)
+    INNER_HOST=$(own_address)
     seen=$(look)
     settle "$(in_use)" || exit 1
     nginx -c "$run/nginx.conf" -e stderr -g 'daemon off;' &
@@ -66,9 +67,9 @@ serve() {
 
 # Print every input of the configuration, to detect a change.
 look() {
-    address torchserve-inference
-    address page-inner
-    address exporter-inner
+    servers torchserve-inference 8002
+    servers page-inner 8005
+    addresses exporter-inner
     cat "$split" 2>/dev/null || :
     has_a_certificate && cksum "$given/fullchain.pem" "$given/privkey.pem" || :
 }
@@ -77,7 +78,7 @@ look() {
 settle() {
     before=$run/before
     rm -rf "$before" && mkdir "$before"
-    for file in nginx.conf split.conf http.d; do
+    for file in nginx.conf split.conf torchserve.conf page.conf http.d; do
         [ ! -e "$run/$file" ] || mv "$run/$file" "$before/"
     done
     write "$1"
@@ -85,7 +86,7 @@ settle() {
         return 0
     fi
     say "nginx rejected the configuration: $reason"
-    for file in nginx.conf split.conf http.d; do
+    for file in nginx.conf split.conf torchserve.conf page.conf http.d; do
         rm -rf "${run:?}/$file"
         [ ! -e "$before/$file" ] || mv "$before/$file" "$run/"
     done
@@ -105,16 +106,19 @@ write() {
     # nginx rejects a rate of 0; the template then counts no client.
     RATE_LIMIT_ZONE=$RATE_LIMIT_PER_SECOND
     [ "$RATE_LIMIT_ZONE" != 0 ] || RATE_LIMIT_ZONE=1
-    INFERENCE_ADDRESS=$(address torchserve-inference):8002
-    PAGE_ADDRESS=$(address page-inner):8005
-    EXPORTER_ADDRESS=$(address exporter-inner):8009
+    servers torchserve-inference 8002 >"$run/torchserve.conf"
+    servers page-inner 8005 >"$run/page.conf"
+    RETRY_ON='error timeout' PAGES=one
+    ! are_several torchserve || RETRY_ON="$RETRY_ON non_idempotent"
+    ! are_several page || PAGES=several
+    EXPORTER_ADDRESS=$(addresses exporter-inner | head -n 1):8009
     # Accept every host name, because operators need a password here.
     KNOWN_NAMES='~.'
     host='([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?'
     PUBLIC_HOSTS=$(list PUBLIC_HOSTS "${PUBLIC_HOSTS:-}" "$host" 'digits.example.com digits.example.com:8443') || exit 1
     CORS_ORIGINS=$(list CORS_ORIGINS "${CORS_ORIGINS:-}" "https?://$host" 'https://app.example.com http://localhost:3000') || exit 1
-    export RATE_LIMIT_PER_SECOND RATE_LIMIT_ZONE INFERENCE_ADDRESS PAGE_ADDRESS EXPORTER_ADDRESS KNOWN_NAMES PUBLIC_HOSTS CORS_ORIGINS
-    placeholders='${INNER_HOST} ${INNER_PORT} ${INNER_NAME} ${INFERENCE_ADDRESS} ${PAGE_ADDRESS} ${EXPORTER_ADDRESS}
+    export RATE_LIMIT_PER_SECOND RATE_LIMIT_ZONE EXPORTER_ADDRESS RETRY_ON PAGES KNOWN_NAMES PUBLIC_HOSTS CORS_ORIGINS
+    placeholders='${INNER_HOST} ${INNER_PORT} ${INNER_NAME} ${EXPORTER_ADDRESS} ${RETRY_ON} ${PAGES}
         ${KNOWN_NAMES} ${PUBLIC_HOSTS} ${CORS_ORIGINS} ${RATE_LIMIT_PER_SECOND} ${RATE_LIMIT_ZONE} ${GATEWAY_RUN} ${GATEWAY_ETC} ${CERTIFICATE}
         ${HTTPS_PORT}'
     mkdir -p "$run/http.d"
@@ -133,12 +137,7 @@ write() {
 # Print the maps for /monitoring/: operator access and servers, as ops/native/gateway.py does natively. nginx resolves the
 # servers' names at each request, because they run in their own profile.
 monitoring() {
-    server=$(sed -n 's/^nameserver //p' /etc/resolv.conf | head -n 1)
-    case "$server" in
-    '') ;;
-    *:*) echo "resolver [$server] valid=10s ipv6=off;" ;;
-    *) echo "resolver $server valid=10s ipv6=off;" ;;
-    esac
+    resolver
     if [ -s /run/secrets/operator_password ]; then
         sent=$(printf 'operator:%s' "$(cat /run/secrets/operator_password)" | base64 -w 0 | sed 's/+/\\+/g')
         echo "map \$http_authorization \$operator { \"~^Basic $sent\$\" yes; default password; }"
@@ -148,6 +147,16 @@ monitoring() {
     echo 'map "" $prometheus { default prometheus:9090/monitoring/prometheus; }'
     echo 'map "" $alertmanager { default alertmanager:9093/monitoring/alertmanager; }'
     echo 'map "" $grafana { default grafana:3000; }'
+}
+
+# Print nginx's resolver of names, as the container has it; nothing if it has none.
+resolver() {
+    server=$(sed -n 's/^nameserver //p' /etc/resolv.conf | head -n 1)
+    case "$server" in
+    '') ;;
+    *:*) echo "resolver [$server] valid=1s ipv6=off;" ;;
+    *) echo "resolver $server valid=1s ipv6=off;" ;;
+    esac
 }
 
 # Print nginx's listen directives, with IPv6 if the container has it.
@@ -171,8 +180,7 @@ list() {
 
 # Print how long idle client connections stay open after a reload (ops/native/gateway.py), for nginx 1.27.4 and later.
 linger() {
-    version=$(nginx -v 2>&1 | sed 's/.*nginx\/\([0-9.]*\).*/\1/')
-    if [ "$(printf '1.27.4\n%s\n' "$version" | sort -V | head -n 1)" = 1.27.4 ]; then
+    if nginx_is 1.27.4; then
         echo 'keepalive_min_timeout 20s;'
     elif [ ! -e "$run/warned" ]; then
         say "nginx $version is older than 1.27.4: a client may have to repeat a request that it sends on an idle connection during a reload"
@@ -196,10 +204,35 @@ trusted_proxy() {
     echo 'real_ip_recursive on;'
 }
 
-# Print the address of a name. A lookup may fail on a busy machine or during a container's restart: the last address then
-# stays for some lookups, which avoids two needless reloads.
-address() {
-    found=$(getent ahostsv4 "$1" 2>/dev/null | sed -n '1s/ .*//p')
+nginx_is() { # this version or later
+    [ "$(printf '%s\n%s\n' "$1" "$version" | sort -V | head -n 1)" = "$1" ]
+}
+
+# Print nginx's servers for a name and a port. After 3 failures, a server of several gets no requests for 5 s.
+#
+# nginx resolves TorchServe's name itself where it can, so that replicas come and go without a reload. The pages are
+# listed, because `hash` would not distinguish the addresses of a name.
+servers() {
+    found=$(addresses "$1")
+    name=$(sed -n 's/^[^ ]* \(..*\)/\1/p' "$run/address-$1" 2>/dev/null || :)
+    checks='max_fails=0'
+    [ "$(echo "$found" | wc -l)" = 1 ] || checks='max_fails=3 fail_timeout=5s'
+    if [ "$1" = torchserve-inference ] && [ -n "$name" ] && [ -n "$(resolver)" ] && nginx_is 1.27.3; then
+        echo "zone torchserve 256k; $(resolver) resolver_timeout 2s; server $name:$2 resolve $checks;"
+    else
+        echo "$found" | sed "s/.*/server &:$2 $checks;/"
+    fi
+}
+
+are_several() {
+    grep -q fail_timeout "$run/$1.conf"
+}
+
+# Print the addresses of a name, sorted. A lookup may fail on a busy machine or during a container's restart: the last
+# addresses then stay for some lookups, which avoids two needless reloads. The file also has the name's full form, which
+# nginx resolves: Kubernetes completes names.
+addresses() {
+    found=$(getent ahostsv4 "$1" 2>/dev/null | sed -n 's/ *STREAM */ /p' | sort)
     if [ -n "$found" ]; then
         echo "$found" >"$run/address-$1"
         rm -f "$run/missed-$1"
@@ -207,13 +240,18 @@ address() {
         echo >>"$run/missed-$1"
         [ "$(wc -l <"$run/missed-$1")" -lt "$MISSES" ] || rm -f "$run/address-$1"
     fi
-    cat "$run/address-$1" 2>/dev/null || echo "$NOBODY"
+    cut -d ' ' -f 1 "$run/address-$1" 2>/dev/null || echo "$NOBODY"
 }
 
+# Print the address of this container in the network `inner`: the one that begins with INNER_HOST, or has the name
+# gateway-inner, which several gateways share.
 own_address() {
-    own=$(address "$1")
-    if [ "$own" = "$NOBODY" ]; then
-        say "this container has no address for the name $1: connect it to the network 'inner' (docker-compose.yml)"
+    own=$(awk -v start="${INNER_HOST:-}" '/32 host/ && substr(ip, 1, length(start)) == start {print ip} {ip = $2}' /proc/net/fib_trie |
+        sort -u | grep -v '^127\.' || :)
+    [ -n "${INNER_HOST:-}" ] || own=$(echo "$own" | grep -Fx "$(addresses gateway-inner)" || :)
+    own=$(echo "$own" | head -n 1)
+    if [ -z "$own" ]; then
+        say "this container has no address for ${INNER_HOST:-the name gateway-inner}: connect it to the network 'inner' (docker-compose.yml)"
         exit 1
     fi
     echo "$own"

@@ -21,6 +21,8 @@ from ops.versions.state import Versions
 # After a reload, idle client connections stay open this long: closing one while its client writes loses a request.
 # The template omits this directive, because nginx has it only since 1.27.4.
 LINGER = "keepalive_min_timeout 20s;\n"
+# nginx's default. It excludes POST, which only another replica may get again (gateway/container.sh).
+RETRY_ON = "error timeout"
 # An empty list; no host and no origin has this name.
 NONE = "-"
 # Client address and requested host.
@@ -36,9 +38,9 @@ def write_configuration(system: System) -> None:
         "INNER_HOST": "127.0.0.1",
         "INNER_PORT": str(system.inner_port),
         "INNER_NAME": "localhost",
-        "INFERENCE_ADDRESS": f"127.0.0.1:{system.inference_port}",
-        "PAGE_ADDRESS": f"unix:{system.page_socket}",
         "EXPORTER_ADDRESS": f"127.0.0.1:{system.exporter_port}",
+        "RETRY_ON": RETRY_ON,
+        "PAGES": "one",
         "RATE_LIMIT_PER_SECOND": str(settings.RATE_LIMIT_PER_SECOND.read()),
         "RATE_LIMIT_ZONE": str(settings.RATE_LIMIT_PER_SECOND.read() or 1),
         "KNOWN_NAMES": " ".join(known_names(system.gateway_host, settings.PUBLIC_HOSTS.read())),
@@ -52,6 +54,9 @@ def write_configuration(system: System) -> None:
     (folder / "nginx.conf").write_text(render(template, values), encoding="utf-8")
     listen = listen_directives(listening_hosts(system.gateway_host), system.gateway_port)
     (folder / "listen.conf").write_text(listen, encoding="utf-8")
+    torchserve, page = f"127.0.0.1:{system.inference_port}", f"unix:{system.page_socket}"
+    (folder / "torchserve.conf").write_text(server_directive(torchserve), encoding="utf-8")
+    (folder / "page.conf").write_text(server_directive(page), encoding="utf-8")
     password = ""
     if system.operator_password.exists():
         password = system.operator_password.read_text(encoding="utf-8").strip()
@@ -86,6 +91,11 @@ def monitoring_maps(servers: Mapping[str, str], password: str) -> str:
 def listen_directives(hosts: list[str], port: int) -> str:
     """nginx's `listen` directives, one for each address."""
     return "".join(f"listen {f'[{host}]' if ':' in host else host}:{port};\n" for host in hosts)
+
+
+def server_directive(address: str) -> str:
+    """nginx's `server` directive for the only replica of a part."""
+    return f'server "{address}" max_fails=0;\n'
 
 
 def known_names(gateway_host: str, public_hosts: str) -> list[str]:

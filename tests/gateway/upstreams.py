@@ -14,14 +14,14 @@ LONGEST_S = 60
 
 
 class Server(ThreadingHTTPServer):
-    """A server on a free port of loopback that counts its connections."""
+    """A server on loopback, by default on a free port, that counts its connections."""
 
     daemon_threads = True
     # Do not wait for a blocked answer at the end of a test.
     block_on_close = False
 
-    def __init__(self, handler: type[BaseHTTPRequestHandler], port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), handler)
+    def __init__(self, handler: type[BaseHTTPRequestHandler], port: int, host: str) -> None:
+        super().__init__((host, port), handler)
         self.connections = 0
         self.given_up = 0
         self.requests: list[dict] = []
@@ -29,7 +29,7 @@ class Server(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.server_port}"
+        return f"{self.server_address[0]}:{self.server_port}"
 
     def get_request(self):
         self.connections += 1
@@ -98,6 +98,23 @@ class _Model(_Handler):
             self.send(200, json.dumps(request).encode())
 
 
+class _DyingModel(_Handler):
+    """Reads each request and closes its connection."""
+
+    def answer(self) -> None:
+        self.received()
+        self.close_connection = True
+
+
+class _HangingModel(_Handler):
+    """Reads each request and never answers."""
+
+    def answer(self) -> None:
+        self.received()
+        self.server.released.wait(LONGEST_S)
+        self.close_connection = True
+
+
 class _BrokenModel(_Handler):
     """Answers everything with TorchServe's error for a model without workers."""
 
@@ -158,8 +175,8 @@ class _Redirecting(_Handler):
 
 
 @contextmanager
-def _serving(handler: type[_Handler], port: int = 0) -> Iterator[Server]:
-    server = Server(handler, port)
+def _serving(handler: type[_Handler], port: int = 0, host: str = "127.0.0.1") -> Iterator[Server]:
+    server = Server(handler, port, host)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
@@ -171,9 +188,19 @@ def _serving(handler: type[_Handler], port: int = 0) -> Iterator[Server]:
         server.server_close()
 
 
-def model(port: int = 0):
+def model(port: int = 0, host: str = "127.0.0.1"):
     """A replacement for TorchServe, on a free port or on this one."""
-    return _serving(_Model, port)
+    return _serving(_Model, port, host)
+
+
+def dying_model(port: int, host: str):
+    """A replacement for TorchServe that closes each connection after the request."""
+    return _serving(_DyingModel, port, host)
+
+
+def hanging_model(port: int, host: str):
+    """A replacement for TorchServe that never answers."""
+    return _serving(_HangingModel, port, host)
 
 
 def broken_model():
@@ -186,9 +213,9 @@ def full_model():
     return _serving(_FullModel)
 
 
-def page():
+def page(port: int = 0, host: str = "127.0.0.1"):
     """A replacement for the page."""
-    return _serving(_Page)
+    return _serving(_Page, port, host)
 
 
 def redirecting():

@@ -65,3 +65,16 @@ def test_a_swap_keeps_the_settings_of_make_up(system, monkeypatch):
 def test_the_page_socket_is_in_the_private_folder(system):
     assert system.page_socket.parent == system.sockets
     assert stat.S_IMODE(system.sockets.stat().st_mode) == 0o700
+
+
+def test_a_native_gateway_has_one_replica_of_each_part(system):
+    gateway.write_configuration(system)
+    folder = system.gateway_files
+    torchserve = f'server "127.0.0.1:{system.inference_port}" max_fails=0;\n'
+    assert (folder / "torchserve.conf").read_text(encoding="utf-8") == torchserve
+    assert (folder / "page.conf").read_text(
+        encoding="utf-8"
+    ) == f'server "unix:{system.page_socket}" max_fails=0;\n'
+    text = (folder / "nginx.conf").read_text(encoding="utf-8")
+    assert "proxy_next_upstream error timeout;" in text  # nginx's default: no POST is retried
+    assert 'map "one $route' in text  # no cookie

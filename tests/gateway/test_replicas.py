@@ -1,0 +1,468 @@
+"""Several replicas of TorchServe and of the page behind the gateway's container, with an old and a new nginx."""
+
+import base64
+import http.client
+import json
+import os
+import re
+import socket
+import ssl
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+
+import pytest
+import requests
+
+from fixtures.waiting import eventually
+from ops.versions.split import split_clients
+from ops.versions.state import Versions
+from tests.gateway import upstreams
+from tests.gateway.container import NEW, OLD, PAGE, TORCHSERVE, Container
+from tests.gateway.upstreams import Server
+
+HOSTS = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
+CANARY = "/predictions/mnist/1.1"
+both = pytest.mark.parametrize("version", [OLD, NEW])
+service = pytest.mark.service
+
+
+@pytest.fixture
+def container(tmp_path, request):
+    version = request.node.callspec.params.get("version", NEW) if hasattr(request.node, "callspec") else NEW
+    return Container(tmp_path, version)
+
+
+@contextmanager
+def _replicas(container: Container, *kinds, name: str = TORCHSERVE) -> Iterator[list[Server]]:
+    """Servers of these kinds, one on each host, behind a running gateway."""
+    with ExitStack() as stack:
+        port = container.ports[name]
+        servers = [stack.enter_context(kind(port, host)) for kind, host in zip(kinds, HOSTS, strict=False)]
+        container.point(name, HOSTS[: len(kinds)])
+        stack.enter_context(container.running())
+        if name == TORCHSERVE:
+            # nginx's first lookup comes after its start.
+            eventually(lambda: requests.get(f"{container.inner_url}/openapi.json", timeout=5).ok)
+            eventually(lambda: _knows(container, servers))
+        yield servers
+
+
+def _knows(container: Container, servers: Sequence[Server]) -> bool:
+    """Whether the gateway has asked every server; afterwards their records are empty."""
+    requests.get(f"{container.inner_url}/ping", timeout=5)
+    if not all(server.requests for server in servers):
+        return False
+    for server in servers:
+        server.requests.clear()
+    return True
+
+
+def _predict(container: Container, body: bytes | str = b"a digit", **headers: str) -> requests.Response:
+    return requests.post(f"{container.inner_url}/predict", data=body, headers=headers, timeout=30)
+
+
+def _asked(servers: Sequence[Server]) -> list[int]:
+    return [len(server.requests) for server in servers]
+
+
+# TorchServe
+
+
+@service
+@both
+def test_requests_spread_over_the_replicas(container: Container, version):
+    with _replicas(container, *[upstreams.model] * 3) as servers:
+        for _ in range(30):
+            assert _predict(container).status_code == 200
+        assert min(_asked(servers)) >= 8
+
+
+@service
+@both
+def test_the_replica_with_the_fewest_requests_in_flight_is_asked(container: Container, version):
+    with _replicas(container, upstreams.model, upstreams.model) as servers, ThreadPoolExecutor() as pool:
+        waiting = pool.submit(_predict, container, b"UNTIL RELEASED")
+        [busy] = eventually(lambda: [server for server in servers if server.requests])
+        [idle] = [server for server in servers if server is not busy]
+        for _ in range(10):
+            assert _predict(container).status_code == 200
+        assert (len(busy.requests), len(idle.requests)) == (1, 10)
+        busy.released.set()
+        assert waiting.result().status_code == 200
+
+
+@service
+@both
+@pytest.mark.parametrize("path", ["/predictions/mnist", "/predict", "/explanations/mnist"])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_request_to_a_dying_replica_is_answered_by_another(container: Container, version, path, chunked):
+    with _replicas(container, upstreams.dying_model, upstreams.model) as (dying, model):
+        for _ in range(12):
+            body = iter([b"a ", b"digit"]) if chunked else b"a digit"
+            assert requests.post(container.inner_url + path, data=body, timeout=30).status_code == 200
+        assert len(model.requests) == 12
+        # After 3 failures it gets no more. The gateway's lookups before counted as well.
+        assert len(dying.requests) <= 3
+
+
+@service
+@both
+def test_a_replica_that_refuses_connections_costs_no_request(container: Container, version):
+    with _replicas(container, upstreams.model) as [model]:
+        container.point(TORCHSERVE, [HOSTS[0], HOSTS[1]])
+        eventually(lambda: "fail_timeout" in container.configuration("torchserve.conf"))
+        for _ in range(60):
+            assert _predict(container).status_code == 200
+            time.sleep(0.05)
+        assert len(model.requests) == 60
+
+
+@service
+@both
+def test_a_request_is_retried_once(container: Container, version):
+    with _replicas(container, *[upstreams.model] * 3) as servers:
+        response = _predict(container, b"HANG UP")
+        assert (response.status_code, response.json()["type"]) == (503, "ModelUnavailable")
+        assert sorted(_asked(servers)) == [0, 1, 1]
+
+
+@service
+@both
+@pytest.mark.parametrize("status", [400, 404, 500, 503, 507])
+def test_an_answer_is_never_retried(container: Container, version, status):
+    with _replicas(container, upstreams.model, upstreams.model) as servers:
+        expected = 400 if status == 400 else 503
+        assert _predict(container, f"STATUS {status}").status_code == expected
+        assert sum(_asked(servers)) == 1
+
+
+@service
+@both
+def test_a_hanging_replica_is_not_asked_again_elsewhere(container: Container, version):
+    # When all replicas are slow, a repetition after the 10 s would double their work. /ping waits 2 s.
+    with _replicas(container, upstreams.model, upstreams.hanging_model) as (model, hanging):
+        with ThreadPoolExecutor(8) as pool:
+            begin = time.monotonic()
+            answers = list(pool.map(lambda _: _predict(container).status_code, range(8)))
+            assert time.monotonic() - begin < 13
+        assert Counter(answers) == {200: len(model.requests), 503: len(hanging.requests)}
+        assert len(hanging.requests) <= 4
+        assert requests.get(f"{container.inner_url}/ping", timeout=5).status_code == 200
+
+
+@service
+def test_a_health_check_that_meets_a_hanging_replica_asks_another(container: Container):
+    with ExitStack() as stack:
+        port = container.ports[TORCHSERVE]
+        stack.enter_context(upstreams.hanging_model(port, HOSTS[0]))
+        stack.enter_context(upstreams.model(port, HOSTS[1]))
+        container.point(TORCHSERVE, HOSTS[:2])
+        with container.running():
+            for _ in range(2):
+                assert requests.get(f"{container.inner_url}/ping", timeout=5).status_code == 200
+
+
+@service
+@both
+def test_a_canary_on_a_dying_replica_is_answered_by_the_canary(container: Container, version):
+    (container.folder / "split.conf").write_text(
+        'map "" $split_in_force { default ""; }\n' + split_clients(Versions("1.0", split={"1.1": 1.0}))
+    )
+    with _replicas(container, upstreams.dying_model, upstreams.model) as (dying, _):
+        for _ in range(4):
+            answer = _predict(container, **{"X-Drawing-Id": str(uuid.uuid4())})
+            assert answer.json()["path"] == CANARY
+        assert dying.requests
+        lines = eventually(
+            lambda: len(found := _log_lines(container, "predict")) == 4 and found,
+        )
+    assert {line["model_version"] for line in lines} == {"1.1"}
+    assert any(", " in line["upstream_seconds"] for line in lines)
+
+
+@service
+@both
+def test_a_missing_canary_is_still_answered_by_the_default(container: Container, version):
+    (container.folder / "split.conf").write_text(
+        'map "" $split_in_force { default ""; }\n' + split_clients(Versions("1.0", split={"1.1": 1.0}))
+    )
+    with _replicas(container, upstreams.model, upstreams.model) as servers:
+        # This model gives the same answer for the default version.
+        assert _predict(container, "STATUS 404").status_code == 503
+        paths = [request["path"] for server in servers for request in server.requests]
+        assert sorted(paths) == ["/predictions/mnist", CANARY]
+
+
+def _log_lines(container: Container, route: str) -> list[dict]:
+    text = (container.folder / "container.log").read_text()
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    return [line for line in lines if line.get("route") == route]
+
+
+@service
+@both
+def test_replicas_come_and_go_without_a_lost_request(container: Container, version):
+    with _replicas(container, *[upstreams.model] * 3) as servers:
+        workers = container.workers()
+        stopped = threading.Event()
+
+        def predict() -> Counter[int]:
+            answers: Counter[int] = Counter()
+            while not stopped.is_set():
+                answers[_predict(container).status_code] += 1
+            return answers
+
+        with ThreadPoolExecutor() as pool:
+            clients = [pool.submit(predict) for _ in range(3)]
+            try:
+                for hosts in (HOSTS[:2], HOSTS[1:2], HOSTS[1:], HOSTS):
+                    container.point(TORCHSERVE, hosts)
+                    _wait_until_asked(servers, hosts)
+            finally:
+                stopped.set()
+        assert sum((client.result() for client in clients), Counter()).keys() == {200}
+        if version == NEW:  # only from several replicas to one, and back
+            assert _log_text(container).count("applying a changed") == 2
+        else:
+            assert _log_text(container).count("applying a changed") == 4
+            assert workers != container.workers()
+
+
+def _wait_until_asked(servers: Sequence[Server], hosts: Sequence[str]) -> None:
+    """Wait until the servers on these hosts, and no others, get requests."""
+
+    def are_asked() -> bool:
+        for server in servers:
+            server.requests.clear()
+        time.sleep(0.3)
+        return [bool(server.requests) for server in servers] == [
+            server.address.split(":")[0] in hosts for server in servers
+        ]
+
+    eventually(are_asked)
+
+
+def _log_text(container: Container) -> str:
+    return (container.folder / "container.log").read_text()
+
+
+@service
+def test_a_reload_keeps_the_resolved_replicas(container: Container):
+    with _replicas(container, upstreams.model, upstreams.model):
+        for share in (0.1, 0.2, 0.3):
+            (container.folder / "split.conf").write_text(
+                f'map "" $split_in_force {{ default "{share}"; }}\n'
+                + split_clients(Versions("1.0", split={"1.1": share}))
+            )
+            deadline = time.monotonic() + 1
+            while time.monotonic() < deadline:
+                assert _predict(container).status_code == 200
+        assert _log_text(container).count("applying a changed") == 3
+
+
+# One replica: as before
+
+
+@service
+@both
+def test_a_single_replica_is_neither_retried_nor_avoided(container: Container, version):
+    with _replicas(container, upstreams.model) as [model]:
+        for number in range(1, 6):
+            assert _predict(container, b"HANG UP").status_code == 503
+            assert _predict(container).status_code == 200
+            assert len(model.requests) == 2 * number
+
+
+@service
+def test_a_single_replica_is_not_avoided_after_a_reload(container: Container):
+    with _replicas(container, upstreams.model):
+        (container.folder / "split.conf").write_text(
+            'map "" $split_in_force { default "x"; }\n' + split_clients(Versions("1.0"))
+        )
+        eventually(lambda: "applying a changed" in _log_text(container))
+        time.sleep(0.3)
+        for _ in range(5):
+            assert _predict(container, b"HANG UP").status_code == 503
+            assert _predict(container).status_code == 200
+
+
+# The pages
+
+
+@pytest.fixture
+def pages(container: Container) -> Iterator[list[Server]]:
+    with _replicas(container, upstreams.page, upstreams.page, name=PAGE) as servers:
+        yield servers
+
+
+def _get(container: Container, path: str = "/", **cookies: str) -> requests.Response:
+    return requests.get(container.url + path, cookies=cookies, timeout=30, verify=False)  # noqa: S501
+
+
+def _page_of(servers: Sequence[Server]) -> int:
+    """The page that got the last request; forgets the requests."""
+    [index] = [index for index, server in enumerate(servers) if server.requests]
+    for server in servers:
+        server.requests.clear()
+    return index
+
+
+@service
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+class TestPages:
+    @both
+    def test_the_first_page_sets_a_cookie(self, container: Container, pages, version):
+        cookie = _get(container).headers["Set-Cookie"]
+        assert re.fullmatch(r"page_replica=[0-9a-f]{3}; Path=/; HttpOnly; SameSite=Lax; Secure", cookie)
+        value = cookie.split("=")[1][:3]
+        assert "Set-Cookie" not in _get(container, page_replica=value).headers
+        for invalid in ("", "xyz", value * 2, "127.0.0.1"):
+            assert "page_replica=" in _get(container, page_replica=invalid).headers["Set-Cookie"]
+
+    def test_the_cookie_belongs_to_the_page_only(self, container: Container, pages):
+        for path in ("/openapi.json", "/models", "/monitoring/", "/missing"):
+            assert "Set-Cookie" not in _get(container, path).headers
+        assert "Set-Cookie" not in requests.get(f"{container.inner_url}/openapi.json", timeout=30).headers
+
+    @both
+    def test_websocket_and_uploads_of_a_visitor_reach_the_same_page(
+        self, container: Container, pages, version
+    ):
+        used = set()
+        for number in range(0, 4096, 256):
+            value = f"{number:03x}"
+            _get(container, page_replica=value)
+            page = _page_of(pages)
+            _open_websocket(container, value)
+            assert _page_of(pages) == page
+            for _ in range(2):
+                upload = f"{container.url}/_stcore/upload_file/a/b"
+                cookies = {"page_replica": value}
+                requests.put(upload, data=b"x", cookies=cookies, timeout=30, verify=False)  # noqa: S501
+                assert _page_of(pages) == page
+            used.add(page)
+        assert used == {0, 1}
+
+    def test_without_the_cookie_the_address_decides(self, container: Container, pages):
+        page = {(_get(container), _page_of(pages))[1] for _ in range(6)}
+        assert len(page) == 1
+
+    @both
+    def test_the_visitors_of_a_page_that_is_away_reach_another(self, container: Container, pages, version):
+        values = [f"{number:03x}" for number in range(0, 4096, 512)]
+        before = {value: (_get(container, page_replica=value), _page_of(pages))[1] for value in values}
+        assert set(before.values()) == {0, 1}
+        pages[0].shutdown()
+        pages[0].server_close()
+        for value in values * 3:
+            assert _get(container, page_replica=value).status_code == 200
+        assert pages[0].requests == []
+        # The name server forgets it: the gateway reloads, the visitors of the other page stay there.
+        container.point(PAGE, [HOSTS[1]])
+        eventually(lambda: "fail_timeout" not in container.configuration("page.conf"))
+        assert _get(container).status_code == 200
+
+    @both
+    def test_a_new_page_takes_its_share_only(self, container: Container, pages, version):
+        values = [f"{number:03x}" for number in range(0, 4096, 64)]
+        before = [(_get(container, page_replica=value), _page_of(pages))[1] for value in values]
+        with upstreams.page(container.ports[PAGE], HOSTS[2]) as third:
+            workers = container.workers()
+            container.point(PAGE, HOSTS)
+            eventually(lambda: container.workers() and not workers & container.workers())
+            after = [(_get(container, page_replica=value), _page_of([*pages, third]))[1] for value in values]
+        moved = [new for old, new in zip(before, after, strict=True) if old != new]
+        assert set(moved) == {2}
+        assert len(moved) < len(values) * 0.6
+
+
+@service
+@both
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_a_single_page_sets_no_cookie(container: Container, version):
+    with _replicas(container, upstreams.page, name=PAGE):
+        assert "Set-Cookie" not in _get(container).headers
+
+
+def _open_websocket(container: Container, value: str) -> None:
+    """Open and close a websocket with this cookie."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    address = ("127.0.0.1", container.ports["https"])
+    key = base64.b64encode(os.urandom(16)).decode()
+    with (
+        socket.create_connection(address, timeout=30) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
+    ):
+        connection.sendall(
+            f"GET /_stcore/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Cookie: page_replica={value}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
+        )
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert answer.status == 101
+        connection.sendall(b"a stroke")
+        assert connection.recv(64) == b"a stroke"
+
+
+# The configuration
+
+
+def test_an_old_nginx_gets_a_list_of_addresses(tmp_path):
+    container = Container(tmp_path, OLD)
+    container.point(TORCHSERVE, ["10.0.0.9", "10.0.0.10"])
+    assert container.run("servers torchserve-inference 8002").splitlines() == [
+        "server 10.0.0.10:8002 max_fails=3 fail_timeout=5s;",
+        "server 10.0.0.9:8002 max_fails=3 fail_timeout=5s;",
+    ]
+    container.point(TORCHSERVE, ["10.0.0.9"])
+    assert container.run("servers torchserve-inference 8002") == "server 10.0.0.9:8002 max_fails=0;\n"
+
+
+@pytest.mark.parametrize(
+    ("version", "resolves"), [("1.26.3", False), ("1.27.2", False), ("1.27.3", True), ("1.28.0", True)]
+)
+def test_nginx_resolves_torchserve_from_1_27_3_on(tmp_path, version, resolves):
+    container = Container(tmp_path, version)
+    container.point(TORCHSERVE, ["10.0.0.9", "10.0.0.10"])
+    container.point(PAGE, ["10.0.0.9", "10.0.0.10"])
+    text = container.run("servers torchserve-inference 8002")
+    expected = "server torchserve-inference:8002 resolve max_fails=3 fail_timeout=5s;"
+    assert (expected in text, "zone" in text, "10.0.0" in text) == (resolves, resolves, not resolves)
+    assert "resolve " not in container.run("servers page-inner 8005")
+
+
+@both
+def test_the_order_of_addresses_does_not_matter(tmp_path, version):
+    container = Container(tmp_path, version)
+    container.point(PAGE, ["10.0.0.9", "10.0.0.10"])
+    text = container.run("servers page-inner 8005")
+    container.point(PAGE, ["10.0.0.10", "10.0.0.9"])
+    assert container.run("servers page-inner 8005") == text
+
+
+@both
+def test_a_name_without_an_address_gets_one_that_refuses(tmp_path, version):
+    text = Container(tmp_path, version).run("servers torchserve-inference 8002")
+    assert text == "server 127.0.0.1:8002 max_fails=0;\n"
+
+
+@pytest.mark.parametrize(
+    ("inner_host", "own"), [("", "10.0.1.7"), ("10.0.2.", "10.0.2.7"), ("10.0.1.7", "10.0.1.7")]
+)
+def test_a_gateway_finds_its_own_address_among_several(tmp_path, inner_host, own):
+    container = Container(tmp_path)
+    (tmp_path / "fib_trie").write_text(
+        "".join(
+            f"           |-- {ip}\n              /32 host LOCAL\n"
+            for ip in ("10.0.1.7", "10.0.2.7", "127.0.0.1")
+        )
+        + "           |-- 10.0.1.0\n              /24 link UNICAST\n"
+    )
+    container.point("gateway-inner", ["10.0.1.3", "10.0.1.7"])
+    assert container.run(f"INNER_HOST={inner_host} own_address") == f"{own}\n"
