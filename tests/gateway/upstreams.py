@@ -25,6 +25,7 @@ class Server(ThreadingHTTPServer):
         self.connections = 0
         self.given_up = 0
         self.requests: list[dict] = []
+        self.fault = b""  # of the model: it treats every request as if it had this body
         self.released = threading.Event()
 
     @property
@@ -80,7 +81,7 @@ class _Model(_Handler):
 
     def answer(self) -> None:
         request = self.received()
-        body = base64.b64decode(request["body"])
+        body = self.server.fault or base64.b64decode(request["body"])
         if body.startswith(b"STATUS "):
             status = int(body.split()[1])
             error = {"code": status, "type": "FromTheModel", "message": "What the model says."}
@@ -96,23 +97,6 @@ class _Model(_Handler):
             self.close_connection = True
         else:
             self.send(200, json.dumps(request).encode())
-
-
-class _DyingModel(_Handler):
-    """Reads each request and closes its connection."""
-
-    def answer(self) -> None:
-        self.received()
-        self.close_connection = True
-
-
-class _HangingModel(_Handler):
-    """Reads each request and never answers."""
-
-    def answer(self) -> None:
-        self.received()
-        self.server.released.wait(LONGEST_S)
-        self.close_connection = True
 
 
 class _BrokenModel(_Handler):
@@ -191,16 +175,6 @@ def _serving(handler: type[_Handler], port: int = 0, host: str = "127.0.0.1") ->
 def model(port: int = 0, host: str = "127.0.0.1"):
     """A replacement for TorchServe, on a free port or on this one."""
     return _serving(_Model, port, host)
-
-
-def dying_model(port: int, host: str):
-    """A replacement for TorchServe that closes each connection after the request."""
-    return _serving(_DyingModel, port, host)
-
-
-def hanging_model(port: int, host: str):
-    """A replacement for TorchServe that never answers."""
-    return _serving(_HangingModel, port, host)
 
 
 def broken_model():
