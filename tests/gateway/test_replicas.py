@@ -67,6 +67,13 @@ def _predict(container: Container, body: bytes | str = b"a digit", **headers: st
     return requests.post(f"{container.inner_url}/predict", data=body, headers=headers, timeout=30)
 
 
+def _point_and_reload(container: Container, name: str, hosts: list[str]) -> None:
+    """Give a name other addresses, and wait until the gateway has reloaded its configuration."""
+    workers = container.workers()
+    container.point(name, hosts)
+    eventually(lambda: container.workers() and not workers & container.workers())
+
+
 def _asked(servers: Sequence[Server]) -> list[int]:
     return [len(server.requests) for server in servers]
 
@@ -115,8 +122,7 @@ def test_a_request_to_a_dying_replica_is_answered_by_another(container: Containe
 @both
 def test_a_replica_that_refuses_connections_costs_no_request(container: Container, version):
     with _replicas(container, 1) as [model]:
-        container.point(TORCHSERVE, [HOSTS[0], HOSTS[1]])
-        eventually(lambda: "fail_timeout" in container.configuration("torchserve.conf"))
+        _point_and_reload(container, TORCHSERVE, HOSTS[:2])
         for _ in range(60):
             assert _predict(container).status_code == 200
             time.sleep(0.05)
@@ -365,10 +371,7 @@ def test_without_the_cookie_the_address_decides(container: Container, pages):
 @both
 def test_the_visitors_of_a_page_that_is_away_reach_another(container: Container, pages, version):
     before = _pages_of_visitors(container, pages)
-    container.point(PAGE, HOSTS)  # nothing listens on the third
-    eventually(lambda: HOSTS[2] in container.configuration("page.conf"))
-    workers = container.workers()
-    eventually(lambda: not workers & container.workers())
+    _point_and_reload(container, PAGE, HOSTS)  # nothing listens on the third
     assert _pages_of_visitors(container, pages) == before
 
 
@@ -377,9 +380,7 @@ def test_the_visitors_of_a_page_that_is_away_reach_another(container: Container,
 def test_a_new_page_takes_only_its_share_of_the_visitors(container: Container, pages, version):
     before = _pages_of_visitors(container, pages)
     with upstreams.page(container.ports[PAGE], HOSTS[2]) as third:
-        workers = container.workers()
-        container.point(PAGE, HOSTS)
-        eventually(lambda: container.workers() and not workers & container.workers())
+        _point_and_reload(container, PAGE, HOSTS)
         after = _pages_of_visitors(container, [*pages, third])
     moved = [new for old, new in zip(before, after, strict=True) if old != new]
     assert set(moved) == {2}
