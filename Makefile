@@ -57,7 +57,7 @@ help: ## list the targets
 VALUES :=
 CHANGES := swap rollback canary promote
 COMMANDS := down status logs models $(CHANGES) prune secrets backup restore
-.PHONY: up upgrade undo push pull from-s3 $(COMMANDS)
+.PHONY: up upgrade undo push pull push-labels pull-labels from-s3 $(COMMANDS)
 up: $(if $(INSTALLED),environments) ## start all parts and print the address; MONITORING=1 adds Prometheus and Alertmanager
 	@$(OPS) up
 down: ## stop everything, keep the data
@@ -87,6 +87,10 @@ push: ## upload the archive of VERSION= to the S3 store
 pull: ## download the archive of VERSION= from the S3 store
 push pull: $(REGISTRY_INSTALLED)
 	@$(REGISTRY) $@ "$(VERSION)"
+push-labels: $(INSTALLED) $(REGISTRY_INSTALLED) ## upload the labelled drawings from day SINCE= until before day UNTIL= to the S3 store
+	@file=$$($(OPS) write-labels "$(SINCE)" "$(UNTIL)"); $(REGISTRY) $@ "$$file"
+pull-labels: $(REGISTRY_INSTALLED) ## download the labelled drawings NAME= from the S3 store; without NAME, list them
+	@$(REGISTRY) $@ "$(NAME)"
 from-s3: pull
 from-%:
 	@echo "FROM '$*' is not a store, for example: make swap VERSION=1.1 FROM=s3" >&2; exit 2
@@ -113,8 +117,8 @@ train: $(if $(filter --without-real-drawings,$(ARGS)),mnist,data) $(TRACKING) ##
 	@$(TELL_MLFLOW)
 evaluate: mnist ## evaluate the released model or MODEL= (checkpoint or archive); AGAINST= compares it with another
 	@$(TRAINING) training.evaluate $(if $(MODEL),--model $(MODEL)) $(if $(AGAINST),--against $(AGAINST)) $(ARGS)
-retrain: $(if $(INSTALLED),$(INSTALLED) .venv/serve/installed mnist) $(TRACKING) ## train on the labelled drawings; archive the next version if it is better; never swap
-	@$(OPS) retrain
+retrain: $(if $(INSTALLED),$(INSTALLED) .venv/serve/installed mnist) $(TRACKING) ## train on the labelled drawings, or on those of LABELS=; archive the next version if it is better; never swap
+	@$(OPS) retrain "$(LABELS)" "$(CHAMPION)"
 	@$(TELL_MLFLOW)
 archive: $(ARCHIVE_INSTALLED) $(TRACKING) ## pack a checkpoint as model_store/mnist-VERSION.mar; VERSION=, CHECKPOINT=
 	@test -n "$(VERSION)" || { echo "VERSION is missing, for example: make archive VERSION=1.1" >&2; exit 2; }

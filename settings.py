@@ -183,9 +183,9 @@ MONITORING = Setting("MONITORING", zero_or_one, 0,
 ALERTMANAGER_CONFIG = Setting("ALERTMANAGER_CONFIG", Path, Path("monitoring/alertmanager/alertmanager.yml"),
     "Who receives alerts: Alertmanager's configuration; relative to the checkout.")
 S3_ENDPOINT = Setting("S3_ENDPOINT", http_url, None,
-    "The address of the S3-compatible store of archives.")
+    "The address of the S3-compatible store of archives and labelled drawings.")
 S3_BUCKET = Setting("S3_BUCKET", str, "models",
-    "The bucket of the archives.")
+    "The bucket of the archives and labelled drawings.")
 S3_REGION = Setting("S3_REGION", str, "us-east-1",
     "The region of the bucket; self-hosted servers accept any.")
 S3_ACCESS_KEY = Setting("S3_ACCESS_KEY", str, None,

@@ -12,6 +12,7 @@ from dotenv import load_dotenv
 from json_logs import log_as_json
 from ops import lock
 from ops.data.backup import backup, backup_as_is
+from ops.data.labels import write_labels
 from ops.data.prune import days, prune
 from ops.data.restore import check, restore
 from ops.data.rotate import secrets, set_password_from_stdin
@@ -78,11 +79,12 @@ COMMANDS = {
     "rollback": Command(rollback),
     "canary": Command(canary, 2),
     "promote": Command(promote),
-    "retrain": Command(retrain),
+    "retrain": Command(retrain, 2),
     "prune": Command(lambda system, text: prune(system, days(text)), 1),
     "secrets": Command(secrets, 1),
     "backup": Command(backup, 1),
     "restore": Command(restore, 1),
+    "write-labels": Command(lambda system, *days: print(write_labels(system, *days)), 2),
     # What ops/containers.sh asks for.
     "backup-as-is": Command(backup_as_is, 1),
     "check-backup": Command(check, 1),
@@ -98,7 +100,10 @@ COMMANDS = {
 def main() -> int:
     parser = argparse.ArgumentParser(prog="ops", description=__doc__)
     parser.add_argument("command", choices=COMMANDS)
-    values = "swap VERSION, canary VERSION PERCENT, prune DAYS, secrets NAME, backup FILE, restore FILE"
+    values = (
+        "swap VERSION, canary VERSION PERCENT, retrain LABELS CHAMPION, prune DAYS, secrets NAME, backup FILE, "
+        "restore FILE, write-labels SINCE UNTIL"
+    )
     parser.add_argument("values", nargs="*", help=values)
     arguments = parser.parse_args()
     command = COMMANDS[arguments.command]

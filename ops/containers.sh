@@ -30,9 +30,10 @@ main() {
     "(Debian: apt-get install docker.io, and the package docker-compose), or take RUNS_IN out of .env."
   [ "$(setting MONITORING)" != 1 ] || export COMPOSE_PROFILES=${COMPOSE_PROFILES:+$COMPOSE_PROFILES,}monitoring
   case $command in
-    up | down | status | logs | secrets | backup | restore | upgrade | undo | push | pull | training | retrain | archive | track)
+    up | down | status | logs | secrets | backup | restore | upgrade | undo | training | retrain | archive | track)
       "$command" "$@" ;;
-    models | swap | rollback | canary | promote | prune) ops "$command" "$@" ;;
+    models | swap | rollback | canary | promote | prune | write-labels) ops "$command" "$@" ;;
+    push | pull | push-labels | pull-labels) run -T ops ops.integrations.registry "$command" "$@" ;;
     *) fail "'$command' is not a command for containers. See: make help" ;;
   esac
 }
@@ -145,10 +146,11 @@ restore() {
 }
 
 retrain() {
-  local champion version status=0
-  champion=$(ops default-version)
+  local labels=${1:-} champion=${2:-} version status=0
+  [ -n "$champion" ] || champion=$(ops default-version)
   training training.data --without-real-drawings
-  training training.retrain --champion "$champion" --checkpoint "model_store/mnist-$champion.mar" --output runs/retrain || status=$?
+  training training.retrain --champion "$champion" --checkpoint "model_store/mnist-$champion.mar" --output runs/retrain \
+    ${labels:+--labels "$labels"} || status=$?
   [ $status != $LOST ] || { printf '\n%s\n' "No version was archived; $champion stays the default."; return; }
   [ $status != $KILLED ] || echo "Training was killed: it needs more memory than its limit in docker-compose.yml." >&2
   [ $status = 0 ] || fail "Retraining stopped; $champion stays the default."
@@ -162,8 +164,6 @@ retrain() {
 training() { pull_signed training; run $(build_option) -T training "$@"; }
 track() { pull_signed tracking; run $(build_option) -T tracking; }
 archive() { run -T archive "$@" --model-store /models; }
-push() { run -T ops ops.integrations.registry push "${1:-}"; }
-pull() { run -T ops ops.integrations.registry pull "${1:-}"; }
 
 # Make a backup, keep the old images for `undo`, then start new images and apply their migrations.
 upgrade() {

@@ -206,6 +206,11 @@ class System:
         return ROOT / "runs" / "retrain" if self.in_containers else self.state / "retrain"
 
     @property
+    def labels(self) -> Path:
+        """The folder of labelled drawings that go to the S3 store or come from it."""
+        return ROOT / "data" / "labels" if self.in_containers else self.state / "labels"
+
+    @property
     def sockets(self) -> Path:
         """The private folder of Unix sockets, independent of TMPDIR.
 

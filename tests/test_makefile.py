@@ -191,6 +191,11 @@ def test_where_it_runs_is_one_of_two_words():
     [
         ("native", ("swap", "VERSION=1.2"), '-m ops swap "1.2"'),
         ("containers", ("swap", "VERSION=1.2"), 'ops/containers.sh swap "1.2"'),
+        ("native", ("retrain", "LABELS=a.zip", "CHAMPION=1.2"), '-m ops retrain "a.zip" "1.2"'),
+        ("containers", ("retrain",), 'ops/containers.sh retrain "" ""'),
+        ("native", ("push-labels", "UNTIL=2026-12-01"), '-m ops write-labels "" "2026-12-01"'),
+        ("containers", ("push-labels",), 'ops/containers.sh push-labels "$file"'),
+        ("native", ("pull-labels", "NAME=a.zip"), '-m ops.integrations.registry pull-labels "a.zip"'),
         ("native", ("train", "QUICK=1"), "-m training.train --quick"),
         ("containers", ("train", "QUICK=1"), "ops/containers.sh training training.train --quick"),
     ],

@@ -1,7 +1,9 @@
-"""Push archives to an S3-compatible store, and pull them on other machines.
+"""Push archives and labelled drawings to an S3-compatible store, and pull them on other machines.
 
     python -m ops.integrations.registry push 1.1
     python -m ops.integrations.registry pull 1.1
+    python -m ops.integrations.registry push-labels var/labels/2026-11-01_2026-12-01_500-drawings.zip
+    python -m ops.integrations.registry pull-labels NAME  # without NAME: list the names
 
 The store has a complete object or none. Its metadata has the SHA-256, which a pull verifies. Push and pull resume
 after an interruption. They need only objects, metadata, ranges and multipart uploads, which every S3 server has.
@@ -9,6 +11,7 @@ after an interruption. They need only objects, metadata, ranges and multipart up
 
 import argparse
 import hashlib
+import re
 import shutil
 import sys
 from base64 import b64encode
@@ -25,7 +28,7 @@ from dotenv import load_dotenv
 
 import settings
 from ops import proxies
-from ops.errors import OpsError, run_cli
+from ops.errors import OpsError, UsageError, run_cli
 from ops.files import digest
 from ops.system import ROOT, System
 from ops.versions.state import archive_name, refuse_wrong_version
@@ -33,6 +36,10 @@ from ops.versions.state import archive_name, refuse_wrong_version
 PART_BYTES = 8 * 2**20  # S3 takes parts of 5 MiB and more
 NEVER_OVERWRITTEN = "a version is never overwritten: choose another VERSION"
 DIGEST = "sha256"  # a key of the object's metadata
+LABELS = "labels/"
+LABELS_NAME = re.compile(
+    r"(?P<period>\d{4}-\d\d-\d\d_\d{4}-\d\d-\d\d)_v(?P<version>\d+)_\d+-drawings_sha256-(?P<checksum>[0-9a-f]{12})\.zip"
+)
 
 
 @dataclass
@@ -72,28 +79,78 @@ class Store:
         """An object's length and metadata; None if it does not exist."""
         return _head(self.client.head_object, Bucket=self.bucket, Key=key)
 
+    def list_labels(self) -> dict[str, re.Match[str]]:
+        """Period, version and checksum of all labelled drawings, by name in the order of the periods."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=LABELS)
+        names = [item["Key"].removeprefix(LABELS) for page in pages for item in page.get("Contents", [])]
+        return {name: form for name in names if (form := LABELS_NAME.fullmatch(name))}
+
 
 def push(store: Store, archive: Path) -> str:
     """Upload an archive, or resume its upload, and return a message with the result.
 
     Raises OpsError if the store has the version with different content, and the errors of boto3.
     """
-    key, size, checksum = archive.name, archive.stat().st_size, digest(archive)
+    return _push_file(store, archive, archive.name, digest(archive))
+
+
+def pull(store: Store, version: str, model_store: Path) -> str:
+    """Download an archive, or resume its download, and return a message with the result.
+
+    Raises OpsError if it is missing, damaged or here with different content, and the errors of boto3.
+    """
+    archive = model_store / archive_name(version)
+    return _pull_file(store, archive.name, archive, f"make push VERSION={version}")
+
+
+def push_labels(store: Store, file: Path) -> str:
+    """Upload labelled drawings, the file of ops/data/labels.py, and return a message with the result.
+
+    The object's name is period, version, number of drawings and checksum, so other content gets another name. Content
+    that the store has keeps its version.
+    """
+    checksum, (period, _, drawings) = digest(file), file.stem.rpartition("_")
+    there = {name: form for name, form in store.list_labels().items() if form["period"] == period}
+    version = 1 + max((int(form["version"]) for form in there.values()), default=0)
+    new = f"{period}_v{version}_{drawings}_sha256-{checksum[:12]}.zip"
+    known = (name for name, form in there.items() if checksum.startswith(form["checksum"]))
+    return _push_file(store, file, LABELS + next(known, new), checksum)
+
+
+def pull_labels(store: Store, name: str, folder: Path) -> str:
+    """Download labelled drawings, as `pull` downloads an archive."""
+    there = store.list_labels()
+    if name not in there:
+        raise UsageError(f"NAME '{name}' is not in the store. To list the names run: make pull-labels")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return _pull_file(store, LABELS + name, folder / name, "make push-labels", there[name]["checksum"])
+
+
+def list_labels(store: Store) -> str:
+    """A message with the names for `pull_labels`."""
+    names = list(store.list_labels())
+    if not names:
+        return "The store has no labelled drawings. Push some: make push-labels"
+    return "\n".join([*names, f"To fetch one run: make pull-labels NAME={names[-1]}"])
+
+
+def _push_file(store: Store, file: Path, key: str, checksum: str) -> str:
+    name, size = Path(key).name, file.stat().st_size
     if there := store.head(key):
         if there["Metadata"].get(DIGEST) != checksum:
-            raise OpsError(f"{key} in the store has different content; {NEVER_OVERWRITTEN}")
-        return f"{key} is already in the store"
-    _push_in_parts(store, archive, checksum)
+            raise OpsError(f"{name} in the store has different content; {NEVER_OVERWRITTEN}")
+        return f"{name} is already in the store"
+    _push_in_parts(store, file, key, checksum)
     there = store.head(key)
     if there is None or there["ContentLength"] != size:
-        raise OpsError(f"{key} was not uploaded completely; run make push again")
-    return f"{key} is pushed, {size:,} bytes, SHA-256 {checksum}"
+        raise OpsError(f"{name} was not uploaded completely; run the same command again")
+    return f"{name} is pushed, {size:,} bytes, SHA-256 {checksum}"
 
 
-def _push_in_parts(store: Store, archive: Path, checksum: str) -> None:
+def _push_in_parts(store: Store, file: Path, key: str, checksum: str) -> None:
     """Upload the parts that the store lacks, then create the object. boto3's own transfer cannot resume."""
-    upload, there = _find_or_start_upload(store, archive, checksum)
-    for number, content in _parts(archive):
+    upload, there = _find_or_start_upload(store, file, key, checksum)
+    for number, content in _parts(file):
         if number not in there:
             there[number] = store.client.upload_part(
                 **upload,
@@ -106,13 +163,13 @@ def _push_in_parts(store: Store, archive: Path, checksum: str) -> None:
 
 
 def _find_or_start_upload(
-    store: Store, archive: Path, checksum: str
+    store: Store, file: Path, key: str, checksum: str
 ) -> tuple[dict[str, str], dict[int, str]]:
     """An interrupted upload of the same content with its parts (ETag by number), or a new upload."""
-    there = {"Bucket": store.bucket, "Key": archive.name}
-    begun = store.client.list_multipart_uploads(Bucket=store.bucket, Prefix=archive.name).get("Uploads", [])
-    own = {number: f'"{_md5(content).hexdigest()}"' for number, content in _parts(archive)} if begun else {}
-    for upload in (there | {"UploadId": each["UploadId"]} for each in begun if each["Key"] == archive.name):
+    there = {"Bucket": store.bucket, "Key": key}
+    begun = store.client.list_multipart_uploads(Bucket=store.bucket, Prefix=key).get("Uploads", [])
+    own = {number: f'"{_md5(content).hexdigest()}"' for number, content in _parts(file)} if begun else {}
+    for upload in (there | {"UploadId": each["UploadId"]} for each in begun if each["Key"] == key):
         parts = {
             part["PartNumber"]: part["ETag"] for part in store.client.list_parts(**upload).get("Parts", [])
         }
@@ -123,35 +180,30 @@ def _find_or_start_upload(
     return there | {"UploadId": answer["UploadId"]}, {}
 
 
-def _parts(archive: Path) -> Iterator[tuple[int, bytes]]:
-    with archive.open("rb") as file:
-        yield from enumerate(iter(partial(file.read, PART_BYTES), b""), 1)
+def _parts(file: Path) -> Iterator[tuple[int, bytes]]:
+    with file.open("rb") as opened:
+        yield from enumerate(iter(partial(opened.read, PART_BYTES), b""), 1)
 
 
-def pull(store: Store, version: str, model_store: Path) -> str:
-    """Download an archive, or resume its download, and return a message with the result.
-
-    Raises OpsError if it is missing, damaged or here with different content, and the errors of boto3.
-    """
-    archive = model_store / archive_name(version)
-    there = store.head(archive.name)
+def _pull_file(store: Store, key: str, file: Path, push: str, checksum_start: str = "") -> str:
+    there = store.head(key)
     if there is None:
-        raise OpsError(f"{archive.name} is not in the store. Push it first: make push VERSION={version}")
+        raise OpsError(f"{file.name} is not in the store. Push it first: {push}")
     checksum = there["Metadata"].get(DIGEST)
     if checksum is None:
-        raise OpsError(f"{archive.name} in the store has no checksum: it was not uploaded by make push")
-    if archive.exists():
-        if digest(archive) != checksum:
-            raise OpsError(f"{archive} differs from the store's; {NEVER_OVERWRITTEN}")
-        return f"{archive} is already here"
-    model_store.mkdir(parents=True, exist_ok=True)
-    unfinished = archive.with_suffix(".unfinished")
-    _download(store, archive.name, there["ContentLength"], unfinished)
-    if digest(unfinished) != checksum:
+        raise OpsError(f"{file.name} in the store has no checksum: it was not uploaded by make")
+    if file.exists():
+        if digest(file) != checksum:
+            raise OpsError(f"{file} differs from the store's; {NEVER_OVERWRITTEN}, or delete the file")
+        return f"{file} is already here"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_suffix(".unfinished")
+    _download(store, key, there["ContentLength"], unfinished)
+    if digest(unfinished) != checksum or not checksum.startswith(checksum_start):
         unfinished.unlink()
-        raise OpsError(f"{archive.name} is damaged in the store: wrong checksum. The download was deleted")
-    unfinished.rename(archive)
-    return f"{archive} is pulled, {there['ContentLength']:,} bytes, SHA-256 {checksum}"
+        raise OpsError(f"{file.name} is damaged in the store: wrong checksum. The download was deleted")
+    unfinished.rename(file)
+    return f"{file} is pulled, {there['ContentLength']:,} bytes, SHA-256 {checksum}"
 
 
 def _download(store: Store, key: str, length: int, unfinished: Path) -> None:
@@ -181,27 +233,36 @@ def _head(ask: Any, **what: str) -> dict[str, Any] | None:
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(description="Push archives to an S3-compatible store, and pull them.")
-    parser.add_argument("command", choices=["push", "pull"])
-    parser.add_argument("version")
+    parser = argparse.ArgumentParser(description="Push files to an S3-compatible store, and pull them.")
+    parser.add_argument("command", choices=["push", "pull", "push-labels", "pull-labels"])
+    parser.add_argument("value", help="a version, the file of push-labels, or the name of pull-labels")
     options = parser.parse_args(arguments)
     load_dotenv(ROOT / ".env")  # the environment has priority
     system = System.running_or_configured()
     try:
-        return run_cli(lambda: print(_run(options.command, options.version, system.model_store)))
+        return run_cli(lambda: print(_run(options.command, options.value, system)))
     except (BotoCoreError, ClientError, OSError) as error:
         print(f"The S3 store at {settings.S3_ENDPOINT.read()} failed: {error}", file=sys.stderr)
         return 1
 
 
-def _run(command: str, version: str, model_store: Path) -> str:
-    refuse_wrong_version(version, f"{command} VERSION=1.1")
-    archive = model_store / archive_name(version)
+def _run(command: str, value: str, system: System) -> str:
+    if command == "push-labels":
+        file = Path(value)
+        try:
+            return push_labels(Store.from_settings(), file)
+        finally:
+            file.unlink(missing_ok=True)  # `make prune` does not find drawings here
+    if command == "pull-labels":
+        store = Store.from_settings()
+        return pull_labels(store, value, system.labels) if value else list_labels(store)
+    refuse_wrong_version(value, f"{command} VERSION=1.1")
+    archive = system.model_store / archive_name(value)
     if command == "push":
         if not archive.is_file():
-            raise OpsError(f"There is no {archive}. Make it first: make archive VERSION={version}")
+            raise OpsError(f"There is no {archive}. Make it first: make archive VERSION={value}")
         return push(Store.from_settings(), archive)
-    return pull(Store.from_settings(), version, model_store)
+    return pull(Store.from_settings(), value, system.model_store)
 
 
 if __name__ == "__main__":

@@ -12,16 +12,22 @@ from ops.versions.state import RELEASED, Versions, archive_name, list_archives, 
 LOST = 3  # training.retrain's exit status if the challenger fails the comparison
 
 
-def retrain(system: System) -> None:
-    """Train, compare, report and archive; never swap. Raises OpsError if a step fails."""
-    champion = Versions.read(system.versions).default
+def retrain(system: System, labels: str = "", champion: str = "") -> None:
+    """Train, compare, report and archive; never swap. Raises OpsError if a step fails.
+
+    `labels` is a file of labelled drawings, by default those of the database; `champion` is by default the default
+    version.
+    """
+    champion = champion or Versions.read(system.versions).default
     archive = system.model_store / archive_name(champion)
     if not archive.exists():
-        raise OpsError(f"{archive} is missing; retraining starts from this archive. See: make models")
+        remedy = f"make pull VERSION={champion}, or make archive VERSION={champion}"
+        raise OpsError(f"{archive} is missing; retraining starts from this archive. Put it there: {remedy}")
     command: list[str | Path] = [
         # A low priority, because predictions come first.
         *("nice", "-n", "10", system.python("train"), "-m", "training.retrain"),
         *("--champion", champion, "--checkpoint", archive, "--output", system.retraining),
+        *(("--labels", labels) if labels else ()),
     ]
     environment = {**os.environ, **parts.database_environment(system, postgres.PAGE)}
     status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode

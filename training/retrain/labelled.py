@@ -1,12 +1,16 @@
-"""Load the labelled drawings from the database and split them for training and test.
+"""Load the labelled drawings from the database or a file, and split them for training and test.
 
 labelled = fetch("postgresql://page@127.0.0.1:8006/mnist", password)
+labelled = read(Path("var/labels/NAME"))  # of `make pull-labels`
 training, test = labelled.split()
 """
 
 import hashlib
-from collections.abc import Sequence
+import re
+import zipfile
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import psycopg
@@ -19,6 +23,9 @@ from training.data.mnist import Digits
 # Share of the test split. The id alone decides, so a test drawing never becomes a training drawing.
 TEST_SHARE = 0.25
 QUERY = "SELECT id::text, drawing, true_label FROM predictions WHERE true_label IS NOT NULL ORDER BY id"
+PICTURE = re.compile(
+    r"(?P<label>[0-9])/(?P<id>[0-9a-f-]{36})\.(png|webp)"
+)  # as ops/data/labels.py names them
 
 
 class LabelledError(Exception):
@@ -57,15 +64,37 @@ def is_test(id_: str) -> bool:
 
 def fetch(url: str, password: str) -> Labelled:
     """Load and prepare all labelled drawings. Raises LabelledError if the database is unavailable."""
-    ids, images, labels = [], [], []
     try:
         with psycopg.connect(url, password=password, connect_timeout=5) as connection:
-            for id_, drawing, label in connection.execute(QUERY):
-                ids.append(id_)
-                images.append(preprocess(read_image(drawing)))
-                labels.append(label)
+            return _prepare(connection.execute(QUERY))
     except (OSError, psycopg.Error) as error:
         reason = str(error).strip().partition("\n")[0]
         raise LabelledError(f"Database unavailable (check it with 'make status'): {reason}") from None
+
+
+def read(path: Path) -> Labelled:
+    """Load and prepare the labelled drawings of a file, which ops/data/labels.py wrote.
+
+    Raises LabelledError if it is missing, or if its checksum is not the one in its name.
+    """
+    try:
+        with path.open("rb") as file:
+            checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise LabelledError(f"LABELS '{path}' cannot be read: {error.strerror}") from None
+    if f"_sha256-{checksum[:12]}." not in path.name:
+        raise LabelledError(f"LABELS '{path}' is damaged or renamed: its SHA-256 is {checksum}")
+    with zipfile.ZipFile(path) as pictures:
+        names = [(name, *re.split("[/.]", name)) for name in pictures.namelist()]  # such as 7/ID.png
+        return _prepare((id_, pictures.read(name), int(label)) for name, label, id_, _ in names)
+
+
+def _prepare(drawings: Iterable[tuple[str, bytes, int]]) -> Labelled:
+    """The labelled drawings of ids, pictures and labels."""
+    ids, images, labels = [], [], []
+    for id_, drawing, label in drawings:
+        ids.append(id_)
+        images.append(preprocess(read_image(drawing)))
+        labels.append(label)
     pixels = np.stack(images) if images else np.empty((0, 28, 28), np.uint8)
     return Labelled(ids, Digits(pixels, np.array(labels, np.int64)))

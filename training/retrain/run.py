@@ -31,7 +31,7 @@ from training.evaluate.archived_predictor import AnyPredictor
 from training.evaluate.measure import answers
 from training.evaluate.run import ModelError, load
 from training.retrain.judge import EvaluationData, compare_held_out, judge
-from training.retrain.labelled import Labelled, LabelledError, fetch
+from training.retrain.labelled import Labelled, LabelledError, fetch, read
 from training.retrain.report import Changes, Report
 from training.retrain.screen import screen
 from training.retrain.selection_split import split_for_selection
@@ -195,6 +195,7 @@ def main(arguments: list[str]) -> int:
     add("--champion", required=True, help="the default version")
     add("--checkpoint", type=Path, required=True, help="checkpoint or archive of the champion")
     add("--output", type=Path, required=True, help="folder for challenger and report")
+    add("--labels", type=Path, help="a file of labelled drawings in place of the database")
     options = parser.parse_args(arguments)
     # One thread leaves a core to the serving system. On busy cores, two threads wait for each other and take 3 to 5
     # times as long as one.
@@ -213,7 +214,10 @@ def main(arguments: list[str]) -> int:
                 extract_checkpoint(options.checkpoint, folder),
             )
             champion = Champion(options.champion, predictor, checkpoint)
-            labelled = fetch(settings.DATABASE_URL.read(), settings.DATABASE_PASSWORD.read())
+            if options.labels:
+                labelled = read(options.labels)
+            else:
+                labelled = fetch(settings.DATABASE_URL.read(), settings.DATABASE_PASSWORD.read())
             report = retrain(champion, labelled, folder, recipe)
         except (DataError, LabelledError, ModelError, ValueError) as error:
             print(error, file=sys.stderr)

@@ -1,5 +1,7 @@
 """Push to and pull from a real S3 server."""
 
+import hashlib
+import stat
 import subprocess
 import sys
 import uuid
@@ -8,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ops.errors import OpsError
+from ops.errors import OpsError, UsageError
+from ops.files import digest
 from ops.integrations import registry
-from ops.integrations.registry import Store, pull, push
+from ops.integrations.registry import Store, list_labels, pull, pull_labels, push, push_labels
 from ops.versions.state import archive_name
 from tests.ops.s3 import KEYS, s3_server
 from tests.system.proxy import proxy
@@ -55,6 +58,18 @@ def there(tmp_path) -> Path:
 
 
 @pytest.fixture
+def labels(tmp_path) -> Path:
+    """A file of labelled drawings as ops/data/labels.py names it."""
+    made = tmp_path / "2026-11-01_2026-12-01_1234-drawings.zip"
+    made.write_bytes(b"drawings" * 2_000_000)
+    return made
+
+
+def _name(labels: Path, version: int) -> str:
+    return f"2026-11-01_2026-12-01_v{version}_1234-drawings_sha256-{digest(labels)[:12]}.zip"
+
+
+@pytest.fixture
 def empty(tmp_path, monkeypatch) -> None:
     """An empty model store for the command."""
     monkeypatch.setenv("MODEL_STORE", str(tmp_path))
@@ -87,26 +102,33 @@ def test_a_version_is_never_overwritten(store, archive, there):
         pull(store, "7.1", archive.parent)
 
 
-def test_an_interrupted_push_is_invisible_and_resumes(store, archive, there, monkeypatch):
+def _interrupt(store, monkeypatch, push, file) -> list[int]:
+    """Break a push off after its first part; returns the numbers of the parts sent, to which later pushes append."""
     monkeypatch.setattr(registry, "PART_BYTES", 5 * 2**20)
-    archive.write_bytes(bytes(range(256)) * 50_000)  # three parts
     upload_part, sent = store.client.upload_part, []
+
+    def send(**part):
+        sent.append(part["PartNumber"])
+        return upload_part(**part)
 
     def breaks(**part):
         if len(sent) == 1:
             raise ConnectionError
-        sent.append(part["PartNumber"])
-        return upload_part(**part)
+        return send(**part)
 
     monkeypatch.setattr(store.client, "upload_part", breaks)
     with pytest.raises(ConnectionError):
-        push(store, archive)
+        push(store, file)
+    monkeypatch.setattr(store.client, "upload_part", send)
+    return sent
+
+
+def test_an_interrupted_push_is_invisible_and_resumes(store, archive, there, monkeypatch):
+    archive.write_bytes(bytes(range(256)) * 50_000)  # three parts
+    sent = _interrupt(store, monkeypatch, push, archive)
     assert store.head(archive.name) is None
     with pytest.raises(OpsError, match="not in the store"):
         pull(store, "7.1", there)
-    monkeypatch.setattr(
-        store.client, "upload_part", lambda **part: sent.append(part["PartNumber"]) or upload_part(**part)
-    )
     push(store, archive)
     assert sent == [1, 2, 3]  # the first only once
     pull(store, "7.1", there)
@@ -157,6 +179,98 @@ def test_an_object_with_replaced_content_is_rejected(store, archive, there):
     with pytest.raises(OpsError, match="has no checksum"):
         pull(store, "7.1", there)
     assert list(there.iterdir()) == []
+
+
+def test_pushed_labels_are_listed_and_pulled(store, labels, there):
+    assert list_labels(store) == "The store has no labelled drawings. Push some: make push-labels"
+    name = _name(labels, 1)
+    assert push_labels(store, labels).startswith(
+        f"{name} is pushed, 16,000,000 bytes, SHA-256 {digest(labels)}"
+    )
+    assert list_labels(store).splitlines() == [name, f"To fetch one run: make pull-labels NAME={name}"]
+    assert f"{there / name} is pulled" in pull_labels(store, name, there)
+    assert (there / name).read_bytes() == labels.read_bytes()
+    assert [path.name for path in there.iterdir()] == [name]
+    assert stat.S_IMODE(there.stat().st_mode) == 0o700
+    assert "is already here" in pull_labels(store, name, there)
+
+
+def test_the_same_labels_keep_their_version_and_others_get_the_next(store, labels):
+    names = [_name(labels, 1)]
+    push_labels(store, labels)
+    assert push_labels(store, labels) == f"{names[0]} is already in the store"
+    content = labels.read_bytes()
+    labels.write_bytes(b"corrected")
+    names.append(_name(labels, 2))
+    assert push_labels(store, labels).startswith(f"{names[1]} is pushed")
+    labels.write_bytes(content)
+    assert push_labels(store, labels) == f"{names[0]} is already in the store"
+    other = labels.rename(labels.with_name("2026-10-01_2026-11-01_7-drawings.zip"))
+    assert push_labels(store, other).startswith("2026-10-01_2026-11-01_v1_7-drawings_sha256-")
+    assert list_labels(store).splitlines()[1:3] == names
+
+
+def test_an_interrupted_push_of_labels_resumes(store, labels, there, monkeypatch):
+    sent = _interrupt(store, monkeypatch, push_labels, labels)  # four parts
+    assert list_labels(store).startswith("The store has no labelled drawings")
+    push_labels(store, labels)
+    assert sent == [1, 2, 3, 4]
+    pull_labels(store, _name(labels, 1), there)
+    assert (there / _name(labels, 1)).read_bytes() == labels.read_bytes()
+
+
+def test_an_interrupted_pull_of_labels_resumes(store, labels, there, monkeypatch):
+    push_labels(store, labels)
+    there.mkdir()
+    (there / _name(labels, 1)).with_suffix(".unfinished").write_bytes(labels.read_bytes()[:9_000_000])
+    ranges, get_object = [], store.client.get_object
+    monkeypatch.setattr(
+        store.client, "get_object", lambda **how: ranges.append(how["Range"]) or get_object(**how)
+    )
+    pull_labels(store, _name(labels, 1), there)
+    assert ranges == ["bytes=9000000-"]
+    assert (there / _name(labels, 1)).read_bytes() == labels.read_bytes()
+
+
+def test_damaged_labels_are_refused(store, labels, there):
+    push_labels(store, labels)
+    name = _name(labels, 1)
+    key = {"Bucket": store.bucket, "Key": f"labels/{name}"}
+    replaced = hashlib.sha256(b"other").hexdigest()
+    # Other content with the old checksum, then with its own, which is not that of the name.
+    for checksum in (digest(labels), replaced):
+        store.client.put_object(**key, Body=b"other", Metadata={"sha256": checksum})
+        with pytest.raises(OpsError, match="damaged in the store: wrong checksum"):
+            pull_labels(store, name, there)
+        assert list(there.iterdir()) == []
+
+
+def test_labels_here_are_not_overwritten(store, labels, there):
+    push_labels(store, labels)
+    there.mkdir()
+    (there / _name(labels, 1)).write_bytes(b"damaged")
+    with pytest.raises(OpsError, match=r"differs from the store's; .+ or delete the file$"):
+        pull_labels(store, _name(labels, 1), there)
+
+
+@pytest.mark.parametrize(
+    "name", ["other.zip", "../labels", "2026-11-01_2026-12-01_v1_1234-drawings_sha256-0123456789ab.zip"]
+)
+def test_labels_that_are_not_in_the_store_are_named(store, there, name):
+    store.client.put_object(Bucket=store.bucket, Key="labels/other.zip", Body=b"not by make")
+    with pytest.raises(
+        UsageError, match=f"^NAME '{name}' is not in the store. To list the names run: make pull-labels$"
+    ):
+        pull_labels(store, name, there)
+    assert not there.exists()
+
+
+@pytest.mark.parametrize(("key", "status"), [(KEYS["secretKey"], 0), ("not the right one", 1)])
+@pytest.mark.usefixtures("store", "empty")
+def test_no_drawing_stays_behind_after_a_push(labels, monkeypatch, key, status):
+    monkeypatch.setenv("S3_SECRET_KEY", key)
+    assert registry.main(["push-labels", str(labels)]) == status
+    assert not labels.exists()
 
 
 @pytest.mark.parametrize(

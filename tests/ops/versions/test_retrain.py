@@ -26,3 +26,5 @@ def test_retraining_needs_the_archive_of_the_champion(system):
     Versions("7.3").write(system.versions)
     with pytest.raises(OpsError, match=r"mnist-7\.3\.mar is missing; retraining starts from this archive"):
         retrain(system)
+    with pytest.raises(OpsError, match=r"mnist-7\.4\.mar is missing; .+ make pull VERSION=7\.4, or "):
+        retrain(system, champion="7.4")

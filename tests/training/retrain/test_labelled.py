@@ -1,8 +1,11 @@
-"""Labelled drawings are loaded from the database, prepared, and split by their ids."""
+"""Labelled drawings are loaded from the database or a file, prepared, and split by their ids."""
 
+import hashlib
 import io
 import uuid
+import zipfile
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import psycopg
@@ -12,7 +15,7 @@ from handler.preprocessing import preprocess
 from tests.training import synthetic
 from training import known_digits
 from training.retrain import labelled
-from training.retrain.labelled import Labelled, LabelledError, fetch, is_test
+from training.retrain.labelled import Labelled, LabelledError, fetch, is_test, read
 
 
 @pytest.fixture
@@ -74,6 +77,46 @@ def test_an_unavailable_database_is_reported_in_one_line(monkeypatch):
         LabelledError, match=r"^Database unavailable \(check it with 'make status'\): connection refused$"
     ):
         _fetch()
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    """Two labelled drawings as tests/ops/data/test_labels.py expects them from `make push-labels`."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as pictures:
+        for number, digit in ((1, 7), (2, 1)):
+            pictures.writestr(zipfile.ZipInfo(f"{digit}/{uuid.UUID(int=number)}.png"), _png(digit))
+    checksum = hashlib.sha256(content.getvalue()).hexdigest()
+    path = tmp_path / f"2026-11-01_2026-12-01_v1_2-drawings_sha256-{checksum[:12]}.zip"
+    path.write_bytes(content.getvalue())
+    return path
+
+
+def test_a_file_gives_the_drawings_that_the_database_gives(rows, file):
+    rows += [(str(uuid.UUID(int=1)), _png(7), 7), (str(uuid.UUID(int=2)), _png(1), 1)]
+    there, here = _fetch(), read(file)
+    assert list(here.ids) == list(there.ids)
+    assert here.labels() == there.labels()
+    assert (here.digits.images == there.digits.images).all()
+    assert here.digits.images.dtype == there.digits.images.dtype
+
+
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_damaged_file_is_refused(file, place):
+    content = bytearray(file.read_bytes())
+    content[place] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(
+        LabelledError, match=r"^LABELS '.+zip' is damaged or renamed: its SHA-256 is [0-9a-f]{64}$"
+    ):
+        read(file)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(
+        LabelledError, match=r"^LABELS '.+/none.zip' cannot be read: No such file or directory$"
+    ):
+        read(tmp_path / "none.zip")
 
 
 def test_a_quarter_is_the_test_split_and_depends_on_the_id_alone():

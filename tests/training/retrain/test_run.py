@@ -47,8 +47,10 @@ def small(monkeypatch) -> Labelled:
     return _shrink(monkeypatch)
 
 
-def _retrain(folder, checkpoint=RELEASED_CHECKPOINT) -> int:
-    return retrain.main(["--champion", "1.0", "--checkpoint", str(checkpoint), "--output", str(folder)])
+def _retrain(folder, checkpoint=RELEASED_CHECKPOINT, *more: str) -> int:
+    return retrain.main(
+        ["--champion", "1.0", "--checkpoint", str(checkpoint), "--output", str(folder), *more]
+    )
 
 
 class Rejected(NamedTuple):
@@ -164,6 +166,16 @@ def test_a_missing_model_or_database_is_reported_in_one_line(tmp_path, small, mo
     monkeypatch.setattr(retrain, "fetch", fail)
     assert _retrain(tmp_path) == 1
     assert capsys.readouterr().err == "Database unavailable\n"
+
+
+def test_labels_of_a_file_need_no_database(tmp_path, small, monkeypatch, capsys):
+    monkeypatch.delenv("DATABASE_URL")
+    monkeypatch.delenv("DATABASE_PASSWORD")
+    monkeypatch.delattr(retrain, "fetch")
+    few = Labelled([str(number) for number in range(30)], synthetic.digits(30))
+    monkeypatch.setattr(retrain, "read", {Path("few.zip"): few}.get)
+    assert _retrain(tmp_path, RELEASED_CHECKPOINT, "--labels", "few.zip") == 1
+    assert "30 labelled drawings: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("factor", [0.0, 0.3, 1.0])
