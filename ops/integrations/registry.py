@@ -118,7 +118,7 @@ def push_labels(store: Store, file: Path) -> str:
 
 
 def pull_labels(store: Store, name: str, folder: Path) -> str:
-    """Download labelled drawings, as `pull` downloads an archive."""
+    """Download labelled drawings, as `pull` downloads an archive. Raises UsageError for an unknown name, too."""
     there = store.list_labels()
     if name not in there:
         raise UsageError(f"NAME '{name}' is not in the store. To list the names run: make pull-labels")

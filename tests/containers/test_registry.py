@@ -1,4 +1,4 @@
-"""Profile `registry`: an S3 server for archives, and an MLflow server that receives runs and versions."""
+"""Profile `registry`: an S3 server for archives and labels, and an MLflow server that receives runs and versions."""
 
 import hashlib
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ import requests
 
 from ops.versions.state import RELEASED
 from tests.containers.deployment import Deployment
+from tests.containers.drawn import insert
 
 VERSION = "1.0"
 MLFLOW = "http://mlflow:5000"
@@ -47,6 +48,22 @@ def test_an_archive_is_pushed_pulled_and_served(registry: Deployment):
     assert f"mnist-{VERSION}.mar is pulled" in said
     assert registry.predict().json()["model_version"] == VERSION
     assert f"{RELEASED} is the default again" in registry.made("rollback")
+
+
+def test_labels_are_pushed_and_pulled_for_the_training_container(registry: Deployment):
+    insert(registry, 3)
+    period = ("SINCE=2001-02-03", "UNTIL=2001-02-04")
+    name = registry.made("push-labels", *period).split()[0]
+    assert name.startswith("2001-02-03_2001-02-04_v1_3-drawings_sha256-")
+    assert name in registry.made("pull-labels")
+    assert f"/app/data/labels/{name} is pulled" in registry.made("pull-labels", f"NAME={name}")
+    assert registry.made("push-labels", *period) == f"{name} is already in the store\n"
+    # As the training container sees the volume `data`, whose owner writes MNIST into it.
+    listed = registry.compose(
+        *("run", "--rm", "--no-deps", "-T", "--entrypoint", "sh", "ops"),
+        *("-c", "ls data/labels && stat -c %U data && id -un"),
+    )
+    assert listed.split() == [name, "mnist", "mnist"]
 
 
 def _mlflow(registry: Deployment, path: str, host: str = "localhost:5000", **query: str) -> requests.Response:
