@@ -1,6 +1,9 @@
 """The int8 file is deterministic, names its source, and is calibrated on training data."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,18 @@ from training.data import mnist as data
 from training.train import quantize
 
 NETWORK = RELEASED_CHECKPOINT.with_suffix(".onnx")
+# ONNX Runtime reads the variable at its import.
+PRINT_AT_IMPORT = """
+import os, sys
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "onnxruntime":
+            sys.exit("telemetry disabled: " + os.environ.get("ORT_DISABLE_TELEMETRY", "no"))
+
+sys.meta_path.insert(0, Finder())
+import training.train.quantize
+"""
 
 
 @pytest.fixture
@@ -55,3 +70,12 @@ def test_calibration_images_are_from_mnist_training_and_the_generator(monkeypatc
     assert np.array_equal(images, quantize.calibration_images.__wrapped__())
     mnist = {image.tobytes() for image in synthetic.digits(30).images}
     assert [image.tobytes() in mnist for image in images] == [True] * 20 + [False] * 20
+
+
+@pytest.mark.service
+def test_onnx_runtime_sends_no_reports():
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    done = subprocess.run(
+        [sys.executable, "-c", PRINT_AT_IMPORT], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == "telemetry disabled: 1\n"
