@@ -79,7 +79,9 @@ def test_a_file_has_ids_pictures_and_labels_alone(labelled):
 
 def test_the_same_drawings_give_the_same_bytes(labelled):
     system, connection = labelled
-    first = write_labels(system, "", "").read_bytes()
+    first = (path := write_labels(system, "", "")).read_bytes()
+    with zipfile.ZipFile(path) as pictures:
+        assert {picture.date_time for picture in pictures.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert write_labels(system, "", "").read_bytes() == first
     connection.execute("UPDATE predictions SET true_label = 5 WHERE true_label = 4")
     assert write_labels(system, "", "").read_bytes() != first
