@@ -211,6 +211,23 @@ def test_the_same_command_goes_to_processes_or_containers(tmp_path, place, words
     assert (".venv" in done.stdout) is (place == "native")
 
 
+def test_the_training_container_gets_labels_and_champion(tmp_path):
+    (tmp_path / "ops").mkdir()
+    shutil.copy(ROOT / "ops" / "containers.sh", tmp_path / "ops")
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text('#!/bin/sh\necho "$*" >> docker.log\n')
+    docker.chmod(0o755)
+    command = ["ops/containers.sh", "retrain", "a b.zip", "1.2"]
+    path = f"{docker.parent}:{os.environ['PATH']}"
+    subprocess.run(command, cwd=tmp_path, env={"PATH": path}, check=True, capture_output=True)
+    [line] = [
+        line for line in (tmp_path / "docker.log").read_text().splitlines() if "training.retrain" in line
+    ]
+    assert "--champion 1.2 --checkpoint model_store/mnist-1.2.mar" in line
+    assert line.endswith(" --labels a b.zip")
+
+
 @pytest.mark.parametrize(("target", "command"), [("upgrade", "pull"), ("undo", "switch --detach COMMIT")])
 def test_an_upgrade_is_for_containers(target, command):
     done = _make(target, "RUNS_IN=native")
