@@ -127,6 +127,13 @@ def native_or_containers(text: str) -> str:
     return text
 
 
+def files_or_s3(text: str) -> str:
+    """`files` or `s3`."""
+    if text not in ("files", "s3"):
+        raise ValueError(text)
+    return text
+
+
 def zero_or_one(text: str) -> int:
     """0 or 1."""
     if text not in ("0", "1"):
@@ -192,6 +199,10 @@ S3_ACCESS_KEY = Setting("S3_ACCESS_KEY", str, None,
     "The access key of the S3 store.")
 S3_SECRET_KEY = Setting("S3_SECRET_KEY", str, None,
     "The secret key of the S3 store, or S3_SECRET_KEY_FILE: a file that contains it.", secret=True)
+VERSIONS_IN = Setting("VERSIONS_IN", files_or_s3, "files",
+    "Where the state of the versions is: files (of one machine) or s3 (the S3 store, which several machines share).")
+REPLICA_NAME = Setting("REPLICA_NAME", str, "",
+    "The name of a TorchServe replica in its reports to the S3 store. Empty: the host name.")
 MLFLOW_TRACKING_URI = Setting("MLFLOW_TRACKING_URI", http_url, "",
     "The MLflow server that receives runs, versions and aliases. Empty: none.")
 OTEL_EXPORTER_OTLP_ENDPOINT = Setting("OTEL_EXPORTER_OTLP_ENDPOINT", http_url, "",

@@ -26,7 +26,7 @@ from ops.system import ROOT, System
 from ops.versions.models import models
 from ops.versions.references import write_references
 from ops.versions.retrain import next_version, retrain
-from ops.versions.state import Versions
+from ops.versions.store import open_store
 from ops.versions.swap import canary, promote, rollback, swap
 from settings import OPERATOR_PASSWORD, Setting
 
@@ -92,7 +92,7 @@ COMMANDS = {
     "schema-version": Command(lambda system: print(postgres.schema_version(system))),
     "migrate-down-to": Command(postgres.migrate_down_to, 1),
     "rotate": Command(set_password_from_stdin, 1),
-    "default-version": Command(lambda system: print(Versions.read(system.versions).default)),
+    "default-version": Command(lambda system: print(open_store(system).read().default)),
     "next-version": Command(lambda system: print(next_version(system))),
 }
 

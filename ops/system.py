@@ -165,7 +165,7 @@ class System:
     versions_lock = Below("versions.lock")  # of commands that change the versions
     version_changes = Below("version_changes.jsonl")  # swap, rollback, canary, promote: a JSON line each
     served = Below("run/served.json")  # the state that TorchServe serves now, in the format of `versions`
-    rejected = Below("run/rejected.json")  # the controller's reason why the last candidate is not served
+    report = Below("run/report.json")  # the controller's report (ops/versions/store.py)
     split = Below("split.conf")  # in containers, the traffic split that the controller writes for the gateway
 
     @property
@@ -188,7 +188,7 @@ class System:
 
     @property
     def in_containers(self) -> bool:
-        return self.hosts == IN_CONTAINERS
+        return bool(self.hosts.management)
 
     @property
     def address(self) -> str:

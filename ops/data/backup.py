@@ -24,7 +24,8 @@ from ops.files import digest, replace_file, write_whole
 from ops.native import postgres
 from ops.system import System
 from ops.versions.archives import DamagedError, refuse_unusable
-from ops.versions.state import Versions, archive_name, list_archives
+from ops.versions.state import archive_name, list_archives
+from ops.versions.store import open_store
 
 FOLDER = Path("backups")
 STREAM = "-"
@@ -36,8 +37,11 @@ ARCHIVES = PurePosixPath("model_store")
 
 def backup(system: System, name: str) -> None:
     """Write a complete tar or none. Raises OpsError, also for a missing or damaged archive."""
-    for version in Versions.read(system.versions).named():
+    store = open_store(system)
+    for version in store.read().named():
         archive = system.model_store / archive_name(version)
+        if not archive.exists():
+            store.fetch(version)
         if not archive.exists():
             raise OpsError(
                 f"{archive} is missing, but {system.versions} names version {version}: no backup is made. "
@@ -82,7 +86,7 @@ def scratch_folder(system: System) -> Iterator[Path]:
 
 
 def _write(system: System, output: IO[bytes]) -> None:
-    versions = replace(Versions.read(system.versions), candidate=None)  # its swap has ended by the restore
+    versions = replace(open_store(system).read(), candidate=None)  # its swap has ended by the restore
     with scratch_folder(system) as folder:
         _dump(system, folder / DUMP)
         versions.write(folder / VERSIONS)

@@ -26,7 +26,6 @@ from typing import IO
 import psycopg
 from psycopg import sql
 
-from ops import lock
 from ops.data import backup
 from ops.errors import OpsError, UsageError, first_line
 from ops.files import digest
@@ -36,6 +35,7 @@ from ops.versions.archives import DamagedError, refuse_unusable
 from ops.versions.references import write_references
 from ops.versions.reload import reload
 from ops.versions.state import VERSION_FORM, Versions, archive_name, list_archives
+from ops.versions.store import VersionsStore, open_store
 
 NOTHING_RESTORED = "nothing is restored"
 # The backup's database before the rename, and the current one after it.
@@ -72,9 +72,10 @@ def restore(system: System, name: str) -> None:
     """
     with _open_backup(system, name) as wanted:
         refusal = "A swap, rollback or canary is running on this system; wait until it ends."
-        with lock.hold(system.versions_lock, refusal):
+        store = open_store(system)
+        with store.lock(refusal):
             saved = backup.timestamped_path("before-restore")
-            changed = _replace_state(system, wanted, saved)
+            changed = _replace_state(system, store, wanted, saved)
     if not system.in_containers:  # ops/containers.sh restarts TorchServe; the controller updates the gateway
         _reload_parts(system, changed)
     write_references(system)
@@ -185,7 +186,7 @@ def _migrations(system: System, folder: Path) -> list[Path]:
     return [known[version] for version in versions]
 
 
-def _replace_state(system: System, wanted: Backup, saved: Path) -> list[Path]:
+def _replace_state(system: System, store: VersionsStore, wanted: Backup, saved: Path) -> list[Path]:
     """Save the current state, replace it by the backup, and return the paths of changed archives.
 
     Raises OpsError; the state is then unchanged.
@@ -196,6 +197,8 @@ def _replace_state(system: System, wanted: Backup, saved: Path) -> list[Path]:
             try:
                 _make_database(system, wanted)
                 changed = _copy_archives(system, wanted)
+                for archive in wanted.archives.values():
+                    store.share(archive)
                 if not system.in_containers:  # in containers, ops/containers.sh has saved it
                     backup.backup_as_is(system, str(saved))
                 _rename_databases(connection)
@@ -204,7 +207,8 @@ def _replace_state(system: System, wanted: Backup, saved: Path) -> list[Path]:
                 raise
             for target in changed:
                 _unfinished(target).replace(target)
-            wanted.versions.write(system.versions)
+            store.read()
+            store.write(wanted.versions)
             with contextlib.suppress(psycopg.Error):  # the next restore cleans up, too
                 _clean_up(connection)
     except (OpsError, psycopg.Error, OSError) as error:

@@ -16,6 +16,7 @@ import shutil
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -218,6 +219,15 @@ def _download(store: Store, key: str, length: int, unfinished: Path) -> None:
         shutil.copyfileobj(body, file)
 
 
+@contextmanager
+def named_errors() -> Iterator[None]:
+    """Raise OpsError with the store's address for an error of boto3 or of a file."""
+    try:
+        yield
+    except (BotoCoreError, ClientError, OSError) as error:
+        raise OpsError(f"The S3 store at {settings.S3_ENDPOINT.read()} failed: {error}") from None
+
+
 def _md5(content: bytes) -> "hashlib._Hash":
     return hashlib.md5(content, usedforsecurity=False)
 
@@ -239,13 +249,10 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     load_dotenv(ROOT / ".env")  # the environment has priority
     system = System.running_or_configured()
-    try:
-        return run_cli(lambda: print(_run(options.command, options.value, system)))
-    except (BotoCoreError, ClientError, OSError) as error:
-        print(f"The S3 store at {settings.S3_ENDPOINT.read()} failed: {error}", file=sys.stderr)
-        return 1
+    return run_cli(lambda: print(_run(options.command, options.value, system)))
 
 
+@named_errors()
 def _run(command: str, value: str, system: System) -> str:
     if command == "push-labels":
         file = Path(value)
@@ -258,11 +265,11 @@ def _run(command: str, value: str, system: System) -> str:
         return pull_labels(store, value, system.labels) if value else list_labels(store)
     refuse_wrong_version(value, f"{command} VERSION=1.1")
     archive = system.model_store / archive_name(value)
-    if command == "push":
-        if not archive.is_file():
-            raise OpsError(f"There is no {archive}. Make it first: make archive VERSION={value}")
-        return push(Store.from_settings(), archive)
-    return pull(Store.from_settings(), value, system.model_store)
+    if command == "pull":
+        return pull(Store.from_settings(), value, system.model_store)
+    if not archive.is_file():
+        raise OpsError(f"There is no {archive}. Make it first: make archive VERSION={value}")
+    return push(Store.from_settings(), archive)
 
 
 if __name__ == "__main__":

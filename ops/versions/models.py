@@ -10,12 +10,13 @@ from pathlib import Path
 
 import psycopg
 
-from ops import lock
 from ops.native import postgres
 from ops.system import System
 from ops.versions.archives import PROVENANCE, DamagedError, read_json
 from ops.versions.management import READY, Management, ManagementError, RegisteredVersion
+from ops.versions.report import Report
 from ops.versions.state import Versions, list_archives, version_key
+from ops.versions.store import open_store
 
 # Triggers keep these counts (sql/migrations/0003_history.sql).
 ANSWERS = """
@@ -24,6 +25,7 @@ SELECT model_version, sum(drawings)::bigint,
        coalesce(sum(drawings) FILTER (WHERE true_label = prediction), 0)::bigint
 FROM insights WHERE facet = 'answer' GROUP BY model_version
 """
+REPLICA_COLUMNS = ("replica", "state", "serves", "ready", "rejected")
 COLUMNS = ("version", "role", "workers", "queue", "validation", "drawings", "accuracy in use", "archive")
 
 
@@ -38,18 +40,19 @@ class Usage:
 
 def models(system: System) -> None:
     """Print the table."""
-    versions = Versions.read(system.versions)
+    store = open_store(system)
+    versions, is_locked = store.read(), store.is_locked()
     registered, away = _list_versions(system)
     used, unknown = _read_usage(system)
     archives = list_archives(system.model_store)
     every = sorted({*archives, *registered, *versions.named()}, key=version_key, reverse=True)
-    rows = [COLUMNS]
+    rows: list[tuple[str, ...]] = [COLUMNS]
     for version in every:
         usage = used.get(version, Usage())
         rows.append(
             (
                 version,
-                _role(system, versions, version),
+                _role(versions, version, is_locked=is_locked),
                 _workers(registered.get(version)),
                 str(registered[version].pending) if version in registered else "-",
                 _validation(archives.get(version)),
@@ -58,14 +61,30 @@ def models(system: System) -> None:
                 archives[version].name if version in archives else "missing",
             )
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(map(str.ljust, row, widths)).rstrip())
+    _print_table(rows)
+    reports = store.reports()
+    if any(report.replica for report in reports):
+        print()
+        _print_table([REPLICA_COLUMNS, *map(_replica, reports)])
     for note in filter(None, (away, unknown)):
         print(f"\n{note}")
 
 
-def _role(system: System, versions: Versions, version: str) -> str:
+def _print_table(rows: list[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(map(str.ljust, row, widths)).rstrip())
+
+
+def _replica(report: Report) -> tuple[str, ...]:
+    """A replica's row; the table exists only for several machines."""
+    state = f"away for {report.age_s:.0f} s" if report.is_away else "present"
+    serves = ", ".join(report.served.served()) if report.served else "nothing yet"
+    rejected = "; ".join(f"{version}: {reason}" for version, reason in report.rejected.items())
+    return report.replica, state, serves, ", ".join(report.ready) or "-", rejected or "-"
+
+
+def _role(versions: Versions, version: str, *, is_locked: bool) -> str:
     roles = []
     share = (versions.split or {}).get(version)
     if version == versions.default:
@@ -75,7 +94,7 @@ def _role(system: System, versions: Versions, version: str) -> str:
         roles.append(f"canary, {100 * share:g} %")
     if version == versions.previous:
         roles.append("previous")
-    if version == versions.candidate and lock.is_held(system.versions_lock):
+    if version == versions.candidate and is_locked:
         roles.append("candidate")
     return "; ".join(roles) or "-"
 

@@ -1,23 +1,24 @@
 """Reconcile the versions registered in TorchServe with the desired state.
 
-    reconciler = Reconciler(Management(address), output, report, up_within_s=60)
+    reconciler = Reconciler(Management(address), output, report, check, up_within_s=60)
     reconciler.reconcile(Versions.read(path))      # repeatedly: each call takes the steps that are possible now
 
-It registers missing versions, sets the default when its workers are ready, keeps the previous version warm with one
-worker, and drains unwanted versions before it unregisters them, because TorchServe ends workers with their requests.
+It registers missing versions, sets the default when its workers are ready, checks the candidate, keeps the previous
+version warm with one worker, and drains unwanted versions before it unregisters them, because TorchServe ends workers
+with their requests.
 """
 
 import contextlib
-import json
 import logging
 import os
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
-from ops.versions.management import READY, Management, RefusedError, RegisteredVersion
+from ops.versions.management import READY, Management, ManagementError, RefusedError, RegisteredVersion
+from ops.versions.report import Report
+from ops.versions.selfcheck import CheckError, refuse_little_memory
 from ops.versions.state import Versions
 from ops.versions.workers_output import WorkersOutput
 from ops.wait import wait_until
@@ -41,37 +42,74 @@ class NotUpError(Exception):
 class Reconciler:
     """The reconciler of one TorchServe process; it keeps drain times and failures.
 
-    `output` gives the reason of a worker's exit. The file `report` receives the reason if a candidate cannot be served.
+    `output` gives the reason of a worker's exit. `report` receives a report after each call, and as soon as the default
+    has changed. `check(candidate, default)` returns the latency ratio of a candidate or raises CheckError.
     """
 
     management: Management
     output: WorkersOutput
-    report: Path
+    report: Callable[[Report], None]
+    check: Callable[[str, str], float]
     up_within_s: float
     now: Callable[[], float] = time.monotonic
+    _served: Versions | None = None
+    _candidate: str | None = None
+    _latency: float | None = None
     _serving: set[str] = field(default_factory=set)
     _draining_since: dict[str, float] = field(default_factory=dict)
     _full_workers: dict[str, int] = field(default_factory=dict)
-    _failed: set[tuple[str, bool]] = field(default_factory=set)  # version, and whether as a candidate
+    _failed: dict[tuple[str, bool], str] = field(default_factory=dict)  # version, and whether as a candidate
 
     def reconcile(self, wanted: Versions) -> None:
         """Take every step towards the desired state that is possible now.
 
         Raises NotUpError if the default cannot be served, and ManagementError if TorchServe does not answer.
         """
+        try:
+            self._reconcile(wanted)
+        finally:
+            self._report()
+
+    def _reconcile(self, wanted: Versions) -> None:
+        if wanted.candidate != self._candidate:
+            self._candidate, self._latency = wanted.candidate, None
+        asked = {*((version, False) for version in wanted.named()), (wanted.candidate, True)}
+        self._failed = {key: reason for key, reason in self._failed.items() if key in asked}
+        self._serve_default(wanted)
+        self._update_draining(set(wanted.served()))
+        self._unregister_unwanted(wanted)
+        others = {*wanted.named(), wanted.candidate} - {wanted.default, None}
+        for version in sorted(filter(None, others)):
+            self._register_if_missing(version, as_candidate=version == wanted.candidate)
+        self._scale(wanted)
+        self._served = replace(wanted, candidate=None)
+        self._check_candidate(wanted.default)
+
+    def _report(self) -> None:
+        ready: list[str] = []
+        with contextlib.suppress(ManagementError):
+            ready = sorted(
+                version for version, found in self.management.list_versions().items() if found.is_up
+            )
+        # What fails as a candidate comes last.
+        rejected = {
+            version: self._failed[version, as_candidate] for version, as_candidate in sorted(self._failed)
+        }
+        self.report(Report(self._served, ready, self._candidate, self._latency, rejected))
+
+    def _serve_default(self, wanted: Versions) -> None:
         if wanted.default not in self.management.list_versions():
-            self._register(wanted.default)
+            try:
+                self._register(wanted.default)
+            except NotUpError as error:
+                self._failed[wanted.default, False] = str(error)
+                raise
+        self._failed.pop((wanted.default, False), None)
         if self.management.default() != wanted.default:
             self.management.set_default(wanted.default)
             log.info("version %s is the default", wanted.default)
-        self._update_draining(set(wanted.served()))
-        self._unregister_unwanted(wanted)
-        others = {*wanted.served(), wanted.previous, wanted.candidate} - {wanted.default, None}
-        asked = {(version, version == wanted.candidate) for version in filter(None, others)}
-        self._failed &= asked
-        for version, as_candidate in sorted(asked):
-            self._register_if_missing(version, as_candidate=as_candidate)
-        self._scale(wanted)
+            self._served = replace(wanted, candidate=None)
+            self._report()  # a command waits for it; the next steps may take seconds
 
     def _register(self, version: str) -> None:
         """Register a version and wait for its workers. On failure, unregister it and raise NotUpError."""
@@ -151,12 +189,12 @@ class Reconciler:
         if as_candidate and len(registered) > 2:
             return
         try:
-            self._register(version)
-        except NotUpError as error:
-            log.error("version %s cannot be served: %s", version, error)  # noqa: TRY400
-            self._failed.add((version, as_candidate))
             if as_candidate:
-                self.report.write_text(json.dumps({version: str(error)}) + "\n", encoding="utf-8")
+                refuse_little_memory()
+            self._register(version)
+        except (CheckError, NotUpError) as error:
+            log.error("version %s cannot be served: %s", version, error)  # noqa: TRY400
+            self._failed[version, as_candidate] = str(error)
 
     def _scale(self, wanted: Versions) -> None:
         for version, found in self.management.list_versions().items():
@@ -166,3 +204,16 @@ class Reconciler:
             if found.wanted_workers != workers and (not idle or self._is_drained(found)):
                 self.management.scale(version, workers)
                 log.info("version %s has %d workers", version, workers)
+
+    def _check_candidate(self, default: str) -> None:
+        """Check the candidate, once, when its workers are ready."""
+        version = self._candidate
+        if version is None or self._latency is not None or (version, True) in self._failed:
+            return
+        found = self.management.list_versions().get(version)
+        if found and found.is_up:
+            try:
+                self._latency = self.check(version, default)
+            except CheckError as error:
+                log.error("version %s is rejected: %s", version, error)  # noqa: TRY400
+                self._failed[version, True] = str(error)

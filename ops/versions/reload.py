@@ -1,8 +1,10 @@
 """Apply the traffic split of the state file to the running gateway."""
 
 import contextlib
+import socket
 import xmlrpc.client
 from collections import deque
+from urllib.parse import urlsplit
 
 import psutil
 import requests
@@ -13,7 +15,7 @@ from ops.native import gateway, supervisor
 from ops.programs import run
 from ops.system import System
 from ops.versions import split
-from ops.versions.state import Versions
+from ops.versions.store import open_store
 from ops.wait import wait_until
 
 RELOAD_TIMEOUT_S = 5.0
@@ -32,7 +34,7 @@ def reload(system: System) -> None:
     Raises OpsError if nginx rejects the configuration; the old one then stays active.
     """
     if system.in_containers:
-        _wait_for_container(system)
+        _wait_for_containers(system)
         return
     written = gateway.split_configuration(system)
     before = written.read_text(encoding="utf-8")
@@ -51,15 +53,22 @@ def reload(system: System) -> None:
     wait_until(lambda: not any(map(_accepts, workers)), RELOAD_TIMEOUT_S, POLL_INTERVAL_S)
 
 
-def _wait_for_container(system: System) -> None:
-    """Wait until the gateway's container reports the split that the controller writes (ops/versions/split.py)."""
-    wanted = split.split_label(Versions.read(system.versions))
+def _wait_for_containers(system: System) -> None:
+    """Wait until the container of each gateway reports the split that it polls (ops/versions/split.py)."""
+    wanted = split.split_label(open_store(system).read())
+    inner = urlsplit(system.inner_url)
+    with contextlib.suppress(OSError):  # no gateway runs; it will read the new file
+        for address in socket.gethostbyname_ex(str(inner.hostname))[2]:
+            _wait_for_gateway(f"http://{address}:{inner.port}", wanted)
+
+
+def _wait_for_gateway(url: str, wanted: str) -> None:
     last: deque[str] = deque(maxlen=ANSWERS_IN_A_ROW)
 
     def is_applied() -> bool:
         # A new connection each time: an open one stays with the old worker.
         with direct.session() as session:
-            last.append(session.get(system.inner_url, headers=SPLIT_HOST, timeout=REQUEST_TIMEOUT_S).text)
+            last.append(session.get(url, headers=SPLIT_HOST, timeout=REQUEST_TIMEOUT_S).text)
         return list(last) == [wanted] * ANSWERS_IN_A_ROW
 
     with contextlib.suppress(requests.RequestException):  # nginx is starting and reads the new file

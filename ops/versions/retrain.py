@@ -7,7 +7,8 @@ from pathlib import Path
 from ops.errors import OpsError
 from ops.native import parts, postgres
 from ops.system import ROOT, System
-from ops.versions.state import RELEASED, Versions, archive_name, list_archives, version_key
+from ops.versions.state import RELEASED, archive_name, list_archives, version_key
+from ops.versions.store import open_store
 
 LOST = 3  # training.retrain's exit status if the challenger fails the comparison
 
@@ -18,7 +19,7 @@ def retrain(system: System, labels: str = "", champion: str = "") -> None:
     `labels` is a file of labelled drawings, by default those of the database; `champion` is by default the default
     version.
     """
-    champion = champion or Versions.read(system.versions).default
+    champion = champion or open_store(system).read().default
     archive = system.model_store / archive_name(champion)
     if not archive.exists():
         remedy = f"make pull VERSION={champion}, or make archive VERSION={champion}"

@@ -1,12 +1,26 @@
-"""Write the traffic split of the state file as nginx configuration.
+"""Write the traffic split of the desired state as nginx configuration.
 
-split_clients(Versions("1.1", split={"1.2": 0.1}))     # natively, ops/native/gateway.py writes this text
-write(system)                                          # in containers, the gateway polls this file
+    split_clients(Versions("1.1", split={"1.2": 0.1}))     # natively, ops/native/gateway.py writes this text
+    write(system, versions)                                # in containers, the gateway polls this file
+    python -m ops.versions.split
+
+On one machine, the controller writes the file. On several, this command runs beside each gateway and follows the store.
 """
 
+import logging
+import time
+from typing import NoReturn
+
+from json_logs import log_as_json
+from ops.errors import OpsError
 from ops.files import write_whole
 from ops.system import System
 from ops.versions.state import Versions
+from ops.versions.store import open_store
+
+FOLLOW_EVERY_S = 0.5
+
+log = logging.getLogger("ops.versions.split")
 
 
 def split_clients(versions: Versions) -> str:
@@ -28,10 +42,29 @@ def split_label(versions: Versions) -> str:
     return " ".join(f"{version}={share:.4f}" for version, share in (versions.split or {}).items()) or "none"
 
 
-def write(system: System) -> None:
+def write(system: System, versions: Versions) -> None:
     """Write the split for the gateway's container, atomically and only if it differs."""
-    versions = Versions.read(system.versions)
     label = f'map "" $split_in_force {{\n    default "{split_label(versions)}";\n}}\n'
     wanted = label + split_clients(versions)
     if not (system.split.exists() and system.split.read_text(encoding="utf-8") == wanted):
         write_whole(system.split, wanted)
+
+
+def follow(system: System) -> NoReturn:
+    """Write each change of the desired state. While the store is away, the last one stays."""
+    store, reason = None, ""
+    while True:
+        try:
+            store = store or open_store(system)
+            write(system, store.read())
+            reason = ""
+        except (OpsError, OSError) as error:
+            if str(error) != reason:
+                log.error("the split stays as it is: %s", error)  # noqa: TRY400
+            reason = str(error)
+        time.sleep(FOLLOW_EVERY_S)
+
+
+if __name__ == "__main__":
+    log_as_json("split")
+    follow(System.from_settings())

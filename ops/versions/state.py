@@ -16,6 +16,7 @@ RELEASED = "2.0"
 # nginx accepts shares in hundredths of a percent, but not 0 %.
 SHARE_DIGITS = 4
 LEAST_SHARE = 10**-SHARE_DIGITS
+CHANGED = "Somebody else changed the versions meanwhile; nothing is changed. See: make models"
 # Two to four numbers and an optional suffix: 1.0, 2.3.1, 1.1-rc2. As in training/archive/pack.py.
 VERSION_FORM = re.compile(r"\d+(\.\d+){1,3}([-.][A-Za-z0-9]+)?")
 
@@ -36,21 +37,27 @@ class Versions:
     def read(cls, path: Path) -> "Versions":
         """Read the desired state from a file; without a file, the released version is the default. Raises OpsError."""
         try:
-            return cls.parse(path.read_text(encoding="utf-8"))
+            return cls.parse_file(path.read_bytes(), path)
         except FileNotFoundError:
             return cls(default=RELEASED)
         except OSError as error:
             reason = f"{path} cannot be read: {error.strerror}"
             raise OpsError(f"{reason}. Without it {RELEASED} is served.") from None
+
+    @classmethod
+    def parse_file(cls, content: bytes, name: object) -> "Versions":
+        """Parse the content of a versions file of this name. Raises OpsError."""
+        try:
+            return cls.parse(content)
         except ValueError as error:
-            example = json.dumps(asdict(cls(default=RELEASED)))
+            example = cls(default=RELEASED).to_json().strip()
             raise OpsError(
-                f"{path} is not a valid versions file: {error}. Expected, for example: {example}. Without the file "
+                f"{name} is not a valid versions file: {error}. Expected, for example: {example}. Without the file "
                 f"{RELEASED} is served."
             ) from None
 
     @classmethod
-    def parse(cls, text: str) -> "Versions":
+    def parse(cls, text: str | bytes) -> "Versions":
         """Parse a versions file. Raises ValueError with the reason."""
         try:
             versions = cls(**json.loads(text))
@@ -82,7 +89,10 @@ class Versions:
 
     def write(self, path: Path) -> None:
         """Replace the file atomically."""
-        write_whole(path, json.dumps(asdict(self)) + "\n")
+        write_whole(path, self.to_json())
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self)) + "\n"
 
     def served(self) -> list[str]:
         """The versions that answer, the default first."""

@@ -6,21 +6,18 @@
     promote(system)                  # the canary becomes the default
 
 A lock allows one change at a time. After a failure, the old versions continue to serve, and the error gives the reason
-in one line. The controller applies the state file to TorchServe (reconcile.py), reload.py applies it to the gateway.
+in one line. The controller of each replica checks a candidate, applies the state to its TorchServe (reconcile.py) and
+reports; reload.py applies the state to the gateway.
 """
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from pathlib import Path
-
-import psutil
 
 import settings
-from ops import lock
 from ops.errors import OpsError, UsageError
 from ops.native import supervisor
 from ops.system import System
@@ -28,61 +25,62 @@ from ops.versions.archives import DamagedError, refuse_unusable
 from ops.versions.management import Management, ManagementError
 from ops.versions.references import write_references
 from ops.versions.reload import reload
-from ops.versions.selfcheck import CheckError, check
+from ops.versions.report import Report
+from ops.versions.selfcheck import CheckError
 from ops.versions.state import Versions, archive_name, refuse_wrong_version
+from ops.versions.store import VersionsStore, open_store
 from ops.wait import wait_until
 
 EXAMPLE_OF_CANARY = "canary VERSION=1.1 PERCENT=10"
-# Two workers, and the JVM's memory to unpack an archive.
-NEEDED_MIB = 700
 # Added to the workers' start time: an older version may drain first, or TorchServe may restart.
 CANDIDATE_TIMEOUT_S = 60.0
 # Includes the restart of a killed TorchServe.
 FOLLOW_TIMEOUT_S = 45.0
-POLL_INTERVAL_S = 0.05
 
 
 def swap(system: System, version: str) -> None:
     """Make a version the default; the old default stays warm for a rollback. Raises OpsError."""
     refuse_wrong_version(version, "swap VERSION=1.1")
-    with _lock_versions(system, "swap") as versions:
+    with _lock_versions(system, "swap") as (store, versions):
         if version == versions.default:
             raise OpsError(f"VERSION '{version}' is already the default")
         _refuse_beside_canary(versions, version)
-        _check_candidate(system, versions, version)
-        _change_default(system, versions, version, "now")
+        _check_candidate(system, store, versions, version)
+        _change_default(system, store, versions, version, "now")
 
 
 def rollback(system: System) -> None:
     """Make the previous version the default and end a canary. Raises OpsError."""
-    with _lock_versions(system, "rollback") as versions:
+    with _lock_versions(system, "rollback") as (store, versions):
         if versions.previous is None:
             raise OpsError("There is no previous version: no swap was made yet. See: make models")
-        if not _is_up(system, versions.previous):
+        previous = versions.previous
+        late = [report.replica for report in _present(store) if previous not in report.ready]
+        if late:
             raise OpsError(
-                f"The previous version {versions.previous} is not ready; {versions.default} stays the default. "
+                f"The previous version {previous} is not ready{_on(late)}; {versions.default} stays the default. "
                 f"See: make models. Choose another with: make swap VERSION="
             )
-        _change_default(system, versions, versions.previous, "again")
+        _change_default(system, store, versions, previous, "again")
 
 
 def canary(system: System, version: str, percent: str) -> None:
     """Send a version a share of the drawings; 0 percent ends the canary. Raises OpsError."""
     refuse_wrong_version(version, EXAMPLE_OF_CANARY)
     share = _share(percent)
-    with _lock_versions(system, "canary") as versions:
+    with _lock_versions(system, "canary") as (store, versions):
         if version == versions.default:
             raise OpsError(f"VERSION '{version}' is the default; a canary must be another version")
         if not share:
             if version not in (versions.split or {}):
                 raise OpsError(f"VERSION '{version}' is not a canary. See: make models")
-            replace(versions, split=None).write(system.versions)
+            store.write(replace(versions, split=None))
             reload(system)
             print(f"The canary {version} ended. {versions.default} receives all drawings again.")
             return
         _refuse_beside_canary(versions, version)
-        _check_candidate(system, versions, version)
-        replace(versions, split={version: share}).write(system.versions)
+        _check_candidate(system, store, versions, version)
+        store.write(replace(versions, split={version: share}))
         reload(system)
         print(
             f"{version} receives {float(percent):g} % of the drawings, {versions.default} the rest. "
@@ -92,34 +90,49 @@ def canary(system: System, version: str, percent: str) -> None:
 
 def promote(system: System) -> None:
     """Make the canary the default. Raises OpsError."""
-    with _lock_versions(system, "promote") as versions:
+    with _lock_versions(system, "promote") as (store, versions):
         if not versions.split:
             raise OpsError("There is no canary to promote. Start one: make canary VERSION=1.1 PERCENT=10")
         [version] = versions.split
-        _change_default(system, versions, version, "now")
+        _change_default(system, store, versions, version, "now")
 
 
 @contextmanager
-def _lock_versions(system: System, kind: str) -> Iterator[Versions]:
-    """Hold the lock of the versions, yield the current versions, and log the change."""
-    if not _is_running(system):
+def _lock_versions(system: System, kind: str) -> Iterator[tuple[VersionsStore, Versions]]:
+    """Hold the lock of the versions, yield their store and the current ones, and log the change."""
+    store = open_store(system)
+    if not _is_running(system, store):
         raise OpsError("The system is not running. Start it with: make up")
     other = "Another swap, rollback or canary is running on this system; wait until it ends. See: make models"
-    with lock.hold(system.versions_lock, other):
-        # A killed command leaves its candidate.
-        before = replace(Versions.read(system.versions), candidate=None)
-        yield before
-        if (after := Versions.read(system.versions)) != before:
+    with store.lock(other):
+        before = store.read()
+        if before.candidate:  # of a killed command
+            before = replace(before, candidate=None)
+            store.write(before)
+        yield store, before
+        if (after := store.read()) != before:
             _log_change(system, kind, after)
 
 
-def _is_running(system: System) -> bool:
+def _is_running(system: System, store: VersionsStore) -> bool:
+    if settings.VERSIONS_IN.read() == "s3":
+        return bool(_present(store))
     if not system.in_containers:
         return supervisor.processes(system) is not None
     with contextlib.suppress(ManagementError):
         Management(system.management_address).list_versions()
         return True
     return False
+
+
+def _present(store: VersionsStore) -> list[Report]:
+    """The reports of the replicas that are not away."""
+    return [report for report in store.reports() if not report.is_away]
+
+
+def _on(replicas: Iterable[str]) -> str:
+    """The replicas for a message; the only replica of one machine has no name."""
+    return f" on replica {names}" if (names := ", ".join(replicas)) else ""
 
 
 def _share(percent: str) -> float:
@@ -140,92 +153,93 @@ def _refuse_beside_canary(versions: Versions, version: str) -> None:
         )
 
 
-def _check_candidate(system: System, versions: Versions, version: str) -> None:
-    """Register a version, unless it answers already, as candidate and check its answers.
+def _check_candidate(system: System, store: VersionsStore, versions: Versions, version: str) -> None:
+    """Let every replica register a version, unless it answers already, as candidate and check its answers.
 
     On failure, remove it and raise OpsError.
     """
     if version in versions.served():
         return
     try:
-        _refuse_archive(system.model_store / archive_name(version), version)
-        _refuse_little_memory()
-        system.rejected.unlink(missing_ok=True)
-        if not _is_up(system, version):
+        _refuse_archive(system, store, version)
+        # Each replica has seen that an earlier command has ended, so its next report is of this one.
+        _wait_or_reject(store, lambda report: report.candidate is None)
+        if any(version not in report.ready for report in _present(store)):
             print(f"registering {version} ...", flush=True)
-        replace(versions, candidate=version).write(system.versions)
-        _wait_until_up(system, version)
-        ratio = check(system.inference_url, version, versions.default)
+        store.write(replace(versions, candidate=version))
+        latency = _wait_until_checked(store, version)
         print(
             f"{version} reads the ten known digits correctly; "
-            f"its latency is {ratio:.2f} times that of {versions.default}",
+            f"its latency is {latency:.2f} times that of {versions.default}",
             flush=True,
         )
         write_references(system)
     except CheckError as error:
-        versions.write(system.versions)
+        store.write(versions)
         raise OpsError(f"{version} is not served: {error}. {versions.default} stays the default.") from None
     except BaseException:
-        versions.write(system.versions)
+        store.write(versions)
         raise
 
 
-def _refuse_archive(path: Path, version: str) -> None:
-    if not path.is_file():
-        raise CheckError(f"there is no {path} (make archive VERSION={version})")
+def _refuse_archive(system: System, store: VersionsStore, version: str) -> None:
+    """Have a version's archive here and in the store. Raises CheckError."""
+    archive = system.model_store / archive_name(version)
     try:
-        refuse_unusable(path, version)
-    except DamagedError as error:
+        store.fetch(version)
+        if not archive.is_file():
+            raise CheckError(f"there is no {archive} (make archive VERSION={version})")
+        refuse_unusable(archive, version)
+        store.share(archive)
+    except (DamagedError, OpsError) as error:
         raise CheckError(str(error)) from None
 
 
-def _refuse_little_memory() -> None:
-    free = psutil.virtual_memory().available / 2**20
-    if free < NEEDED_MIB:
-        raise CheckError(f"it needs {NEEDED_MIB} MiB of memory, and {free:.0f} MiB are free")
+def _wait_until_checked(store: VersionsStore, version: str) -> float:
+    """Wait until the candidate has passed the check of every replica; the highest latency ratio. Raises CheckError."""
+
+    def has_passed(report: Report) -> bool:
+        if report.candidate == version and version in report.rejected:
+            raise CheckError(f"{report.replica and f'replica {report.replica}: '}{report.rejected[version]}")
+        return report.candidate == version and report.latency is not None
+
+    _wait_or_reject(store, has_passed)
+    return max(report.latency or 0.0 for report in _present(store))
 
 
-def _wait_until_up(system: System, version: str) -> None:
-    def is_up_or_fails() -> bool:
-        if (why := _rejection(system)) and version in why:
-            raise CheckError(why[version])
-        return _is_up(system, version)
-
+def _wait_or_reject(store: VersionsStore, is_done: Callable[[Report], bool]) -> None:
     timeout_s = settings.WORKERS_UP_WITHIN_SECONDS.read() + CANDIDATE_TIMEOUT_S
-    if not wait_until(is_up_or_fails, timeout_s, POLL_INTERVAL_S):
-        raise CheckError(f"it was not ready within {timeout_s:g} s")
+    late = _wait_for_replicas(store, is_done, timeout_s)
+    if late is not None:
+        raise CheckError(f"it was not ready{late} within {timeout_s:g} s")
 
 
-def _rejection(system: System) -> dict[str, str]:
-    with contextlib.suppress(FileNotFoundError, ValueError):  # missing or incompletely written
-        rejected: dict[str, str] = json.loads(system.rejected.read_text(encoding="utf-8"))
-        return rejected
-    return {}
+def _wait_for_replicas(
+    store: VersionsStore, is_done: Callable[[Report], bool], timeout_s: float
+) -> str | None:
+    """Wait until `is_done` is true of every replica that is not away.
+
+    Returns None, or the other replicas for a message.
+    """
+    late: list[str] = []
+
+    def are_done() -> bool:
+        reports = _present(store)
+        late[:] = [report.replica for report in reports if not is_done(report)]
+        return bool(reports) and not late
+
+    return None if wait_until(are_done, timeout_s, store.poll_s) else _on(late)
 
 
-def _is_up(system: System, version: str) -> bool:
-    """Whether all desired workers of a version are ready; False if TorchServe does not answer."""
-    with contextlib.suppress(ManagementError):
-        found = Management(system.management_address).list_versions().get(version)
-        return found is not None and found.is_up
-    return False
-
-
-def _change_default(system: System, before: Versions, version: str, when: str) -> None:
-    """Change the default and wait for TorchServe. On a timeout, restore the old state and raise OpsError."""
+def _change_default(system: System, store: VersionsStore, before: Versions, version: str, when: str) -> None:
+    """Change the default and wait for every replica. On a timeout, restore the old state and raise OpsError."""
     after = Versions(version, previous=before.default)
-    management = Management(system.management_address)
-
-    def is_default() -> bool:
-        with contextlib.suppress(ManagementError):
-            return management.default() == after.default
-        return False
-
-    after.write(system.versions)
-    if not wait_until(is_default, FOLLOW_TIMEOUT_S, POLL_INTERVAL_S):
-        before.write(system.versions)
+    store.write(after)
+    late = _wait_for_replicas(store, lambda report: report.served == after, FOLLOW_TIMEOUT_S)
+    if late is not None:
+        store.write(before)
         raise OpsError(
-            f"{after.default} did not become the default within {FOLLOW_TIMEOUT_S:.0f} s; "
+            f"{after.default} did not become the default{late} within {FOLLOW_TIMEOUT_S:.0f} s; "
             f"{before.default} stays the default. See: make status"
         )
     if before.split:

@@ -14,6 +14,7 @@ from ops import direct, proxies, reads_a_digit
 from ops.native import parts
 from ops.versions import reload, selfcheck
 from ops.versions.management import Management
+from ops.versions.state import Versions
 from tests.system.proxy import Proxy, proxy
 
 ROOT = Path(__file__).parent.parent.parent
@@ -82,6 +83,8 @@ def test_the_clients_of_this_project_bypass_the_proxy(service, outside, system, 
     host, port = service.removeprefix("http://").split(":")
     monkeypatch.setattr(reads_a_digit, "HOST", host)
     monkeypatch.setattr(reads_a_digit, "PORT", int(port))
+    monkeypatch.setenv("STATE_DIR", str(system.state))
+    Versions("1.3").write(system.served)
     assert reads_a_digit.main() == 0
     assert outside.asked == []
 

@@ -1,22 +1,22 @@
 """The controller's calls to TorchServe, against a small server with the same management API."""
 
 import json
+import re
 import signal
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlparse
 
 import pytest
 
-from ops.versions import reconcile
-from ops.versions.management import Management
+from ops.versions import reconcile, selfcheck
+from ops.versions.management import AwayError, Management
 from ops.versions.reconcile import DRAIN_S, NotUpError, Reconciler
+from ops.versions.report import Report
+from ops.versions.selfcheck import CheckError
 from ops.versions.state import Versions
 from ops.versions.workers_output import WorkersOutput
+from tests.ops.versions.management_api import WORKERS, Api, serve
 
-WORKERS = 2
 # Lines in the format of ops/torchserve-log4j2.xml, with thread and worker's text, and a line of the JVM.
 OUTPUT = [
     b"WARNING: the JVM's own\n",
@@ -34,88 +34,6 @@ OUTPUT = [
         ]
     ),
 ]
-
-
-@dataclass
-class Api:
-    """TorchServe's registered versions, the received calls, and the faults to simulate."""
-
-    workers: dict[str, int] = field(default_factory=dict)
-    pending: dict[str, int] = field(default_factory=dict)
-    default: str | None = None
-    broken: set[str] = field(default_factory=set)
-    hanging: set[str] = field(default_factory=set)
-    damaged: set[str] = field(default_factory=set)
-    calls: list[str] = field(default_factory=list)
-    last_pid: int = 10_000_000  # above Linux's largest process id
-
-    def done(self) -> list[str]:
-        """What it was asked to do since this was last asked."""
-        calls, self.calls = self.calls, []
-        return calls
-
-    def describe(self, version: str) -> dict:
-        count = self.workers[version]
-        if version in self.broken:  # TorchServe restarts a failing worker
-            self.last_pid += 1
-        state = "UNLOADING" if version in self.broken | self.hanging else "READY"
-        return {
-            "modelVersion": version,
-            "minWorkers": count,
-            "workers": [
-                {"id": str(9000 + place), "pid": self.last_pid, "status": state} for place in range(count)
-            ],
-            "jobQueueStatus": {"pendingRequests": self.pending.get(version, 0)},
-        }
-
-
-class _Handler(BaseHTTPRequestHandler):
-    api: Api
-
-    def do_GET(self):
-        if not self.api.workers:
-            return self._answer(404, {"code": 404, "type": "ModelNotFoundException", "message": "no mnist"})
-        wanted = self.api.workers if self.path.endswith("/all") else [self.api.default]
-        return self._answer(200, [self.api.describe(version) for version in wanted])
-
-    def do_POST(self):
-        archive = parse_qs(urlparse(self.path).query)["url"][0]
-        version = archive.removeprefix("mnist-").removesuffix(".mar")
-        self.api.calls.append(f"register {version}")
-        if version in self.api.damaged:
-            return self._answer(500, {"code": 500, "type": "Internal", "message": "no\n  archive"})
-        self.api.workers[version] = WORKERS
-        self.api.default = self.api.default or version
-        return self._answer(202, {"status": "Processing worker updates..."})
-
-    def do_PUT(self):
-        path = urlparse(self.path)
-        version = path.path.split("/")[3]
-        if path.path.endswith("/set-default"):
-            self.api.calls.append(f"default {version}")
-            self.api.default = version
-        else:
-            count = int(parse_qs(path.query)["min_worker"][0])
-            self.api.calls.append(f"scale {version} {count}")
-            self.api.workers[version] = count
-        return self._answer(200, {"status": "done"})
-
-    def do_DELETE(self):
-        version = self.path.split("/")[3]
-        self.api.calls.append(f"unregister {version}")
-        if self.api.workers.pop(version, None) is None:
-            return self._answer(404, {"code": 404, "type": "ModelVersionNotFound", "message": "none"})
-        return self._answer(200, {"status": "gone"})
-
-    def _answer(self, status, content):
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
 
 
 class Clock:
@@ -137,18 +55,25 @@ def api() -> Api:
 
 
 @pytest.fixture
-def reconciler(api: Api, clock: Clock, tmp_path, monkeypatch) -> Iterator[Reconciler]:
+def reports() -> list[Report]:
+    """The reports so far, the last one is the current one."""
+    return []
+
+
+@pytest.fixture
+def reconciler(api: Api, clock: Clock, reports, monkeypatch) -> Iterator[Reconciler]:
+    def check(version: str, default: str) -> float:
+        api.checked.append((version, default))
+        if version in api.wrong:
+            raise CheckError("it reads a known 7 as a 1")
+        return 1.25
+
     monkeypatch.setattr(reconcile.os, "kill", lambda pid, number: api.calls.append(f"kill {pid} {number:d}"))
+    monkeypatch.setattr(selfcheck, "NEEDED_MIB", 0)
     monkeypatch.setattr(reconcile, "POLL_INTERVAL_S", 0.01)
     monkeypatch.setattr(reconcile, "EXIT_REASON_TIMEOUT_S", 0.2)
-    handler = type("Handler", (_Handler,), {"api": api})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        management = Management(f"http://127.0.0.1:{server.server_port}")
-        yield Reconciler(management, WorkersOutput(OUTPUT), tmp_path / "rejected.json", 10.0, clock)
-        server.shutdown()
-        thread.join()
+    with serve(api) as address:
+        yield Reconciler(Management(address), WorkersOutput(OUTPUT), reports.append, check, 10.0, clock)
 
 
 def _without_kills(api: Api) -> list[str]:
@@ -235,7 +160,7 @@ def test_a_failed_canary_does_not_affect_other_versions(api, reconciler):
     assert _without_kills(api) == ["register 1.0", "register 1.1", "unregister 1.1"]
 
 
-def test_a_failed_candidate_is_reported_and_not_retried(api, reconciler, monkeypatch):
+def test_a_failed_candidate_is_reported_and_not_retried(api, reconciler, reports, monkeypatch):
     api.broken.add("1.1")
     with monkeypatch.context() as patch:
         # The workers' output arrives after the report of their exit.
@@ -245,7 +170,8 @@ def test_a_failed_candidate_is_reported_and_not_retried(api, reconciler, monkeyp
         )
         for _ in range(2):
             reconciler.reconcile(Versions("1.0", candidate="1.1"))
-    assert json.loads(reconciler.report.read_text()) == {"1.1": "RuntimeError: no weights"}
+    assert reports[-1].candidate == "1.1"
+    assert reports[-1].rejected == {"1.1": "RuntimeError: no weights"}
     assert _without_kills(api) == ["register 1.0", "register 1.1", "unregister 1.1"]
     api.broken.clear()
     reconciler.reconcile(Versions("1.0"))
@@ -275,11 +201,72 @@ def test_at_most_three_versions_are_registered(api, reconciler, clock):
     assert api.done() == ["unregister 1.0", "register 1.3", "scale 1.1 1"]
 
 
-def test_hanging_workers_are_killed_before_unregistration(api, reconciler):
+def test_hanging_workers_are_killed_before_unregistration(api, reconciler, reports):
     reconciler.reconcile(Versions("1.0"))
     reconciler.up_within_s = 0.2
     api.hanging.add("1.1")
     reconciler.reconcile(Versions("1.0", candidate="1.1"))
-    assert json.loads(reconciler.report.read_text()) == {"1.1": "its workers were not ready within 0.2 s"}
+    assert reports[-1].rejected == {"1.1": "its workers were not ready within 0.2 s"}
     killed = [f"kill {api.last_pid} {signal.SIGKILL:d}"] * WORKERS
     assert api.done() == ["register 1.0", "register 1.1", *killed, "unregister 1.1"]
+
+
+def test_a_candidate_is_checked_once_and_its_latency_reported(api, reconciler, reports):
+    reconciler.reconcile(Versions("1.0"))
+    assert reports[-1] == Report(Versions("1.0"), ["1.0"])
+    for _ in range(2):
+        reconciler.reconcile(Versions("1.0", candidate="1.1"))
+    assert reports[-1] == Report(Versions("1.0"), ["1.0", "1.1"], "1.1", 1.25)
+    assert api.checked == [("1.1", "1.0")]
+    reconciler.reconcile(Versions("1.0"))
+    assert (reports[-1].candidate, reports[-1].latency) == (None, None)
+    reconciler.reconcile(Versions("1.0", candidate="1.1"))
+    assert api.checked == [("1.1", "1.0")] * 2
+
+
+def test_a_candidate_that_fails_its_check_is_rejected_until_the_command_ends(api, reconciler, reports):
+    api.wrong.add("1.1")
+    for _ in range(2):
+        reconciler.reconcile(Versions("1.0", candidate="1.1"))
+    assert reports[-1].latency is None
+    assert reports[-1].rejected == {"1.1": "it reads a known 7 as a 1"}
+    assert api.checked == [("1.1", "1.0")]
+    reconciler.reconcile(Versions("1.0"))
+    assert reports[-1].rejected == {}
+    assert "unregister 1.1" in api.done()
+
+
+def test_without_free_memory_a_candidate_is_not_registered(api, reconciler, reports, monkeypatch):
+    monkeypatch.setattr(selfcheck, "NEEDED_MIB", 10**9)  # no machine has so many
+    reconciler.reconcile(Versions("1.0", candidate="1.1"))
+    assert api.done() == ["register 1.0"]
+    assert re.fullmatch(
+        r"it needs 1000000000 MiB of memory, and \d+ MiB are free", reports[-1].rejected["1.1"]
+    )
+
+
+def test_a_new_default_is_reported_before_old_versions_are_unregistered(api, reconciler, reports, clock):
+    reconciler.reconcile(Versions("1.1", previous="1.0"))
+    clock.seconds += DRAIN_S
+    at_report: list[list[str]] = []
+    reconciler.report = lambda report: (
+        at_report.append(api.done()) if report.served.default == "1.2" else None
+    )
+    reconciler.reconcile(Versions("1.2", previous="1.1"))
+    assert at_report[0][-1] == "default 1.2"
+    assert "unregister 1.0" in at_report[1]
+
+
+def test_a_default_that_cannot_be_served_is_reported_beside_the_served_one(api, reconciler, reports):
+    reconciler.reconcile(Versions("1.0"))
+    api.damaged.add("1.1")
+    with pytest.raises(NotUpError):
+        reconciler.reconcile(Versions("1.1", previous="1.0"))
+    assert reports[-1] == Report(Versions("1.0"), ["1.0"], rejected={"1.1": "no archive"})
+
+
+def test_a_torchserve_that_does_not_answer_has_no_ready_version(reconciler, reports):
+    reconciler.management = Management("http://127.0.0.1:9")
+    with pytest.raises(AwayError):
+        reconciler.reconcile(Versions("1.0"))
+    assert reports == [Report()]

@@ -10,7 +10,7 @@ def test_the_pictures_in_the_folder_are_the_known_digits(tmp_path, monkeypatch, 
     (tmp_path / f"{label}.png").write_bytes(b"a picture")
     monkeypatch.setattr(selfcheck, "KNOWN_DIGITS", tmp_path)
 
-    def answer_three(_session, _inference, _what, version, drawing):
+    def answer_three(_api, _what, version, drawing):
         assert drawing == b"a picture"
         answer = {"digit": 3, "is_digit": True, "model_version": version, "heatmap": []}
         return answer, 0.001

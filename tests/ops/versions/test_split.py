@@ -14,8 +14,7 @@ from ops.versions.state import Versions
 )
 def test_the_split_file_has_the_split_and_its_label(system, versions, says):
     contained = replace(system, hosts=IN_CONTAINERS)
-    versions.write(contained.versions)
-    split.write(contained)
+    split.write(contained, versions)
     text = contained.split.read_text()
     assert f'default "{says}";' in text
     assert text.endswith(split.split_clients(versions))
@@ -24,10 +23,9 @@ def test_the_split_file_has_the_split_and_its_label(system, versions, says):
 
 def test_an_unchanged_split_is_not_written_again(system):
     contained = replace(system, hosts=IN_CONTAINERS)
-    split.write(contained)
+    split.write(contained, Versions("1.1"))
     before = contained.split.stat().st_ino
-    split.write(contained)
+    split.write(contained, Versions("1.1"))
     assert contained.split.stat().st_ino == before
-    Versions("1.1", split={"1.2": 0.5}).write(contained.versions)
-    split.write(contained)
+    split.write(contained, Versions("1.1", split={"1.2": 0.5}))
     assert contained.split.stat().st_ino != before

@@ -1,0 +1,43 @@
+"""The report of a TorchServe replica, by which `make swap` and similar commands follow it."""
+
+import json
+from dataclasses import asdict, dataclass, field
+
+from ops.versions.state import Versions
+
+# A replica whose report is older is away. Controllers report every 5 s.
+AWAY_AFTER_S = 20.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a replica's controller reports; `age_s` is the time since then.
+
+    `served` is the state that TorchServe serves, `ready` the versions whose workers are ready. `candidate` is the
+    version that is checked, `latency` its ratio to the default's once it has passed. `rejected` has reasons by version.
+    """
+
+    served: Versions | None = None
+    ready: list[str] = field(default_factory=list)
+    candidate: str | None = None
+    latency: float | None = None
+    rejected: dict[str, str] = field(default_factory=dict)
+    replica: str = ""  # the name; one machine's only replica has none
+    age_s: float = 0.0
+
+    @property
+    def is_away(self) -> bool:
+        return self.age_s > AWAY_AFTER_S
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self)) + "\n"
+
+    @classmethod
+    def parse(cls, text: str | bytes) -> "Report":
+        """Parse `to_json`. Raises ValueError."""
+        try:
+            content = json.loads(text)
+            served = content["served"]
+            return cls(**content | {"served": served and Versions(**served)})
+        except (TypeError, LookupError) as error:
+            raise ValueError(f"not a report: {error}") from None
