@@ -23,6 +23,7 @@ class Api:
     damaged: set[str] = field(default_factory=set)
     wrong: set[str] = field(default_factory=set)
     checked: list[tuple[str, str]] = field(default_factory=list)
+    stuck: bool = False  # the default does not change
     calls: list[str] = field(default_factory=list)
     last_pid: int = 10_000_000  # above Linux's largest process id
 
@@ -70,6 +71,8 @@ class _Handler(BaseHTTPRequestHandler):
         version = path.path.split("/")[3]
         if path.path.endswith("/set-default"):
             self.api.calls.append(f"default {version}")
+            if self.api.stuck:
+                return self._answer(500, {"code": 500, "type": "Internal", "message": "stuck"})
             self.api.default = version
         else:
             count = int(parse_qs(path.query)["min_worker"][0])

@@ -1,0 +1,281 @@
+"""Commands and controllers of several replicas, which share a real S3 store; their TorchServes are small servers."""
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from fixtures.waiting import eventually
+from ops.errors import OpsError
+from ops.system import System
+from ops.versions import controller, mirror, reconcile, report, selfcheck, swap
+from ops.versions.management import Management
+from ops.versions.models import models
+from ops.versions.s3_store import S3Store
+from ops.versions.selfcheck import CheckError
+from ops.versions.state import RELEASED, Versions, archive_name
+from tests.ops.conftest import write_archive
+from tests.ops.versions.management_api import Api, serve
+
+pytestmark = [pytest.mark.service, pytest.mark.usefixtures("shared")]
+
+WITHIN_S = 20
+
+
+class Replica:
+    """A controller in a thread, with its own folders."""
+
+    def __init__(self, name: str, system: System, address: str, api: Api) -> None:
+        self.name, self.system, self.address, self.api = name, system, address, api
+        self.reads_wrongly: set[str] = set()
+        self.process = SimpleNamespace(stdout=(), returncode=None, poll=lambda: self.process.returncode)
+
+    def start(self) -> None:
+        self.process.returncode = None
+        self.thread = threading.Thread(target=controller.run_controller, args=(self.system,))
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.process.returncode = 0
+        self.thread.join()
+
+    def served(self) -> Versions | None:
+        with contextlib.suppress(FileNotFoundError):
+            return Versions.parse(self.system.served.read_bytes())
+        return None
+
+
+@pytest.fixture
+def operator(system, monkeypatch) -> System:
+    """The machine of an operator, with archives in its model store."""
+    (system.secrets / "database_owner_password").write_text("none")
+    for version in (RELEASED, "7.1", "7.2"):
+        write_archive(system.model_store, version)
+    monkeypatch.setattr(swap, "reload", lambda system: None)  # no gateway runs
+    S3Store(system).share(system.model_store / archive_name(RELEASED))
+    return system
+
+
+@pytest.fixture
+def replicas(operator, tmp_path, monkeypatch) -> Iterator[dict[str, Replica]]:
+    """Two running replicas with empty model stores."""
+    made: dict[str, Replica] = {}
+    by_socket = {}
+
+    def check(inference: str, version: str, beside: str) -> float:
+        [replica] = [each for each in made.values() if each.system.inference_url == inference]
+        if version in replica.reads_wrongly:
+            raise CheckError("it reads a known 7 as a 1")
+        return 1.25
+
+    monkeypatch.setattr(controller, "start", lambda system: made[system.state.parent.name].process)
+    monkeypatch.setattr(controller, "Management", lambda address: Management(by_socket[address]))
+    monkeypatch.setattr(controller.selfcheck, "check", check)
+    monkeypatch.setattr(selfcheck, "NEEDED_MIB", 0)
+    monkeypatch.setattr(reconcile, "DRAIN_S", 0.5)
+    monkeypatch.setattr(reconcile, "EXIT_REASON_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(mirror, "REPORT_EVERY_S", 0.5)
+    monkeypatch.setattr(mirror, "RETRY_INTERVAL_S", 0.5)
+    with contextlib.ExitStack() as stack:
+        for number, name in enumerate(("first", "second")):
+            folder = tmp_path / name
+            own = System(folder / "var", folder / "model_store", "127.0.0.1", 9700 + 20 * number)
+            own.make_folders()
+            own.model_store.mkdir()
+            api = Api()
+            made[name] = Replica(name, own, stack.enter_context(serve(api)), api)
+            by_socket[own.management_address] = made[name].address
+            monkeypatch.setenv("REPLICA_NAME", name)
+            made[name].start()
+            stack.callback(made[name].stop)
+            eventually(lambda own=made[name]: own.served() == Versions(RELEASED), WITHIN_S)
+            eventually(lambda name=name: name in _reports(operator), WITHIN_S)
+        yield made
+
+
+def _reports(system: System) -> dict[str, report.Report]:
+    return {each.replica: each for each in S3Store(system).reports()}
+
+
+def _serve(replicas: dict[str, Replica], versions: Versions) -> Callable[[], bool]:
+    return lambda: all(replica.served() == versions for replica in replicas.values())
+
+
+def test_swap_canary_promote_and_rollback_act_on_all_replicas(operator, replicas, capsys):
+    swap.swap(operator, "7.1")
+    assert capsys.readouterr().out.splitlines()[:3] == [
+        "registering 7.1 ...",
+        f"7.1 reads the ten known digits correctly; its latency is 1.25 times that of {RELEASED}",
+        "Database unavailable: references for drift are written at the next start or swap.",
+    ]
+    assert _serve(replicas, Versions("7.1", previous=RELEASED))()
+    assert all(replica.api.default == "7.1" for replica in replicas.values())
+    swap.canary(operator, "7.2", "10")
+    assert all("7.2" in replica.api.workers for replica in replicas.values())
+    eventually(_serve(replicas, Versions("7.1", previous=RELEASED, split={"7.2": 0.1})), WITHIN_S)
+    swap.promote(operator)
+    assert _serve(replicas, Versions("7.2", previous="7.1"))()
+    swap.rollback(operator)
+    assert _serve(replicas, Versions("7.1", previous="7.2"))()
+    for replica in replicas.values():
+        archive = replica.system.model_store / archive_name("7.2")
+        assert archive.read_bytes() == (operator.model_store / archive.name).read_bytes()
+    changes = [json.loads(line)["kind"] for line in operator.version_changes.read_text().splitlines()]
+    assert changes == ["swap", "canary", "promote", "rollback"]
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (lambda replica: replica.reads_wrongly.add("7.1"), "it reads a known 7 as a 1"),
+        (lambda replica: replica.api.damaged.add("7.1"), "no archive"),
+        (
+            lambda replica: (replica.system.model_store / archive_name("7.1")).write_bytes(b"other"),
+            r".*mnist-7\.1\.mar differs from the store's; a version is never overwritten: choose another VERSION",
+        ),
+    ],
+    ids=["wrong", "does not load", "other archive"],
+)
+@pytest.mark.parametrize("command", ["swap", "canary"])
+def test_a_version_that_one_replica_cannot_serve_gets_traffic_nowhere(
+    operator, replicas, harm, reason, command
+):
+    harm(replicas["second"])
+    with pytest.raises(
+        OpsError, match=rf"^7\.1 is not served: replica second: {reason}\. {RELEASED} stays the default\.$"
+    ):
+        swap.swap(operator, "7.1") if command == "swap" else swap.canary(operator, "7.1", "10")
+    assert S3Store(operator).read() == Versions(RELEASED)
+    eventually(
+        lambda: all(list(replica.api.workers) == [RELEASED] for replica in replicas.values()), WITHIN_S
+    )
+    assert all(replica.api.default == RELEASED for replica in replicas.values())
+    assert not any(call == "default 7.1" for replica in replicas.values() for call in replica.api.calls)
+
+
+def test_a_repaired_version_is_checked_again(operator, replicas):
+    replicas["second"].reads_wrongly.add("7.1")
+    with pytest.raises(OpsError):
+        swap.swap(operator, "7.1")
+    replicas["second"].reads_wrongly.clear()
+    swap.swap(operator, "7.1")
+    assert _serve(replicas, Versions("7.1", previous=RELEASED))()
+
+
+def test_a_swap_that_one_replica_does_not_follow_is_undone(operator, replicas, monkeypatch):
+    monkeypatch.setattr(swap, "FOLLOW_TIMEOUT_S", 3.0)
+    api = replicas["second"].api
+    monkeypatch.setattr(api, "stuck", True)
+    with pytest.raises(
+        OpsError, match=rf"^7\.1 did not become the default on replica second within 3 s; {RELEASED}"
+    ):
+        swap.swap(operator, "7.1")
+    assert S3Store(operator).read() == Versions(RELEASED)
+    eventually(_serve(replicas, Versions(RELEASED)), WITHIN_S)
+
+
+def test_a_rollback_needs_the_previous_version_on_all_replicas(operator, replicas):
+    swap.swap(operator, "7.1")
+    replicas["second"].api.hanging.add(RELEASED)
+    eventually(lambda: _reports(operator)["second"].ready == ["7.1"], WITHIN_S)
+    with pytest.raises(
+        OpsError, match=f"^The previous version {RELEASED} is not ready on replica second; 7.1 stays"
+    ):
+        swap.rollback(operator)
+
+
+def test_of_two_operators_one_is_refused(operator, replicas, monkeypatch):
+    refused = []
+
+    def swap_too(store, version):
+        with pytest.raises(OpsError) as raised:
+            swap.swap(operator, "7.2")
+        refused.append(str(raised.value))
+        return waited(store, version)
+
+    waited = swap._wait_until_checked
+    monkeypatch.setattr(swap, "_wait_until_checked", swap_too)
+    swap.swap(operator, "7.1")
+    assert refused == [
+        "Another swap, rollback or canary is running on this system; wait until it ends. See: make models"
+    ]
+    assert _serve(replicas, Versions("7.1", previous=RELEASED))()
+
+
+def test_a_replica_that_is_away_follows_when_it_is_back(operator, replicas, capsys, monkeypatch):
+    monkeypatch.setattr(report, "AWAY_AFTER_S", 3.0)
+    monkeypatch.setattr(S3Store, "forget", lambda store: None)  # as after a power failure
+    replicas["second"].stop()
+    eventually(lambda: _reports(operator)["second"].is_away, WITHIN_S)
+    swap.swap(operator, "7.1")
+    assert replicas["first"].served() == Versions("7.1", previous=RELEASED)
+    assert replicas["second"].served() == Versions(RELEASED)
+    models(operator)
+    [first, second] = [
+        line for line in capsys.readouterr().out.splitlines() if line.startswith(("first", "second"))
+    ]
+    assert first.split()[:3] == ["first", "present", "7.1"]
+    assert second.split()[:3] == ["second", "away", "for"]
+    replicas["second"].start()  # REPLICA_NAME is still its name
+    eventually(_serve(replicas, Versions("7.1", previous=RELEASED)), WITHIN_S)
+
+
+def test_without_a_replica_nothing_changes(operator, replicas):
+    for replica in replicas.values():
+        replica.stop()
+    with pytest.raises(OpsError, match="The system is not running"):
+        swap.swap(operator, "7.1")
+
+
+def test_replicas_serve_the_last_state_while_the_store_is_away(operator, replicas, monkeypatch):
+    swap.swap(operator, "7.1")
+    second = replicas["second"]
+    with monkeypatch.context() as patch:
+
+        def is_away(*_: object) -> None:
+            raise OpsError("The S3 store failed: away")
+
+        patch.setattr(S3Store, "_get", is_away)
+        patch.setattr(S3Store, "report", is_away)
+        with pytest.raises(OpsError, match="away"):
+            swap.rollback(operator)
+        second.stop()
+        second.api.workers.clear()  # a new TorchServe
+        second.system.served.unlink()
+        second.start()
+        eventually(lambda: second.served() == Versions("7.1", previous=RELEASED), WITHIN_S)
+        second.stop()
+        second.api.workers.clear()
+        second.system.versions.unlink()  # a new machine does not know what to serve
+        second.api.done()
+        second.start()
+        time.sleep(1.5)
+        assert second.api.done() == []
+    eventually(lambda: list(second.api.workers), WITHIN_S)
+    assert second.api.default == "7.1"
+
+
+def test_a_version_in_the_store_alone_is_swapped_in(operator, replicas):
+    archive = operator.model_store / archive_name("7.1")
+    S3Store(operator).share(archive)
+    archive.unlink()
+    swap.swap(operator, "7.1")
+    assert _serve(replicas, Versions("7.1", previous=RELEASED))()
+    with pytest.raises(
+        OpsError, match=r"^9\.9 is not served: mnist-9\.9\.mar is not in the store\. Push it first"
+    ):
+        swap.swap(operator, "9.9")
+
+
+def test_a_killed_command_leaves_a_candidate_that_nobody_serves(operator, replicas):
+    store = S3Store(operator)
+    store.read()
+    store.write(Versions(RELEASED, candidate="7.1"))  # and no lease
+    time.sleep(1.5)
+    assert all(list(replica.api.workers) == [RELEASED] for replica in replicas.values())
+    swap.swap(operator, "7.2")
+    assert store.read() == Versions("7.2", previous=RELEASED)
