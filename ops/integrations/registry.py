@@ -10,6 +10,7 @@ after an interruption. They need only objects, metadata, ranges and multipart up
 """
 
 import argparse
+import contextlib
 import hashlib
 import re
 import shutil
@@ -73,7 +74,10 @@ class Store:
         )
         store = cls(client, settings.S3_BUCKET.read())
         if _head(client.head_bucket, Bucket=store.bucket) is None:
-            client.create_bucket(Bucket=store.bucket)
+            with contextlib.suppress(
+                client.exceptions.BucketAlreadyOwnedByYou
+            ):  # by another replica, just now
+                client.create_bucket(Bucket=store.bucket)
         return store
 
     def head(self, key: str) -> dict[str, Any] | None:

@@ -95,7 +95,7 @@ def test_a_lock_refuses_a_second_command_until_the_first_ends(store, other):
 
 def test_of_many_commands_one_gets_the_lock(kind, system):
     for _ in range(3):
-        start, end = threading.Barrier(6), threading.Barrier(6)
+        start, end = threading.Barrier(6, timeout=60), threading.Barrier(6, timeout=60)
 
         def take(_, start=start, end=end) -> bool:
             store = open_store(system)
