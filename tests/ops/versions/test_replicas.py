@@ -1,52 +1,25 @@
 """Commands and controllers of several replicas, which share a real S3 store; their TorchServes are small servers."""
 
-import contextlib
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 
 import pytest
 
 from fixtures.waiting import eventually
 from ops.errors import OpsError
 from ops.system import System
-from ops.versions import controller, mirror, reconcile, report, selfcheck, swap
-from ops.versions.management import Management
+from ops.versions import mirror, report, swap
 from ops.versions.models import models
 from ops.versions.s3_store import S3Store
-from ops.versions.selfcheck import CheckError
 from ops.versions.state import RELEASED, Versions, archive_name
 from tests.ops.conftest import write_archive
-from tests.ops.versions.management_api import Api, serve
+from tests.ops.versions.replica import Replica, controllers
 
 pytestmark = [pytest.mark.service, pytest.mark.usefixtures("shared")]
 
 WITHIN_S = 20
-
-
-class Replica:
-    """A controller in a thread, with its own folders."""
-
-    def __init__(self, name: str, system: System, address: str, api: Api) -> None:
-        self.name, self.system, self.address, self.api = name, system, address, api
-        self.reads_wrongly: set[str] = set()
-        self.process = SimpleNamespace(stdout=(), returncode=None, poll=lambda: self.process.returncode)
-
-    def start(self) -> None:
-        self.process.returncode = None
-        self.thread = threading.Thread(target=controller.run_controller, args=(self.system,))
-        self.thread.start()
-
-    def stop(self) -> None:
-        self.process.returncode = 0
-        self.thread.join()
-
-    def served(self) -> Versions | None:
-        with contextlib.suppress(FileNotFoundError):
-            return Versions.parse(self.system.served.read_bytes())
-        return None
+NAMES = ("first", "second")
 
 
 @pytest.fixture
@@ -63,38 +36,21 @@ def operator(system, monkeypatch) -> System:
 @pytest.fixture
 def replicas(operator, tmp_path, monkeypatch) -> Iterator[dict[str, Replica]]:
     """Two running replicas with empty model stores."""
-    made: dict[str, Replica] = {}
-    by_socket = {}
-
-    def check(inference: str, version: str, beside: str) -> float:
-        [replica] = [each for each in made.values() if each.system.inference_url == inference]
-        if version in replica.reads_wrongly:
-            raise CheckError("it reads a known 7 as a 1")
-        return 1.25
-
-    monkeypatch.setattr(controller, "start", lambda system: made[system.state.parent.name].process)
-    monkeypatch.setattr(controller, "Management", lambda address: Management(by_socket[address]))
-    monkeypatch.setattr(controller.selfcheck, "check", check)
-    monkeypatch.setattr(selfcheck, "NEEDED_MIB", 0)
-    monkeypatch.setattr(reconcile, "DRAIN_S", 0.5)
-    monkeypatch.setattr(reconcile, "EXIT_REASON_TIMEOUT_S", 0.2)
     monkeypatch.setattr(mirror, "REPORT_EVERY_S", 0.5)
     monkeypatch.setattr(mirror, "RETRY_INTERVAL_S", 0.5)
-    with contextlib.ExitStack() as stack:
-        for number, name in enumerate(("first", "second")):
-            folder = tmp_path / name
-            own = System(folder / "var", folder / "model_store", "127.0.0.1", 9700 + 20 * number)
-            own.make_folders()
-            own.model_store.mkdir()
-            api = Api()
-            made[name] = Replica(name, own, stack.enter_context(serve(api)), api)
-            by_socket[own.management_address] = made[name].address
+    systems = []
+    for number, name in enumerate(NAMES):
+        folder = tmp_path / name
+        systems.append(System(folder / "var", folder / "model_store", "127.0.0.1", 9700 + 20 * number))
+        systems[-1].make_folders()
+        systems[-1].model_store.mkdir()
+    with controllers(monkeypatch, *systems) as made:
+        for name, each in zip(NAMES, made, strict=True):
             monkeypatch.setenv("REPLICA_NAME", name)
-            made[name].start()
-            stack.callback(made[name].stop)
-            eventually(lambda own=made[name]: own.served() == Versions(RELEASED), WITHIN_S)
+            each.start()
+            eventually(lambda each=each: each.served() == Versions(RELEASED), WITHIN_S)
             eventually(lambda name=name: name in _reports(operator), WITHIN_S)
-        yield made
+        yield dict(zip(NAMES, made, strict=True))
 
 
 def _reports(system: System) -> dict[str, report.Report]:

@@ -1,7 +1,6 @@
 """Versions are swapped, split and rolled back while others predict, and nobody is left without an answer."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -18,11 +17,10 @@ import urllib3
 
 from fixtures import archives
 from fixtures.waiting import eventually
-from ops.errors import OpsError
 from ops.native.leftovers import find
 from ops.versions.management import Management
 from ops.versions.state import RELEASED, Versions, archive_name
-from ops.versions.swap import EXAMPLE_OF_CANARY, swap
+from ops.versions.swap import EXAMPLE_OF_CANARY
 from tests.system.over_http.test_lifecycle import INSERT
 from tests.system.running import ROOT, UP_WITHIN_S, RunningSystem
 
@@ -239,21 +237,6 @@ def test_a_damaged_or_missing_archive_is_not_served(swapped: RunningSystem):
     broken.write_bytes(released.read_bytes())
     _is_refused(swapped, "7.9", f"contains mnist {RELEASED}, not mnist 7.9")
     broken.unlink()
-
-
-def test_where_little_memory_is_free_nothing_is_begun(swapped: RunningSystem, monkeypatch, capsys):
-    before = Versions.read(swapped.system.versions)
-    monkeypatch.setattr("ops.versions.swap.NEEDED_MIB", 10**9)  # no machine has so many
-    with Clients(swapped, *WATCHING) as clients, pytest.raises(OpsError) as refused:
-        swap(swapped.system, GOOD[0])
-    assert re.fullmatch(
-        rf"{GOOD[0]} is not served: it needs 1000000000 MiB of memory, and \d+ MiB are free. "
-        rf"{before.default} stays the default.",
-        str(refused.value),
-    )
-    assert "registering" not in capsys.readouterr().out
-    assert clients.versions().keys() == {before.default}
-    assert Versions.read(swapped.system.versions) == replace(before, candidate=None)
 
 
 @pytest.mark.slow

@@ -1,0 +1,79 @@
+"""The health check of TorchServe's container, and the address that it asks."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from ops import reads_a_digit
+from ops.own_address import own_address
+from ops.versions.state import Versions
+
+ELSEWHERE = "192.0.2.7"
+
+
+@pytest.fixture
+def digits(system, monkeypatch) -> Iterator[dict[str, int]]:
+    """What each version reads, over HTTP; the served versions are 1.1 and its canary 1.2."""
+    answers = {"1.0": 1, "1.1": 7, "1.2": 7}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            version = self.path.removeprefix("/predictions/mnist/")
+            found = version in answers
+            body = json.dumps({"digit": answers[version]} if found else {"code": 404}).encode()
+            self.send_response(200 if found else 404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        monkeypatch.setattr(reads_a_digit, "HOST", "127.0.0.1")
+        monkeypatch.setattr(reads_a_digit, "PORT", server.server_port)
+        monkeypatch.setenv("STATE_DIR", str(system.state))
+        Versions("1.1", previous="1.0", split={"1.2": 0.1}).write(system.served)
+        yield answers
+        server.shutdown()
+        thread.join()
+
+
+def test_a_container_whose_versions_read_a_digit_is_healthy(digits):
+    assert reads_a_digit.main() == 0  # the previous version has no traffic
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+def test_a_container_is_unhealthy_if_one_version_with_traffic_reads_wrongly(digits, capsys, version):
+    digits[version] = 1
+    assert reads_a_digit.main() == 1
+    assert capsys.readouterr().out == f"version {version} reads a known 7 as 1\n"
+
+
+def test_a_container_is_unhealthy_without_its_canary_or_its_state(digits, system, capsys):
+    del digits["1.2"]
+    assert reads_a_digit.main() == 1
+    system.served.unlink()
+    assert reads_a_digit.main() == 1
+    assert capsys.readouterr().out.count("model server unavailable: ") == 2
+
+
+def test_of_a_shared_name_a_replica_takes_its_own_address(monkeypatch):
+    names = {"shared": [ELSEWHERE, "127.0.0.1"], "elsewhere": [ELSEWHERE]}
+
+    def look_up(host):
+        if host not in names:
+            raise socket.gaierror
+        return host, [], names[host]
+
+    monkeypatch.setattr("ops.own_address.socket.gethostbyname_ex", look_up)
+    assert own_address("shared") == "127.0.0.1"
+    assert own_address("elsewhere") is None
+    assert own_address("unknown") is None
