@@ -57,6 +57,10 @@ def _reports(system: System) -> dict[str, report.Report]:
     return {each.replica: each for each in S3Store(system).reports()}
 
 
+def _canary(system: System, version: str) -> None:
+    swap.canary(system, version, "10")
+
+
 def _serve(replicas: dict[str, Replica], versions: Versions) -> Callable[[], bool]:
     return lambda: all(replica.served() == versions for replica in replicas.values())
 
@@ -85,26 +89,26 @@ def test_swap_canary_promote_and_rollback_act_on_all_replicas(operator, replicas
 
 
 @pytest.mark.parametrize(
-    ("harm", "reason"),
+    ("command", "harm", "reason"),
     [
-        (lambda replica: replica.reads_wrongly.add("7.1"), "it reads a known 7 as a 1"),
-        (lambda replica: replica.api.damaged.add("7.1"), "no archive"),
+        (swap.swap, lambda replica: replica.reads_wrongly.add("7.1"), "it reads a known 7 as a 1"),
+        (_canary, lambda replica: replica.api.damaged.add("7.1"), "no archive"),
         (
+            swap.swap,
             lambda replica: (replica.system.model_store / archive_name("7.1")).write_bytes(b"other"),
             r".*mnist-7\.1\.mar differs from the store's; a version is never overwritten: choose another VERSION",
         ),
     ],
     ids=["wrong", "does not load", "other archive"],
 )
-@pytest.mark.parametrize("command", ["swap", "canary"])
 def test_a_version_that_one_replica_cannot_serve_gets_traffic_nowhere(
-    operator, replicas, harm, reason, command
+    operator, replicas, command, harm, reason
 ):
     harm(replicas["second"])
     with pytest.raises(
         OpsError, match=rf"^7\.1 is not served: replica second: {reason}\. {RELEASED} stays the default\.$"
     ):
-        swap.swap(operator, "7.1") if command == "swap" else swap.canary(operator, "7.1", "10")
+        command(operator, "7.1")
     assert S3Store(operator).read() == Versions(RELEASED)
     eventually(
         lambda: all(list(replica.api.workers) == [RELEASED] for replica in replicas.values()), WITHIN_S
