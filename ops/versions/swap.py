@@ -204,7 +204,7 @@ def _wait_until_checked(store: VersionsStore, version: str) -> float:
         return report.candidate == version and report.latency is not None
 
     _wait_or_reject(store, has_passed)
-    return max(report.latency or 0.0 for report in _present(store))
+    return max((report.latency or 0.0 for report in _present(store)), default=0.0)
 
 
 def _wait_or_reject(store: VersionsStore, is_done: Callable[[Report], bool]) -> None:
@@ -235,7 +235,11 @@ def _change_default(system: System, store: VersionsStore, before: Versions, vers
     """Change the default and wait for every replica. On a timeout, restore the old state and raise OpsError."""
     after = Versions(version, previous=before.default)
     store.write(after)
-    late = _wait_for_replicas(store, lambda report: report.served == after, FOLLOW_TIMEOUT_S)
+
+    def follows(report: Report) -> bool:
+        return report.served is not None and report.served.default == after.default
+
+    late = _wait_for_replicas(store, follows, FOLLOW_TIMEOUT_S)
     if late is not None:
         store.write(before)
         raise OpsError(
