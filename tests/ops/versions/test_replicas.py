@@ -233,6 +233,7 @@ def test_a_version_in_the_store_alone_is_swapped_in(operator, replicas):
 
 def test_a_killed_command_leaves_a_candidate_that_nobody_serves(operator, replicas):
     store = S3Store(operator)
+    store.share(operator.model_store / archive_name("7.1"))
     store.read()
     store.write(Versions(RELEASED, candidate="7.1"))  # and no lease
     time.sleep(1.5)
