@@ -1,6 +1,7 @@
 """Print a table of the model versions: role, workers, validation accuracy and accuracy in use.
 
-It lists every version with an archive, a registration in TorchServe or a role in the desired state.
+It lists every version with an archive, a registration in TorchServe or a role in the desired state. Several replicas
+have a second table, in place of the workers of one of them.
 """
 
 import contextlib
@@ -41,8 +42,9 @@ class Usage:
 def models(system: System) -> None:
     """Print the table."""
     store = open_store(system)
-    versions, is_locked = store.read(), store.is_locked()
-    registered, away = _list_versions(system)
+    versions, is_locked, reports = store.read(), store.is_locked(), store.reports()
+    several = any(report.replica for report in reports)
+    registered, away = ({}, "") if several else _list_versions(system)
     used, unknown = _read_usage(system)
     archives = list_archives(system.model_store)
     every = sorted({*archives, *registered, *versions.named()}, key=version_key, reverse=True)
@@ -62,8 +64,7 @@ def models(system: System) -> None:
             )
         )
     _print_table(rows)
-    reports = store.reports()
-    if any(report.replica for report in reports):
+    if several:
         print()
         _print_table([REPLICA_COLUMNS, *map(_replica, reports)])
     for note in filter(None, (away, unknown)):

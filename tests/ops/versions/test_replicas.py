@@ -175,9 +175,9 @@ def test_a_replica_that_is_away_follows_when_it_is_back(operator, replicas, caps
     assert replicas["first"].served() == Versions("7.1", previous=RELEASED)
     assert replicas["second"].served() == Versions(RELEASED)
     models(operator)
-    [first, second] = [
-        line for line in capsys.readouterr().out.splitlines() if line.startswith(("first", "second"))
-    ]
+    lines = capsys.readouterr().out.splitlines()
+    assert not any(line.startswith("TorchServe unavailable") for line in lines)
+    [first, second] = [line for line in lines if line.startswith(NAMES)]
     assert first.split()[:3] == ["first", "present", "7.1"]
     assert second.split()[:3] == ["second", "away", "for"]
     replicas["second"].start()  # REPLICA_NAME is still its name
