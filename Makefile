@@ -13,13 +13,13 @@ PYTHON ?= $(eval PYTHON := $(shell for python in python3 python3.13 python3.12 p
 # An extra package index with CPU builds of torch, if the default index has only the larger CUDA builds.
 TORCH_INDEX ?=
 
-# From the environment or .env: native, or containers (docker-compose.yml). Both have the same commands; containers need
-# no Python.
+# From the environment or .env: native, containers (docker-compose.yml), or swarm (deploy/swarm). All have the same
+# commands; containers need no Python.
 RUNS_IN ?= $(shell sed -n 's/^RUNS_IN=//p' .env 2>/dev/null | tail -n 1)
-ifneq ($(filter-out native containers,$(RUNS_IN)),)
-$(error Setting 'RUNS_IN' has value '$(RUNS_IN)'. Accepted: native, containers)
+ifneq ($(filter-out native containers swarm,$(RUNS_IN)),)
+$(error Setting 'RUNS_IN' has value '$(RUNS_IN)'. Accepted: native, containers, swarm)
 endif
-ifeq ($(RUNS_IN),containers)
+ifneq ($(filter containers swarm,$(RUNS_IN)),)
 OPS := ops/containers.sh
 REGISTRY := $(OPS)
 ARCHIVE := $(OPS) archive
@@ -130,7 +130,7 @@ track: $(TRACKING_INSTALLED) ## send missing runs, versions and aliases to the M
 # The code. Each part has its own test environment, and a failed part does not stop the others. ARGS are pytest's
 # arguments: make test ARGS="-k swap".
 
-.PHONY: check test test-slow test-portable test-others test-containers bench lint environments test-environments
+.PHONY: check test test-slow test-portable test-others test-containers test-swarm bench lint environments test-environments
 check: test-environments ## run before each commit, one minute: lint, types and the tests that start no service
 	@rm -f $(RAN)
 	@$(MAKE) -s -k -j2 -Otarget SPEED=check test-training test-handler test-others test-ui lint
@@ -189,9 +189,10 @@ test-benchmarks: FIXTURES = tests/fixtures
 test-benchmarks: ## test the calculations of the benchmarks
 $(IN_TEST): .venv/test/installed
 	@.venv/test/bin/python $(call PYTEST,,$(@:test-%=tests/%) $(FIXTURES))
-test-project: .venv/test/installed ## test make, settings, documentation, imports and the compose file
+WITHOUT_ENGINE := tests/containers/test_compose_file.py tests/swarm/test_stack_file.py tests/swarm/test_commands.py
+test-project: .venv/test/installed ## test make, settings, documentation, imports, the compose file and the stack file
 	@# Without this make's variables, because these tests run make.
-	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python $(call PYTEST,,tests/test_*.py tests/containers/test_compose_file.py)
+	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python $(call PYTEST,,tests/test_*.py $(WITHOUT_ENGINE))
 test-system: $(RUNNING) .venv/test/installed ## test the running system, over HTTP and in a browser
 	@.venv/test/bin/python $(call PYTEST, and not harms,tests/system)
 test-failures: $(RUNNING) .venv/test/installed .venv/registry/installed ## test a system while processes are killed and models are swapped
@@ -204,6 +205,8 @@ test-others: .venv/test/installed
 
 test-containers: .venv/test/installed ## build, run and test docker-compose.yml; takes 20 minutes, needs a container engine
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest --timeout=1800 tests/containers $(ARGS)
+test-swarm: .venv/test/installed ## run and test deploy/swarm on two nodes of this machine; takes 30 minutes, needs a container engine and root
+	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest --timeout=1800 tests/swarm $(ARGS)
 
 bench: environments .venv/bench/installed $(if $(filter retrain,$(BENCH)),mnist) ## run benchmarks into benchmarks/results/; BENCH=predict (BASE=COMMIT compares with it, QUICK=1 measures the bars alone), network, page, memory or database (default: these five), swaps, retrain, soak or monitoring
 	@.venv/bench/bin/python -m benchmarks $(BENCH)

@@ -120,9 +120,9 @@ def _list(text: str, accepted: re.Pattern[str]) -> str:
     return " ".join(items)
 
 
-def native_or_containers(text: str) -> str:
-    """`native` or `containers`."""
-    if text not in ("native", "containers"):
+def place(text: str) -> str:
+    """`native`, `containers` or `swarm`."""
+    if text not in ("native", "containers", "swarm"):
         raise ValueError(text)
     return text
 
@@ -150,8 +150,9 @@ def postgresql_url(text: str) -> str:
 
 # Name, type and default, then the meaning.
 # fmt: off
-RUNS_IN = Setting("RUNS_IN", native_or_containers, "native",
-    "Where the parts run: native (processes of this checkout) or containers (docker-compose.yml).")
+RUNS_IN = Setting("RUNS_IN", place, "native",
+    "Where the parts run: native (processes of this checkout), containers (docker-compose.yml), swarm (deploy/swarm).",
+    accepted="native, containers, swarm")
 GATEWAY_HOST = Setting("GATEWAY_HOST", str, "127.0.0.1",
     "The address that the gateway's public listener binds to.")
 GATEWAY_PORT = Setting("GATEWAY_PORT", port, 8000,

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The commands of `make` with RUNS_IN=containers. The server needs only a container engine.
+# The commands of `make` with RUNS_IN=containers or RUNS_IN=swarm (ops/swarm.sh). The server needs only a container engine.
 #
 #   ops/containers.sh COMMAND [VALUE ...]
 set -euo pipefail
@@ -26,7 +26,7 @@ restart() { start --no-deps --force-recreate "$@"; }
 main() {
   local command=${1:-help}
   shift || true
-  docker compose version >/dev/null 2>&1 || fail "RUNS_IN=containers needs docker with compose v2" \
+  docker compose version >/dev/null 2>&1 || fail "RUNS_IN=$(setting RUNS_IN) needs docker with compose v2" \
     "(Debian: apt-get install docker.io, and the package docker-compose), or take RUNS_IN out of .env."
   [ "$(setting MONITORING)" != 1 ] || export COMPOSE_PROFILES=${COMPOSE_PROFILES:+$COMPOSE_PROFILES,}monitoring
   case $command in
@@ -251,4 +251,5 @@ address() {
   echo "https://$(name=$(setting SERVER_NAME); echo "${name:-localhost}")$([ "${port:-443}" = 443 ] || echo ":$port")"
 }
 
+[ "$(setting RUNS_IN)" != swarm ] || . ops/swarm.sh
 main "$@"; exit  # read no further line, because a `git pull` may have changed this file

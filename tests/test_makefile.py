@@ -42,7 +42,7 @@ def test_make_alone_is_help():
     assert "  up " in _make().stdout
 
 
-def test_every_test_but_those_of_the_containers_is_run_by_make_test():
+def test_every_test_that_needs_no_engine_is_run_by_make_test():
     commands = _make("-n", "test").stdout
     ignored = {ROOT / path for path in re.findall(r"--ignore=(\S+)", commands)}
     assert ignored <= {ROOT / word for word in commands.split()}
@@ -53,9 +53,14 @@ def test_every_test_but_those_of_the_containers_is_run_by_make_test():
         for path in ROOT.glob(word)
         for file in (path.rglob("test_*.py") if path.is_dir() else [path])
     }
+    with_engine = {
+        *(ROOT / "tests" / "containers").glob("test_*.py"),
+        *(ROOT / "tests" / "swarm").glob("test_*.py"),
+    }
+    without = {"test_compose_file.py", "test_stack_file.py", "test_commands.py"}
     assert {*(ROOT / "tests").rglob("test_*.py")} - run == {
-        *(ROOT / "tests" / "containers").glob("test_*.py")
-    } - {ROOT / "tests" / "containers" / "test_compose_file.py"}
+        path for path in with_engine if path.name not in without
+    }
 
 
 def test_archive_without_a_version_gives_an_example():
@@ -158,6 +163,7 @@ def test_a_selection_without_a_test_fails(bare_checkout):
     [
         ("native", ".venv/tracking/bin/python -m ops.integrations.tracking"),
         ("containers", "ops/containers.sh track"),
+        ("swarm", "ops/containers.sh track"),
     ],
 )
 def test_an_mlflow_server_is_told_where_one_is_named(bare_checkout, place, tells):
@@ -180,10 +186,10 @@ def test_training_without_real_drawings_needs_mnist_alone(bare_checkout):
         assert data.endswith(f"-m training.data{fetched}")
 
 
-def test_where_it_runs_is_one_of_two_words():
+def test_where_it_runs_is_one_of_three_words():
     done = _make("status", "RUNS_IN=cloud")
     assert done.returncode == 2
-    assert "Setting 'RUNS_IN' has value 'cloud'. Accepted: native, containers" in done.stderr
+    assert "Setting 'RUNS_IN' has value 'cloud'. Accepted: native, containers, swarm" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -196,6 +202,7 @@ def test_where_it_runs_is_one_of_two_words():
         ("native", ("push-labels", "UNTIL=2026-12-01"), '-m ops write-labels "" "2026-12-01"'),
         ("containers", ("push-labels",), 'ops/containers.sh push-labels "$file"'),
         ("native", ("pull-labels", "NAME=a.zip"), '-m ops.integrations.registry pull-labels "a.zip"'),
+        ("swarm", ("swap", "VERSION=1.2"), 'ops/containers.sh swap "1.2"'),
         ("native", ("train", "QUICK=1"), "-m training.train --quick"),
         ("containers", ("train", "QUICK=1"), "ops/containers.sh training training.train --quick"),
     ],

@@ -1,0 +1,142 @@
+# The commands of `make` with RUNS_IN=swarm, on a manager of the Swarm. ops/containers.sh reads this file, whose functions
+# replace its own. All other commands are the same: they run in containers of this machine, in the stack's networks
+# (deploy/swarm/commands.yml).
+
+STACK_FILE=deploy/swarm/stack.yml
+CERTIFICATE_FILE=deploy/swarm/certificate.yml
+LABELS=(mnist.data mnist.gateway mnist.page)
+# With images: every replica of TorchServe in turn, each of which needs up to two minutes.
+SETTLED_WITHIN_S=${SETTLED_WITHIN_S:-1200}
+POLL_INTERVAL_S=${POLL_INTERVAL_S:-1}
+export COMPOSE_FILE=docker-compose.yml:deploy/swarm/commands.yml
+
+up() {
+  require_secrets
+  require_nodes
+  build_or_pull
+  deploy
+  settle
+  printf '\n%s\n' "Ready: draw a digit at $(address)"
+}
+
+down() {
+  require_manager
+  docker stack rm "$(project)" >/dev/null
+  # The command returns at once.
+  while [ -n "$(docker network ls --quiet --filter "label=com.docker.stack.namespace=$(project)")" ]; do sleep $POLL_INTERVAL_S; done
+  echo "Stopped. The drawings stay in the volumes 'database' and 'outbox'."
+}
+
+status() {
+  require_manager
+  docker stack ps "$(project)" --filter desired-state=running --format 'table {{.Name}}\t{{.Node}}\t{{.CurrentState}}\t{{.Error}}'
+  echo
+  local waits=$(unsettled)
+  [ -z "$waits" ] || fail "Not complete: $(echo $waits). For the cause run: make logs"
+  address
+}
+
+logs() {
+  require_manager
+  local service
+  for service in $(docker stack services "$(project)" --format '{{.Name}}'); do
+    docker service logs --follow --tail 20 "$service" 2>&1 &
+  done | sed -uEf ops/readable_logs.sed
+}
+
+upgrade() { fail_usage "make upgrade needs RUNS_IN=containers; in a Swarm: make backup, git pull or another TAG, make up"; }
+undo() { fail_usage "make undo needs RUNS_IN=containers; in a Swarm: git switch --detach COMMIT or the TAG before, make up"; }
+
+# Apply the secrets in var/secrets, then replace the tasks of services.
+restart() {
+  local service
+  deploy
+  for service in "$@"; do
+    docker service update --force --detach --quiet "$(project)_$service" >/dev/null
+  done
+  settle
+}
+
+address() {
+  local name=$(setting SERVER_NAME) port=$(setting HTTPS_PORT)
+  [ "${port:-443}" = 443 ] && port= || port=:$port
+  echo "https://${name:-localhost}$port"
+}
+
+require_manager() {
+  [ "$(docker info --format '{{.Swarm.ControlAvailable}}' 2>/dev/null)" = true ] ||
+    fail "RUNS_IN=swarm needs a manager of a Swarm on this machine. Make one: docker swarm init --advertise-addr ADDRESS"
+}
+
+# Each label needs a node. The database and the S3 store must not move to another node, which has none of their files.
+require_nodes() {
+  require_manager
+  local labels label count
+  labels=$(docker node inspect --format '{{range $name, $value := .Spec.Labels}}{{$name}}={{$value}} {{end}}' \
+    $(docker node ls --quiet))
+  for label in "${LABELS[@]}"; do
+    count=$(grep -o "$label=true" <<<"$labels" | wc -l || :)
+    [ "$count" -gt 0 ] || fail "No node has the label $label. Choose one: docker node update --label-add $label=true NODE"
+    [ "$label" != mnist.data ] || [ "$count" = 1 ] || fail "$count nodes have the label mnist.data, but the database has" \
+      "its files on one node. Remove the others: docker node update --label-rm mnist.data NODE"
+  done
+}
+
+deploy() {
+  local name files=(--compose-file $STACK_FILE)
+  for name in "${SECRETS[@]}"; do export_sum "$name" "$FOLDER/$name"; done
+  if [ -s $FOLDER/tls/fullchain.pem ] && [ -s $FOLDER/tls/privkey.pem ]; then
+    files+=(--compose-file $CERTIFICATE_FILE)
+    export_sum certificate $FOLDER/tls/fullchain.pem
+    export_sum private_key $FOLDER/tls/privkey.pem
+  fi
+  for name in gateway page torchserve ops exporter s3; do export "${name^^}_TAG=$(image_tag "$name")"; done
+  # `docker stack` does not read .env.
+  for name in $(grep -ho '\${[A-Z0-9_]*' $STACK_FILE | tr -d '${' | sort -u); do export "$name=$(setting "$name")"; done
+  docker stack deploy --prune --with-registry-auth --detach=true \
+    --resolve-image "$([ -n "$(setting IMAGES)" ] && echo always || echo never)" "${files[@]}" "$(project)" >/dev/null
+}
+
+export_sum() { local sum=$(sha256sum <"$2"); export "${1^^}_SUM=${sum:0:12}"; }
+
+# Print the tag that names exactly one image, because a service is updated only if its image has another name. In a
+# registry: the tag with the signed digest. Built here: the image's id.
+image_tag() {
+  local tag=$(setting TAG) image digest id
+  tag=${tag:-local}
+  image=$(setting IMAGES); image=${image:-mnist}-$1
+  digest=$(sed -n "s/^$1 //p" "$(digests)" 2>/dev/null || :)
+  if [ -n "$digest" ]; then
+    tag=$tag@$digest
+  elif [ -z "$(setting IMAGES)" ]; then
+    id=$(docker image inspect --format '{{.Id}}' "$image:$tag") || fail "The image $image:$tag is missing. Build it: make up"
+    tag=${id:7:12}
+    docker tag "$id" "$image:$tag"
+  fi
+  echo "$tag"
+}
+
+# Wait until every service runs as its configuration says. Fail if Swarm has returned to the previous configuration.
+settle() {
+  local end=$((SECONDS + SETTLED_WITHIN_S)) returned
+  while [ -n "$(unsettled)" ]; do
+    [ $SECONDS -lt $end ] || fail "After $SETTLED_WITHIN_S s not complete: $(echo $(unsettled)). See: make status, make logs"
+    sleep $POLL_INTERVAL_S
+  done
+  returned=$(updates | sed -n 's/ rollback_completed.*//p')
+  [ -z "$returned" ] || fail "The new tasks of $(echo $returned) failed, and the previous configuration runs again." \
+    "For the cause run: make logs"
+}
+
+# Print each service with missing tasks or an update in progress. Replicas are "3/4 (max 2 per node)", and for a job
+# "0/1 (1/1 completed)".
+unsettled() {
+  docker stack services "$(project)" --format '{{.Name}} {{.Replicas}}' |
+    sed -E 's|^(\S+) \S+ \(([0-9]+/[0-9]+) completed\)|\1 \2|; s|/| |' | awk '$2 != $3 { print $1 }'
+  updates | awk '$2 ~ /^(updating|rollback_started|paused|rollback_paused)$/ { print $1 }'
+}
+
+updates() {
+  docker service inspect --format '{{.Spec.Name}} {{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}' \
+    $(docker stack services "$(project)" --quiet)
+}
