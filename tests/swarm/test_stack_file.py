@@ -117,6 +117,9 @@ EXPECTED: dict[str, dict[str, dict[str, tuple[object, object]]]] = {
         for name in SERVICES
         if name != "split"
     },
+    "before its health check passes, its name has only the addresses of other gateways": {
+        "gateway": {"environment INNER_HOST": (None, "${INNER_NETWORK:-10.90.0}.")},
+    },
     "all machines share the desired state and the archives": {"torchserve": S3},
     "the controller downloads archives, and a node's replicas share them": {
         "torchserve": {"volume /models": ("models:ro", "models")},
@@ -247,7 +250,12 @@ def test_services_on_a_node_share_its_files():
     assert STACK["volumes"]["torchserve"]["name"].endswith("_{{.Task.Slot}}")
 
 
-@pytest.mark.parametrize("name", ["gateway", "page", "torchserve", "postgres"])
+def test_the_gateway_listens_on_its_own_address_in_the_network_inner():
+    [config] = STACK["networks"]["inner"]["ipam"]["config"]
+    assert config["subnet"] == SERVICES["gateway"]["environment"]["INNER_HOST"] + "0/24"
+
+
+@pytest.mark.parametrize("name", ["page", "torchserve", "postgres"])
 def test_a_server_listens_on_its_own_address(name):
     """Before its health check passes, a name has only the addresses of other replicas."""
     hosts = {entry.rpartition(":")[0] for entry in SERVICES[name]["extra_hosts"]}
