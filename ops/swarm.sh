@@ -5,6 +5,8 @@
 STACK_FILE=deploy/swarm/stack.yml
 CERTIFICATE_FILE=deploy/swarm/certificate.yml
 LABELS=(mnist.data mnist.gateway mnist.page)
+# Those of commands.yml. Compose requires that each exists on this machine, also where no service of the stack uses it.
+VOLUMES=(database outbox state models metrics certificate uploads objects)
 # With images: every replica of TorchServe in turn, each of which needs up to two minutes.
 SETTLED_WITHIN_S=${SETTLED_WITHIN_S:-1200}
 POLL_INTERVAL_S=${POLL_INTERVAL_S:-1}
@@ -93,6 +95,7 @@ deploy() {
   for name in gateway page torchserve ops exporter s3; do export "${name^^}_TAG=$(image_tag "$name")"; done
   # `docker stack` does not read .env.
   for name in $(grep -ho '\${[A-Z0-9_]*' $STACK_FILE | tr -d '${' | sort -u); do export "$name=$(setting "$name")"; done
+  for name in "${VOLUMES[@]}"; do docker volume create "$(project)_$name" >/dev/null; done
   docker stack deploy --prune --with-registry-auth --detach=true \
     --resolve-image "$([ -n "$(setting IMAGES)" ] && echo always || echo never)" "${files[@]}" "$(project)" >/dev/null
 }

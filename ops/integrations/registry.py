@@ -74,9 +74,7 @@ class Store:
         )
         store = cls(client, settings.S3_BUCKET.read())
         if _head(client.head_bucket, Bucket=store.bucket) is None:
-            with contextlib.suppress(
-                client.exceptions.BucketAlreadyOwnedByYou
-            ):  # by another replica, just now
+            with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou):  # another replica was first
                 client.create_bucket(Bucket=store.bucket)
         return store
 

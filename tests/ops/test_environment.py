@@ -35,6 +35,14 @@ def test_only_secrets_are_removed_by_name_or_value():
     assert environment == HARMLESS
 
 
+def test_the_keys_of_the_store_stay_for_versions_that_machines_share():
+    keys = {"S3_ACCESS_KEY": "a", "S3_SECRET_KEY_FILE": "/run/secrets/s3_secret_key"}
+    for place, left in (("files", {}), ("s3", keys)):
+        environment = {"VERSIONS_IN": place, "OPERATOR_PASSWORD": "a", **keys}
+        remove_secrets(environment)
+        assert environment == {"VERSIONS_IN": place, **left}
+
+
 def test_every_secret_setting_is_removed():
     names = [setting.name for setting in settings.ALL if setting.secret]
     environment = dict.fromkeys(names, "a") | {f"{name}_FILE": "a" for name in names}

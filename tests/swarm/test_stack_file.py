@@ -296,10 +296,13 @@ def test_the_certificate_is_where_the_gateway_looks_for_it():
 def test_the_commands_join_networks_of_the_stack():
     text = re.sub(r"!override", "", (SWARM / "commands.yml").read_text(encoding="utf-8"))
     added = yaml.safe_load(text)
-    # Compose refuses a network of the same name that it did not create.
-    assert added["networks"].keys() == COMPOSE["networks"].keys() & STACK["networks"].keys()
-    for name, network in added["networks"].items():
-        assert network == {"name": f"${{COMPOSE_PROJECT_NAME:-mnist}}_{name}", "external": True}
+    # Compose refuses a network of the same name that it did not create, and warns of a volume.
+    for kind in ("networks", "volumes"):
+        assert added[kind].keys() == COMPOSE[kind].keys() & STACK[kind].keys()
+        for name, entry in added[kind].items():
+            assert entry == {"name": f"${{COMPOSE_PROJECT_NAME:-mnist}}_{name}", "external": True}
+    created = re.findall(r"^VOLUMES=\((.+)\)", (ROOT / "ops" / "swarm.sh").read_text(), re.MULTILINE)[0]
+    assert set(created.split()) == added["volumes"].keys()
     used = set(added["services"]["ops"]["networks"])
     for name, service in COMPOSE["services"].items():
         if name != "ops" and service.get("profiles") == ["tools"]:
