@@ -19,6 +19,8 @@ from tests.containers.deployment import SEVEN
 
 # Longer than the gateway's own limits.
 TIMEOUT_S = 60
+# Between an answer and a client's next picture: both nodes, the clients and a swap's sixteen processes share two cores.
+PAUSE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def predict(session: requests.Session, address: str, drawing: str) -> Request:
 
 @contextmanager
 def clients(address: str, count: int) -> Iterator[list[Request]]:
-    """Each client waits for an answer, then sends the next picture, with a new drawing's id each time."""
+    """Each client waits for an answer and a moment, then sends the next picture, with a new drawing's id each time."""
     done: list[Request] = []
     ended = threading.Event()
 
@@ -58,6 +60,7 @@ def clients(address: str, count: int) -> Iterator[list[Request]]:
         with session() as own:
             while not ended.is_set():
                 done.append(predict(own, address, str(uuid.uuid4())))
+                ended.wait(PAUSE_S)
 
     threads = [threading.Thread(target=send) for _ in range(count)]
     for thread in threads:
@@ -73,6 +76,8 @@ def clients(address: str, count: int) -> Iterator[list[Request]]:
 def session() -> requests.Session:
     """A session that accepts the gateway's self-signed certificate."""
     own = requests.Session()
+    # A stand-in of the gateway's image has nginx 1.26, which closes idle connections at a reload; 1.27.4 and later wait.
+    own.headers["Connection"] = "close"
     own.trust_env = False
     own.verify = False
     urllib3.disable_warnings()

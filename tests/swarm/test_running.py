@@ -16,7 +16,8 @@ from tests.containers.drawn import answered, draw, empty, pages
 from tests.swarm.load import Request, clients, predict, session
 from tests.swarm.stack import REPLICAS, Stack
 
-OTHER = "1.0"
+# The released checkpoint once more, and an archive that one replica cannot load.
+OTHER, BROKEN = "2.1", "2.2"
 CLIENTS = 20
 VISITORS = 4
 # A dead node is noticed after 5 to 15 s; then its replicas start on two cores.
@@ -24,9 +25,10 @@ RECOVERED_WITHIN_S = 900
 
 
 @pytest.fixture(scope="module", autouse=True)
-def other(stack: Stack) -> None:
-    """Pack another version on the manager."""
-    stack.made("archive", f"VERSION={OTHER}", f"CHECKPOINT=training/release/mnist-{OTHER}.pt")
+def others(stack: Stack) -> None:
+    """Pack other versions on the manager."""
+    for version in (OTHER, BROKEN):
+        stack.made("archive", f"VERSION={version}", f"CHECKPOINT=training/release/mnist-{RELEASED}.pt")
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +67,7 @@ def test_replicas_are_on_both_nodes_and_share_the_requests(stack: Stack):
     before = answers()
     with clients(stack.address, CLIENTS) as requests:
         eventually(lambda: len(requests) >= 400)
-    assert _failures(requests) == []
+    assert not _failures(requests), _failures(requests)
     shares = [(count - before[name]) / len(requests) for name, count in answers().items()]
     # A health check asks its own replica every 5 s. No replica has more than half, and each one has some.
     assert max(shares) < 0.5
@@ -113,7 +115,7 @@ def test_a_swap_and_a_rollback_under_load_lose_no_request(stack: Stack):
         assert f"{RELEASED} is the default again." in stack.made("rollback")
         returned = time.monotonic()
         time.sleep(5)
-    assert _failures(requests) == []
+    assert not _failures(requests), _failures(requests)
     end = requests[-1].begin
     after = Counter(
         request.version for request in requests if request.begin > returned and request.begin < end
@@ -123,6 +125,19 @@ def test_a_swap_and_a_rollback_under_load_lose_no_request(stack: Stack):
         request.version for request in requests if request.begin > swapped and request.end < swapped + 5
     )
     assert set(between) == {OTHER}
+    print(f"{len(requests)} requests")
+
+
+def test_an_update_under_load_loses_no_request(stack: Stack):
+    """Each replica is replaced by a new one, which is healthy before the old one stops."""
+    before = {task.name for task in stack.tasks("torchserve")}
+    with clients(stack.address, CLIENTS) as requests:
+        done = stack.deployment.make("up", WORKERS_UP_WITHIN_SECONDS="601")
+        assert done.returncode == 0, done.stdout + done.stderr
+    after = {task.name for task in stack.tasks("torchserve")}
+    assert len(after) == REPLICAS
+    assert not after & before
+    assert not _failures(requests), _failures(requests)
     print(f"{len(requests)} requests")
 
 
@@ -146,19 +161,22 @@ def test_a_canary_answers_a_tenth_and_a_drawing_stays_with_its_version(stack: St
 
 def test_a_version_that_one_replica_cannot_load_gets_no_traffic(stack: Stack):
     [broken, *_] = [task for task in stack.tasks("torchserve") if task.node]
-    stack.made("archive", "VERSION=1.0.1", f"CHECKPOINT=training/release/mnist-{OTHER}.pt")
     # TorchServe unpacks archives in /tmp.
     broken.shell("head -c 300M /dev/zero > /tmp/full 2>/dev/null || true")
     try:
         with clients(stack.address, 4) as requests:
-            done = stack.deployment.make("swap", "VERSION=1.0.1")
+            done = stack.deployment.make("swap", f"VERSION={BROKEN}")
     finally:
         broken.shell("rm -f /tmp/full")
     assert done.returncode == 2
-    assert f"1.0.1 is not served: replica {broken.name}: " in done.stderr
+    assert f"{BROKEN} is not served: replica {broken.name}: " in done.stderr
     assert f"{RELEASED} stays the default." in done.stderr
-    assert _failures(requests) == []
+    assert not _failures(requests), _failures(requests)
     assert {request.version for request in requests} == {RELEASED}
+    # The rejected version leaves no worker: two of the default version, at most one of the previous one.
+    count = "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -o model_service_worker.py | wc -l"
+    for task in stack.tasks("torchserve"):
+        eventually(lambda task=task: int(task.shell(count)) <= 3, 60)
 
 
 def test_a_killed_replica_costs_no_request_that_it_had_not_begun(stack: Stack):
