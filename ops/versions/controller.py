@@ -159,8 +159,7 @@ def _file_identity(path: Path) -> tuple[int, int] | None:
 
 def main() -> None:
     log_as_json("controller")
-    # The supervisor signals the process group: TorchServe stops, then the loop ends.
-    signal.signal(signal.SIGTERM, lambda _signal, _frame: log.info("stopping"))
+    signal.signal(signal.SIGTERM, _stop)
     sys.exit(run_controller(_with_own_addresses(System.from_settings())))
 
 
@@ -175,6 +174,17 @@ def _with_own_addresses(system: System) -> System:
             sys.exit(f"No address of {host} is this container's.")
         addresses[name] = str(own_address(host))
     return replace(system, hosts=replace(system.hosts, **addresses))
+
+
+def _stop(_signal: int, _frame: object) -> None:
+    """Let TorchServe stop, which ends the loop: supervisor and docker-init signal the process group.
+
+    Kubernetes signals process 1 alone.
+    """
+    log.info("stopping")
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.killpg(0, signal.SIGTERM)
 
 
 if __name__ == "__main__":

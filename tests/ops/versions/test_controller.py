@@ -3,6 +3,8 @@
 import contextlib
 import json
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -130,3 +132,22 @@ def test_a_worker_keeps_the_memory_of_an_image_for_the_next(alone, monkeypatch):
     # Less than the rows of a canvas of 1024x1024, and glibc would map and clear them for each request.
     assert int(environment["MALLOC_MMAP_THRESHOLD_"]) >= 1024 * 4 * 1024
     assert int(environment["MALLOC_TRIM_THRESHOLD_"]) >= int(environment["MALLOC_MMAP_THRESHOLD_"])
+
+
+AS_PROCESS_1 = """
+import os, signal, subprocess, sys
+from ops.versions import controller
+os.getpid = lambda: 1
+signal.signal(signal.SIGTERM, controller._stop)
+torchserve = subprocess.Popen(["sleep", "60"])
+print("ready", flush=True)
+sys.exit(torchserve.wait() != -signal.SIGTERM)
+"""
+
+
+def test_as_process_1_it_stops_its_process_group():
+    command = [sys.executable, "-c", AS_PROCESS_1]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout.readline() == b"ready\n"
+        process.terminate()  # the signal of Kubernetes
+        assert process.wait(10) == 0
