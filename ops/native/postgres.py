@@ -8,11 +8,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
 import psycopg
 from psycopg import sql
 
+import settings
 from ops.data import secrets
 from ops.errors import OpsError
 from ops.programs import run
@@ -165,13 +166,15 @@ def client(
 
     Raises OpsError with the first line of its standard error.
     """
+    server = _server(system)
     done = subprocess.run(
         [BINARIES / program, *arguments],
         # In the environment, because other users can read a command line.
         env={
             **os.environ,
-            "PGHOST": system.hosts.database,
-            "PGPORT": str(system.database_port),
+            "PGHOST": str(server.hostname),
+            "PGPORT": str(server.port),
+            **{f"PG{name.upper()}": value for name, value in parse_qsl(server.query)},
             "PGUSER": role,
             "PGPASSWORD": password or secrets.read(system, secrets.OWNER),
         },
@@ -198,7 +201,9 @@ def set_owner_password_of_stopped(system: System, password: str) -> None:
 def _dbmate(system: System, command: str, database: str = DATABASE, folder: Path = MIGRATIONS) -> None:
     dbmate = Path(sys.executable).with_name("dbmate")
     options = ["--migrations-dir", str(folder), "--no-dump-schema", command]
-    url = owner_url(system, database) + "?sslmode=disable"
+    url = owner_url(system, database)
+    if "sslmode=" not in url:  # dbmate's default requires TLS
+        url += "?sslmode=disable"
     migrated, output = run(dbmate, *options, environment={**os.environ, "DATABASE_URL": url})
     if not migrated:
         raise OpsError(f"The database could not be migrated:\n{output}")
@@ -207,7 +212,15 @@ def _dbmate(system: System, command: str, database: str = DATABASE, folder: Path
 def owner_url(system: System, database: str = DATABASE) -> str:
     """The owner's database URL with the password; never print it."""
     password = quote(secrets.read(system, secrets.OWNER), safe="")
-    return f"postgresql://{OWNER}:{password}@{system.hosts.database}:{system.database_port}/{database}"
+    server = _server(system)
+    login = f"{OWNER}:{password}@{server.hostname}:{server.port}"
+    return server._replace(netloc=login, path=f"/{database}").geturl()
+
+
+def _server(system: System) -> SplitResult:
+    """The URL of the server, with its options. In containers it is DATABASE_URL, which can name an external server."""
+    native = f"postgresql://{system.hosts.database}:{system.database_port}"
+    return urlsplit(settings.DATABASE_URL.read() if system.in_containers else native)
 
 
 def connect(system: System, database: str = DATABASE, *, autocommit: bool = False) -> psycopg.Connection:

@@ -6,15 +6,19 @@ DO $$
 DECLARE
     function regprocedure;
 BEGIN
+    -- An external server belongs to others, and its owner of this database is no superuser: its administrator decides.
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        RETURN;
+    END IF;
     FOR function IN
         SELECT oid FROM pg_proc
         WHERE pronamespace = 'pg_catalog'::regnamespace AND (proname LIKE 'lo\_%' OR proname IN ('loread', 'lowrite'))
     LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', function);
     END LOOP;
+    REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC;
 END
 $$;
-REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC;
 
 -- migrate:down
 

@@ -3,15 +3,18 @@
 import os
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
+from psycopg import sql
 
 from ops.data import secrets
 from ops.errors import OpsError
 from ops.native import postgres
+from ops.system import IN_CONTAINERS
 from tests.ops.conftest import a_server, a_system
 
 
@@ -98,3 +101,28 @@ def test_a_failed_migration_shows_the_reason_but_no_password(system):
     with pytest.raises(OpsError, match=r"The database could not be migrated:\n.*refused") as raised:
         postgres.migrate(system)
     assert secrets.read(system, "database_owner_password") not in str(raised.value)
+
+
+@pytest.mark.service
+def test_in_containers_database_url_can_name_an_external_server(system, monkeypatch):
+    with a_server(system) as server:
+        with psycopg.connect(postgres.owner_url(server, "postgres"), autocommit=True) as administrator:
+            # On a server of others, the owner is no superuser.
+            password = sql.Literal(secrets.read(server, "database_owner_password"))
+            create = sql.SQL("CREATE ROLE tenant LOGIN CREATEDB CREATEROLE PASSWORD {}").format(password)
+            administrator.execute(create)
+        monkeypatch.setattr(postgres, "OWNER", "tenant")
+        monkeypatch.setattr("ops.system.SECRETS_OF_A_CONTAINER", server.secrets)
+        monkeypatch.setenv("DATABASE_URL", f"{postgres.role_url(server)}?sslmode=disable")
+        contained = replace(server, hosts=IN_CONTAINERS)
+        for _ in range(2):
+            postgres.migrate(contained)
+        assert "predictions" in postgres.client(contained, "pg_dump", "--schema-only", postgres.DATABASE)
+        # The server of the test has no TLS.
+        monkeypatch.setenv("DATABASE_URL", f"{postgres.role_url(server)}?sslmode=require")
+        with pytest.raises(OpsError, match="SSL"):
+            postgres.client(contained, "pg_dump", postgres.DATABASE)
+        with pytest.raises(psycopg.OperationalError, match="SSL"):
+            postgres.connect(contained)
+        with pytest.raises(OpsError, match="SSL"):
+            postgres.apply_migrations(contained)
