@@ -3,11 +3,13 @@
     python -m monitoring.exporter --listen 127.0.0.1:8005 --files var/metrics --gateway http://127.0.0.1:8001 ...
 
 Files keep counters and histograms across restarts: requests, from the gateway's access log (requests.py), and stage
-durations, from TorchServe's workers (handler/stage_times.py). Each scrape reads all other metrics (subjects.py).
+durations, from TorchServe's workers (handler/stage_times.py). Each scrape reads all other metrics (subjects.py). Where
+the parts are on several machines, an exporter beside each reads the subjects whose files are there (--subjects).
 """
 
 import argparse
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,8 +48,10 @@ def main() -> None:
     log_as_json("exporter")
     parser = argparse.ArgumentParser(prog="monitoring.exporter", description=__doc__.partition("\n")[0])
     for name, (kind, meaning) in OPTIONS.items():
-        parser.add_argument(f"--{name}", type=kind, required=True, help=meaning)
+        required = name in ("listen", "files") or "--subjects" not in " ".join(sys.argv)
+        parser.add_argument(f"--{name}", type=kind, required=required, help=meaning)
     parser.add_argument("--tls", type=address, help="HOST:PORT of the server whose certificate is checked")
+    parser.add_argument("--subjects", nargs="+", help="the subjects to read (default: all)")
     given = parser.parse_args()
     files.open_folder(given.files)
     registry = CollectorRegistry()
@@ -65,7 +69,10 @@ def main() -> None:
     }
     if given.tls:
         subjects["certificate"] = lambda: machine.certificate(*given.tls)
-    registry.register(Subjects(subjects))
+    wanted = given.subjects or list(subjects)
+    if unknown := [name for name in wanted if name not in subjects]:
+        parser.error(f"SUBJECT '{unknown[0]}' is not one of {', '.join(subjects)}")
+    registry.register(Subjects({name: subjects[name] for name in wanted}))
     host, port = given.listen
     access_log = AccessLog(host, port)
     serve(host, port, registry)

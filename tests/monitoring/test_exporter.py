@@ -74,7 +74,7 @@ def started(folder: Path, **changes: object) -> Iterator[Exporter]:
         ROOT / ".venv/monitoring/bin/python",
         "-m",
         "monitoring.exporter",
-        *(f"--{k}={v}" for k, v in options.items()),
+        *(f"--{k}={v}" for k, v in options.items() if v is not None),
     ]
     environment = {
         "DATABASE_URL": f"postgresql://page@127.0.0.1:{free_port()}/mnist",
@@ -200,6 +200,22 @@ def test_without_other_parts_the_exporter_reports_them_as_down(start):
     assert found['mnist_exporter_failed{subject="torchserve"}'] == 1
     assert found['mnist_exporter_failed{subject="machine"}'] == 0
     assert "secret" not in (exporter.folder / "exporter.log").read_text()
+
+
+def test_an_exporter_beside_the_outbox_reads_nothing_else(start):
+    elsewhere = dict.fromkeys(("gateway", "page", "torchserve", "state", "served", "backups"))
+    found = start(subjects="outbox", **elsewhere).metrics()
+    assert found["mnist_outbox_rows"] == 0
+    failed = {name: value for name, value in found.items() if name.startswith("mnist_exporter_failed")}
+    assert failed == {'mnist_exporter_failed{subject="outbox"}': 0}
+
+
+def test_an_unknown_subject_is_refused(tmp_path):
+    command = [ROOT / ".venv/monitoring/bin/python", "-m", "monitoring.exporter", "--subjects", "outbx"]
+    options = [f"--listen=127.0.0.1:{free_port()}", f"--files={tmp_path}"]
+    refused = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "SUBJECT 'outbx' is not one of parts, torchserve, outbox," in refused.stderr
 
 
 def test_other_paths_are_not_found(start):
