@@ -189,8 +189,8 @@ test-benchmarks: FIXTURES = tests/fixtures
 test-benchmarks: ## test the calculations of the benchmarks
 $(IN_TEST): .venv/test/installed
 	@.venv/test/bin/python $(call PYTEST,,$(@:test-%=tests/%) $(FIXTURES))
-WITHOUT_ENGINE := tests/containers/test_compose_file.py tests/swarm/test_stack_file.py tests/swarm/test_commands.py
-test-project: .venv/test/installed ## test make, settings, documentation, imports, the compose file and the stack file
+WITHOUT_ENGINE := tests/containers/test_compose_file.py tests/swarm/test_stack_file.py tests/swarm/test_commands.py tests/kubernetes
+test-project: .venv/test/installed .venv/kubernetes/installed ## test make, settings, documentation, imports and the files for containers
 	@# Without this make's variables, because these tests run make.
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python $(call PYTEST,,tests/test_*.py $(WITHOUT_ENGINE))
 test-system: $(RUNNING) .venv/test/installed ## test the running system, over HTTP and in a browser
@@ -199,7 +199,7 @@ test-failures: $(RUNNING) .venv/test/installed .venv/registry/installed ## test 
 	@.venv/test/bin/python $(call PYTEST, and harms,tests/system)
 
 # All in one pytest session, which saves its start time.
-test-others: .venv/test/installed
+test-others: .venv/test/installed .venv/kubernetes/installed
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python $(call PYTEST,,tests --ignore=tests/handler \
 		--ignore=tests/training --ignore=tests/ui --ignore=tests/system)
 
@@ -222,7 +222,7 @@ environments:
 	@$(MAKE) -s -j3 $(RUNNING)
 test-environments:
 	@$(MAKE) -s -j3 $(RUNNING) $(patsubst %,.venv/%/tested,serve train page) \
-		$(patsubst %,.venv/%/installed,test lint registry tracking mlflow)
+		$(patsubst %,.venv/%/installed,test lint registry tracking mlflow kubernetes)
 
 OPS_LOCKS := ops/requirements.lock handler/requirements-java.lock
 .venv/ops/installed: $(OPS_LOCKS)
@@ -235,6 +235,7 @@ OPS_LOCKS := ops/requirements.lock handler/requirements-java.lock
 .venv/test/installed: $(OPS_LOCKS) ops/requirements-registry.lock tests/requirements.lock
 .venv/mlflow/installed: ops/requirements-mlflow.lock tests/requirements-mlflow.lock
 .venv/lint/installed: tests/requirements-lint.lock
+.venv/kubernetes/installed: tests/requirements-kubernetes.lock
 .venv/bench/installed: $(OPS_LOCKS) handler/requirements.lock benchmarks/requirements.lock handler/requirements-torch.txt
 .venv/uv/installed: tests/requirements-uv.lock
 
