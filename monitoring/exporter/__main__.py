@@ -9,6 +9,7 @@ the parts are on several machines, an exporter beside each reads the subjects wh
 
 import argparse
 import logging
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,8 @@ OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
 
 def main() -> None:
     log_as_json("exporter")
+    # By default Linux ignores it in process 1 of a container.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     parser = argparse.ArgumentParser(prog="monitoring.exporter", description=__doc__.partition("\n")[0])
     for name, (kind, meaning) in OPTIONS.items():
         required = name in ("listen", "files") or "--subjects" not in " ".join(sys.argv)

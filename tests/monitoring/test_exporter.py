@@ -34,8 +34,8 @@ COUNTED = 'mnist_requests_total{listener="public",model_version="1.3",route="pre
 class Exporter:
     """A running exporter without any other part."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder, self.port = folder, port
+    def __init__(self, folder: Path, port: int, process: "subprocess.Popen[bytes]") -> None:
+        self.folder, self.port, self.process = folder, port, process
 
     def metrics(self) -> dict[str, float]:
         text = requests.get(f"http://127.0.0.1:{self.port}/metrics", timeout=30).text
@@ -85,7 +85,7 @@ def started(folder: Path, **changes: object) -> Iterator[Exporter]:
         subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log) as process,
     ):
         try:
-            exporter = Exporter(folder, port)
+            exporter = Exporter(folder, port, process)
             eventually(exporter.metrics)
             yield exporter
         finally:
@@ -208,6 +208,12 @@ def test_an_exporter_beside_the_outbox_reads_nothing_else(start):
     assert found["mnist_outbox_rows"] == 0
     failed = {name: value for name, value in found.items() if name.startswith("mnist_exporter_failed")}
     assert failed == {'mnist_exporter_failed{subject="outbox"}': 0}
+
+
+def test_it_ends_at_the_signal_of_kubernetes(start):
+    process = start().process
+    process.terminate()
+    assert process.wait(10) == 0
 
 
 def test_an_unknown_subject_is_refused(tmp_path):
