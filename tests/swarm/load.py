@@ -76,7 +76,7 @@ def clients(address: str, count: int) -> Iterator[list[Request]]:
 def session() -> requests.Session:
     """A session that accepts the gateway's self-signed certificate."""
     own = requests.Session()
-    # A stand-in of the gateway's image has nginx 1.26, which closes idle connections at a reload; 1.27.4 and later wait.
+    # A stand-in of the gateway's image has nginx 1.26, which closes idle connections at a reload.
     own.headers["Connection"] = "close"
     own.trust_env = False
     own.verify = False
