@@ -140,13 +140,13 @@ def _run(system: System, store: FileStore, shared: bool) -> int:
 
 
 def _report(system: System, store: FileStore, report: Report) -> None:
-    """Write a changed report, and the served versions for exporter and health check."""
+    """Write the served versions for exporter and health check, then a changed report, which commands wait for."""
     with contextlib.suppress(OSError):  # a full disk must not stop the controller
         if [report] == (last := store.reports()):
             return
-        store.report(report)
         if report.served and [report.served] != [each.served for each in last]:
             report.served.write(system.served)
+        store.report(report)
 
 
 def _file_identity(path: Path) -> tuple[int, int] | None:
