@@ -24,7 +24,7 @@ class Box(NamedTuple):
 
     @property
     def length(self) -> int:
-        """Of the longer side."""
+        """The length of the longer side."""
         return max(self.width, self.height)
 
     @property

@@ -23,21 +23,21 @@ RED_GREEN_BLUE = 0x010101
 
 
 def read_canvas(data: bytes) -> NDArray[np.uint8] | None:
-    """The greys of an opaque canvas whose first row has one value, of a sanitized PNG; None for any other bytes."""
+    """The greys of a sanitized PNG of an opaque canvas with a plain first row; None for any other bytes."""
     rows = _unpack(data)
     if rows is None or (rows[:, 0] != UP).any():
         return None
     pixels = rows[:, 1:].view("<u4")
-    paper, inked = pixels[0, 0], pixels[1:]
+    paper, below = pixels[0, 0], pixels[1:]
     grey = paper & 0xFF
     if paper != OPAQUE + grey * RED_GREEN_BLUE or (pixels[0] != paper).any():
         return None
     sheet = np.full(pixels.shape, grey, np.uint8)
-    # By bytes, since the rows' odd length leaves the pixels unaligned: in two fifths of the time.
+    # The pixels are unaligned, because a row has an odd length. Their bytes take two fifths of the time.
     columns = np.flatnonzero(np.bitwise_or.reduce(rows[1:, 1:], axis=0).view("<u4"))
     if columns.size:
         across = slice(columns[0], columns[-1] + 1)
-        part = inked[:, across].copy()  # aligned
+        part = below[:, across].copy()  # aligned
         lines = np.flatnonzero(np.bitwise_or.reduce(part, axis=1))
         part = part[lines[0] : lines[-1] + 1]
         steps = part.astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Recognize the parts of a picture that are no writing: lines, frames, rings, the desk, things along the border."""
+"""Recognize clutter, which is not writing: lines, frames, rings, the desk, objects along the border."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,13 +7,14 @@ from handler.components import Components, Mask, fill
 
 # A component within so many pixels of the picture's border touches it.
 NEAR_BORDER = 2
-# A line is this share of the picture long, and this share of its length thick.
+# The least length of a line as a share of the picture, and its greatest thickness as a share of its length.
 LINE_LENGTH, LINE_THICKNESS = 0.42, 0.03
 # A component that covers this share of each side of its box is a frame.
 FRAME_COVER = 0.85
 # The box of a line is narrower than this share of its length, because paper is rarely straight.
 LINE_BREADTH = 0.12
-# A circled digit is longer than this share of its ring and this share of it away; the slash of a 0 is closer.
+# A circled digit is longer than the first share of its ring. Its distance from the ring is more than the second share
+# of the ring; the slash of a 0 is closer.
 RINGED, RING_MARGIN = 0.25, 0.18
 # A circle fills this share of a square or more: 0.785 if a program drew it. A 0 with a slash fills 0.5 to 0.63.
 ROUND = 0.65
@@ -29,7 +30,7 @@ def sides_touched(parts: Components) -> Mask:
 
 
 def is_clutter(parts: Components, sides: Mask, flat: bool) -> Mask:
-    """Which components are lines, frames, rings, or lie along or across the picture's border."""
+    """Which components are lines, frames or rings, or lie on the picture's border."""
     height, width = parts.shape
     shorter = min(height, width)
     length, breadth = np.maximum(parts.width, parts.height), np.minimum(parts.width, parts.height)
@@ -37,7 +38,7 @@ def is_clutter(parts: Components, sides: Mask, flat: bool) -> Mask:
     thin = (length > LINE_LENGTH * side) & (parts.area < (LINE_THICKNESS * length + 1) * length)
     touched = sides.sum(axis=0)
     solid = parts.area > 0.45 * parts.width * parts.height
-    # On flat paper a stroke may cross the border. In a photo, what touches two sides is the desk or a shadow.
+    # On flat paper a stroke may cross the border. In a photo, a component on two sides is the desk or a shadow.
     rejected = np.where(flat, thin & ((breadth < LINE_BREADTH * length) | (touched >= 2)), thin)
     rejected |= (touched >= 2) & (solid | (not flat))
     large = (length > 0.3 * shorter) & (breadth > 0.2 * shorter)

@@ -40,12 +40,12 @@ class Components:
 
     @property
     def width(self) -> Numbers:
-        """Of each box."""
+        """The width of each box."""
         return self.right - self.left
 
     @property
     def height(self) -> Numbers:
-        """Of each box."""
+        """The height of each box."""
         return self.bottom - self.top
 
     @cached_property

@@ -3,9 +3,10 @@
     dark, light = local_contrast(picture)   # a picture of RGB or L
     dark.strength                           # uint8 (h, w): 255 where all of the paper's light is missing
 
-A morphological closing removes what is dark and narrower than its window, an opening what is light. The differences to
-the picture are the black-hat and white-hat transforms (J. Serra, "Image Analysis and Mathematical Morphology", 1982).
-They follow the edge of a shadow, but take the brightest point nearby for paper; a rank filter bounds that.
+A morphological closing removes dark details that are narrower than its window, and an opening removes light ones. The
+differences to the picture are the black-hat and white-hat transforms (J. Serra, "Image Analysis and Mathematical
+Morphology", 1982). They follow the edge of a shadow, but take the brightest point nearby as the paper. A rank filter
+limits that.
 """
 
 from dataclasses import dataclass
@@ -19,25 +20,25 @@ Grey: TypeAlias = NDArray[np.uint8]
 
 # A stroke is narrower than this share of the picture.
 WINDOW = 0.13
-# The rank filter works on a picture reduced until the window is this wide, in which ink is averaged with its paper.
+# Pixels of the window in the reduced picture of the rank filter. The reduction averages ink with its paper.
 RANK_WINDOW = 3
-# So large a share of the pixels in twice the window is darker than the paper.
+# The rank of the paper among the pixels in twice the window: 70 % of them are darker.
 RANK = 0.7
-# Paper counts as no darker than this for dark ink, and no lighter for light ink: a small difference says little there.
+# Limits of the paper's grey, for dark and for light ink. Beyond them a small difference would be a strong contrast.
 DARKEST_PAPER, LIGHTEST_PAPER = 40, 155
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """The contrast to the paper of what is darker than it, or of what is lighter."""
+    """The contrast of dark ink to its paper, or of light ink."""
 
     strength: Grey
     dark: bool
     paper: Image.Image
 
-    def of(self, closer: Image.Image, box: tuple[float, float, float, float]) -> Grey:
-        """The contrast of a picture of the box at another resolution."""
-        return _strength(closer, self.paper.resize(closer.size, Image.Resampling.BILINEAR, box), self.dark)
+    def measure(self, part: Image.Image, box: tuple[float, float, float, float]) -> Grey:
+        """The contrast of a part of the picture at another resolution; `box` is the place of the part."""
+        return _strength(part, self.paper.resize(part.size, Image.Resampling.BILINEAR, box), self.dark)
 
 
 def local_contrast(picture: Image.Image) -> list[Contrast]:
@@ -69,7 +70,7 @@ def _strength(picture: Image.Image, paper: Image.Image, dark: bool) -> Grey:
 
 
 def _local_rank(picture: Image.Image, reach: int, rank: float) -> Image.Image:
-    """The value that this share of the pixels within twice the reach does not exceed."""
+    """The local quantile `rank`, 0 to 1, of the pixels within twice the reach."""
     step = max(1, 2 * reach // RANK_WINDOW)
     small = picture.reduce(step)
     size = 2 * (2 * reach // step) + 1

@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from handler.contrast import Grey
 
 Picture: TypeAlias = Image.Image | Grey  # greys: uint8 (h, w)
-# Pixel values of 0 to 1, or of 0 to 16 as in scikit-learn's digits, are sometimes saved in 8 bits.
+# Some programs save values of 0 to 1, or of 0 to 16 as in scikit-learn's digits, in 8 bits.
 FEW_LEVELS = 16
 
 
@@ -24,7 +24,7 @@ def turn_upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def in_eight_bits(image: Image.Image) -> Image.Image:
+def convert_to_8_bits(image: Image.Image) -> Image.Image:
     """The opaque image in "L" or "RGB"."""
     if image.mode in ("L", "RGB"):
         return image
@@ -42,11 +42,11 @@ def _scale_down(image: Image.Image) -> Image.Image:
     return Image.fromarray((pixels.clip(0, full) * (255 / full)).round().astype(np.uint8))
 
 
-def as_image(picture: Picture) -> Image.Image:
+def to_image(picture: Picture) -> Image.Image:
     return picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
 
 
-def in_grey(picture: Picture) -> Grey:
+def to_grey(picture: Picture) -> Grey:
     """Greys (h, w) of an "L" or "RGB" image or of greys."""
     if isinstance(picture, np.ndarray):
         return picture
@@ -59,7 +59,7 @@ def find_contrast(image: Image.Image, grey: Grey) -> Grey:
     Colours can be equally bright: red on green, yellow on white.
     """
     largest = int(grey.max())
-    # Many pixels of a digit in few levels have the lowest or the highest value. In a dark photo they do not.
+    # In a digit of few levels, many pixels have the lowest or the highest value; in a dark photo, few have.
     if 0 < largest <= FEW_LEVELS and max(np.mean(grey == 0), np.mean(grey == largest)) > 0.3:
         stretched: Grey = (grey * np.float32(255 / largest)).round().astype(np.uint8)
         return stretched

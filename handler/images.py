@@ -22,11 +22,11 @@ from handler.sanitize import sanitize
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP")
 ACCEPTED = "PNG, JPEG, WebP, AVIF, GIF and BMP"
-# Bytes 4 to 12 (ISO 14496-12). A decoder for HEIC has another 15 MB.
+# Bytes 4 to 12 (ISO 14496-12). HEIC is refused, because its decoder would add 15 MB.
 AVIF = (b"ftypavif", b"ftypavis")
 HEIC = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")
 MAXIMUM_SIDE = 4096
-# Of all images of a request together: one of the largest, or 64 of 512x512.
+# The limit for all images of a request together: one of the largest, or 64 of 512x512.
 MAXIMUM_PIXELS = MAXIMUM_SIDE * MAXIMUM_SIDE
 # Phones and cameras make up to 48 megapixels. Such a JPEG is decoded at a half, a quarter or an eighth of its size. If
 # it has several scans, as a progressive one has, libjpeg keeps up to 8 bytes a pixel in memory.

@@ -16,18 +16,18 @@ from PIL import Image
 from handler.box import Box, box_of
 from handler.contrast import Grey
 from handler.flat_paper import SHEET, flat_paper, inks_on_flat_paper, is_one_piece
-from handler.greys import Picture, as_image, find_contrast, in_eight_bits, in_grey, turn_upright
+from handler.greys import Picture, convert_to_8_bits, find_contrast, to_grey, to_image, turn_upright
 from handler.photo import inks_of_photo
-from handler.pick import MOST_INKS, Ink, Look, is_tiny, pick_inks, search_factor, show_whole
+from handler.pick import MOST_INKS, Ink, MeasureContrast, ink_of_layer, is_tiny, pick_inks, search_factor
 from handler.sheet import sheet_box
 from handler.two_levels import MINIMUM_CONTRAST, RIM, edge, ink_of_two_levels
 from handler.writing import Group, groups
 
 # In MNIST's own size a single faint pixel is a twentieth of a digit, so it counts.
 SMALL_PICTURE = 40
-# Below MNIST's own size ink can reach the edge, and either level can be the ink.
+# In a picture below MNIST's own size, ink can reach the edge, so either level can be the ink.
 TINY_PICTURE = 20
-# All ink on the paper together is less likely the digit than the part that looks like writing.
+# Factor on the score of all ink together, which is less likely the digit than the part that resembles writing.
 WHOLE = 0.25
 # A shape that is wider than this share of its length is hardly a stroke.
 WIDEST_STROKE = 0.3
@@ -36,26 +36,30 @@ WIDEST_STROKE = 0.3
 def find_inks(picture: Picture) -> list[Ink]:
     """At most three candidates for the ink of an image of any mode and size, or of greys; none for a blank."""
     if isinstance(picture, np.ndarray):
-        found, size = _of_opaque(picture), picture.shape[::-1]
+        found, size = _find_in_opaque(picture), picture.shape[::-1]
     else:
         image = turn_upright(picture)
         transparent, size = image.has_transparency_data, image.size
-        found = _of_transparent(image.convert("RGBA")) if transparent else _of_opaque(in_eight_bits(image))
+        found = (
+            _find_in_transparent(image.convert("RGBA"))
+            if transparent
+            else _find_in_opaque(convert_to_8_bits(image))
+        )
     return [ink if ink.alone else ink.locate(size) for ink in found]
 
 
-def _of_transparent(image: Image.Image) -> list[Ink]:
-    """The ink of an "RGBA" image: its opaque pixels, or, if all are opaque, its ink without alpha."""
+def _find_in_transparent(image: Image.Image) -> list[Ink]:
+    """The ink of an "RGBA" image: its opaque pixels or, if all are opaque, the ink of its colours."""
     alpha = np.asarray(image.getchannel("A"))
     low, high = int(alpha.min()), int(alpha.max())
     if high - low < MINIMUM_CONTRAST:
-        return _of_opaque(image.convert("RGB")) if low >= MINIMUM_CONTRAST else []
+        return _find_in_opaque(image.convert("RGB")) if low >= MINIMUM_CONTRAST else []
     box = box_of(alpha > 127)
     if box is not None and box.cut(alpha).mean() > SHEET * 255:
-        # A sheet with a transparent margin, or a stroke as straight as a ruler: the sheet is searched first.
+        # A sheet with a transparent margin, or a straight stroke. First search the sheet.
         sheet = image.crop(box)
         paper = Image.new("RGBA", sheet.size, _usual_colour(sheet))
-        found = _of_opaque(Image.alpha_composite(paper, sheet).convert("RGB"))
+        found = _find_in_opaque(Image.alpha_composite(paper, sheet).convert("RGB"))
         if found:
             return [_shift_ink(ink, box) for ink in found]
     faint = RIM if max(alpha.shape) > SMALL_PICTURE else 0
@@ -74,32 +78,32 @@ def _shift_ink(ink: Ink, corner: Box) -> Ink:
     return ink._replace(box=ink.box.shift(corner), alone=False)
 
 
-def _of_opaque(picture: Picture, sheets: int = 2) -> list[Ink]:
+def _find_in_opaque(picture: Picture, sheets: int = 2) -> list[Ink]:
     """The ink of an "L" or "RGB" image or of greys; at most `sheets` sheets lie on each other."""
-    grey = in_grey(picture)
+    grey = to_grey(picture)
     low, high = int(grey.min()), int(grey.max())
     if high - low < MINIMUM_CONTRAST:
-        grey = find_contrast(as_image(picture), grey)
-        return _of_opaque(grey) if np.ptp(grey) >= MINIMUM_CONTRAST else []
+        grey = find_contrast(to_image(picture), grey)
+        return _find_in_opaque(grey) if np.ptp(grey) >= MINIMUM_CONTRAST else []
     if max(grey.shape) <= SMALL_PICTURE:
-        return _of_small(as_image(picture), grey, low, high)
+        return _find_in_small(to_image(picture), grey, low, high)
     paper = flat_paper(grey)
     if paper is None:
-        return inks_of_photo(as_image(picture), grey)
+        return inks_of_photo(to_image(picture), grey)
     inks = inks_on_flat_paper(grey, paper, low, high)
     if inks and is_one_piece(inks[0]):
-        return [inks[0]._replace(tiny=is_tiny(inks[0].inked, grey.shape))]
-    return _of_clutter(as_image(picture), grey, inks, sheets) if inks else []
+        return [inks[0]._replace(tiny=is_tiny(inks[0].layer_box, grey.shape))]
+    return _find_in_clutter(to_image(picture), grey, inks, sheets) if inks else []
 
 
-def _of_small(image: Image.Image, grey: Grey, low: int, high: int) -> list[Ink]:
+def _find_in_small(image: Image.Image, grey: Grey, low: int, high: int) -> list[Ink]:
     """The ink of a picture of MNIST's size or less, where every pixel counts."""
     if max(grey.shape) <= TINY_PICTURE:
         light = ((grey - low) * np.float32(255 / (high - low))).round().astype(np.uint8)
-        return sorted(show_whole(light) + show_whole(255 - light), key=lambda ink: edge(ink.layer).mean())
+        return sorted(ink_of_layer(light) + ink_of_layer(255 - light), key=lambda ink: edge(ink.layer).mean())
     paper = flat_paper(grey)
     found = (
-        show_whole(ink_of_two_levels(grey))
+        ink_of_layer(ink_of_two_levels(grey))
         if paper is None
         else inks_on_flat_paper(grey, paper, low, high, 0)[:1]
     )
@@ -108,26 +112,28 @@ def _of_small(image: Image.Image, grey: Grey, low: int, high: int) -> list[Ink]:
         # In a colour map, the distance to the paper's colour shows more than the brightness.
         distance = np.abs(colours - np.median(edge(colours), axis=0)).max(axis=2)
         share = distance * np.float32(255 / (0.45 * max(distance.max(), 1)))
-        found += show_whole(share.clip(0, 255).round().astype(np.uint8))
+        found += ink_of_layer(share.clip(0, 255).round().astype(np.uint8))
     return found
 
 
-def _of_clutter(image: Image.Image, grey: Grey, drawn: list[Ink], sheets: int) -> list[Ink]:
+def _find_in_clutter(image: Image.Image, grey: Grey, drawn: list[Ink], sheets: int) -> list[Ink]:
     """The writing in the dark and the light ink on flat paper, or the ink on a sheet that lies there."""
     factor = search_factor(image)
     layers = [ink.layer for ink in drawn]
     smaller = [
         layer if factor == 1 else np.asarray(Image.fromarray(layer).reduce(factor)) for layer in layers
     ]
-    if sheets and (on_sheet := _on_sheet(image, [sheet_box(small) for small in smaller], factor, sheets)):
+    if sheets and (
+        on_sheet := _find_on_sheet(image, [sheet_box(small) for small in smaller], factor, sheets)
+    ):
         return on_sheet
-    found: list[tuple[Group, Look]] = [
+    found: list[tuple[Group, MeasureContrast]] = [
         (group, partial(Box.cut, pixels=layer))
         for small, layer in zip(smaller, layers, strict=True)
         for group in groups(small, MINIMUM_CONTRAST, flat=True)
     ]
     strongest = max((group.score for group, _ in found), default=0.0)
-    found = [(group, look) for group, look in found if group.score > 0.05 * strongest]
+    found = [(group, measure) for group, measure in found if group.score > 0.05 * strongest]
     if found and min(group.width for group, _ in found) > WIDEST_STROKE:
         found = []  # a thick brush, or a shadow on overexposed paper
     inks, whole = pick_inks(found, image.size, factor, flat=True), drawn[0]
@@ -139,7 +145,7 @@ def _of_clutter(image: Image.Image, grey: Grey, drawn: list[Ink], sheets: int) -
     return [*inks, everything][:MOST_INKS]
 
 
-def _on_sheet(image: Image.Image, found: list[Box | None], factor: int, sheets: int) -> list[Ink]:
+def _find_on_sheet(image: Image.Image, found: list[Box | None], factor: int, sheets: int) -> list[Ink]:
     """The ink on the largest of the sheets that were found in the reduced image."""
     sheet = max((box for box in found if box is not None), key=lambda box: box.area, default=None)
     if sheet is None:
@@ -147,4 +153,4 @@ def _on_sheet(image: Image.Image, found: list[Box | None], factor: int, sheets: 
     inner = sheet.widen(-3 if factor == 1 else -2, image.size[::-1]).scale(factor, image.size)
     if min(inner.width, inner.height) <= SMALL_PICTURE:
         return []
-    return [_shift_ink(ink, inner) for ink in _of_opaque(image.crop(inner), sheets - 1)]
+    return [_shift_ink(ink, inner) for ink in _find_in_opaque(image.crop(inner), sheets - 1)]

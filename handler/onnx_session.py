@@ -27,12 +27,12 @@ logger = logging.getLogger(__name__)
 
 # Suffixes of the ONNX files beside a checkpoint.
 FLOAT32, INT8 = ".onnx", ".int8.onnx"
-SOURCE = "source_sha256"  # in the int8 file's metadata: of the float32 file that it was quantized from
+SOURCE = "source_sha256"  # metadata of the int8 file: the SHA-256 of its float32 file
 # Rounding changes logits by 1e-5; other weights change them by 1 and more.
 TOLERANCE = 1e-2
 # Images of noise, always the same, which reach all weights of a network.
 PROBES = np.random.default_rng(0).integers(0, 256, (4, 28, 28), dtype=np.uint8)
-# The shortest of so many runs does not depend on other load. Together they take about 10 ms.
+# Runs of each session; the shortest does not depend on other load. Together they take about 10 ms.
 TIMINGS = 10
 
 
@@ -89,8 +89,8 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _session(path: Path, made_from: Path | None = None) -> Logits:
-    """The network in an ONNX file; raises ValueError if the file was not quantized from the file `made_from`."""
+def _session(path: Path, source: Path | None = None) -> Logits:
+    """The network in an ONNX file; raises ValueError if the file was not quantized from the file `source`."""
     # ONNX Runtime 1.29 and newer otherwise reports to Microsoft which models it loads and how often they run, under an
     # identifier that it writes into the home folder.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -101,8 +101,8 @@ def _session(path: Path, made_from: Path | None = None) -> Logits:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    if made_from and session.get_modelmeta().custom_metadata_map.get(SOURCE) != sha256(made_from):
-        raise ValueError(f"it was not made from {made_from.name}")
+    if source and session.get_modelmeta().custom_metadata_map.get(SOURCE) != sha256(source):
+        raise ValueError(f"it was not made from {source.name}")
 
     def logits(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         result: NDArray[np.float32] = session.run(None, {"pixels": pixels})[0]

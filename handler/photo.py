@@ -8,7 +8,7 @@ from PIL import Image
 
 from handler.box import Box
 from handler.contrast import Contrast, Grey, local_contrast
-from handler.pick import MOST_INKS, Ink, Look, pick_inks, search_factor, show_whole
+from handler.pick import MOST_INKS, Ink, MeasureContrast, ink_of_layer, pick_inks, search_factor
 from handler.sheet import sheet_mask
 from handler.two_levels import edge, ink_of_two_levels
 from handler.writing import Group, groups, noise_floor
@@ -22,28 +22,28 @@ def inks_of_photo(image: Image.Image, grey: Grey) -> list[Ink]:
     factor = search_factor(image)
     small = image.reduce(factor) if factor > 1 else image
     sheet = sheet_mask(small)
-    found: list[tuple[Group, Look]] = []
+    found: list[tuple[Group, MeasureContrast]] = []
     for contrast in local_contrast(small):
-        look = partial(_look_closer, image, contrast, factor)
+        measure = partial(_measure_contrast, image, contrast, factor)
         floor = noise_floor(contrast.strength)
-        found += [(group, look) for group in groups(contrast.strength, floor)]
+        found += [(group, measure) for group in groups(contrast.strength, floor)]
         if sheet is not None:
             # Writing on the sheet is more likely than the sheet or the desk.
             on_sheet = groups(contrast.strength, floor, within=sheet)
             found += [
-                (replace(group, score=2 * group.score), look) for group in on_sheet if group.width < 0.35
+                (replace(group, score=2 * group.score), measure) for group in on_sheet if group.width < 0.35
             ]
     picked = pick_inks(found, image.size, factor, flat=False)
     # In a camera's picture neighbouring pixels differ. A program's picture without this grain can have ink that crosses
     # the edge, or be cropped to its ink.
     grain = np.median(np.abs(np.diff(edge(grey).astype(np.int16))))
-    drawn = [] if grain > 0 else show_whole(ink_of_two_levels(grey))
+    drawn = [] if grain > 0 else ink_of_layer(ink_of_two_levels(grey))
     return (drawn + picked)[:MOST_INKS]
 
 
-def _look_closer(image: Image.Image, contrast: Contrast, factor: int, place: Box) -> Grey:
+def _measure_contrast(image: Image.Image, contrast: Contrast, factor: int, place: Box) -> Grey:
     """The contrast in a part of the picture: at the searched resolution, or higher if the part is small."""
     finer = max(1, min(factor, place.length // CLOSER_BELOW))
     part = image.crop(place)
     left, top, right, bottom = (side / factor for side in place)
-    return contrast.of(part.reduce(finer) if finer > 1 else part, (left, top, right, bottom))
+    return contrast.measure(part.reduce(finer) if finer > 1 else part, (left, top, right, bottom))

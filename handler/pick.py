@@ -12,8 +12,8 @@ from handler.contrast import Grey, extreme
 from handler.two_levels import RIM
 from handler.writing import Group
 
-# The contrast in a part of the picture, perhaps at a higher resolution than the group was found in.
-Look: TypeAlias = Callable[[Box], Grey]
+# Measures the contrast in a box of the picture, at the resolution of the search or a higher one.
+MeasureContrast: TypeAlias = Callable[[Box], Grey]
 
 MOST_INKS = 3
 # Groups below this share of the best score are dropped: most are edges of shadows and sheets.
@@ -27,46 +27,49 @@ SEARCHED_SIZE = 512
 class Ink(NamedTuple):
     """One candidate for the ink of a picture's digit.
 
-    layer: uint8 (h, w), ink up to 255 on exactly 0, with the picture's proportions. inked: the box of its ink.
-    box: the place of the ink in the upright picture. place: the same as shares of its sides, if there is more in it.
-    several: whether another digit is beside it. tiny: whether it is too small to be certainly readable.
-    alone: whether the picture contains nothing else. score: to compare the candidates of one picture.
+    layer: uint8 (h, w), ink up to 255 on exactly 0, with the picture's proportions. layer_box: of the ink in the layer.
+    box: of the ink in the upright picture, in pixels. relative_box: the same in shares of the picture's sides; None if
+    the ink is `alone`, with nothing else in the picture. several: whether another digit is beside it. tiny: whether it
+    is too small to be certainly readable. score: to compare the candidates of one picture.
     """
 
     layer: Grey
-    inked: Box
+    layer_box: Box
     box: Box
     several: bool = False
     score: float = 1.0
     tiny: bool = False
     alone: bool = True
-    place: tuple[float, ...] | None = None
+    relative_box: tuple[float, ...] | None = None
 
     def locate(self, size: tuple[int, int]) -> "Ink":
-        """The ink with its place in a picture of this size: left, top, right and bottom, 0 to 1."""
-        return self._replace(
-            place=tuple(round(side / size[axis % 2], 4) for axis, side in enumerate(self.box))
-        )
+        """The ink with its relative box in a picture of this size: left, top, right and bottom, 0 to 1."""
+        sides = tuple(round(side / size[axis % 2], 4) for axis, side in enumerate(self.box))
+        return self._replace(relative_box=sides)
 
 
-def pick_inks(found: list[tuple[Group, Look]], size: tuple[int, int], factor: int, flat: bool) -> list[Ink]:
+def pick_inks(
+    found: list[tuple[Group, MeasureContrast]], size: tuple[int, int], factor: int, flat: bool
+) -> list[Ink]:
     """The ink of the best groups without duplicates, in a picture of this size that was reduced by the factor."""
-    picked: list[tuple[Group, Look]] = []
+    picked: list[tuple[Group, MeasureContrast]] = []
     best = max((group.score for group, _ in found), default=0.0)
-    for group, look in sorted(found, key=lambda pair: -pair[0].score):
+    for group, measure in sorted(found, key=lambda pair: -pair[0].score):
         if len(picked) == MOST_INKS or group.score < NEAR_BEST * best:
             break
         if all(group.box.overlap(other.box) < 0.9 for other, _ in picked):
-            picked.append((group, look))
-    inks = [_render(group, look, size, factor, flat) for group, look in picked]
+            picked.append((group, measure))
+    inks = [_render(group, measure, size, factor, flat) for group, measure in picked]
     return [ink for ink in inks if ink is not None]
 
 
-def _render(group: Group, look: Look, size: tuple[int, int], factor: int, flat: bool) -> Ink | None:
+def _render(
+    group: Group, measure: MeasureContrast, size: tuple[int, int], factor: int, flat: bool
+) -> Ink | None:
     """The grey levels of a group's strokes and of their soft rims."""
     box = group.box.widen(2, group.mask.shape)
     place = box.scale(factor, size)
-    strength = look(place)
+    strength = measure(place)
     mask = box.cut(group.mask)
     shown = (0, 0, place.width / factor, place.height / factor)
     core, near = (
@@ -78,11 +81,11 @@ def _render(group: Group, look: Look, size: tuple[int, int], factor: int, flat: 
     if not flat:
         share[share < RIM] = 0
     layer = (share.clip(0, 1) * 255).round().astype(np.uint8)
-    inked = box_of(layer)
-    if inked is None:
+    layer_box = box_of(layer)
+    if layer_box is None:
         return None
     tiny = is_tiny(group.box, group.mask.shape)
-    return Ink(layer, inked, group.box.scale(factor, size), group.several, group.score, tiny, alone=False)
+    return Ink(layer, layer_box, group.box.scale(factor, size), group.several, group.score, tiny, alone=False)
 
 
 def is_tiny(box: Box, shape: tuple[int, ...]) -> bool:
@@ -90,12 +93,12 @@ def is_tiny(box: Box, shape: tuple[int, ...]) -> bool:
     return box.length < TINY * max(shape)
 
 
-def show_whole(layer: Grey | None) -> list[Ink]:
-    """The whole layer of a picture as its ink; none for a blank one."""
+def ink_of_layer(layer: Grey | None) -> list[Ink]:
+    """The whole layer of a picture as its only ink; none for a blank layer."""
     box = None if layer is None else box_of(layer)
     return [] if layer is None or box is None else [Ink(layer, box, box)]
 
 
 def search_factor(image: Image.Image) -> int:
-    """By which a picture is reduced before it is searched."""
+    """The factor by which a picture is reduced for the search."""
     return math.ceil(max(image.size) / SEARCHED_SIZE)

@@ -3,8 +3,8 @@
     predictor = Predictor.load(Path("training/release/mnist-2.0.pt"), version="2.0")
     predictor.predict([Image.open("seven.png")])[0].digit   # 7
 
-All images go through the network in one batch. The logits are divided by the checkpoint's temperature, so that of the
-answers with confidence 0.9 nine in ten are right (C. Guo et al., "On Calibration of Modern Neural Networks", 2017).
+All images go through the network in one batch. The logits are divided by the checkpoint's temperature, so that nine in
+ten answers with confidence 0.9 are right (C. Guo et al., "On Calibration of Modern Neural Networks", 2017).
 """
 
 import base64
@@ -108,7 +108,9 @@ class Predictor:
         blank = np.zeros((SIZE, SIZE), np.uint8)
         inputs = [[candidate.pixels for candidate in image] or [blank] for image in images]
         answers = iter(self.predict_inputs([pixels for one in inputs for pixels in one]))
-        return [_best(image, [next(answers) for _ in one]) for image, one in zip(images, inputs, strict=True)]
+        return [
+            _pick_best(image, [next(answers) for _ in one]) for image, one in zip(images, inputs, strict=True)
+        ]
 
     def predict_inputs(self, inputs: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
         """One answer for each prepared image, uint8 (28, 28) with ink 255, in one batch."""
@@ -139,8 +141,8 @@ class Predictor:
         )
 
 
-def _best(image: Sequence[Candidate], answers: Sequence[Prediction]) -> Prediction:
-    """The answer with the highest product of score, confidence and the root of its ink's own score."""
+def _pick_best(image: Sequence[Candidate], answers: Sequence[Prediction]) -> Prediction:
+    """The answer with the highest product of digit score, confidence and square root of the ink's score."""
     if not image:
         return answers[0]
     candidate, answer = max(
@@ -149,10 +151,9 @@ def _best(image: Sequence[Candidate], answers: Sequence[Prediction]) -> Predicti
     )
     ink = candidate.ink
     if ink.several:
-        return replace(answer, is_digit=False, reason="several_digits", box=ink.place)
-    return replace(
-        answer, reason="too_small" if ink.tiny and not answer.is_digit else answer.reason, box=ink.place
-    )
+        return replace(answer, is_digit=False, reason="several_digits", box=ink.relative_box)
+    reason = "too_small" if ink.tiny and not answer.is_digit else answer.reason
+    return replace(answer, reason=reason, box=ink.relative_box)
 
 
 def digit_probabilities(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
@@ -168,11 +169,11 @@ def digit_probabilities(logits: NDArray[np.float32], temperature: float) -> NDAr
 def digit_scores(
     logits: NDArray[np.float32], temperature: float, line: tuple[float, float] = UNCHANGED
 ) -> NDArray[np.float64]:
-    """How much each image resembles a digit, 0 to 1: (N,), of logits (N, 11) or as log_odds takes them.
+    """How much each image resembles a digit, 0 to 1: (N,), of logits (N, 10), (N, 11) or (N, 22).
 
     The score is the probability that the image is not "no digit". Its log-odds are calibrated by a line, slope and
-    intercept: J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999. A network without "no digit", of
-    logits (N, 10), has its confidence as the score.
+    intercept: J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999. For a network without "no digit",
+    with logits (N, 10), the score is the confidence.
     """
     if logits.shape[1] == DIGITS:
         return digit_probabilities(logits, temperature).max(axis=1)

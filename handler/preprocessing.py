@@ -35,7 +35,7 @@ def candidates(picture: Picture) -> list[Candidate]:
 
     An image can have any mode and size, and dark or light ink. A drawing has one candidate.
     """
-    return [Candidate(_centre(Image.fromarray(ink.layer), ink.inked), ink) for ink in find_inks(picture)]
+    return [Candidate(_centre(Image.fromarray(ink.layer), ink.layer_box), ink) for ink in find_inks(picture)]
 
 
 def preprocess(picture: Picture) -> NDArray[np.uint8]:

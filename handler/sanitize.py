@@ -21,8 +21,8 @@ MAXIMUM_PARTS = 10_000
 # A progressive JPEG has about ten. Each costs up to 16 ms for the largest picture (one AMD EPYC core).
 MAXIMUM_SCANS = 40
 
-# Kept once each. The other application segments contain previews, profiles and comments.
-_JFIF, _EXIF, _ADOBE = 0xE0, 0xE1, 0xEE  # _ADOBE tells how the colours are stored
+# Only the first of each is needed. Other application segments hold previews, profiles and comments.
+_JFIF, _EXIF, _ADOBE = 0xE0, 0xE1, 0xEE  # _ADOBE names the colour model
 _START_OF_SCAN, _END, _COMMENT = 0xDA, 0xD9, 0xFE
 _WITHOUT_LENGTH = (0x01, 0xD8)
 # In a scan, 0xFF is followed by 0 or by the number of a restart. Any other byte after it makes a marker. 0xFF can be
@@ -72,7 +72,7 @@ def _broken_png(how: str) -> ClientError:
 
 def _sanitize_jpeg(data: bytes) -> bytes:
     parts = [data[:2]]
-    place, scans, found_once = 2, 0, set[int]()
+    place, scans, seen = 2, 0, set[int]()
     for _ in range(MAXIMUM_PARTS):
         found = _JPEG_MARKER.search(data, place)
         if scans:  # the bytes before a marker are the pixels of the scan before it
@@ -87,13 +87,13 @@ def _sanitize_jpeg(data: bytes) -> bytes:
             continue
         length = int.from_bytes(data[found.end() : found.end() + 2], "big")
         if length < 2:
-            # The decoder could read the rest in another way than this function does, so the file ends here for both.
+            # The decoder could read the rest differently. So the file ends here for both.
             return b"".join(parts)
         place = found.end() + length
         segment = data[found.end() : place]
-        if _is_needed(marker, segment) and marker not in found_once:
+        if _is_needed(marker, segment) and marker not in seen:
             parts.append(bytes([0xFF, marker]) + segment)
-            found_once |= {marker} & {_JFIF, _EXIF, _ADOBE}
+            seen |= {marker} & {_JFIF, _EXIF, _ADOBE}
         if marker == _START_OF_SCAN:
             scans += 1
             if scans > MAXIMUM_SCANS:

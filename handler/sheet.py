@@ -14,9 +14,9 @@ from handler.two_levels import edge, otsu
 SEARCHED_SIZE = 160
 # The edge of a photographed sheet is soft: this share of the sheet's side is left out.
 MARGIN = 0.03
-# A sheet has between these shares of the picture, and at most this share of the picture's edge.
+# Least and greatest share of a sheet in the picture, and its greatest share of the picture's edge.
 SMALLEST, LARGEST, ON_EDGE = 0.04, 0.85, 0.35
-# A window on a screen has at least so many pixels a side; a narrower shape is a stroke.
+# The shortest side of a window on a screen, in pixels. A narrower shape is a stroke.
 NARROWEST = 24
 
 

@@ -60,7 +60,7 @@ class DigitHandler:
             output.setFormatter(JsonLines(version))
         self.predictor = Predictor.load(folder / model["serializedFile"], version)
         # At INFO a worker prints two lines for each batch. TorchServe parses and discards them, which is a fifth of its
-        # own cost of a request. Metrics of a handler (ts.metrics) need this level again.
+        # own cost of a request. Metrics of a handler (ts.metrics) would need INFO.
         logging.getLogger().setLevel(logging.WARNING)
         self._warm_up()
         self.stage_times = open_stage_times(version)

@@ -38,6 +38,6 @@ def shift_half_a_pixel(pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     """Images (N, 28, 28) shifted by half a pixel down right, and up left: each pixel is the mean of four neighbours."""
     padded = np.zeros((len(pixels), SIZE + 2, SIZE + 2), np.uint16)
     padded[:, 1:-1, 1:-1] = pixels
-    of_rows = padded[:, 1:] + padded[:, :-1]
-    means = ((of_rows[:, :, 1:] + of_rows[:, :, :-1] + 2) // 4).astype(np.uint8)
+    pairs = padded[:, 1:] + padded[:, :-1]
+    means = ((pairs[:, :, 1:] + pairs[:, :, :-1] + 2) // 4).astype(np.uint8)
     return [means[:, :SIZE, :SIZE], means[:, 1:, 1:]]

@@ -14,10 +14,10 @@ RIM = 0.2
 
 
 def ink_of_two_levels(pixels: Grey) -> Grey | None:
-    """Ink up to 255 on exactly 0, (h, w) as the pixels; None for bare paper. The edge shows more paper than ink."""
+    """Ink up to 255 on exactly 0, (h, w); None for blank paper. The edge must show more paper than ink."""
     dark = pixels <= otsu(np.bincount(pixels.ravel(), minlength=256))
     on_edge = float(edge(dark).mean())
-    # If the edge shows as much of both, ink is the rarer level of the picture.
+    # If the edge shows as much ink as paper, ink is the rarer level of the whole picture.
     dark_is_ink = (dark.mean() if 0.45 < on_edge < 0.55 else on_edge) < 0.5
     is_ink = dark if dark_is_ink else ~dark
     if not is_ink.any() or is_ink.all():

@@ -19,22 +19,22 @@ from handler.components import Components, Mask, connected_components
 from handler.contrast import Grey, extreme
 from handler.two_levels import otsu
 
-# A contrast of so many standard deviations of the noise is no noise; and the bounds of that contrast, of 255.
+# Noise stays below this many of its standard deviations. Limits of the resulting contrast, of 255.
 OVER_NOISE, LOWEST_FLOOR, HIGHEST_FLOOR = 5, 26, 90
-# A group with a lower mean contrast is grain. One with a higher contrast is ink, whatever the grain around it.
+# A group with a mean contrast below the first is grain. One above the second is ink, whatever the grain around it.
 WEAKEST_INK, SURE_INK = 33, 60
-# Of more components only the largest are searched: a digit has two or three, a texture thousands.
+# The largest components are searched: a digit has two or three, a texture thousands.
 MOST_COMPONENTS = 400
-# A digit is at least so many pixels long.
+# The least length of a digit in pixels.
 SHORTEST = 5
 # A part that is nearer to a digit than this share of its length belongs to it.
 NEAR = 0.22
 # In a photo, a digit of 2 % of the height has a score of 1.5 and more, the corner of a shadow or a piece of a rule 0.8.
 LOWEST_SCORE = 0.9
-# Another digit is nearer than this share of the digit's length.
+# A digit within this share of the digit's length is beside it.
 BESIDE = 1.2
-# In a photo, the main component has at least this share of the digit's area, and its strokes are at least this share of
-# its length wide. The grain along the edge of a shadow has less.
+# In a photo: the least share of the main component in the digit's area, and the least width of strokes as a share of
+# its length. The grain along the edge of a shadow has less.
 MAIN_SHARE, THINNEST_STROKE = 0.25, 0.015
 # A part of a digit has at least this share of the main component's contrast.
 PART_STRENGTH = 0.5
@@ -87,8 +87,8 @@ def _thresholds(strength: Grey, floor: int) -> list[int]:
     return found
 
 
-def _group(strength: Grey, inked: Mask, flat: bool) -> Group | None:
-    parts = connected_components(inked)
+def _group(strength: Grey, ink: Mask, flat: bool) -> Group | None:
+    parts = connected_components(ink)
     if len(parts) > MOST_COMPONENTS:
         smallest = np.partition(parts.area, -MOST_COMPONENTS)[-MOST_COMPONENTS]
         parts = connected_components(parts.paint(parts.area > smallest))
@@ -162,7 +162,7 @@ def _stroke_width(mask: Mask) -> float:
 
 
 def _separation(strength: Grey, mask: Mask, box: Box, flat: bool) -> float:
-    """1 if the paper around the group is clean, less if the group is the bright part of something, 0 if it is grain."""
+    """1 if the paper around the group is clean, less if the group is part of a larger shape, 0 if it is grain."""
     around = box.widen(round(0.15 * box.length) + 2, mask.shape)
     ring = around.cut(strength)[~extreme(around.cut(mask), 3, np.maximum)]
     own = float(strength[mask].mean())

@@ -132,7 +132,7 @@ def test_any_scene_has_at_most_three_candidates_inside_it(image):
     assert len(found) <= 3
     for candidate in found:
         assert (candidate.pixels.shape, candidate.pixels.max()) == ((28, 28), 255)
-        left, top, right, bottom = candidate.ink.place or (0, 0, 1, 1)
+        left, top, right, bottom = candidate.ink.relative_box or (0, 0, 1, 1)
         assert 0 <= left < right <= 1
         assert 0 <= top < bottom <= 1
 

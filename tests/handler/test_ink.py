@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageOps
 from handler.box import Box
 from handler.flat_paper import is_one_piece
 from handler.ink import find_inks
-from handler.pick import Look, pick_inks, show_whole
+from handler.pick import MeasureContrast, ink_of_layer, pick_inks
 from handler.preprocessing import preprocess
 from handler.writing import Group
 from tests.handler.drawings import (
@@ -261,8 +261,8 @@ def form_cell() -> Image.Image:
 def test_a_frame_is_left_out_and_the_ink_has_a_place():
     found = find_inks(form_cell())
     assert difference(preprocess(form_cell()), EXPECTED) < 1.0
-    assert found[0].place == pytest.approx([side / 280 for side in MASK.getbbox()], abs=0.01)
-    assert find_inks(INVERTED)[0].place is None
+    assert found[0].relative_box == pytest.approx([side / 280 for side in MASK.getbbox()], abs=0.01)
+    assert find_inks(INVERTED)[0].relative_box is None
 
 
 @pytest.mark.parametrize("inverted", [False, True])
@@ -317,7 +317,7 @@ def test_groups_far_below_the_best_score_are_dropped():
     mask = np.zeros((100, 100), bool)
     mask[20:60, 20:24] = True
 
-    def group(left: int, score: float) -> tuple[Group, Look]:
+    def group(left: int, score: float) -> tuple[Group, MeasureContrast]:
         moved = np.roll(mask, left, axis=1)
         box = Box(20 + left, 20, 24 + left, 60)
         return Group(moved, box, False, score, 0.1), partial(Box.cut, pixels=moved.astype(np.uint8) * 255)
@@ -330,7 +330,7 @@ def test_a_drawing_of_two_strokes_is_one_candidate():
     image = INVERTED.copy()
     ImageDraw.Draw(image).line([(0, 70), (280, 70)], fill=255, width=8)
     [ink] = find_inks(image)
-    assert ink.place is None
+    assert ink.relative_box is None
 
 
 @pytest.mark.parametrize("digit", [2, 4, 7])
@@ -341,14 +341,14 @@ def test_a_tip_of_one_pixel_is_no_gap_at_any_place(digit, left, top):
     layer = np.asarray(drawing(digit, left=left, top=top)).copy()
     row, column = np.argwhere(layer)[0]
     layer[row - 1, column] = 255
-    assert is_one_piece(show_whole(layer)[0])
+    assert is_one_piece(ink_of_layer(layer)[0])
 
 
 def test_a_straight_stroke_is_one_piece_and_a_sheet_is_not():
     mask = Image.new("L", (320, 320))
     for right, one_piece in ((180, True), (220, False)):
         ImageDraw.Draw(mask).rectangle([150, 60, right, 260], fill=255)
-        [ink] = show_whole(np.asarray(mask))
+        [ink] = ink_of_layer(np.asarray(mask))
         assert is_one_piece(ink) == one_piece
 
 

@@ -78,7 +78,7 @@ def test_the_most_certain_candidate_gives_the_answer(predictor, monkeypatch):
     unsure, sure = quadrants(60, 50, 0, 0), quadrants(0, 255, 0, 0)
     answers = predictor.predict_candidates(
         [
-            make_candidates((unsure, {}), (sure, {"place": (0.1, 0.2, 0.3, 0.4)})),
+            make_candidates((unsure, {}), (sure, {"relative_box": (0.1, 0.2, 0.3, 0.4)})),
             [],
             make_candidates((unsure, {"score": 9.0})),
         ]
