@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 import settings
-from ui import answer, browser, history, history_page, pending_uploads, upload
+from ui import answer, browser, history, history_page, insights_page, models_page, pending_uploads, upload
 from ui.box_picker import show_box_picker
 from ui.canvas import show_canvas, show_tools
 from ui.database import Database, DatabaseError
@@ -116,14 +116,10 @@ def main() -> None:
         history_page.History(session, services.outbox, services.database, operator).show()
 
     def show_insights() -> None:
-        from ui import insights_page  # imports the chart library, which only operators need
-
         _show_heading("Insights")
         insights_page.show(services.database)
 
     def show_models() -> None:
-        from ui import models_page
-
         _show_heading("Model versions")
         models_page.show(services.database)
 

@@ -1,92 +1,66 @@
-"""The charts of the pages Insights and Models, drawn from counts of drawings."""
+"""The charts of the pages Insights and Models: the Vega-Lite specifications of charts.json, with counts of drawings.
 
+Their colours are distinct in both themes, and for red-green colour blindness.
+"""
+
+import json
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date, timedelta
-
-import altair as alt
-import pandas as pd
+from pathlib import Path
+from typing import Any, TypeAlias
 
 from ui.digits import DIGITS
 from ui.insights import CONFIDENCE_BINS, Insights, latency_edge_ms
 
-# Distinct in both themes, and for red-green colour blindness.
-RIGHT, WRONG, UNLABELLED, PLAIN = "#3b82f6", "#f08a24", "#94a3b8", "#6d8bf5"
-VERSIONS = ["#3b82f6", "#f08a24", "#14b8a6", "#a855f7", "#94a3b8", "#eab308"]
-LABELLED, ESTIMATED = "labelled", "estimated"
+Specification: TypeAlias = dict[str, Any]
+FILE = Path(__file__).with_suffix(".json")
 # The bar of a single day would be as wide as the chart. 7 days are the shortest period of the page.
 FEWEST_DAYS = 7
 # Above this, Vega's own axis marks are at least a day apart.
 MOST_MARKED_DAYS = 31
-
-DRAWINGS = alt.Y("answers:Q", title="Drawings").axis(tickMinStep=1)
-VERSION_COLOURS = alt.Color("model:N", title="Model", scale=alt.Scale(range=VERSIONS)).legend(
-    orient="top", titleOrient="left"
-)
+RESULTS = {True: "right", False: "wrong", None: "not labelled"}
 
 
-def answers_by_day(found: Insights) -> alt.Chart:
+def answers_by_day(found: Insights) -> Specification:
     """A bar for each UTC day, coloured by version, up to the last day with answers."""
     end = max(day for day, _ in found.by_day) + timedelta(days=1)
     start = min(*(day for day, _ in found.by_day), end - timedelta(days=FEWEST_DAYS))
-    marks = "day" if (end - start).days <= MOST_MARKED_DAYS else alt.Undefined
-    table = pd.DataFrame(
-        [{"day": day.isoformat(), "model": model, "answers": n} for (day, model), n in found.by_day.items()]
+    chart = _chart(
+        "answers_by_day",
+        [{"day": day.isoformat(), "model": model, "answers": n} for (day, model), n in found.by_day.items()],
     )
-    days = alt.X("utcyearmonthdate(day):T", title="Day").scale(
-        type="utc", domain=[_midnight(start), _midnight(end)]
-    )
-    return (
-        alt.Chart(table)
-        .mark_bar()
-        .encode(
-            x=days.axis(format="%d %b", labelOverlap=True, grid=False, tickCount=marks),
-            y=DRAWINGS,
-            color=VERSION_COLOURS,
-            tooltip=_tooltips(day="Day", model="Model", answers="Drawings"),
-        )
-    )
+    days = chart["encoding"]["x"]
+    days["scale"]["domain"] = [_midnight(start), _midnight(end)]
+    if (end - start).days <= MOST_MARKED_DAYS:
+        days["axis"]["tickCount"] = "day"
+    return chart
 
 
-def accuracy(found: Insights, estimates: Mapping[str, float]) -> alt.LayerChart | None:
+def accuracy(found: Insights, estimates: Mapping[str, float]) -> Specification | None:
     """For each version: accuracy of labelled drawings with its 95 % interval, and estimated accuracy of all.
 
     None without any accuracy.
     """
-    table = pd.DataFrame(
-        [(name, LABELLED, s.value, *s.interval, s.labelled) for name, s in found.accuracies.items()]
-        + [(name, ESTIMATED, value, value, value, None) for name, value in estimates.items()],
-        columns=["model", "kind", "accuracy", "low", "high", "labelled"],
-    )
-    if table.empty:
+    columns = ("model", "kind", "accuracy", "low", "high", "labelled")
+    rows = [
+        *((name, "labelled", s.value, *s.interval, s.labelled) for name, s in found.accuracies.items()),
+        *((name, "estimated", value, value, value, None) for name, value in estimates.items()),
+    ]
+    if not rows:
         return None
-    scale = alt.Scale(domain=[max(0.0, float(table["low"].min()) - 0.02), 1.0], nice=False)
-    kinds = [LABELLED, ESTIMATED]
-    base = alt.Chart(table).encode(
-        y=alt.Y("model:N", title="Model"),
-        color=alt.Color("kind:N", title=None, scale=alt.Scale(domain=kinds, range=[RIGHT, WRONG])).legend(
-            orient="top"
-        ),
-        tooltip=[
-            *_tooltips(model="Model", kind="Accuracy of"),
-            *_tooltips(".1%", accuracy="Accuracy", low="95 % interval from", high="95 % interval to"),
-            alt.Tooltip("labelled:Q", title="Labelled"),
-        ],
-    )
-    shapes = alt.Shape("kind:N", title=None, scale=alt.Scale(domain=kinds, range=["circle", "diamond"]))
-    return alt.layer(
-        base.mark_rule(strokeWidth=3).encode(
-            x=alt.X("low:Q", title="Accuracy", scale=scale).axis(format=".0%"), x2="high:Q"
-        ),
-        base.mark_point(size=120, filled=True, opacity=1).encode(
-            x=alt.X("accuracy:Q", scale=scale), shape=shapes
-        ),
-    )
+    chart = _chart("accuracy", [dict(zip(columns, row, strict=True)) for row in rows])
+    for layer in chart["layer"]:
+        lowest = max(0.0, min(low for _, _, _, low, _, _ in rows) - 0.02)
+        layer["encoding"]["x"]["scale"] = {"domain": [lowest, 1.0], "nice": False}
+    return chart
 
 
-def confusion(found: Insights, ink: str) -> alt.LayerChart | None:
+def confusion(found: Insights, ink: str) -> Specification | None:
     """Confusion matrix of the digits: a square is darker for a larger share of its label's drawings.
 
-    `ink` is the colour of a number on a pale square. None without labelled drawings.
+    Opacity is the square root of the share, so one wrong answer in a hundred is visible. `ink` is the colour of a
+    number on a pale square. None without labelled drawings.
     """
     if not found.confusion:
         return None
@@ -95,131 +69,59 @@ def confusion(found: Insights, ink: str) -> alt.LayerChart | None:
         counts = [found.confusion.get((label, answer), 0) for answer in DIGITS]
         for answer, count in enumerate(counts):
             share = count / sum(counts) if count else 0.0
-            kind = "right" if label == answer else "wrong"
-            rows.append(
-                (label, answer, count, share, _short(count), "#ffffff" if share > 1 / 3 else ink, kind)
-            )
-    table = pd.DataFrame(rows, columns=["drawn", "read", "count", "share", "text", "ink", "kind"])
-    base = alt.Chart(table).encode(
-        x=alt.X("read:O", title="Prediction").axis(labelAngle=0, orient="top"),
-        y=alt.Y("drawn:O", title="Label").axis(labelOverlap=False),
-        tooltip=[
-            *_tooltips(drawn="Label", read="Prediction", count="Drawings"),
-            *_tooltips(".1%", share="Share"),
-        ],
-    )
-    # The square root makes one wrong answer in a hundred visible.
-    shade = alt.Opacity("share:Q", scale=alt.Scale(type="sqrt", domain=[0, 1], range=[0.04, 1]), legend=None)
-    kinds = alt.Scale(domain=["right", "wrong"], range=[RIGHT, WRONG])
-    return alt.layer(
-        base.mark_rect(cornerRadius=3).encode(
-            color=alt.Color("kind:N", scale=kinds, legend=None), opacity=shade
-        ),
-        base.mark_text(fontSize=11).encode(text="text:N", color=alt.Color("ink:N", scale=None)),
-    )
+            number = {"text": _short(count), "ink": "#ffffff" if share > 1 / 3 else ink}
+            square = {"drawn": label, "read": answer, "kind": RESULTS[label == answer]}
+            rows.append({**square, **number, "count": count, "share": share})
+    return _chart("confusion", rows)
 
 
-def confidence(found: Insights) -> alt.Chart:
+def confidence(found: Insights) -> Specification:
     """A bar for each bin of confidence, coloured by label: right, wrong or not labelled."""
-    names = {True: "right", False: "wrong", None: "not labelled"}
-    table = pd.DataFrame(
-        [
-            (
-                index / CONFIDENCE_BINS,
-                (index + 1) / CONFIDENCE_BINS,
-                n,
-                names[right],
-                list(names).index(right),
-            )
-            for (right, index), n in found.confidences.items()
-        ],
-        columns=["low", "high", "answers", "label", "order"],
-    )
-    colours = alt.Scale(domain=list(names.values()), range=[RIGHT, WRONG, UNLABELLED])
-    return (
-        alt.Chart(table)
-        .mark_bar(binSpacing=1)
-        .encode(
-            x=alt.X("low:Q", bin="binned", title="Confidence").axis(format=".0%", grid=False),
-            x2="high:Q",
-            y=DRAWINGS,
-            color=alt.Color("label:N", title=None, scale=colours).legend(orient="top", titleOrient="left"),
-            order="order:Q",
-            tooltip=[
-                *_tooltips(".0%", low="From", high="To"),
-                *_tooltips(label="Result", answers="Drawings"),
-            ],
-        )
-    )
+    rows = [
+        {**_bin(index), "answers": n, "label": RESULTS[right], "order": list(RESULTS).index(right)}
+        for (right, index), n in found.confidences.items()
+    ]
+    return _chart("confidence", rows)
 
 
-def confidence_by_model(found: Mapping[str, Insights]) -> alt.Chart:
+def confidence_by_model(found: Mapping[str, Insights]) -> Specification:
     """A line for each version: the share of its answers in each bin of confidence."""
     rows = []
     for name, counts in found.items():
-        answers: dict[int, int] = {}
+        answers = Counter[int]()
         for (_, index), n in counts.confidences.items():
-            answers[index] = answers.get(index, 0) + n
-        for index in range(CONFIDENCE_BINS + 1):  # the line of the last bin needs an end
-            n = answers.get(min(index, CONFIDENCE_BINS - 1), 0)
-            rows.append((name, index / CONFIDENCE_BINS, n / counts.answers))
-    return (
-        alt.Chart(pd.DataFrame(rows, columns=["model", "low", "share"]))
-        .mark_line(interpolate="step-after", strokeWidth=2)
-        .encode(
-            x=alt.X("low:Q", title="Confidence", scale=alt.Scale(domain=[0, 1])).axis(
-                format=".0%", grid=False
-            ),
-            y=alt.Y("share:Q", title="Share of drawings").axis(format=".0%"),
-            color=VERSION_COLOURS,
-            tooltip=[
-                *_tooltips(model="Model"),
-                *_tooltips(".0%", low="From"),
-                *_tooltips(".1%", share="Share of drawings"),
-            ],
-        )
-    )
+            answers[index] += n
+        answers[CONFIDENCE_BINS] = answers[CONFIDENCE_BINS - 1]  # the line of the last bin needs an end
+        for index in range(CONFIDENCE_BINS + 1):
+            rows.append({"model": name, **_bin(index), "share": answers[index] / counts.answers})
+    return _chart("confidence_by_model", rows)
 
 
-def latency(found: Insights) -> alt.LayerChart:
+def latency(found: Insights) -> Specification:
     """Bars on a logarithmic scale of milliseconds, with lines at the median and the 95th percentile."""
-    table = pd.DataFrame(
-        [(latency_edge_ms(index), latency_edge_ms(index + 1), n, 0) for index, n in found.latencies.items()],
-        columns=["low", "high", "answers", "zero"],
-    )
-    percentiles = [(found.latency_ms(0.5), "median"), (found.latency_ms(0.95), "95th percentile")]
-    scale = alt.Scale(type="log", nice=False)
-    lines = alt.Chart(pd.DataFrame(percentiles, columns=["ms", "text"])).encode(x=alt.X("ms:Q", scale=scale))
-    return alt.layer(
-        alt.Chart(table)
-        .mark_bar(color=PLAIN)
-        .encode(
-            x=alt.X("low:Q", title="Milliseconds", scale=scale).axis(grid=False, format="~s", tickCount=5),
-            x2="high:Q",
-            y=DRAWINGS,
-            y2="zero:Q",
-            tooltip=[
-                *_tooltips(".1f", low="From ms", high="To ms"),
-                *_tooltips(answers="Drawings"),
-            ],
-        ),
-        lines.mark_rule(strokeDash=[4, 3], color=WRONG, strokeWidth=2),
-        lines.mark_text(align="left", dx=5, dy=-4, baseline="top", color=WRONG, fontSize=11).encode(
-            text="text:N", y=alt.value(4)
-        ),
-    )
-
-
-def _tooltips(number_format: str | None = None, **titles: str) -> list[alt.Tooltip]:
-    """A line of the tooltip for each column, by its title."""
-    return [
-        alt.Tooltip(column, title=title, format=number_format or alt.Undefined)
-        for column, title in titles.items()
+    rows = [
+        {"low": latency_edge_ms(index), "high": latency_edge_ms(index + 1), "answers": n, "zero": 0}
+        for index, n in found.latencies.items()
     ]
+    chart = _chart("latency", rows)
+    percentiles = {"median": found.latency_ms(0.5), "95th percentile": found.latency_ms(0.95)}
+    lines = [{"ms": value, "text": name} for name, value in percentiles.items()]
+    chart["layer"][1]["data"] = {"values": lines}
+    return chart
 
 
-def _midnight(day: date) -> alt.DateTime:
-    return alt.DateTime(year=day.year, month=day.month, date=day.day, utc=True)
+def _chart(name: str, rows: list[dict[str, Any]]) -> Specification:
+    specification: Specification = json.loads(FILE.read_text(encoding="utf-8"))[name]
+    # A named dataset: for other data Streamlit lays out an empty chart first, whose axis has no room for its title.
+    return specification | {"data": {"name": "rows"}, "datasets": {"rows": rows}}
+
+
+def _bin(index: int) -> dict[str, float]:
+    return {"low": index / CONFIDENCE_BINS, "high": (index + 1) / CONFIDENCE_BINS}
+
+
+def _midnight(day: date) -> dict[str, int | bool]:
+    return {"year": day.year, "month": day.month, "date": day.day, "utc": True}
 
 
 def _short(count: int) -> str:

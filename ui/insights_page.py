@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from html import escape
 
-import altair as alt
 import streamlit as st
 
 from ui import charts, history, insights
@@ -80,7 +79,7 @@ def show_empty(text: str) -> None:
     st.html(f'<div class="empty">{text}</div>')
 
 
-def show_chart(key: str, title: str, note: str, chart: alt.Chart | alt.LayerChart | None) -> None:
+def show_chart(key: str, title: str, note: str, chart: charts.Specification | None) -> None:
     """Show a chart with its title; None if no drawing is labelled."""
     with st.container(key=f"chart-{key}"):
         st.html(_title_html(title, note))
@@ -88,8 +87,8 @@ def show_chart(key: str, title: str, note: str, chart: alt.Chart | alt.LayerChar
             show_empty("No labelled drawings yet.")
             return
         padding = {"left": 4, "top": 4, "right": 16, "bottom": 4}
-        chart = chart.properties(height=HEIGHT, padding=padding).configure(background="transparent")
-        st.altair_chart(chart, width="stretch", key=key)
+        layout = {"height": HEIGHT, "padding": padding, "config": {"background": "transparent"}}
+        st.vega_lite_chart({**chart, **layout}, width="stretch", key=key)
 
 
 def _show_numbers(found: Insights) -> None:
