@@ -126,6 +126,13 @@ def test_a_card_credits_the_sources_of_its_pen_strokes(released):
         assert credit in text.partition("For measurement only")[0]
 
 
+def test_the_card_of_a_run_with_one_seed_has_no_spread(released):
+    lines = publish.card(released | {"seeds": released["seeds"][:1]}).splitlines()
+    head = lines.index("| | int8 | float32 |")
+    assert lines[head + 1] == "|---|---|---|"
+    assert lines[head + 2].count("|") == 4
+
+
 def test_a_run_with_a_missing_seed_is_rejected(tmp_path, run, small_sets):
     run.with_stem("latest-2").unlink()
     write_description({"seed": 2}, run)
