@@ -11,6 +11,7 @@ from training.photos.scene import (
     Real,
     Rng,
     Strokes,
+    add_kinds,
     camera,
     image,
     kind,
@@ -57,29 +58,27 @@ def sides(count: int) -> Draw:
     return draw
 
 
-@kind()
-def form_box(strokes: Strokes, rng: Rng) -> Image.Image:
-    return png(form(strokes, rng, frame(12, (40, 40, 40), 3)))
+def pink_box(d: ImageDraw.ImageDraw, _: Rng) -> None:
+    d.rectangle([14, 14, 185, 185], outline=(245, 170, 170), width=3)
 
 
-@kind()
-def form_box_at_edge(strokes: Strokes, rng: Rng) -> Image.Image:
-    return png(form(strokes, rng, frame(1, (30, 30, 50), 4)))
+def comb(d: ImageDraw.ImageDraw, _: Rng) -> None:
+    d.line([0, 170, 200, 170], fill=(60, 60, 60), width=2)
+    for x in (20, 180):
+        d.line([x, 120, x, 170], fill=(60, 60, 60), width=2)
 
 
-@kind()
-def form_one_side(strokes: Strokes, rng: Rng) -> Image.Image:
-    return png(form(strokes, rng, sides(1)))
-
-
-@kind()
-def form_one_side_jpeg(strokes: Strokes, rng: Rng) -> Image.Image:
-    return camera(form(strokes, rng, sides(1)), rng, 2)
-
-
-@kind()
-def form_two_sides(strokes: Strokes, rng: Rng) -> Image.Image:
-    return camera(form(strokes, rng, sides(2)), rng, 2)
+add_kinds(
+    {
+        "form_box": lambda strokes, rng: png(form(strokes, rng, frame(12, (40, 40, 40), 3))),
+        "form_box_at_edge": lambda strokes, rng: png(form(strokes, rng, frame(1, (30, 30, 50), 4))),
+        "form_one_side": lambda strokes, rng: png(form(strokes, rng, sides(1))),
+        "form_one_side_jpeg": lambda strokes, rng: camera(form(strokes, rng, sides(1)), rng, 2),
+        "form_two_sides": lambda strokes, rng: camera(form(strokes, rng, sides(2)), rng, 2),
+        "form_pink_box": lambda strokes, rng: png(form(strokes, rng, pink_box, (25, 35, 120))),
+        "form_comb": lambda strokes, rng: png(form(strokes, rng, comb, high=0.5)),
+    }
+)
 
 
 @kind()
@@ -90,24 +89,6 @@ def form_baseline(strokes: Strokes, rng: Rng) -> Image.Image:
     y = int(0.42 * 200 + h / 2 + rng.uniform(2, 14))
     ImageDraw.Draw(made).line([40, y, 260, y], fill=(60, 60, 60), width=2)
     return png(made)
-
-
-@kind()
-def form_pink_box(strokes: Strokes, rng: Rng) -> Image.Image:
-    def box(d: ImageDraw.ImageDraw, _: Rng) -> None:
-        d.rectangle([14, 14, 185, 185], outline=(245, 170, 170), width=3)
-
-    return png(form(strokes, rng, box, colour=(25, 35, 120)))
-
-
-@kind()
-def form_comb(strokes: Strokes, rng: Rng) -> Image.Image:
-    def comb(d: ImageDraw.ImageDraw, _: Rng) -> None:
-        d.line([0, 170, 200, 170], fill=(60, 60, 60), width=2)
-        for x in (20, 180):
-            d.line([x, 120, x, 170], fill=(60, 60, 60), width=2)
-
-    return png(form(strokes, rng, comb, high=0.5))
 
 
 def scanned(strokes: Strokes, rng: Rng, spread: float = 0.2) -> Real:

@@ -4,22 +4,26 @@ from PIL import Image, ImageDraw
 
 from training.photos.forms import SCAN, add_dust
 from training.photos.paper import rules, shadow
-from training.photos.scene import PORTRAIT, Rng, Strokes, camera, image, kind, light, png, sheet
+from training.photos.scene import PORTRAIT, Rng, Strokes, add_kinds, camera, image, kind, light, png, sheet
 from training.photos.surfaces import wood
 
 PAPER = (235, 233, 228)
 
 
 @kind(digit=False)
-def blank_sheet(_: Strokes, rng: Rng) -> Image.Image:
-    return camera(sheet(PORTRAIT, PAPER) * light(PORTRAIT, rng), rng)
-
-
-@kind(digit=False)
 def shadow_alone(_: Strokes, rng: Rng) -> Image.Image:
-    return camera(
-        sheet(PORTRAIT, PAPER) * shadow(PORTRAIT, rng, rng.uniform(0.5, 12), rng.uniform(0.2, 0.5)), rng
-    )
+    dark = shadow(PORTRAIT, rng, rng.uniform(0.5, 12), rng.uniform(0.2, 0.5))
+    return camera(sheet(PORTRAIT, PAPER) * dark, rng)
+
+
+add_kinds(
+    {
+        "blank_sheet": lambda _, rng: camera(sheet(PORTRAIT, PAPER) * light(PORTRAIT, rng), rng),
+        "desk_alone": lambda _, rng: camera(wood(PORTRAIT, rng) * light(PORTRAIT, rng), rng),
+        "dust_alone": lambda _, rng: camera(add_dust(sheet(SCAN, 247), rng, 40), rng, 2),
+    },
+    digit=False,
+)
 
 
 @kind(digit=False)
@@ -37,13 +41,3 @@ def frame_alone(_: Strokes, rng: Rng) -> Image.Image:
     box = (inset, inset, 199 - inset, 199 - inset)
     ImageDraw.Draw(made).rectangle(box, outline=(30, 30, 40), width=int(rng.integers(1, 5)))
     return png(made) if rng.random() < 0.5 else camera(made, rng, 2)
-
-
-@kind(digit=False)
-def desk_alone(_: Strokes, rng: Rng) -> Image.Image:
-    return camera(wood(PORTRAIT, rng) * light(PORTRAIT, rng), rng)
-
-
-@kind(digit=False)
-def dust_alone(_: Strokes, rng: Rng) -> Image.Image:
-    return camera(add_dust(sheet(SCAN, 247), rng, 40), rng, 2)

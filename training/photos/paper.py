@@ -1,5 +1,6 @@
 """Photos of paper under different light, with printed lines and other marks."""
 
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -13,6 +14,7 @@ from training.photos.scene import (
     Rng,
     Size,
     Strokes,
+    add_kinds,
     as_alpha,
     camera,
     centre_of,
@@ -30,9 +32,7 @@ from training.photos.scene import (
 Range: TypeAlias = tuple[float, float]
 
 
-@kind()
-def plain_paper(strokes: Strokes, rng: Rng) -> Image.Image:
-    return photo(strokes, rng)
+add_kinds({"plain_paper": photo})
 
 
 @kind()
@@ -106,14 +106,10 @@ def rules(
     return picture
 
 
-def on_rules(
-    strokes: Strokes, rng: Rng, rule: Colour, width: Range, gap: Range,
-    *, height: Range, squared: bool = False, colour: Colour | None = None,
-) -> Image.Image:  # fmt: skip
-    """A photo of a digit on ruled paper with a margin line, or on squared paper.
-
-    Ranges of the width and the gap of the rules in pixels, and of the digit's height as a share of the picture's.
-    """
+def on_rules(name: str, strokes: Strokes, rng: Rng) -> Image.Image:
+    """A photo of a digit on ruled paper with a margin line, or on squared paper."""
+    rule, width, gap, height, colour = ON_RULES[name]
+    squared = name.startswith("squared")
 
     def behind(picture: Real, _: Size, state: Rng) -> Real:
         sides = state.uniform(*width), state.uniform(*gap)
@@ -122,37 +118,16 @@ def on_rules(
     return photo(strokes, rng, colour=colour, low=height[0], high=height[1], behind=behind)
 
 
-@kind()
-def ruled_paper(strokes: Strokes, rng: Rng) -> Image.Image:
-    return on_rules(strokes, rng, (165, 180, 205), (1, 2), (28, 45), height=(0.1, 0.3))
-
-
-@kind()
-def ruled_strong(strokes: Strokes, rng: Rng) -> Image.Image:
-    return on_rules(strokes, rng, (110, 125, 165), (1.5, 2.5), (28, 45), height=(0.12, 0.3))
-
-
-@kind()
-def ruled_pencil(strokes: Strokes, rng: Rng) -> Image.Image:
-    return on_rules(
-        strokes, rng, (165, 180, 205), (1, 2), (28, 45), height=(0.1, 0.3), colour=(115, 115, 118)
-    )
-
-
-@kind()
-def squared_paper(strokes: Strokes, rng: Rng) -> Image.Image:
-    blue = (35, 45, 140)
-    return on_rules(
-        strokes, rng, (165, 175, 215), (1, 3), (50, 110), height=(0.25, 0.5), squared=True, colour=blue
-    )
-
-
-@kind()
-def squared_pencil(strokes: Strokes, rng: Rng) -> Image.Image:
-    grey = (110, 110, 112)
-    return on_rules(
-        strokes, rng, (180, 190, 220), (1, 2), (30, 60), height=(0.2, 0.5), squared=True, colour=grey
-    )
+# The colour of the rules; the ranges of their width and gap in pixels, and of the digit's height as a share of the
+# picture's; the colour of the pen, None for any.
+ON_RULES: dict[str, tuple[Colour, Range, Range, Range, Colour | None]] = {
+    "ruled_paper": ((165, 180, 205), (1, 2), (28, 45), (0.1, 0.3), None),
+    "ruled_strong": ((110, 125, 165), (1.5, 2.5), (28, 45), (0.12, 0.3), None),
+    "ruled_pencil": ((165, 180, 205), (1, 2), (28, 45), (0.1, 0.3), (115, 115, 118)),
+    "squared_paper": ((165, 175, 215), (1, 3), (50, 110), (0.25, 0.5), (35, 45, 140)),
+    "squared_pencil": ((180, 190, 220), (1, 2), (30, 60), (0.2, 0.5), (110, 110, 112)),
+}
+add_kinds({name: partial(on_rules, name) for name in ON_RULES})
 
 
 @kind()

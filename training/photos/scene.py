@@ -4,7 +4,7 @@ An unfinished picture is float32 (h, w, 3), 0 to 255. Sizes are (width, height) 
 """
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -44,6 +44,11 @@ def kind(*, digit: bool = True, may_refuse: bool = False) -> Callable[[Make], Ma
         return make
 
     return add
+
+
+def add_kinds(makes: Mapping[str, Make], *, digit: bool = True) -> None:
+    """Add functions to KINDS by name."""
+    KINDS.update((name, Kind(make, digit)) for name, make in makes.items())
 
 
 def mask(strokes: Strokes, size: Size, height: float, thickness: float, centre: tuple[float, float]) -> Real:

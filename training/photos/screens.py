@@ -11,6 +11,7 @@ from training.photos.scene import (
     Real,
     Rng,
     Strokes,
+    add_kinds,
     centre_of,
     grey_png,
     image,
@@ -74,28 +75,8 @@ def draw_figure(array: Real, cmap: str, rng: Rng) -> Image.Image:
     return Image.open(file)
 
 
-@kind()
-def savefig_axes(strokes: Strokes, rng: Rng) -> Image.Image:
-    return draw_figure(mnist_like(strokes, rng), ["gray", "gray_r", "Greys"][rng.integers(3)], rng)
-
-
-@kind()
-def savefig_viridis(strokes: Strokes, rng: Rng) -> Image.Image:
-    return draw_figure(mnist_like(strokes, rng), "viridis", rng)
-
-
-def in_colours(array: Real, cmap: str) -> Image.Image:
+def apply_colour_map(array: Real, cmap: str) -> Image.Image:
     return png(Image.fromarray((matplotlib.colormaps[cmap](array)[..., :3] * 255).astype(np.uint8)))
-
-
-@kind()
-def jet_colours(strokes: Strokes, rng: Rng) -> Image.Image:
-    return in_colours(mnist_like(strokes, rng), "jet")
-
-
-@kind()
-def viridis_colours(strokes: Strokes, rng: Rng) -> Image.Image:
-    return in_colours(mnist_like(strokes, rng), "viridis")
 
 
 @kind()
@@ -105,11 +86,6 @@ def baked_checkerboard(strokes: Strokes, rng: Rng) -> Image.Image:
     board = np.where(((x // cell) + (y // cell)) % 2, 255, 204).astype(np.float32)[..., None].repeat(3, 2)
     m = mask(strokes, CANVAS, rng.uniform(120, 220), rng.uniform(12, 24), (0.5, 0.5))
     return png(lay(board, m, (0, 0, 0)))
-
-
-@kind()
-def values_0_1(strokes: Strokes, rng: Rng) -> Image.Image:
-    return grey_png(mnist_like(strokes, rng) > 0.4)
 
 
 @kind()
@@ -123,22 +99,6 @@ def small(strokes: Strokes, n: int) -> Real:
     big = mask(strokes, (320, 320), 320, 45, (0.5, 0.5))
     a = np.asarray(Image.fromarray(big).resize((n, n), Image.Resampling.BOX), np.float32)
     return (a / a.max() * 255).round()
-
-
-@kind()
-def picture_8x8(strokes: Strokes, rng: Rng) -> Image.Image:
-    return grey_png(small(strokes, 8))
-
-
-@kind()
-def picture_8x8_inverted(strokes: Strokes, rng: Rng) -> Image.Image:
-    return grey_png(255 - small(strokes, 8))
-
-
-@kind()
-def picture_16x16(strokes: Strokes, rng: Rng) -> Image.Image:
-    a = small(strokes, 16)
-    return grey_png(a if rng.random() < 0.5 else 255 - a)
 
 
 @kind()
@@ -171,9 +131,20 @@ def canvas(strokes: Strokes, rng: Rng) -> Real:
     return mask(strokes, CANVAS, rng.uniform(110, 220), rng.uniform(12, 24), centre_of(rng, 0.08))
 
 
-@kind()
-def clean_canvas(strokes: Strokes, rng: Rng) -> Image.Image:
-    return grey_png(canvas(strokes, rng) * 255)
+GREYS = ["gray", "gray_r", "Greys"]
+add_kinds(
+    {
+        "savefig_axes": lambda s, rng: draw_figure(mnist_like(s, rng), GREYS[rng.integers(3)], rng),
+        "savefig_viridis": lambda strokes, rng: draw_figure(mnist_like(strokes, rng), "viridis", rng),
+        "jet_colours": lambda strokes, rng: apply_colour_map(mnist_like(strokes, rng), "jet"),
+        "viridis_colours": lambda strokes, rng: apply_colour_map(mnist_like(strokes, rng), "viridis"),
+        "values_0_1": lambda strokes, rng: grey_png(mnist_like(strokes, rng) > 0.4),
+        "picture_8x8": lambda strokes, _: grey_png(small(strokes, 8)),
+        "picture_8x8_inverted": lambda strokes, _: grey_png(255 - small(strokes, 8)),
+        "picture_16x16": lambda s, rng: grey_png(small(s, 16) if rng.random() < 0.5 else 255 - small(s, 16)),
+        "clean_canvas": lambda strokes, rng: grey_png(canvas(strokes, rng) * 255),
+    }
+)
 
 
 @kind()

@@ -13,6 +13,7 @@ from training.photos.scene import (
     Rng,
     Size,
     Strokes,
+    add_kinds,
     as_alpha,
     camera,
     kind,
@@ -59,29 +60,15 @@ def plain_desk(size: Size, rng: Rng) -> Real:
     return sheet(size, colours[rng.integers(5)]) + 2 * smooth_noise(size, rng, 30)[..., None]
 
 
-@kind()
-def sheet_on_desk(strokes: Strokes, rng: Rng) -> Image.Image:
-    return on_desk(strokes, rng, 0, wood)
-
-
-@kind()
-def sheet_tilt_2(strokes: Strokes, rng: Rng) -> Image.Image:
-    return on_desk(strokes, rng, rng.choice([-2, 2]), plain_desk)
-
-
-@kind()
-def sheet_tilt_6(strokes: Strokes, rng: Rng) -> Image.Image:
-    return on_desk(strokes, rng, rng.choice([-6, 6]), plain_desk)
-
-
-@kind()
-def sheet_tilt_15(strokes: Strokes, rng: Rng) -> Image.Image:
-    return on_desk(strokes, rng, rng.choice([-15, 15]), plain_desk)
-
-
-@kind()
-def sheet_wood_tilt_10(strokes: Strokes, rng: Rng) -> Image.Image:
-    return on_desk(strokes, rng, rng.uniform(-12, 12), wood)
+add_kinds(
+    {
+        "sheet_on_desk": lambda strokes, rng: on_desk(strokes, rng, 0, wood),
+        "sheet_tilt_2": lambda strokes, rng: on_desk(strokes, rng, rng.choice([-2, 2]), plain_desk),
+        "sheet_tilt_6": lambda strokes, rng: on_desk(strokes, rng, rng.choice([-6, 6]), plain_desk),
+        "sheet_tilt_15": lambda strokes, rng: on_desk(strokes, rng, rng.choice([-15, 15]), plain_desk),
+        "sheet_wood_tilt_10": lambda strokes, rng: on_desk(strokes, rng, rng.uniform(-12, 12), wood),
+    }
+)
 
 
 @kind()
