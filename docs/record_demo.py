@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from fixtures.browser import ARGUMENTS
 from fixtures.drawing import DIGITS, Stroke, expect_answer, on_screen, open_page
 from tests.system.browser import chromium
-from tests.system.running import started
+from tests.system.running import start_system
 
 DEMO = Path(__file__).with_name("demo.gif")
 WIDTH, HEIGHT = 880, 620
@@ -60,7 +60,7 @@ class Film:
 def main() -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
-        started(Path(folder, "var"), Path(folder, "model_store")) as system,
+        start_system(Path(folder, "var"), Path(folder, "model_store")) as system,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)

@@ -8,7 +8,7 @@ from fixtures.browser import HOW_TO_INSTALL, find_chromium
 
 
 def chromium() -> str:
-    """The path of Chromium. Without it, the test is skipped, or fails in CI."""
+    """The path of Chromium. Without Chromium the test is skipped; in CI it fails."""
     path = find_chromium()
     if path is None:
         if os.environ.get("CI"):

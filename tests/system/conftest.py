@@ -1,4 +1,4 @@
-"""The system under test and a browser: started once for all tests in this folder."""
+"""The system under test and a browser, each started once for all tests in this folder."""
 
 import json
 import os
@@ -11,12 +11,12 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from fixtures.browser import ARGUMENTS
 from tests.system.browser import chromium
-from tests.system.running import RunningSystem, started
+from tests.system.running import RunningSystem, start_system
 
-# A machine that is busy with the whole system may keep an answer back for longer than the usual 5 s.
+# The default of 5 s is too short on a machine that is busy with the whole system.
 expect.set_options(timeout=60_000)
 
-# What the caller of `make up` has in the environment, where `own_system` is started.
+# Secrets in the environment of the `make up` that starts `own_system`.
 SECRETS = {
     "OPERATOR_PASSWORD": "the operator's own secret",
     "S3_SECRET_KEY": "the secret of the store",
@@ -27,7 +27,7 @@ SECRETS = {
 
 @pytest.fixture(scope="session")
 def model_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model store that is empty at first: the first start archives the released model."""
+    """An empty model store. The first start archives the released model in it."""
     return tmp_path_factory.mktemp("model_store")
 
 
@@ -36,24 +36,24 @@ def system(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Itera
     if os.environ.get("SYSTEM_ADDRESS"):
         yield RunningSystem(None, {})
         return
-    with started(tmp_path_factory.mktemp("system") / "var", model_store) as running:
+    with start_system(tmp_path_factory.mktemp("system") / "var", model_store) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def own_system(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Iterator[RunningSystem]:
-    """A second system, beside the first where tests ask for that too, to stop and to harm.
+    """A second system, which tests stop and damage.
 
-    It starts where a first run was broken off, while initdb wrote and before there was an archive, and in a folder
-    whose name has characters that a shell, nginx and supervisord read as something else.
+    It starts from the state of an interrupted first start: initdb was running, and there was no archive. Its folder's
+    name has special characters of the shell, of nginx and of supervisord.
     """
     if os.environ.get("SYSTEM_ADDRESS"):
-        pytest.skip("this test harms a system of its own, and leaves that at SYSTEM_ADDRESS alone")
+        pytest.skip("this test damages its own system, never the one at SYSTEM_ADDRESS")
     state = tmp_path_factory.mktemp("own") / "a b%c'd;e{f}g#h" / "var"
     (state / "postgres.unfinished" / "base").mkdir(parents=True)
     (state / "secrets").mkdir()
     (state / "secrets" / "database_owner_password.unfinished").write_text("")
-    with started(state, model_store, **SECRETS) as running:
+    with start_system(state, model_store, **SECRETS) as running:
         yield running
 
 
@@ -68,13 +68,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def idle_pages(browser: Browser) -> dict[str, list[Page]]:
-    """Pages that a test is done with, by their options: what they have loaded and compiled serves the next one."""
+    """Pages that no test uses now, by their options. The next test reuses what they have loaded and compiled."""
     return {}
 
 
 @pytest.fixture
 def new_page(browser: Browser, idle_pages: dict[str, list[Page]]) -> Iterator[Callable[..., Page]]:
-    """Open a page in a browser session of its own: new_page(width=1280, height=900, color_scheme="dark")."""
+    """Opens a page in a new browser session: new_page(width=1280, height=900, color_scheme="dark")."""
     in_use = []
 
     def open_one(width: int, height: int, **options: Any) -> Page:
@@ -88,7 +88,7 @@ def new_page(browser: Browser, idle_pages: dict[str, list[Page]]) -> Iterator[Ca
     yield open_one
     for idle, page in in_use:
         page.goto("about:blank")
-        page.context.clear_cookies()  # with them goes the session
+        page.context.clear_cookies()  # ends the session
         idle.append(page)
 
 

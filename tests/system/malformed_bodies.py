@@ -1,7 +1,7 @@
-"""Bodies that no client should send to the model, in good HTTP: deterministic, each by a name of its own.
+"""Malformed bodies in valid HTTP: deterministic, each with a unique name.
 
 for case in malformed_bodies():
-    case.name, case.request, case.statuses      # the bytes on the wire, and what may be answered
+    case.name, case.request, case.statuses      # the bytes on the wire, and the accepted statuses
 """
 
 import base64
@@ -35,7 +35,7 @@ def malformed_bodies() -> list[Case]:
     ]
 
 
-def encoded(picture_format: str, image: Image.Image | None = None, **options) -> bytes:
+def encode(picture_format: str, image: Image.Image | None = None, **options) -> bytes:
     file = io.BytesIO()
     picture = image or Image.open(io.BytesIO(SEVEN)).convert("L")
     picture.save(file, picture_format, **options)
@@ -50,7 +50,7 @@ def png(
     colours: int = 0,
     interlace: int = 0,
 ) -> bytes:
-    """A PNG that says this size and has these chunks after its header; hardly any pixels unless they are given."""
+    """A PNG with a header of this size and these chunks after it; without an IDAT chunk it has almost no pixels."""
     header = struct.pack(">IIBBBBB", width, height, depth, colours, 0, 0, interlace)
     pixels = [] if any(kind == b"IDAT" for kind, _ in chunks) else [(b"IDAT", zlib.compress(bytes(100)))]
     file = b"\x89PNG\r\n\x1a\n"
@@ -95,7 +95,7 @@ def _bodies_without_an_image() -> Iterator[Case]:
             if path == "/predict" or len(name) < 9:
                 yield case(f"{name} to {path}", post(body, path=path), 400)
     for picture_format in ("TIFF", "ICO", "PPM", "TGA"):
-        body = encoded(picture_format, Image.new("RGB", (32, 32)))
+        body = encode(picture_format, Image.new("RGB", (32, 32)))
         yield case(f"{picture_format} image", post(body, "image/png"), 400)
     yield case("5 MiB and a byte", post(bytes(5 * MEBIBYTE + 1)), 413)
     length_alone = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
@@ -104,7 +104,7 @@ def _bodies_without_an_image() -> Iterator[Case]:
 
 def _damaged_images() -> Iterator[Case]:
     for picture_format in ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP"):
-        whole = encoded(picture_format)
+        whole = encode(picture_format)
         for share in (0.05, 0.3, 0.6, 0.9):
             body = whole[: int(len(whole) * share)]
             yield case(
@@ -115,7 +115,7 @@ def _damaged_images() -> Iterator[Case]:
     random_numbers = random.Random(0)
     for index in range(20):
         body = bytearray(SEVEN)
-        # In what a checksum protects, behind the header: always noticed.
+        # Behind the header, in data with a checksum: always detected.
         place = random_numbers.randrange(60, len(body) - 20)
         body[place] ^= 1 << random_numbers.randrange(8)
         yield case(f"PNG with a flipped bit, {index}", post(bytes(body)), 400)
@@ -138,10 +138,10 @@ def _damaged_images() -> Iterator[Case]:
 def _bombs() -> Iterator[Case]:
     side = struct.pack("<H", 65535)
     bitmap = struct.pack("<iiHHIIiiII", 65535, 65535, 1, 24, 0, 0, 0, 0, 0, 0)
-    jpeg = encoded("JPEG")
+    jpeg = encode("JPEG")
     size = jpeg.find(b"\xff\xc0") + 5
     webp = b"WEBPVP8X" + struct.pack("<I", 10) + bytes(4) + (16382).to_bytes(3, "little") * 2
-    progressive = encoded("JPEG", progressive=True)
+    progressive = encode("JPEG", progressive=True)
     last_scan = progressive[progressive.rfind(b"\xff\xda") : -2]
     line_ends = bytes(8192)
     runs = (
@@ -149,7 +149,7 @@ def _bombs() -> Iterator[Case]:
         + bytes(1024)
         + line_ends
     )
-    wide_frame = bytearray(encoded("GIF"))
+    wide_frame = bytearray(encode("GIF"))
     frame = wide_frame.find(b"\x2c", 13 + 3 * 2 ** ((wide_frame[10] & 7) + 1))
     wide_frame[frame + 5 : frame + 9] = struct.pack("<HH", 65535, 65535)
     for name, body, status in (
@@ -172,7 +172,7 @@ def _bombs() -> Iterator[Case]:
         yield case(name, post(body), status)
     body = b"RIFF" + struct.pack("<I", len(webp)) + webp
     yield case("WebP of 16383x16383", post(body), 400, 413)
-    large = encoded("PNG", Image.new("1", (4096, 4096)))
+    large = encode("PNG", Image.new("1", (4096, 4096)))
     yield case("64 images of 4096x4096", post(instances(*[large] * 64), JSON), 413)
     yield case("2 images of 4096x4096", post(instances(large, large), JSON), 413)
     yield case("65 images", post(instances(*[SEVEN] * 65), JSON), 413)

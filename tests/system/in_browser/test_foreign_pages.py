@@ -17,7 +17,7 @@ from tests.system.web_pages import another_site, fetch, websocket
 REBOUND = "evil.test"
 PAGE_PATHS = ["/", "/_stcore/health", "/_stcore/host-config", "/_stcore/upload_file/a/b", "/history"]
 API_PATHS = ["/predictions/mnist", "/predict", "/explanations/mnist"]
-# What TorchServe's management would do with these, were it asked.
+# Requests that would change the served models if TorchServe's management API received them.
 REGISTER = ("POST", "/models?model_name=evil&url=mnist-1.3.mar&initial_workers=1")
 MANAGEMENT = [
     REGISTER,
@@ -76,13 +76,13 @@ def test_the_page_itself_can_open_the_websocket(system: RunningSystem, desktop: 
 
 
 def test_the_page_sends_requests_to_the_gateway_only(system: RunningSystem, desktop: Page):
-    asked: list[str] = []
-    desktop.on("request", lambda request: asked.append(request.url))
-    desktop.on("websocket", lambda opened: asked.append(opened.url))
+    requested: list[str] = []
+    desktop.on("request", lambda request: requested.append(request.url))
+    desktop.on("websocket", lambda opened: requested.append(opened.url))
     open_page(desktop, system.address)
     own = (f"http://127.0.0.1:{_port(system)}/", f"ws://127.0.0.1:{_port(system)}/", "data:", "blob:")
-    assert len(asked) > 10
-    assert [url for url in asked if not url.startswith(own)] == []
+    assert len(requested) > 10
+    assert [url for url in requested if not url.startswith(own)] == []
 
 
 def test_another_page_reads_nothing_of_the_gateway(system: RunningSystem, foreign: Page):

@@ -425,11 +425,11 @@ def test_with_a_password_only_its_owner_is_an_operator(system: RunningSystem, ne
     page.goto(f"{with_password}/history")
     expect(page.locator(".empty")).to_contain_text("No drawings yet")
     eventually(lambda: _opens_sign_in(page))
-    for password, said in (("a guess", "Wrong password."), (PASSWORD, "")):
+    for password, message in (("a guess", "Wrong password."), (PASSWORD, "")):
         page.locator(".st-key-password input").fill(password)
         page.locator(".st-key-enter button").click()
-        if said:
-            expect(page.locator(".refused")).to_have_text(said)
+        if message:
+            expect(page.locator(".refused")).to_have_text(message)
     expect(page.locator(".st-key-filters")).to_be_visible()
     expect(page.locator(".card").first).to_be_visible()
     page.locator(".st-key-sign-out button").click()

@@ -167,9 +167,9 @@ def test_a_drawing_is_traceable_from_stroke_to_row(used):
     row = system.newest()
     lines = _of(str(row.id), _lines(system))
     assert {line["part"] for line in lines} >= {"page", "gateway", "deliverer"}
-    asked = {line["request_id"] for line in lines if line["part"] == "page"}
-    answered = {line["request_id"] for line in lines if line["part"] == "gateway"}
-    assert asked
-    assert asked == answered
+    of_page = {line["request_id"] for line in lines if line["part"] == "page"}
+    of_gateway = {line["request_id"] for line in lines if line["part"] == "gateway"}
+    assert of_page
+    assert of_page == of_gateway
     delivered = [line["message"] for line in lines if line["part"] == "deliverer"]
     assert delivered[-1] == f"labelled drawing, revision {row.revision}: delivered"

@@ -253,9 +253,9 @@ def test_two_visitors_do_not_see_each_other(system: RunningSystem, new_page):
 
 def test_the_page_sends_no_external_request(system: RunningSystem, new_page):
     page = new_page(width=1280, height=900)
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
+    requested = []
+    page.on("request", lambda request: requested.append(request.url))
     open_page(page, system.address)
     draw_with_mouse(page, DIGITS[0])
     expect_answer(page, 0)
-    assert [url for url in asked if not url.startswith((system.address, "data:", "blob:"))] == []
+    assert [url for url in requested if not url.startswith((system.address, "data:", "blob:"))] == []

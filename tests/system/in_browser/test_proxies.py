@@ -38,7 +38,7 @@ def plain_http(system: RunningSystem) -> None:
 def test_a_digit_is_drawn_through_a_proxy(
     system: RunningSystem, desktop: Page, tmp_path: Path, language: str, block: Block
 ):
-    with proxies.started(language, block.commands, system.address, tmp_path) as address:
+    with proxies.start_proxy(language, block.commands, system.address, tmp_path) as address:
         below = address + ("/mnist" if "/mnist" in block.commands else "")
         open_page(desktop, below)
         draw_with_mouse(desktop, DIGITS[7])
@@ -88,7 +88,7 @@ def test_the_page_reports_why_its_websocket_does_not_open(
     right, wrong, sentence = BROKEN[fault]
     block, replaced = re.subn(right, wrong, NGINX)
     assert replaced
-    with proxies.started("nginx", block, system.address, tmp_path) as address:
+    with proxies.start_proxy("nginx", block, system.address, tmp_path) as address:
         desktop.goto(address)
         expect(desktop.locator(FAULT)).to_contain_text(sentence)
         expect(desktop.locator(FAULT)).to_contain_text("See docs/operations.md, section Reverse proxies.")

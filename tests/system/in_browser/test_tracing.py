@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 
 from fixtures.drawing import DIGITS, draw_with_mouse, expect_answer, open_page
 from fixtures.waiting import eventually
-from tests.system.running import ROOT, RunningSystem, started
+from tests.system.running import ROOT, RunningSystem, start_system
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +28,7 @@ def traced(tmp_path_factory, model_store: Path) -> Iterator[tuple[RunningSystem,
         try:
             address = eventually(lambda: received.read_text().partition("\n")[0])
             direct = {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
-            with started(
+            with start_system(
                 folder / "var", model_store, OTEL_EXPORTER_OTLP_ENDPOINT=address, **direct
             ) as system:
                 yield system, received
@@ -61,9 +61,9 @@ def test_a_drawing_is_one_trace_from_the_page_to_the_worker_and_is_delivered(tra
     expect_answer(desktop, 7)
     eventually(system.drawings)
     drawing = str(system.newest().id)
-    asked = _span(received, service="page", drawing_id=drawing)
-    answered = _span(received, service="handler", trace=asked["trace"])
-    assert answered["parent"] == asked["id"]
-    assert answered["attributes"]["request_id"] == asked["attributes"]["request_id"]
-    assert answered["milliseconds"] < asked["milliseconds"]
+    request = _span(received, service="page", drawing_id=drawing)
+    prediction = _span(received, service="handler", trace=request["trace"])
+    assert prediction["parent"] == request["id"]
+    assert prediction["attributes"]["request_id"] == request["attributes"]["request_id"]
+    assert prediction["milliseconds"] < request["milliseconds"]
     assert _span(received, service="deliverer")["attributes"]["drawings"] >= 1

@@ -1,4 +1,4 @@
-"""A real system with Prometheus and Alertmanager, which tells a webhook of the tests; in use, and in trouble."""
+"""A real system with Prometheus, and with Alertmanager, which sends alerts to a webhook of the tests."""
 
 import os
 import re
@@ -20,14 +20,14 @@ from ops.system import System
 from tests.monitoring.conftest import RULES, query, write_webhook_configuration
 from tests.monitoring.programs import program
 from tests.monitoring.webhook import Webhook, serve_webhook
-from tests.system.running import ROOT, RunningSystem, started
+from tests.system.running import ROOT, RunningSystem, start_system
 
 SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
 
 
 @dataclass(frozen=True)
 class Watched:
-    """What runs, and the webhook has what Alertmanager sent."""
+    """A running system with monitoring, and the webhook that receives its alerts."""
 
     running: RunningSystem
     webhook: Webhook
@@ -41,7 +41,7 @@ class Watched:
         return query(self.system, expression)
 
     def configure(self, change: Callable[[str], str]) -> None:
-        """Let Prometheus take a changed configuration."""
+        """Change Prometheus's configuration and let it reload."""
         path = self.system.state / "monitoring" / "prometheus.yml"
         path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
         loaded = "prometheus_config_last_reload_success_timestamp_seconds"
@@ -51,7 +51,7 @@ class Watched:
 
     @contextmanager
     def load(self, clients: int, pause_s: float) -> Iterator[None]:
-        """So many clients predict and open the page in turn, with pauses; whatever the answer is."""
+        """Clients that predict and open the page in turn, with pauses; errors are ignored."""
         stop = threading.Event()
         connections = urllib3.connection_from_url(
             self.running.address, maxsize=clients, timeout=15, retries=False
@@ -78,9 +78,9 @@ class Watched:
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Iterator[Watched]:
-    """Each module has its own: what one did to its system would be in the other's metrics."""
+    """One system for each module, because the metrics keep what a module did to its system."""
     if os.environ.get("SYSTEM_ADDRESS"):
-        pytest.skip("these tests start a system of their own")
+        pytest.skip("these tests start their own system")
     program("prometheus")
     program("alertmanager")
     folder, webhook = tmp_path_factory.mktemp("watched"), Webhook()
@@ -89,26 +89,26 @@ def watched(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Iter
             "MONITORING": "1",
             "ALERTMANAGER_CONFIG": str(write_webhook_configuration(folder, address)),
         }
-        with started(folder / "var", model_store, **settings) as running:
+        with start_system(folder / "var", model_store, **settings) as running:
             yield Watched(running, webhook)
 
 
-INTERVAL_S = 5  # a scrape that takes longer fails, and on a busy machine one takes seconds
+INTERVAL_S = 5  # a scrape that takes longer fails; on a busy machine a scrape takes seconds
 
 
-def often(configuration: str) -> str:
-    """Scrape and evaluate each INTERVAL_S and not each 10 s."""
+def shorten_intervals(configuration: str) -> str:
+    """A configuration that scrapes and evaluates every INTERVAL_S instead of every 10 s."""
     return re.sub(r"(_interval): 10s", rf"\1: {INTERVAL_S}s", configuration)
 
 
-def compressed(rules: Path, factor: int) -> Callable[[str], str]:
-    """The same, and with rules whose windows are shorter by this factor; they are written to a folder."""
+def shorten_windows(rules: Path, factor: int) -> Callable[[str], str]:
+    """Like shorten_intervals, and with rules whose windows are divided by the factor; `rules` is their folder."""
     rules.mkdir()
     for path in RULES.glob("*.yml"):
         text = path.read_text(encoding="utf-8")
-        (rules / path.name).write_text(re.sub(r"\[(\d+)([mhd])\]", lambda m: _shorter(m, factor), text))
-    return lambda configuration: often(configuration).replace(str(RULES), str(rules))
+        (rules / path.name).write_text(re.sub(r"\[(\d+)([mhd])\]", lambda m: _divide(m, factor), text))
+    return lambda configuration: shorten_intervals(configuration).replace(str(RULES), str(rules))
 
 
-def _shorter(window: re.Match[str], factor: int) -> str:
+def _divide(window: re.Match[str], factor: int) -> str:
     return f"[{int(window[1]) * {'m': 60, 'h': 3600, 'd': 86_400}[window[2]] // factor}s]"

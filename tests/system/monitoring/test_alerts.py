@@ -1,4 +1,4 @@
-"""Once for real: errors and slow answers of the model fire the burn-rate alerts, which reach a webhook."""
+"""End to end: errors and slow answers of the model fire the burn-rate alerts, which reach a webhook."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,14 +8,14 @@ import pytest
 from fixtures import archives
 from fixtures.waiting import eventually
 from ops.versions.state import RELEASED, archive_name
-from tests.system.monitoring.conftest import Watched, compressed
+from tests.system.monitoring.conftest import Watched, shorten_windows
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 FAULTY = "7.7"
 # The rules' windows are 20 times shorter: 1 h and 5 min are 180 s and 15 s.
 FACTOR = 20
 WITHIN_S = 3600 / FACTOR
-# Each part of a file's name is a fault while that file exists: what of 100 batches fails, how long each takes.
+# Faults that last while a file exists: `fails` makes 2 of 100 batches fail, `slow` delays each by 0.3 s.
 FAULTS = (
     "handler/predictor.py",
     b"        if not inputs:",
@@ -31,13 +31,13 @@ FAULTS = (
 
 @pytest.fixture(scope="module")
 def faults(watched: Watched, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of the faults of the version that is served, under load, and so far without a fault."""
+    """The folder of the files that cause faults in the served version, under load; empty at first."""
     folder = tmp_path_factory.mktemp("faults")
     name, before, after = FAULTS
     change = archives.replace_code((name, before, after.replace(b"{folder}", str(folder).encode())))
     faulty = archives.copy(watched.system.model_store / archive_name(RELEASED), FAULTY, change)
     try:
-        watched.configure(compressed(folder / "rules", FACTOR))
+        watched.configure(shorten_windows(folder / "rules", FACTOR))
         done = watched.running.ops("swap", FAULTY)
         assert done.returncode == 0, done.stdout + done.stderr
         with watched.load(4, 0.2):
@@ -47,18 +47,18 @@ def faults(watched: Watched, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         faulty.unlink()
 
 
-def _fires(watched: Watched, name: str) -> None:
+def _wait_for_page(watched: Watched, name: str) -> None:
     alert = eventually(lambda: watched.webhook.has("firing", alertname=name, severity="page"), WITHIN_S)
     assert alert["annotations"]["runbook"] == f"docs/operations.md#{name.lower()}"
     assert alert["generatorURL"].startswith(f"{watched.system.address}/monitoring/prometheus/")
 
 
-def test_two_percent_of_errors_burn_the_error_budget_and_300_ms_the_other(watched: Watched, faults: Path):
+def test_two_percent_of_errors_and_then_300_ms_fire_the_burn_rate_alerts(watched: Watched, faults: Path):
     assert watched.webhook.has("firing", alertname="ErrorBudgetBurning") is None
     (faults / "fails").touch()
-    _fires(watched, "ErrorBudgetBurning")
+    _wait_for_page(watched, "ErrorBudgetBurning")
     (faults / "fails").unlink()
     (faults / "slow").touch()
-    _fires(watched, "LatencyBudgetBurning")
+    _wait_for_page(watched, "LatencyBudgetBurning")
     (faults / "slow").unlink()
     eventually(lambda: watched.webhook.has("resolved", alertname="ErrorBudgetBurning"))

@@ -1,4 +1,4 @@
-"""A part that is killed under load and stays away is named within a minute: by its metrics and by one alert."""
+"""A part that was killed under load and stays down is named within a minute, by its metrics and by one alert."""
 
 import os
 import signal
@@ -13,12 +13,12 @@ import pytest
 
 from fixtures.waiting import eventually
 from ops.native import supervisor
-from tests.system.monitoring.conftest import INTERVAL_S, Watched, often
+from tests.system.monitoring.conftest import INTERVAL_S, Watched, shorten_intervals
 from tests.system.over_http.test_deliverer import RECORD
 from ui.outbox import Outbox
 
 pytestmark = pytest.mark.slow
-# A real system scrapes and evaluates each 10 s, and then waits 10 s for more alerts.
+# One minute minus the time that shorter intervals save, minus 10 s of waiting for more alerts.
 WITHIN_S = 60 - 2 * (10 - INTERVAL_S) - 10
 ALERTS = {
     "gateway": "PartAway",
@@ -28,31 +28,31 @@ ALERTS = {
     "torchserve": "ModelServerAway",
     "exporter": "MonitoringAway",
     "alertmanager": "MonitoringAway",
-}  # Of a dead Prometheus a dead man's switch tells, outside of this server.
-# Nobody knows of the model but the gateway; what waits for the database is the deliverer's, too.
+}  # A dead man's switch on another server reports a dead Prometheus.
+# Parts of unknown state while another is down: the gateway reports the model, and the deliverer waits for PostgreSQL.
 UNKNOWN = {"gateway": {"torchserve"}, "postgres": {"deliverer"}}
 PARTS = {"gateway", "page", "deliverer", "postgres", "torchserve"}
 
 
 @pytest.fixture(scope="module")
 def loaded(watched: Watched) -> Iterator[Watched]:
-    watched.configure(often)
+    watched.configure(shorten_intervals)
     eventually(lambda: _up(watched) == dict.fromkeys(PARTS, 1.0))
     with watched.load(4, 0.02):
         yield watched
 
 
 @pytest.mark.parametrize("part", ALERTS)
-def test_a_dead_part_is_named(loaded: Watched, part):
+def test_one_alert_names_a_dead_part(loaded: Watched, part):
     eventually(lambda: _firing(loaded) == set())
-    counted = _counted(loaded)
+    before = _count_requests(loaded)
     outbox = Outbox(loaded.system.outbox)
     killed = datetime.now(UTC)
-    with _dead(loaded, part):
+    with _kill(loaded, part):
         died = datetime.now(UTC)
         outbox.put(replace(RECORD, id=uuid.uuid4(), created_at=died))
         wanted = ALERTS[part], part
-        # Without Alertmanager only Prometheus knows.
+        # Without Alertmanager, only Prometheus has the alert.
         alerts = (lambda: _firing(loaded)) if part == "alertmanager" else (lambda: _sent(loaded, killed))
         eventually(lambda: wanted in alerts(), WITHIN_S)
         print(f"{part}: {(datetime.now(UTC) - killed).seconds} s after the kill")
@@ -63,11 +63,11 @@ def test_a_dead_part_is_named(loaded: Watched, part):
     outbox.close()
     eventually(lambda: _up(loaded) == dict.fromkeys(PARTS, 1.0), 90)
     eventually(lambda: _firing(loaded) == set())
-    assert _counted(loaded) >= counted
+    assert _count_requests(loaded) >= before
 
 
 def _sent(watched: Watched, since: datetime) -> set[tuple[str, str]]:
-    """Name and subject of what the webhook was told, but for the objectives': any part's death burns their budget."""
+    """Name and subject of the alerts at the webhook, except burn-rate alerts, which any dead part can fire."""
     return {
         (alert["labels"]["alertname"], alert["labels"].get("part") or alert["labels"]["job"])
         for alert in list(watched.webhook.alerts)
@@ -78,21 +78,21 @@ def _sent(watched: Watched, since: datetime) -> set[tuple[str, str]]:
 
 
 @contextmanager
-def _dead(watched: Watched, part: str) -> Iterator[None]:
-    """Killed with its children, and kept from being started anew.
+def _kill(watched: Watched, part: str) -> Iterator[None]:
+    """Kill a part with its children, and prevent its restart until the end of the block.
 
-    A TorchServe whose controller dies alone answers until the next controller ends it.
+    Without its controller, TorchServe would answer until the next controller ends it.
     """
     os.killpg((supervisor.processes(watched.system) or {})[part]["pid"], signal.SIGKILL)
-    eventually(lambda: _stops(watched, part))
+    eventually(lambda: _stop(watched, part))
     try:
         yield
     finally:
         supervisor.start_part(watched.system, part)
 
 
-def _stops(watched: Watched, part: str) -> bool:
-    """Whether the supervisor stops a part; it refuses between a death and the next start."""
+def _stop(watched: Watched, part: str) -> bool:
+    """Stop a part; False while the supervisor refuses it, between a death and the restart."""
     with supervisor.remote(watched.system) as interface, suppress(xmlrpc.client.Fault):
         return bool(interface.stopProcess(part))
     return False
@@ -103,14 +103,14 @@ def _up(watched: Watched) -> dict[str, float]:
 
 
 def _firing(watched: Watched) -> set[tuple[str, str]]:
-    """The same of what fires now."""
+    """Name and subject of the alerts that fire now, except burn-rate alerts."""
     return {
         (result["metric"]["alertname"], result["metric"].get("part") or result["metric"]["job"])
         for result in watched.query('ALERTS{alertstate="firing",severity="page",slo=""}')
     }
 
 
-def _counted(watched: Watched) -> float:
-    """Requests, as the exporter counts them; they are more after each part's death, and never fewer."""
+def _count_requests(watched: Watched) -> float:
+    """The exporter's number of requests, which must not decrease after a part's death."""
     [result] = eventually(lambda: watched.query("sum(mnist_requests_total)"))
     return float(result["value"][1])

@@ -11,16 +11,16 @@ import requests
 from fixtures.waiting import eventually
 from ops.native import leftovers, monitoring
 from tests.monitoring.programs import program
-from tests.system.running import started
+from tests.system.running import start_system
 
 
 @pytest.mark.slow
-def test_a_system_with_monitoring_scrapes_itself_and_ends_whole(tmp_path: Path, model_store: Path):
+def test_a_system_with_monitoring_scrapes_itself_and_stops_completely(tmp_path: Path, model_store: Path):
     if os.environ.get("SYSTEM_ADDRESS"):
-        pytest.skip("this test starts a system of its own")
+        pytest.skip("this test starts its own system")
     program("prometheus")
     program("alertmanager")
-    with started(tmp_path / "a b%c'd;e{f}g#h" / "var", model_store, MONITORING="1") as running:
+    with start_system(tmp_path / "a b%c'd;e{f}g#h" / "var", model_store, MONITORING="1") as running:
         status = running.ops("status").stdout
         for part in ("prometheus", "alertmanager"):
             [line] = [line for line in status.splitlines() if line.startswith(part)]
@@ -38,7 +38,7 @@ def test_a_system_with_monitoring_scrapes_itself_and_ends_whole(tmp_path: Path, 
                 == {"exporter", "prometheus", "alertmanager"}
             )
         )
-        # Nothing of it listens beyond loopback.
+        # Monitoring listens on loopback only.
         listening = {
             (connection.laddr.ip, connection.laddr.port)
             for process in leftovers.find(system)

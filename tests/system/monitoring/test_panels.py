@@ -1,4 +1,4 @@
-"""No panel and no value of the overview is empty on a system that has drawn, labelled, swapped and failed a little."""
+"""On a used system every panel of the dashboards and every value of the overview has data."""
 
 import os
 import re
@@ -13,12 +13,12 @@ from fixtures.drawing import DIGITS, draw_with_mouse, expect_answer, open_page
 from fixtures.waiting import eventually
 from ops.versions.state import RELEASED, archive_name
 from tests.monitoring.panels import OF_PROMETHEUS, queries
-from tests.system.monitoring.conftest import SEVEN, Watched, often
+from tests.system.monitoring.conftest import SEVEN, Watched, shorten_intervals
 from tests.system.running import ROOT, RunningSystem
 
 pytestmark = pytest.mark.slow
 OTHER = "7.8"
-# Copies of one drawing, for the values that need 200; half of them labelled, one in ten as wrong.
+# Copies of one drawing, because some values need 200; half of them are labelled, every tenth of those as wrong.
 COPIES = """
     INSERT INTO predictions (id, created_at, prediction, confidence, probabilities, is_digit, digit_score,
         model_version, latency_ms, drawing, revision, ink_share, true_label, labelled_at)
@@ -34,9 +34,9 @@ COPIES = """
 
 @pytest.fixture(scope="module")
 def used(watched: Watched, browser: Browser) -> Iterator[Watched]:
-    """The system while it is in use, after it was drawn on, labelled, swapped, backed up, and has failed a little."""
+    """A system under load with drawings, labels, a swap, a backup and a few errors."""
     running = watched.running
-    watched.configure(often)
+    watched.configure(shorten_intervals)
     other = archives.copy(running.system.model_store / archive_name(RELEASED), OTHER)
     backup = None
     try:
@@ -72,7 +72,7 @@ def _do(running: RunningSystem, *words: str) -> str:
 
 
 def _fail(running: RunningSystem) -> None:
-    """A client's error, and some of the system's own; on leaving, it predicts again."""
+    """Cause an error of a client and errors of the system. At the end it predicts again."""
     assert running.predict(b"no image").status_code == 400
     [pid] = victims.jvm(running.system)
     os.kill(pid, signal.SIGKILL)
@@ -80,7 +80,7 @@ def _fail(running: RunningSystem) -> None:
     eventually(lambda: running.predict(SEVEN).ok)
 
 
-def test_no_panel_of_any_dashboard_is_empty_and_its_legend_names_labels_of_its_values(used: Watched):
+def test_every_panel_has_values_with_the_labels_of_its_legend(used: Watched):
     for panel in (parameters.values[0] for parameters in OF_PROMETHEUS):
         for target, query in zip(panel["targets"], queries(panel, "prometheus"), strict=True):
             labels = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) - {"alertname"}
@@ -89,28 +89,28 @@ def test_no_panel_of_any_dashboard_is_empty_and_its_legend_names_labels_of_its_v
 
 
 def _numbers(used: Watched, query: str) -> list:
-    """What a query gives, once it gives something and all of it is numbers."""
+    """The results of a query; fails if there are none or if one is not a number."""
     results = used.query(query)
     assert results, f"empty: {query}"
     assert all(result["value"][1] != "NaN" for result in results), f"not a number: {query}"
     return results
 
 
-def test_no_value_of_the_overview_is_empty(used: Watched, browser: Browser):
+def test_every_value_of_the_overview_has_data(used: Watched, browser: Browser):
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     try:
         page.goto(f"{used.system.address}/monitoring/")
         expect(page).to_have_title("MNIST Digit Classifier: overview")
-        eventually(lambda: _is_full(page))
+        eventually(lambda: _has_all_values(page))
         expect(page.locator("#versions tr")).to_have_count(3)
         text = page.content()
-        for trouble in ("NaN", "error", "&lt;no value&gt;", "%!"):
-            assert trouble not in text
+        for mistake in ("NaN", "error", "&lt;no value&gt;", "%!"):
+            assert mistake not in text
     finally:
         page.close()
 
 
-def _is_full(page: Page) -> bool:
+def _has_all_values(page: Page) -> bool:
     page.reload()
     assert page.locator("tr", has=page.locator(".none")).all_inner_texts() == []
     return True

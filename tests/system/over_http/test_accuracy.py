@@ -1,4 +1,4 @@
-"""What the served model gets right over HTTP at the gateway, preprocessing included."""
+"""The accuracy of the served model over HTTP through the gateway, including preprocessing."""
 
 import base64
 import importlib.util
@@ -20,8 +20,8 @@ DRAWN = ROOT.parent / "shared" / "drawn" / "drawn.py"
 INSTANCES = 64
 
 
-def _served(system: RunningSystem, images: np.ndarray) -> np.ndarray:
-    """The digits that the gateway answers for uint8 images (N, H, W)."""
+def _predict(system: RunningSystem, images: np.ndarray) -> np.ndarray:
+    """The predicted digits of uint8 images (N, H, W)."""
     digits = []
     with requests.Session() as session:
         for first in range(0, len(images), INSTANCES):
@@ -38,17 +38,17 @@ def _png(image: np.ndarray) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def test_mnist_test_images(system: RunningSystem):
+def test_mnist_test_images_have_the_published_accuracy(system: RunningSystem):
     if not (MNIST / "t10k-images-idx3-ubyte").exists():
         pytest.skip("MNIST is not in data/; 'make data' fetches it")
     images = np.fromfile(MNIST / "t10k-images-idx3-ubyte", np.uint8, offset=16).reshape(-1, 28, 28)
     labels = np.fromfile(MNIST / "t10k-labels-idx1-ubyte", np.uint8, offset=8)
     assert len(images) == len(labels) == 10_000
-    _assert_read_as_published(system, images, labels, "mnist_test", room=10)
+    _assert_published_accuracy(system, images, labels, "mnist_test", tolerance=10)
 
 
-def test_real_drawings(system: RunningSystem):
-    _assert_read_as_published(system, *_pendigits(), "pendigits_reporting", room=12)
+def test_real_drawings_have_the_published_accuracy(system: RunningSystem):
+    _assert_published_accuracy(system, *_pendigits(), "pendigits_reporting", tolerance=12)
 
 
 def _pendigits() -> tuple[np.ndarray, np.ndarray]:
@@ -62,15 +62,15 @@ def _pendigits() -> tuple[np.ndarray, np.ndarray]:
     return np.stack(images), np.array(labels)
 
 
-def _assert_read_as_published(
-    system: RunningSystem, images: np.ndarray, labels: np.ndarray, name: str, room: int
+def _assert_published_accuracy(
+    system: RunningSystem, images: np.ndarray, labels: np.ndarray, name: str, tolerance: int
 ) -> None:
-    """At most `room` fewer images are read right than the release's own measurement says.
+    """At most `tolerance` fewer images are right than in the JSON of the release.
 
-    Two or three ambiguous images change with a processor's rounding.
+    The answers to two or three ambiguous images depend on the processor's rounding.
     """
     released = json.loads(
         (ROOT / "training" / "release" / f"mnist-{RELEASED}.json").read_text(encoding="utf-8")
     )
     expected = released["measured"][name]["accuracy"] * len(images)
-    assert np.count_nonzero(_served(system, images) == labels) >= expected - room
+    assert np.count_nonzero(_predict(system, images) == labels) >= expected - tolerance

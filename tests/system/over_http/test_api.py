@@ -1,4 +1,4 @@
-"""The REST endpoint through the gateway, as a program uses it."""
+"""The REST API through the gateway, as a program uses it."""
 
 import base64
 import io
@@ -43,7 +43,7 @@ def _assert_is_seven(answer: dict) -> None:
 @pytest.mark.parametrize(
     "content_type", ["image/png", "application/octet-stream", "application/x-www-form-urlencoded", None]
 )
-def test_raw_bytes_are_read_whatever_the_content_type_says(system: RunningSystem, path, content_type):
+def test_raw_bytes_are_read_with_any_content_type(system: RunningSystem, path, content_type):
     headers = {"Content-Type": content_type} if content_type else {}
     response = requests.post(system.address + path, data=SEVEN, headers=headers, timeout=30)
     assert response.status_code == 200
@@ -51,7 +51,7 @@ def test_raw_bytes_are_read_whatever_the_content_type_says(system: RunningSystem
     _assert_is_seven(response.json())
 
 
-def test_the_request_id_is_the_clients_and_not_torchserves(system: RunningSystem):
+def test_the_answer_has_the_request_id_of_the_client(system: RunningSystem):
     assert system.predict(SEVEN, **{"X-Request-Id": "mine"}).headers["X-Request-Id"] == "mine"
 
 
@@ -112,7 +112,7 @@ def test_sixty_four_instances_are_answered_in_their_order(system: RunningSystem)
     assert [answer["digit"] for answer in response.json()["predictions"]] == digits
 
 
-def test_an_explanation_shows_where_the_evidence_lies(system: RunningSystem):
+def test_an_explanation_has_two_heat_maps_and_the_runner_up(system: RunningSystem):
     response = requests.post(f"{system.address}/explanations/mnist", data=SEVEN, timeout=30)
     answer = response.json()
     assert answer.keys() == FIELDS | {"heatmap", "runner_up", "contrast"}
@@ -139,7 +139,7 @@ def test_an_explanation_shows_where_the_evidence_lies(system: RunningSystem):
         (b"\x00" * (5 * 1024 * 1024 + 1), {}, 413),
     ],
 )
-def test_an_error_is_json_that_says_what_is_wrong(system: RunningSystem, body, headers, code):
+def test_an_error_is_json_with_a_message(system: RunningSystem, body, headers, code):
     response = system.predict(body, **headers)
     assert response.status_code == code
     answer = response.json()
@@ -157,7 +157,7 @@ def test_a_picture_of_too_many_pixels_is_refused(system: RunningSystem):
     assert "4097" in response.json()["message"]
 
 
-def test_a_bad_request_does_not_change_its_neighbours(system: RunningSystem):
+def test_bad_requests_do_not_affect_concurrent_requests(system: RunningSystem):
     bodies = [SEVEN if index % 3 else b"not an image" for index in range(96)]
     with ThreadPoolExecutor(16) as pool:
         responses = list(pool.map(system.predict, bodies))
@@ -177,20 +177,20 @@ def test_a_blank_is_no_digit(system: RunningSystem):
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
-def test_a_wrong_method_is_told_the_right_one(system: RunningSystem, method):
+def test_the_answer_to_a_wrong_method_names_the_right_one(system: RunningSystem, method):
     response = requests.request(method, f"{system.address}/predictions/mnist", timeout=30)
     assert response.status_code == 405
     assert response.headers["Allow"] == "POST"
     assert response.json()["code"] == 405
 
 
-def test_ping_means_that_the_model_answers(system: RunningSystem):
+def test_ping_reports_a_healthy_model(system: RunningSystem):
     response = requests.get(f"{system.address}/ping", timeout=30)
     assert response.status_code == 200
     assert response.json() == {"status": "Healthy"}
 
 
-def test_the_api_describes_itself(system: RunningSystem):
+def test_the_api_serves_its_description(system: RunningSystem):
     document = requests.get(f"{system.address}/openapi.json", timeout=30).json()
     assert document["openapi"].startswith("3.1")
     assert {"/predictions/mnist", "/predict", "/explanations/mnist", "/ping"} <= document["paths"].keys()
@@ -202,11 +202,11 @@ def test_the_api_describes_itself(system: RunningSystem):
     ["/models", "/models/mnist", "/models/mnist/1.0", "/metrics", "/api-description", "/predictions/other",
      "/predictions/mnist/1.0", "/predictions/../models", "/predictions/%2e%2e/models"],
 )  # fmt: skip
-def test_management_and_metrics_are_reached_through_no_listener(system: RunningSystem, listener, path):
+def test_no_listener_serves_management_or_metrics(system: RunningSystem, listener, path):
     address = system.address if listener == "public" else system.system.inner_url
     for method in ("GET", "POST", "DELETE", "PUT"):
         request = requests.Request(method, address).prepare()
-        request.url = f"{address}{path}"  # as it is: requests would resolve the dots
+        request.url = f"{address}{path}"  # unchanged: requests would resolve the dots
         with requests.Session() as session:
             trusted = session.merge_environment_settings(address, {}, None, None, None)
             response = session.send(request, timeout=30, verify=trusted["verify"])
@@ -215,12 +215,12 @@ def test_management_and_metrics_are_reached_through_no_listener(system: RunningS
         assert response.status_code in (400, 404, 405), response.text
 
 
-def test_a_drawing_id_of_any_form_does_no_harm(system: RunningSystem):
+def test_a_request_with_an_arbitrary_drawing_id_is_answered(system: RunningSystem):
     for drawing_id in (str(uuid.uuid4()), "x" * 500, "'; DROP TABLE predictions; --"):
         _assert_is_seven(system.predict(SEVEN, **{"X-Drawing-Id": drawing_id}).json())
 
 
-def test_what_programs_post_is_answered_and_not_logged(system: RunningSystem):
+def test_an_image_that_a_program_posts_is_not_stored(system: RunningSystem):
     drawing_id = str(uuid.uuid4())
     _assert_is_seven(system.predict(SEVEN, **{"X-Drawing-Id": drawing_id}).json())
     assert system.rows("SELECT count(*) FROM predictions WHERE id = %s", drawing_id) == [(0,)]

@@ -1,4 +1,4 @@
-"""`make backup`, `make restore` and `make secrets ROTATE=` on a native system; in containers: tests/containers."""
+"""`make backup`, `make restore` and `make secrets ROTATE=` on a native system. tests/containers has containers."""
 
 import shutil
 import uuid
@@ -13,10 +13,10 @@ from tests.system.over_http.test_lifecycle import INSERT
 from tests.system.running import ROOT, RunningSystem
 
 
-def test_everything_comes_back_after_var_is_lost(own_system: RunningSystem, tmp_path):
+def test_a_restore_after_the_loss_of_var_returns_every_drawing(own_system: RunningSystem, tmp_path):
     for _ in range(20):
         own_system.rows(INSERT, uuid.uuid4())
-    kept = own_system.rows("SELECT * FROM predictions ORDER BY id")
+    before = own_system.rows("SELECT * FROM predictions ORDER BY id")
     file = str(tmp_path / "kept.tar")
     made = own_system.ops("backup", file)
     assert made.returncode == 0, made.stderr
@@ -27,15 +27,15 @@ def test_everything_comes_back_after_var_is_lost(own_system: RunningSystem, tmp_
     assert own_system.drawings() == 0
     restored = own_system.ops("restore", file)
     assert restored.returncode == 0, restored.stderr
-    assert f"Restored {len(kept)} drawings, " in restored.stdout
-    assert own_system.rows("SELECT * FROM predictions ORDER BY id") == kept
-    before = restored.stdout.split("To return to the state before: make restore FILE=")[1].strip()
-    (ROOT / before).unlink()
+    assert f"Restored {len(before)} drawings, " in restored.stdout
+    assert own_system.rows("SELECT * FROM predictions ORDER BY id") == before
+    safety_copy = restored.stdout.split("To return to the state before: make restore FILE=")[1].strip()
+    (ROOT / safety_copy).unlink()
     eventually(lambda: own_system.ops("status").returncode == 0)
 
 
 @pytest.mark.parametrize("role", ["page", "owner"])
-def test_a_password_is_made_anew_on_the_running_system(own_system: RunningSystem, role):
+def test_a_password_is_rotated_on_a_running_system(own_system: RunningSystem, role):
     name = f"database_{role}_password"
     before = secrets.read(own_system.system, name)
     done = own_system.ops("secrets", name)

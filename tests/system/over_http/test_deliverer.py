@@ -1,4 +1,4 @@
-"""From the outbox to PostgreSQL: what is put into the running system's outbox arrives, in the newest revision."""
+"""Records in the outbox of a running system arrive in PostgreSQL, in their newest revision."""
 
 import uuid
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ RECORD = Record(
 
 @pytest.fixture
 def outbox(system: RunningSystem) -> Iterator[Outbox]:
-    """The running page's own outbox, opened a second time."""
+    """The outbox of the running page, opened a second time."""
     outbox = Outbox(system.system.outbox)
     yield outbox
     outbox.close()
@@ -45,7 +45,7 @@ def _revision(system: RunningSystem, record: Record) -> int:
     return system.rows("SELECT max(revision) FROM predictions WHERE id = %s", record.id)[0][0]
 
 
-def test_a_record_arrives_whole(system: RunningSystem, outbox: Outbox):
+def test_all_fields_of_a_record_arrive(system: RunningSystem, outbox: Outbox):
     record = _new(true_label=1, labelled_at=datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC), revision=2)
     outbox.put(record)
     [row] = eventually(lambda: system.rows("SELECT * FROM predictions WHERE id = %s", record.id))
@@ -74,7 +74,7 @@ def test_a_label_closes_a_drawing(system: RunningSystem, outbox: Outbox):
     eventually(lambda: _revision(system, labelled) == 4)
 
 
-def test_the_first_time_stays_when_more_strokes_come(system: RunningSystem, outbox: Outbox):
+def test_further_strokes_do_not_change_created_at(system: RunningSystem, outbox: Outbox):
     record = _new()
     outbox.put(record)
     eventually(lambda: _revision(system, record) == 1)
@@ -89,7 +89,9 @@ def test_the_first_time_stays_when_more_strokes_come(system: RunningSystem, outb
     "changes",
     [{"prediction": 10}, {"confidence": float("nan")}, {"model_version": "1\x000"}, {"drawing": b""}],
 )
-def test_a_record_that_the_schema_refuses_holds_up_nobody(system: RunningSystem, outbox: Outbox, changes):
+def test_a_record_that_the_schema_refuses_does_not_delay_others(
+    system: RunningSystem, outbox: Outbox, changes
+):
     refused, good = _new(**changes), _new()
     outbox.put(refused)
     outbox.put(good)

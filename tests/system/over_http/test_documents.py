@@ -1,4 +1,4 @@
-"""The commands in README and manuals, run as they stand there but for the address."""
+"""The commands in README and manuals run unchanged, except for the address."""
 
 import json
 import os
@@ -9,24 +9,24 @@ from pathlib import Path
 import pytest
 
 from tests.documents import DOCUMENTS, SLOW, Block, blocks
-from tests.system.running import ROOT, RunningSystem, started
+from tests.system.running import ROOT, RunningSystem, start_system
 
 BLOCKS = [block for document in DOCUMENTS for block in blocks(document)]
-# State of this machine, large files and caches are not copied.
-LEFT_OUT = {".git", ".venv", "var", "data", "runs", "backups"}  # at the top of the checkout
-# curl fails where an answer is no success, and reaches the system directly: its environment names a proxy.
+# Not copied: state of this machine, large files and caches, at the top of the checkout.
+NOT_COPIED = {".git", ".venv", "var", "data", "runs", "backups"}
+# curl fails for an error status, and bypasses the proxy that its environment names.
 CURL = 'curl() { command curl --noproxy localhost,127.0.0.1 --fail-with-body --silent --show-error "$@"; }\n'
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this checkout, for what commands write into it."""
+    """A copy of this checkout, because commands write into it."""
     copy = tmp_path_factory.mktemp("copy") / "mnist"
     copy.mkdir()
     for path in ROOT.iterdir():
         if path.is_file():
             shutil.copy(path, copy)
-        elif path.name not in LEFT_OUT:
+        elif path.name not in NOT_COPIED:
             shutil.copytree(path, copy / path.name, ignore=shutil.ignore_patterns("*.mar", "__pycache__"))
     for name in (".venv", "data"):
         (copy / name).symlink_to(ROOT / name)
@@ -51,10 +51,10 @@ def _run(block: Block, system: RunningSystem, checkout: Path) -> str:
 )
 def test_a_block_of_commands_works(system: RunningSystem, checkout: Path, block: Block):
     if "make " in block.commands:
-        assert system.system  # skips where the system is another's
-    said = _run(block, system, checkout)
+        assert system.system  # skips the test for a remote system
+    output = _run(block, system, checkout)
     if block.commands.startswith("curl "):
-        answer = json.loads(said)
+        answer = json.loads(output)
         sevens = answer.get("predictions", [answer])
         assert all(seven["digit"] == 7 for seven in sevens) if "7.png" in block.commands else answer
 
@@ -66,10 +66,10 @@ def test_a_block_of_commands_works(system: RunningSystem, checkout: Path, block:
     sorted({block.document for block in BLOCKS if block.comment == SLOW}),
     ids=lambda document: str(document.relative_to(ROOT)),
 )
-def test_the_slow_blocks_of_a_document_work_one_after_the_other(tmp_path, checkout: Path, document: Path):
+def test_the_slow_blocks_of_a_document_work_in_their_order(tmp_path, checkout: Path, document: Path):
     if os.environ.get("SYSTEM_ADDRESS"):
-        pytest.skip("these commands are for a system of this checkout, and SYSTEM_ADDRESS is another's")
-    with started(tmp_path / "var", tmp_path / "model_store") as system:
+        pytest.skip("these commands need a system of this checkout, and SYSTEM_ADDRESS belongs to another")
+    with start_system(tmp_path / "var", tmp_path / "model_store") as system:
         for block in blocks(document):
             if block.comment == SLOW:
                 _run(block, system, checkout)

@@ -1,4 +1,4 @@
-"""What the exporter shows of a running system."""
+"""The exporter's metrics of a running system."""
 
 import os
 import re
@@ -25,7 +25,7 @@ def metrics(running: RunningSystem) -> dict[str, float]:
     return {name: float(value) for name, value in SAMPLE.findall(text)}
 
 
-def test_each_prediction_is_counted_by_the_gateway_and_in_the_worker(system: RunningSystem):
+def test_gateway_and_worker_count_each_prediction(system: RunningSystem):
     before = metrics(system)
     for _ in range(5):
         assert system.predict((KNOWN_DIGITS / "7.png").read_bytes()).ok
@@ -44,7 +44,9 @@ def test_every_part_is_up_and_every_subject_is_read(system: RunningSystem):
 
 
 @pytest.mark.harms
-def test_a_killed_exporter_counts_on_and_nobody_waits_for_it(own_system: RunningSystem):
+def test_counters_continue_after_a_kill_of_the_exporter_and_predictions_do_not_wait(
+    own_system: RunningSystem,
+):
     assert own_system.predict((KNOWN_DIGITS / "7.png").read_bytes()).ok
     before = eventually(lambda: metrics(own_system).get(PREDICTED))
     [killed] = victims.PROCESS_IDS["exporter"](own_system.system)
@@ -55,7 +57,7 @@ def test_a_killed_exporter_counts_on_and_nobody_waits_for_it(own_system: Running
 
 @pytest.mark.harms
 @pytest.mark.parametrize("part", ["page", "postgres"])
-def test_a_dead_part_is_shown(own_system: RunningSystem, part):
+def test_the_metric_of_a_part_that_does_not_answer_is_0(own_system: RunningSystem, part):
     [pid] = victims.PROCESS_IDS[part](own_system.system)
     os.kill(pid, signal.SIGSTOP)
     try:

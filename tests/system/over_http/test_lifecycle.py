@@ -1,4 +1,4 @@
-"""`make up`, `make down`, `make status`, and what happens when parts die."""
+"""`make up`, `make down` and `make status`, also after parts died."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ INSERT = """
 """
 
 
-def test_status_tells_that_every_part_answers(system: RunningSystem):
+def test_status_shows_that_every_part_answers(system: RunningSystem):
     done = system.ops("status")
     assert done.returncode == 0, done.stdout
     lines = done.stdout.splitlines()
@@ -42,11 +42,11 @@ def test_only_the_gateway_and_loopback_listen(system: RunningSystem):
         for connection in process.net_connections("tcp")
         if connection.status == psutil.CONN_LISTEN
     }
-    # A JVM's socket shows an address of IPv4 as one of IPv6.
+    # A JVM's socket shows an IPv4 address in IPv6 notation.
     addresses = {(address.ip.removeprefix("::ffff:"), address.port) for address in listening}
     gateway = {(host, system.system.gateway_port) for host in listening_hosts("127.0.0.1")}
     assert gateway <= addresses
-    # Each port is one that `make up` has looked at: the page, for one, has none.
+    # `make up` checked each of these ports. The page has none.
     assert addresses - gateway <= {("127.0.0.1", number) for _, number in ports(system.system)}
 
 
@@ -55,7 +55,7 @@ def test_a_command_with_another_tmpdir_finds_the_system(system: RunningSystem, t
     assert elsewhere.ops("status").returncode == 0
 
 
-def test_up_on_a_running_system_says_so_and_changes_nothing(system: RunningSystem):
+def test_up_on_a_running_system_reports_it_and_changes_nothing(system: RunningSystem):
     before = {p.pid for p in leftovers.find(system.system)}
     up = system.ops("up")
     assert up.returncode == 0, up.stderr
@@ -64,7 +64,7 @@ def test_up_on_a_running_system_says_so_and_changes_nothing(system: RunningSyste
     assert before <= {p.pid for p in leftovers.find(system.system)}
 
 
-def test_a_taken_port_is_named_with_a_way_out(system: RunningSystem, tmp_path):
+def test_the_error_for_a_used_port_names_the_port_and_the_remedy(system: RunningSystem, tmp_path):
     first = first_port()
     with socket.socket() as other:
         other.bind(("127.0.0.1", first + 2))
@@ -80,12 +80,12 @@ def test_a_taken_port_is_named_with_a_way_out(system: RunningSystem, tmp_path):
     assert len(refused.stderr.splitlines()) == 1
 
 
-def test_after_a_killed_supervisor_up_ends_what_it_left_and_starts_anew(own_system: RunningSystem, tmp_path):
+def test_after_a_kill_of_the_supervisor_up_ends_the_orphans_and_restarts(own_system: RunningSystem, tmp_path):
     [(drawing_id,)] = own_system.rows(INSERT, uuid.uuid4())
     os.kill(int((own_system.system.run / "supervisord.pid").read_text()), signal.SIGKILL)
     orphans = {process.pid for process in leftovers.find(own_system.system)}
     assert orphans
-    # A machine without power may also leave empty files, and whoever starts it again may have another TMPDIR.
+    # A power cut can also leave empty files, and the next start may have another TMPDIR.
     for name in secrets.NAMES:
         (own_system.system.secrets / name).write_text("")
     up = replace(own_system, environment=own_system.environment | {"TMPDIR": str(tmp_path)}).ops("up")
@@ -108,15 +108,17 @@ def test_no_process_has_a_secret_in_its_environment(own_system: RunningSystem):
             assert secret.encode() not in environment, process
         for name in SECRETS:
             assert f"{name}=".encode() not in environment, process
-    # The page alone is told where its password is.
-    [told] = [name for name, environment in environments.items() if b"OPERATOR_PASSWORD_FILE=" in environment]
-    assert told.startswith(f"{(supervisor.processes(system) or {})['page']['pid']} ")
+    # Only the page has the path of the password.
+    [reader] = [
+        name for name, environment in environments.items() if b"OPERATOR_PASSWORD_FILE=" in environment
+    ]
+    assert reader.startswith(f"{(supervisor.processes(system) or {})['page']['pid']} ")
     assert system.operator_password.read_text().strip() == SECRETS["OPERATOR_PASSWORD"]
     assert stat.S_IMODE(system.operator_password.stat().st_mode) == 0o600
     assert stat.S_IMODE(system.outbox.parent.stat().st_mode) == 0o700
 
 
-def test_a_first_run_that_was_broken_off_goes_on(own_system: RunningSystem):
-    # It was started where one had been: tests/system/conftest.py.
+def test_up_continues_an_interrupted_first_start(own_system: RunningSystem):
+    # `own_system` started from the files of one: tests/system/conftest.py.
     assert own_system.ops("status").returncode == 0
     assert not list(own_system.system.state.rglob("*.unfinished"))

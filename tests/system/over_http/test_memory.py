@@ -1,4 +1,4 @@
-"""How much memory the whole system takes, as `make status` shows it."""
+"""The memory of the whole system, as `make status` shows it."""
 
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ def _cuda_of_torch(system: RunningSystem) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_after_a_thousand_predictions_it_fits_a_small_server(system: RunningSystem):
+def test_after_a_thousand_predictions_the_system_fits_a_small_server(system: RunningSystem):
     if cuda := _cuda_of_torch(system):
         pytest.skip(
             f"this torch is built for CUDA {cuda}, which doubles a worker; the bound is for a CPU build (TORCH_INDEX)"
@@ -30,5 +30,5 @@ def test_after_a_thousand_predictions_it_fits_a_small_server(system: RunningSyst
     resident = {part: memory_mib(info["pid"]) for part, info in supervisor.processes(system.system).items()}
     assert all(resident.values())
     supervisord = memory_mib(int((system.system.run / "supervisord.pid").read_text()))
-    # supervisord started all of them, so its own sum is everything.
+    # supervisord started all parts, so its sum includes them.
     assert sum(resident.values()) < supervisord <= BOUND_MIB

@@ -1,4 +1,4 @@
-"""What is unusual and yet right must work, and a good request is answered alike among bad ones."""
+"""Unusual but valid requests are answered, and bad requests do not change the answers to good ones."""
 
 import base64
 import http.client
@@ -13,7 +13,7 @@ import pytest
 import requests
 from PIL import Image
 
-from tests.system.malformed_bodies import KNOWN_DIGITS, SEVEN, encoded, instances, png
+from tests.system.malformed_bodies import KNOWN_DIGITS, SEVEN, encode, instances, png
 from tests.system.running import RunningSystem
 
 GREY = Image.open(io.BytesIO(SEVEN)).convert("L")
@@ -21,12 +21,12 @@ TWO = Image.open(KNOWN_DIGITS / "2.png").convert("L")
 PNG_TEXT = base64.b64encode(SEVEN).decode()
 # First row, first column, step down and step right of each pass of an interlaced PNG.
 ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
-# Another size of batch sums in another order; another drawing's answer differs by 0.01 and more.
+# Sums in another order, for another batch size, differ by less; the answer to another drawing by 0.01 and more.
 FLOAT_NOISE = 1e-3
 
 
 def _interlaced() -> bytes:
-    """Pillow writes none: Adam7 of one bit a pixel, by hand."""
+    """An Adam7 PNG with 1 bit a pixel. Pillow cannot write interlaced PNG."""
     pixels = np.asarray(GREY.resize((64, 64))) > 127
     rows = b""
     for top, left, down, right in ADAM7:
@@ -44,25 +44,25 @@ def _pictures() -> dict[str, bytes]:
     transparent.putalpha(GREY)
     palette = GREY.quantize(4)
     return {
-        "animated GIF": encoded("GIF", **animation),
-        "animated WebP": encoded("WEBP", **animation),
-        "APNG": encoded("PNG", **animation),
-        "CMYK JPEG": encoded("JPEG", Image.merge("CMYK", [GREY] * 3 + [Image.new("L", GREY.size)])),
-        "progressive JPEG": encoded("JPEG", progressive=True),
-        "rotated JPEG": encoded("JPEG", GREY.transpose(Image.Transpose.ROTATE_90), exif=rotated),
-        "rotated PNG": encoded("PNG", GREY.transpose(Image.Transpose.ROTATE_90), exif=rotated),
-        "16 bits": encoded("PNG", sixteen),
-        "1 bit": encoded("PNG", GREY.convert("1")),
-        "grey and alpha": encoded("PNG", GREY.convert("LA")),
-        "strokes on nothing": encoded("PNG", transparent),
-        "palette": encoded("PNG", palette),
-        "palette and transparency": encoded("PNG", palette, transparency=palette.getpixel((0, 0))),
-        "palette GIF": encoded("GIF", palette),
-        "1-bit BMP": encoded("BMP", GREY.convert("1")),
-        "colour BMP": encoded("BMP", GREY.convert("RGB")),
-        "lossless WebP": encoded("WEBP", lossless=True),
-        "4096x4096": encoded("PNG", GREY.resize((4096, 4096)).convert("1")),
-        "a long remark": encoded("PNG", exif=b"Exif\0\0" + bytes(1000)),
+        "animated GIF": encode("GIF", **animation),
+        "animated WebP": encode("WEBP", **animation),
+        "APNG": encode("PNG", **animation),
+        "CMYK JPEG": encode("JPEG", Image.merge("CMYK", [GREY] * 3 + [Image.new("L", GREY.size)])),
+        "progressive JPEG": encode("JPEG", progressive=True),
+        "rotated JPEG": encode("JPEG", GREY.transpose(Image.Transpose.ROTATE_90), exif=rotated),
+        "rotated PNG": encode("PNG", GREY.transpose(Image.Transpose.ROTATE_90), exif=rotated),
+        "16 bits": encode("PNG", sixteen),
+        "1 bit": encode("PNG", GREY.convert("1")),
+        "grey and alpha": encode("PNG", GREY.convert("LA")),
+        "strokes without paper": encode("PNG", transparent),
+        "palette": encode("PNG", palette),
+        "palette and transparency": encode("PNG", palette, transparency=palette.getpixel((0, 0))),
+        "palette GIF": encode("GIF", palette),
+        "1-bit BMP": encode("BMP", GREY.convert("1")),
+        "colour BMP": encode("BMP", GREY.convert("RGB")),
+        "lossless WebP": encode("WEBP", lossless=True),
+        "4096x4096": encode("PNG", GREY.resize((4096, 4096)).convert("1")),
+        "long metadata": encode("PNG", exif=b"Exif\0\0" + bytes(1000)),
     }
 
 
@@ -103,14 +103,14 @@ def test_unusual_base64_is_read(system: RunningSystem, text):
         "*/*",
     ],
 )
-def test_image_bytes_are_read_under_any_type(system: RunningSystem, declared):
+def test_image_bytes_are_read_with_an_unusual_content_type(system: RunningSystem, declared):
     assert system.predict(SEVEN, **{"Content-Type": declared}).json()["digit"] == 7
 
 
 @pytest.mark.parametrize(
     "declared", [None, "text/plain", "application/x-www-form-urlencoded", "application/ld+json"]
 )
-def test_json_is_read_under_any_type(system: RunningSystem, declared):
+def test_json_is_read_with_an_unusual_content_type(system: RunningSystem, declared):
     body = b'{"image": "%s", "comment": "a seven"}' % PNG_TEXT.encode()
     assert system.predict(body, **{"Content-Type": declared} if declared else {}).json()["digit"] == 7
 
@@ -147,12 +147,12 @@ def test_a_chunked_body_is_read(system: RunningSystem):
     assert answer["digit"] == 7
 
 
-def test_a_client_that_waits_for_100_is_told_to_go_on(system: RunningSystem):
+def test_a_client_that_expects_100_receives_it(system: RunningSystem):
     head = HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(SEVEN)
     assert _exchange(system, head, after_100=SEVEN)["digit"] == 7
 
 
-def test_bytes_that_come_one_by_one_are_read(system: RunningSystem):
+def test_a_body_that_arrives_byte_by_byte_is_read(system: RunningSystem):
     head = HEAD + b"Content-Length: %d\r\n\r\n" % len(SEVEN)
     assert _exchange(system, head, *(SEVEN[i : i + 1] for i in range(len(SEVEN))))["digit"] == 7
 
@@ -162,10 +162,10 @@ def test_pipelined_requests_are_answered_in_their_order(system: RunningSystem):
     assert _exchange(system, first + HEAD + b"Content-Length: 1\r\n\r\na")["digit"] == 7
 
 
-def test_a_bad_request_changes_nothing_of_its_neighbours(system: RunningSystem):
-    """What the model saw is the same to the byte, and its answer but for a float's last digits."""
+def test_bad_requests_do_not_change_the_answers_to_good_ones(system: RunningSystem):
+    """The model's input is the same, byte by byte. The numbers differ by rounding only."""
     good = [(KNOWN_DIGITS / f"{digit}.png").read_bytes() for digit in range(10)]
-    good += [instances(*good[:4]), encoded("JPEG")]
+    good += [instances(*good[:4]), encode("JPEG")]
     alone = [system.predict(body).json() for body in good]
     bad = [
         b"",

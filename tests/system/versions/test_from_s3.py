@@ -1,4 +1,4 @@
-"""An archive that lies on an S3 server alone is fetched, proven and served by one command."""
+"""`make swap FROM=s3` downloads, checks and serves an archive that is only on an S3 server."""
 
 from fixtures import archives
 from ops.versions.state import RELEASED, archive_name
@@ -7,7 +7,7 @@ from tests.system.running import ROOT, RunningSystem
 VERSION = "7.8"
 
 
-def test_a_version_is_swapped_in_from_s3(own_system: RunningSystem, make):
+def test_swap_serves_a_version_from_s3(own_system: RunningSystem, make):
     released = own_system.system.model_store / archive_name(RELEASED)
     content = archives.copy(released, VERSION).read_bytes()
     archive = own_system.system.model_store / archive_name(VERSION)

@@ -1,4 +1,4 @@
-"""`make retrain` beside a running system: what it reads are that system's labels; elsewhere, those of a file."""
+"""`make retrain` reads the labels of the running system; without one, those of a file."""
 
 import subprocess
 from dataclasses import replace
@@ -10,8 +10,8 @@ from ops.native.parts import database_environment
 from ops.versions.state import RELEASED
 from tests.system.running import ROOT, RunningSystem
 
-# One of the three quarters of ids that do not only judge.
-TO_LEARN_FROM = "00000000-0000-4000-8000-000000000000"
+# An id of the training split, which has three quarters of all ids.
+TRAINING_ID = "00000000-0000-4000-8000-000000000000"
 COMPARE = """
 import sys
 from pathlib import Path
@@ -30,14 +30,14 @@ print(len(here), "drawings agree")
 
 @pytest.fixture
 def labelled(own_system: RunningSystem) -> RunningSystem:
-    """The own system with one labelled drawing."""
+    """`own_system` with one labelled drawing."""
     own_system.rows("DELETE FROM predictions RETURNING id")  # labels of other tests
     seven = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
     answer = own_system.predict(seven).json()
     own_system.rows(
         """INSERT INTO predictions VALUES (%s, now(), %s, %s, %s, true, 1, %s, 1, 7, now(), %s, 2)
         RETURNING id""",
-        TO_LEARN_FROM,
+        TRAINING_ID,
         *(answer[name] for name in ("digit", "confidence", "probabilities", "model_version")),
         seven,
     )

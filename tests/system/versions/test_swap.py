@@ -1,4 +1,4 @@
-"""Versions are swapped, split and rolled back while others predict, and nobody is left without an answer."""
+"""Swaps, canaries and rollbacks under load: every request gets an answer."""
 
 import os
 import signal
@@ -25,16 +25,16 @@ from tests.system.over_http.test_lifecycle import INSERT
 from tests.system.running import ROOT, UP_WITHIN_S, RunningSystem
 
 GOOD = ("7.1", "7.2", "7.3")
-# How many clients, and how many seconds each waits between an answer and its next request: they leave the machine to
-# the workers that start. `make bench BENCH=swaps` has 20 without a pause.
-CROWD = 4, 0.05
-WATCHING = 2, 0.05
+# Number of clients, and the pause in seconds of each after an answer, which leaves the processor to starting workers.
+# `make bench BENCH=swaps` has 20 without a pause.
+MANY = 4, 0.05
+FEW = 2, 0.05
 SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
 
 
 @pytest.fixture(scope="module")
 def swapped(own_system: RunningSystem) -> Iterator[RunningSystem]:
-    """A system whose model store has more good versions; in the end it serves the released one again."""
+    """A system whose model store has three more working versions. Afterwards it serves the released one again."""
     released = own_system.system.model_store / archive_name(RELEASED)
     made = [archives.copy(released, version) for version in GOOD]
     yield own_system
@@ -46,9 +46,9 @@ def swapped(own_system: RunningSystem) -> Iterator[RunningSystem]:
 
 
 class Clients:
-    """So many who predict, each anew at once or after a pause; what they were answered, and when they had asked.
+    """Threads that predict repeatedly with a pause; `answers` has time of the request and version or error of each.
 
-    By urllib3, for `requests` on top of it computes five times as long: it kept a core from those who answer.
+    With urllib3, because `requests` takes five times as much of the processor that the workers need.
     """
 
     def __init__(self, system: RunningSystem, count: int, pause_s: float) -> None:
@@ -75,111 +75,111 @@ class Clients:
     def _run(self) -> None:
         while not self._stop.wait(self._pause_s):
             headers = {"X-Drawing-Id": str(uuid.uuid4())}
-            asked = time.monotonic()
+            started = time.monotonic()
             try:
                 response = self._connections.request(
                     "POST", "/predictions/mnist", body=SEVEN, headers=headers
                 )
                 answer = response.json()
-                said = answer.get("model_version", f"{response.status} {answer}")
+                result = answer.get("model_version", f"{response.status} {answer}")
             except (urllib3.exceptions.HTTPError, ValueError) as error:
-                said = repr(error)
-            self.answers.append((asked, said))
+                result = repr(error)
+            self.answers.append((started, result))
 
     def versions(self, since: float = 0.0) -> Counter[str]:
-        """What answered, and what else was said, to those who asked from a time on."""
-        return Counter(said for when, said in self.answers if when >= since)
+        """The versions that answered requests since a time, and the errors."""
+        return Counter(result for started, result in self.answers if started >= since)
 
 
-def _done(system: RunningSystem, *words: str) -> str:
+def _run(system: RunningSystem, *words: str) -> str:
     done = system.ops(*words)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def test_nobody_notices_swaps_rollbacks_and_canaries(swapped: RunningSystem):
+def test_swaps_rollbacks_and_canaries_lose_no_request(swapped: RunningSystem):
     first, second, third = GOOD
-    with Clients(swapped, *CROWD) as clients:
-        assert f"{first} is the default now." in _done(swapped, "swap", first)
-        _done(swapped, "swap", second)
-        assert f"{first} is the default again." in _done(swapped, "rollback")
+    with Clients(swapped, *MANY) as clients:
+        assert f"{first} is the default now." in _run(swapped, "swap", first)
+        _run(swapped, "swap", second)
+        assert f"{first} is the default again." in _run(swapped, "rollback")
         since = time.monotonic()
-        _done(swapped, "canary", third, "10")
-        _done(swapped, "canary", third, "50")
+        _run(swapped, "canary", third, "10")
+        _run(swapped, "canary", third, "50")
         eventually(lambda: third in clients.versions(since))
         during = clients.versions(since)
-        _done(swapped, "promote")
+        _run(swapped, "promote")
         since_last = time.monotonic()
-        _done(swapped, "swap", RELEASED)
+        _run(swapped, "swap", RELEASED)
         eventually(lambda: clients.answers[-1][1] == RELEASED)
     answered = clients.versions()
     assert answered.keys() == {RELEASED, *GOOD}  # and no error
     assert during.keys() == {first, third}
-    # A version that is out is asked no more.
+    # A replaced version gets no more requests.
     assert clients.versions(since_last).keys() == {third, RELEASED}
 
 
-def test_what_is_served_and_what_is_logged_outlive_down_and_up_and_a_crash(swapped: RunningSystem):
+def test_versions_split_and_drawings_survive_a_restart_and_a_crash(swapped: RunningSystem):
     first, second, _ = GOOD
-    _done(swapped, "swap", first)
-    _done(swapped, "canary", second, "30")
+    _run(swapped, "swap", first)
+    _run(swapped, "canary", second, "30")
     ids = [str(uuid.uuid4()) for _ in range(40)]
     before = _versions(swapped, ids)
     assert set(before) == {first, second}
-    kept = swapped.rows(INSERT, uuid.uuid4())
-    _done(swapped, "down")
+    inserted = swapped.rows(INSERT, uuid.uuid4())
+    _run(swapped, "down")
     assert find(swapped.system) == []
     assert swapped.ops("status").stdout.startswith("The system is not running.")
-    _done(swapped, "up")
-    assert set(kept) <= set(swapped.rows("SELECT id FROM predictions"))
+    _run(swapped, "up")
+    assert set(inserted) <= set(swapped.rows("SELECT id FROM predictions"))
     eventually(lambda: _is_up(swapped, second), timeout_s=60)
     assert _versions(swapped, ids) == before
     jvm = next(process for process in find(swapped.system) if process.name() == "java")
     os.kill(jvm.pid, signal.SIGKILL)
-    # While the canary is not there, the default answers its share.
+    # Until the canary is up, the default answers its share.
     eventually(lambda: set(_versions(swapped, ids[:10])) <= {first, second}, timeout_s=60)
     eventually(lambda: _is_up(swapped, second), timeout_s=60)
     assert _versions(swapped, ids) == before
-    rows = {line.split()[0]: line for line in _done(swapped, "models").splitlines()[1:]}
+    rows = {line.split()[0]: line for line in _run(swapped, "models").splitlines()[1:]}
     assert "default, 70 %" in rows[first]
     assert "canary, 30 %" in rows[second]
     assert "previous" in rows[RELEASED]
     assert "ready" in rows[RELEASED]
-    _done(swapped, "canary", second, "0")
+    _run(swapped, "canary", second, "0")
     assert set(_versions(swapped, ids)) == {first}
-    _done(swapped, "rollback")
+    _run(swapped, "rollback")
 
 
 @pytest.mark.parametrize(
     ("wanted", "middle"),
     [
-        # A version that no earlier test has left registered.
-        pytest.param(GOOD[2], lambda system: GOOD[2] in _registered(system), marks=pytest.mark.slow),
+        # A version that no earlier test registered.
+        pytest.param(GOOD[2], lambda system: GOOD[2] in _list_registered(system), marks=pytest.mark.slow),
         (GOOD[1], lambda system: Versions.read(system.system.versions).default == GOOD[1]),
     ],
     ids=["while it is registered", "while it takes over"],
 )
-def test_torchserve_killed_in_the_middle_of_a_swap_serves_one_of_the_two(
+def test_after_a_kill_of_torchserve_during_a_swap_the_reported_version_is_served(
     swapped: RunningSystem, wanted, middle
 ):
     before = Versions.read(swapped.system.versions).default
-    with _begun(swapped, "swap", wanted) as swap:
+    with _start(swapped, "swap", wanted) as swap:
         eventually(lambda: middle(swapped))
         jvm = next(process for process in find(swapped.system) if process.name() == "java")
         os.kill(jvm.pid, signal.SIGKILL)
-        said = swap.communicate(timeout=150)
-    serves = wanted if swap.returncode == 0 else before
-    assert swap.returncode == 0 or f"{wanted} is not served: " in said[1], said
-    eventually(lambda: set(_versions(swapped, [None] * 3)) == {serves}, timeout_s=60)
-    [row] = [line for line in _done(swapped, "models").splitlines() if " default" in line]
-    assert row.startswith(f"{serves} ")
+        output, errors = swap.communicate(timeout=150)
+    expected = wanted if swap.returncode == 0 else before
+    assert swap.returncode == 0 or f"{wanted} is not served: " in errors, output + errors
+    eventually(lambda: set(_versions(swapped, [None] * 3)) == {expected}, timeout_s=60)
+    [row] = [line for line in _run(swapped, "models").splitlines() if " default" in line]
+    assert row.startswith(f"{expected} ")
 
 
-def test_one_change_at_a_time_and_a_swap_that_is_killed_leaves_nothing(swapped: RunningSystem):
+def test_a_second_change_is_refused_and_a_killed_swap_is_undone(swapped: RunningSystem):
     before, wanted = Versions.read(swapped.system.versions).default, GOOD[0]
-    with _begun(swapped, "swap", wanted) as swap:
-        eventually(lambda: wanted in _registered(swapped))
-        os.kill(swap.pid, signal.SIGSTOP)  # or it may be done before the others are refused
+    with _start(swapped, "swap", wanted) as swap:
+        eventually(lambda: wanted in _list_registered(swapped))
+        os.kill(swap.pid, signal.SIGSTOP)  # otherwise it can end before the others are refused
         try:
             for words in (("swap", GOOD[1]), ("rollback",), ("canary", GOOD[1], "10"), ("promote",)):
                 refused = swapped.ops(*words)
@@ -187,7 +187,7 @@ def test_one_change_at_a_time_and_a_swap_that_is_killed_leaves_nothing(swapped: 
                 assert refused.stderr.startswith("Another swap, rollback or canary is running")
         finally:
             swap.kill()
-    eventually(lambda: wanted not in _registered(swapped))
+    eventually(lambda: wanted not in _list_registered(swapped))
     assert _versions(swapped, [None]) == [before]
 
 
@@ -195,7 +195,7 @@ def test_one_change_at_a_time_and_a_swap_that_is_killed_leaves_nothing(swapped: 
     ("change", "why"),
     [
         (archives.replace_initialize("raise RuntimeError('of no use')"), "RuntimeError: of no use"),
-        # As the kernel ends a process that takes too much memory. Its last words are waited for: 12 s.
+        # As the kernel ends a process without memory. The test waits 12 s for the end of its log.
         pytest.param(
             archives.replace_initialize("import os; os.kill(os.getpid(), 9)"),
             "its workers exit while they start",
@@ -221,36 +221,36 @@ def test_one_change_at_a_time_and_a_swap_that_is_killed_leaves_nothing(swapped: 
         "model raises",
     ],
 )
-def test_what_does_not_serve_is_not_served(swapped: RunningSystem, change, why):
+def test_a_version_that_fails_its_check_is_not_served(swapped: RunningSystem, change, why):
     broken = archives.copy(swapped.system.model_store / archive_name(RELEASED), "7.9", change)
     try:
-        _is_refused(swapped, "7.9", why)
+        _assert_refused(swapped, "7.9", why)
     finally:
         broken.unlink()
 
 
 def test_a_damaged_or_missing_archive_is_not_served(swapped: RunningSystem):
     released = swapped.system.model_store / archive_name(RELEASED)
-    _is_refused(swapped, "7.9", f"there is no {released.with_name('mnist-7.9.mar')}")
+    _assert_refused(swapped, "7.9", f"there is no {released.with_name('mnist-7.9.mar')}")
     broken = archives.truncate(released, "7.9")
-    _is_refused(swapped, "7.9", "is damaged")
+    _assert_refused(swapped, "7.9", "is damaged")
     broken.write_bytes(released.read_bytes())
-    _is_refused(swapped, "7.9", f"contains mnist {RELEASED}, not mnist 7.9")
+    _assert_refused(swapped, "7.9", f"contains mnist {RELEASED}, not mnist 7.9")
     broken.unlink()
 
 
 @pytest.mark.slow
-def test_workers_that_never_come_up_are_given_up(swapped: RunningSystem):
+def test_a_version_whose_workers_do_not_start_in_time_is_not_served(swapped: RunningSystem):
     released = swapped.system.model_store / archive_name(RELEASED)
     hanging = archives.copy(released, "7.9", archives.replace_initialize("import time; time.sleep(1000)"))
     try:
-        _is_refused(swapped, "7.9", f"its workers were not ready within {UP_WITHIN_S} s")
+        _assert_refused(swapped, "7.9", f"its workers were not ready within {UP_WITHIN_S} s")
     finally:
         hanging.unlink()
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "error"),
     [
         (("swap",), "VERSION is missing, for example: make swap VERSION=1.1"),
         (("swap", "latest"), "VERSION 'latest' is not a version, for example: make swap VERSION=1.1"),
@@ -262,16 +262,16 @@ def test_workers_that_never_come_up_are_given_up(swapped: RunningSystem):
         (("canary", "7.1", "0"), "VERSION '7.1' is not a canary."),
     ],
 )
-def test_what_cannot_be_done_is_named_with_a_way_out(swapped: RunningSystem, words, said):
+def test_the_error_for_a_wrong_argument_names_the_remedy(swapped: RunningSystem, words, error):
     done = swapped.ops(*words)
     assert done.returncode in (1, 2)
-    assert done.stderr.startswith(said)
+    assert done.stderr.startswith(error)
     assert len(done.stderr.splitlines()) == 1
 
 
-def _is_refused(system: RunningSystem, version: str, why: str) -> None:
+def _assert_refused(system: RunningSystem, version: str, why: str) -> None:
     before = Versions.read(system.system.versions)
-    with Clients(system, *WATCHING) as clients:
+    with Clients(system, *FEW) as clients:
         done = system.ops("swap", version)
     assert done.returncode == 1
     assert done.stderr.startswith(f"{version} is not served: ")
@@ -280,11 +280,11 @@ def _is_refused(system: RunningSystem, version: str, why: str) -> None:
     assert len(done.stderr.splitlines()) == 1
     assert clients.versions().keys() == {before.default}
     assert Versions.read(system.system.versions) == replace(before, candidate=None)
-    eventually(lambda: version not in _registered(system))
+    eventually(lambda: version not in _list_registered(system))
     assert not [process for process in find(system.system) if process.status() == psutil.STATUS_ZOMBIE]
 
 
-def _begun(system: RunningSystem, *words: str) -> subprocess.Popen[str]:
+def _start(system: RunningSystem, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "ops", *words],
         cwd=ROOT,
@@ -295,7 +295,7 @@ def _begun(system: RunningSystem, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def _registered(system: RunningSystem) -> set[str]:
+def _list_registered(system: RunningSystem) -> set[str]:
     return set(Management(system.system.management_address).list_versions())
 
 
@@ -305,7 +305,7 @@ def _is_up(system: RunningSystem, version: str) -> bool:
 
 
 def _versions(system: RunningSystem, ids: list[str | None]) -> list[str]:
-    """Which version answers drawings of these ids."""
+    """The versions that answer drawings with these ids."""
     answers = [system.predict(SEVEN, **({"X-Drawing-Id": id_} if id_ else {})) for id_ in ids]
     for answer in answers:
         answer.raise_for_status()

@@ -1,4 +1,4 @@
-"""TorchServe's management natively: through this user's socket alone, and through no port."""
+"""TorchServe's management API in a native system: only a socket of this user offers it, and no port."""
 
 import stat
 
@@ -11,7 +11,7 @@ from ops.versions.management import Management
 from ops.versions.state import RELEASED
 from tests.system.running import RunningSystem
 
-# What a web page in a browser on this machine may send to a port of loopback, at the latest with a rebound name.
+# Requests that a web page in a browser on this machine can send to a loopback port, for example by DNS rebinding.
 REQUESTS = (
     "POST /models?url=mnist-{}.mar&model_name=other",
     "POST /workflows?url=any.war",
@@ -25,7 +25,7 @@ REQUESTS = (
 )
 
 
-def test_management_is_a_socket_of_this_user_alone(system: RunningSystem):
+def test_only_this_user_can_open_the_management_socket(system: RunningSystem):
     socket = system.system.management_socket
     assert stat.S_ISSOCK(socket.stat().st_mode)
     assert stat.S_IMODE(socket.stat().st_mode) == 0o600
@@ -40,14 +40,14 @@ def test_no_port_of_the_system_answers_a_management_request(system: RunningSyste
     before = management.request("GET", "/models"), management.list_versions()
     method, path = request_.format(RELEASED).split()
     answers = [_answer(port, method, path) for port in _ports(system)]
-    assert answers.count(404) >= 4  # those of the gateway and of TorchServe's inference and metrics
-    # The page answers every path that is asked for with its HTML; gRPC and PostgreSQL speak no HTTP.
+    assert answers.count(404) >= 4  # of the gateway, and of TorchServe's inference and metrics
+    # The page answers every path with its HTML. gRPC and PostgreSQL do not speak HTTP.
     assert set(answers) <= {404, 405, "HTML", "no HTTP"}
     assert (management.request("GET", "/models"), management.list_versions()) == before
 
 
 def _ports(system: RunningSystem) -> set[int]:
-    """Where the processes of the system listen."""
+    """The ports on which processes of the system listen."""
     return {
         connection.laddr.port
         for process in leftovers.find(system.system)
