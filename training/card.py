@@ -9,13 +9,14 @@ release's.
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from training.evaluate.measure import DIGIT_SETS, Measured, percent, rows
 from training.photos.measure import PICTURES_OF_EACH_KIND, SURE, Row, mean
 from training.strokes import digits, outliers
+from training.train.checkpoint import Description
 
 SELECTION_SETS = {
     "validation_accuracy": "{validation_images:,} images of MNIST's training set",
@@ -24,8 +25,8 @@ SELECTION_SETS = {
 }
 
 
-class Published(TypedDict):
-    """The JSON of a release: what publishing measured, then everything in the checkpoint except the weights."""
+class Published(Description):
+    """The JSON of a release: what publishing measured, and the description of the checkpoint."""
 
     version: str
     history: str
@@ -35,15 +36,6 @@ class Published(TypedDict):
     measured: Measured  # int8
     photos: list[dict[str, Any]] | None  # fields of a Row for each kind; None where they were not measured
     seeds: list[dict[str, float | None]]  # metrics of each student in float32; the first is released
-    temperature: float
-    digit_threshold: float
-    look_again_below: float
-    settings: dict[str, Any]  # of the recipe
-    metrics: dict[str, Any]
-    seed: int
-    git_revision: str
-    libraries: dict[str, str]
-    data_checksums: dict[str, str]
 
 
 def card(published: Published) -> str:

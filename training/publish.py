@@ -12,7 +12,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 
@@ -26,6 +26,7 @@ from training.data.mnist import DataError, Digits
 from training.evaluate.measure import flat_metrics, measure_model
 from training.evaluate.run import draw
 from training.photos import measure as photos
+from training.train.checkpoint import Checkpoint
 
 FOLDER = Path(__file__).resolve().parent
 MAXIMUM_BYTES = 2_500_000  # git keeps every version forever
@@ -39,7 +40,7 @@ def publish(checkpoint: Path, version: str, history: str, folder: Path = FOLDER)
     """
     if checkpoint.stat().st_size > MAXIMUM_BYTES:
         raise ValueError(f"{checkpoint} has {checkpoint.stat().st_size:,} bytes, more than {MAXIMUM_BYTES:,}")
-    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    content: Checkpoint = torch.load(checkpoint, map_location="cpu", weights_only=True)
     test = data.load(train=False)
     int8 = Predictor.load(checkpoint, version, "int8")
     strokes = photos.digits_by_people(report=True)
@@ -75,7 +76,7 @@ def _measure_seed(checkpoint: Path, test: Digits) -> dict[str, float | None]:
     return flat_metrics(measure_model(predictor, test, report=True))
 
 
-def _other_seeds(checkpoint: Path, content: dict[str, Any], test: Digits) -> list[dict[str, float | None]]:
+def _other_seeds(checkpoint: Path, content: Checkpoint, test: Digits) -> list[dict[str, float | None]]:
     """Metrics of the run's other students, from their checkpoints beside this one.
 
     A release that is published again has no such checkpoints; its description has the metrics.

@@ -64,11 +64,11 @@ class Verdict:
 def judge(champion: AnyPredictor, challenger: AnyPredictor, by: EvaluationData) -> Verdict:
     """Compare both models on the test split and in their behaviour."""
     labelled = by.labelled.digits
-    ours, theirs = answers(champion, labelled.images), answers(challenger, labelled.images)
-    right = (ours.digits == labelled.labels, theirs.digits == labelled.labels)
+    old, new = answers(champion, labelled.images), answers(challenger, labelled.images)
+    right = (old.digits == labelled.labels, new.digits == labelled.labels)
     lines = [
         _compare_answers("labelled drawings, accuracy", *right),
-        _compare_answers("labelled drawings, accepted as a digit", ours.is_digit, theirs.is_digit),
+        _compare_answers("labelled drawings, accepted as a digit", old.is_digit, new.is_digit),
         *compare_held_out(champion, challenger, by.validation, by.held_out),
         *_compare_behaviour(champion, challenger),
     ]
@@ -82,52 +82,47 @@ def compare_held_out(
     none = held_out.labels == NO_DIGIT
     lines = []
     for name, digits in digit_groups(SelectionData(validation, held_out)).items():
-        ours, theirs = answers(champion, digits.images), answers(challenger, digits.images)
-        title, right = TITLES[name], [model.digits == digits.labels for model in (ours, theirs)]
+        old, new = answers(champion, digits.images), answers(challenger, digits.images)
+        title, right = TITLES[name], [model.digits == digits.labels for model in (old, new)]
         lines += [
             _compare_answers(f"{title}, accuracy", *right),
-            _compare_calibration(title, ours, theirs, digits.labels),
-            _compare_answers(f"{title}, accepted as a digit", ours.is_digit, theirs.is_digit),
+            _compare_calibration(title, old, new, digits.labels),
+            _compare_answers(f"{title}, accepted as a digit", old.is_digit, new.is_digit),
         ]
     refused = [~answers(model, held_out.images[none]).is_digit for model in (champion, challenger)]
     return [*lines, _compare_answers("held-out non-digits, rejected", *refused)]
 
 
-def _compare_answers(name: str, ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> Comparison:
+def _compare_answers(name: str, old: NDArray[np.bool_], new: NDArray[np.bool_]) -> Comparison:
     """Compare answers to the same drawings, (N,) each; worse means significantly fewer true values."""
-    lost, won = int((ours & ~theirs).sum()), int((~ours & theirs).sum())
-    worse = mcnemar_p_value(theirs, ours) < SIGNIFICANT
-    return Comparison(name, _share(ours), _share(theirs), holds=not worse, note=f"{won} gained, {lost} lost")
+    lost, gained = int((old & ~new).sum()), int((~old & new).sum())
+    worse = mcnemar_p_value(new, old) < SIGNIFICANT
+    return Comparison(name, _share(old), _share(new), holds=not worse, note=f"{gained} gained, {lost} lost")
 
 
 def mcnemar_p_value(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> float:
     """One-sided p-value of McNemar's exact test that `after`, (N,), has more true values than `before`, (N,)."""
-    won, lost = int((~before & after).sum()), int((before & ~after).sum())
-    return float(binomtest(won, won + lost, alternative="greater").pvalue) if won + lost else 1.0
+    gained, lost = int((~before & after).sum()), int((before & ~after).sum())
+    return float(binomtest(gained, gained + lost, alternative="greater").pvalue) if gained + lost else 1.0
 
 
 def _share(values: NDArray[np.bool_]) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
 
-def _compare_calibration(name: str, ours: Answers, theirs: Answers, labels: NDArray[np.int64]) -> Comparison:
+def _compare_calibration(name: str, old: Answers, new: Answers, labels: NDArray[np.int64]) -> Comparison:
     before, after = (
-        expected_calibration_error(model.confidences, model.digits == labels) for model in (ours, theirs)
+        expected_calibration_error(model.confidences, model.digits == labels) for model in (old, new)
     )
     return Comparison(f"{name}, calibration error", before, after, holds=after <= before + CALIBRATION_MARGIN)
 
 
 def _compare_behaviour(champion: AnyPredictor, challenger: AnyPredictor) -> list[Comparison]:
-    kept = _pair(measure_invariance(champion), measure_invariance(challenger))
-    accepted = _pair(measure_acceptance(champion), measure_acceptance(challenger))
+    same, accepted, margin = measure_invariance(challenger), measure_acceptance(challenger), BEHAVIOUR_MARGIN
     return [
-        Comparison(f"invariance, same digit when {name}", ours, theirs, theirs >= ours - BEHAVIOUR_MARGIN)
-        for name, ours, theirs in kept
+        Comparison(f"invariance, same digit when {name}", old, same[name], same[name] >= old - margin)
+        for name, old in measure_invariance(champion).items()
     ] + [
-        Comparison(f"{name}, accepted as a digit", ours, theirs, theirs <= ours + BEHAVIOUR_MARGIN)
-        for name, ours, theirs in accepted
+        Comparison(f"{name}, accepted as a digit", old, accepted[name], accepted[name] <= old + margin)
+        for name, old in measure_acceptance(champion).items()
     ]
-
-
-def _pair(ours: dict[str, float], theirs: dict[str, float]) -> list[tuple[str, float, float]]:
-    return [(name, ours[name], theirs[name]) for name in ours]

@@ -91,19 +91,19 @@ class Report:
 
     def _html(self) -> str:
         images, labels = self.test_labels.digits.images, self.test_labels.digits.labels
-        ours, theirs = (answers(model, images).digits for model in (self.champion, self.challenger))
+        old, new = (answers(model, images).digits for model in (self.champion, self.challenger))
         pages = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
         pages.filters |= {"percent": percent, "png": encode_png}
         return pages.get_template("report.html").render(
             report=self,
             most_pictures=MOST_PICTURES,
             confusions={
-                self.version: confusion(ours, labels).tolist(),
-                "challenger": confusion(theirs, labels).tolist(),
+                self.version: confusion(old, labels).tolist(),
+                "challenger": confusion(new, labels).tolist(),
             },
             different=[
-                (images[n], f"label {labels[n]}: champion {ours[n]}, challenger {theirs[n]}")
-                for n in np.flatnonzero(ours != theirs)
+                (images[n], f"label {labels[n]}: champion {old[n]}, challenger {new[n]}")
+                for n in np.flatnonzero(old != new)
             ],
             doubted=[
                 (image, f"{id_}: {self.screened.doubts[id_]}")

@@ -98,16 +98,14 @@ def retrain(champion: Champion, labelled: Labelled, folder: Path, recipe: Recipe
     # The challenger accepts the share of non-digits that the champion accepts, so that a shifted threshold does not
     # decide, minus half a standard error: otherwise every second challenger is less strict on the test split by chance.
     passed = answers(before, selection[1].images[selection[1].labels == NO_DIGIT]).is_digit
-    none_called_digit = max(0.0, float(passed.mean() - passed.std() / len(passed) ** 0.5 / 2))
+    accepted_share = max(0.0, float(passed.mean() - passed.std() / len(passed) ** 0.5 / 2))
     for factor in INTERPOLATION_FACTORS:
         network = interpolate_weights(start, end, factor)
-        content = describe(network, SelectionData(*selection), recipe, git_revision(), none_called_digit)
+        content = describe(network, SelectionData(*selection), recipe, git_revision(), accepted_share)
         content["metrics"] |= {"curve": curve, "minutes": (time.monotonic() - started) / 60}
-        content |= {
-            "champion": champion.version,
-            "interpolation_factor": factor,
-            "labelled_drawings": screened.accepted.labels(),
-        }
+        content["champion"] = champion.version
+        content["interpolation_factor"] = factor
+        content["labelled_drawings"] = screened.accepted.labels()
         write(content, path)
         export(path)
         after = Predictor.load(path, "challenger")
@@ -115,7 +113,7 @@ def retrain(champion: Champion, labelled: Labelled, folder: Path, recipe: Recipe
             break
     print(f"weight interpolation factor: {factor:g} (0: start, 1: retrained)", flush=True)
     verdict = judge(before, after, EvaluationData(*test, test_labels))
-    write_description(content | {"judged": [asdict(line) for line in verdict.comparisons]}, path)
+    write_description({**content, "judged": [asdict(line) for line in verdict.comparisons]}, path)
     return Report(champion.version, before, after, labelled, test_labels, screened, verdict)
 
 

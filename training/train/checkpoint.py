@@ -9,16 +9,16 @@ The metrics are measured on the selection data: MNIST's validation split, held-o
 import json
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import torch
 import torchvision
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from handler.model import OUTPUTS
 from handler.onnx_session import FLOAT32, INT8, eager
@@ -43,6 +43,33 @@ ROOT = Path(__file__).resolve().parents[2]
 TTA_BELOW = 0.95
 
 
+class Description(TypedDict):
+    """Everything in a checkpoint except the weights, also the JSON beside it. Shares and accuracies are 0 to 1."""
+
+    temperature: float
+    digit_threshold: float
+    look_again_below: float  # the limit for TTA
+    score_line: list[float]  # slope and intercept
+    settings: dict[str, Any]  # of the recipe
+    metrics: dict[
+        str, Any
+    ]  # numbers by name; the `curve` has those of each epoch, `students` those of each seed
+    git_revision: str
+    libraries: dict[str, str]  # versions
+    data_checksums: dict[str, str]
+    seed: NotRequired[int]
+    # Of a challenger: the version that it started from, and the labels that it learned by drawing id.
+    champion: NotRequired[str]
+    interpolation_factor: NotRequired[float]
+    labelled_drawings: NotRequired[dict[str, int]]
+
+
+class Checkpoint(Description):
+    """A trained network with its description."""
+
+    state_dict: dict[str, Tensor]
+
+
 @dataclass(frozen=True)
 class SelectionData:
     """Data that selects student, temperature and threshold, and is excluded from training."""
@@ -56,16 +83,16 @@ def describe(
     selection: SelectionData,
     recipe: Recipe,
     revision: str,
-    none_called_digit: float | None = None,
-) -> dict[str, Any]:
+    accepted_share: float | None = None,
+) -> Checkpoint:
     """The checkpoint of a network; temperature, threshold and metrics are computed on the selection data.
 
     The threshold rejects at most the recipe's share of the digits in MNIST's validation split, in held-out styles and
-    of each held-out writer. With `none_called_digit`, 0 to 1, it accepts this share of non-digits, at least one.
+    of each held-out writer. With `accepted_share`, 0 to 1, it accepts this share of non-digits, at least one.
     """
-    none = selection.held_out.labels == NO_DIGIT
+    is_other = selection.held_out.labels == NO_DIGIT
     styles = selection.held_out.styles
-    of_none = compute_logits(network, selection.held_out.images[none])
+    other_logits = compute_logits(network, selection.held_out.images[is_other])
     # The groups have equal weight: confidence must be calibrated for each.
     answered = {
         name: (compute_logits(network, digits.images), digits.labels)
@@ -73,31 +100,30 @@ def describe(
     }
     temperature = fit_temperature(*zip(*answered.values(), strict=True))
     line = UNCHANGED
-    none_by_people = of_none[styles[none] >= FIRST_WRITER_STYLE]
-    if "people" in answered and len(none_by_people):
-        line = fit_score_line(
-            log_odds(answered["people"][0], temperature), log_odds(none_by_people, temperature)
-        )
+    others_by_people = other_logits[styles[is_other] >= FIRST_WRITER_STYLE]
+    if "people" in answered and len(others_by_people):
+        odds = [log_odds(logits, temperature) for logits in (answered["people"][0], others_by_people)]
+        line = fit_score_line(*odds)
     scores = {name: digit_scores(logits, temperature, line) for name, (logits, _) in answered.items()}
-    scores_of_none = digit_scores(of_none, temperature, line)
-    others = [group for name, group in scores.items() if name != "people"]
-    writer = styles[~none & (styles >= FIRST_WRITER_STYLE)]
+    other_scores = digit_scores(other_logits, temperature, line)
+    not_by_people = [group for name, group in scores.items() if name != "people"]
+    writer = styles[~is_other & (styles >= FIRST_WRITER_STYLE)]
     writers = [scores["people"][writer == number] for number in np.unique(writer)]
-    if none_called_digit is None:
-        threshold = _threshold([*others, *writers], recipe.rejected_share)
+    if accepted_share is None:
+        threshold = _threshold([*not_by_people, *writers], recipe.rejected_share)
     else:
-        threshold = float(np.quantile(scores_of_none, 1 - none_called_digit))
+        threshold = float(np.quantile(other_scores, 1 - accepted_share))
     metrics: dict[str, float] = {}
     for name, (logits, truth) in answered.items():
         probabilities = digit_probabilities(logits, temperature)
         metrics |= measure_accuracy(name, probabilities, truth)
         metrics[f"{name}_loss"] = float(-np.log(probabilities[np.arange(len(truth)), truth]).mean())
         if name != "validation":
-            metrics[f"{name}_area_under_curve"] = area_under_curve(scores[name], scores_of_none)
+            metrics[f"{name}_area_under_curve"] = area_under_curve(scores[name], other_scores)
     if writers:
-        metrics["people_rejected"] = _cross_validate_rejection(writers, others, recipe.rejected_share)
-    if len(scores_of_none):
-        metrics["held_out_none_called_digit"] = float((scores_of_none >= threshold).mean())
+        metrics["people_rejected"] = _cross_validate_rejection(writers, not_by_people, recipe.rejected_share)
+    if len(other_scores):
+        metrics["held_out_none_called_digit"] = float((other_scores >= threshold).mean())
     learned = () if recipe.without_real_drawings else pen_data.LEARNED
     return {
         "state_dict": {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()},
@@ -164,17 +190,17 @@ def compute_logits(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.
     return np.concatenate(parts) if parts else np.empty((0, OUTPUTS), np.float32)
 
 
-def write(content: dict[str, Any], path: Path) -> None:
+def write(content: Mapping[str, Any], path: Path) -> None:
     """Write a checkpoint atomically, and delete the ONNX files and the description of an earlier one beside it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for suffix in (FLOAT32, INT8, ".json"):
         path.with_suffix(suffix).unlink(missing_ok=True)
     unfinished = path.with_name(f"{path.name}.unfinished")
-    torch.save(content, unfinished)
+    torch.save(dict(content), unfinished)
     unfinished.replace(path)
 
 
-def write_description(content: dict[str, Any], path: Path) -> None:
+def write_description(content: Mapping[str, Any], path: Path) -> None:
     """Write everything except the weights as JSON beside the checkpoint `path`, for readers without torch."""
     known = {name: value for name, value in content.items() if name != "state_dict"}
     path.with_suffix(".json").write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")

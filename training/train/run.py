@@ -12,7 +12,6 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from training.data import mnist as data
 from training.data.mnist import DataError, Digits
 from training.data.pen_data import PenDataError
 from training.train.checkpoint import (
+    Checkpoint,
     SelectionData,
     compute_logits,
     measure_accuracy,
@@ -39,7 +39,7 @@ from training.train.trainer import Trainer, selection_loss
 INTERRUPTED = 130  # exit status of shells after Ctrl-C
 
 
-def train(recipe: Recipe, digits: Digits) -> list[dict[str, Any]]:
+def train(recipe: Recipe, digits: Digits) -> list[Checkpoint]:
     """Train the students on the MNIST training set `digits`, save their checkpoints, and return them.
 
     The validation split, held-out styles and held-out writers select temperature and threshold. The test set is not
@@ -67,11 +67,9 @@ def train(recipe: Recipe, digits: Digits) -> list[dict[str, Any]]:
     for plan, output in zip(plans, outputs(recipe), strict=True):
         trainer.train(plan, output)
     shutil.rmtree(folder)
-    trained = [
-        torch.load(output, weights_only=True) | {"seed": plan.seed}
-        for plan, output in zip(plans, outputs(recipe), strict=True)
-    ]
-    for student in trained:
+    trained: list[Checkpoint] = [torch.load(output, weights_only=True) for output in outputs(recipe)]
+    for plan, student in zip(plans, trained, strict=True):
+        student["seed"] = plan.seed
         student["metrics"]["minutes"] = trainer.minutes
     return trained
 

@@ -5,11 +5,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
-from training.train.checkpoint import SelectionData, describe, git_revision, write
+from training.train.checkpoint import Checkpoint, SelectionData, describe, git_revision, write
 from training.train.fit import Curve, Plan, count_saved_epochs, fit
 from training.train.mix import Mix
 from training.train.recipe import Recipe
@@ -83,6 +82,6 @@ class Trainer:
         return f"{seconds / 60:.0f} min left" if seconds >= 60 else "less than a minute left"
 
 
-def selection_loss(student: dict[str, Any]) -> float:
+def selection_loss(student: Checkpoint) -> float:
     """Sum of the losses of a student's checkpoint on the selection data; infinite without any."""
     return sum(student["metrics"].get(name, 0.0) for name in LOSSES) or math.inf
