@@ -38,7 +38,7 @@ from training.retrain.selection_split import split_for_selection
 from training.strokes.generate import NO_DIGIT
 from training.train.checkpoint import SelectionData, describe, git_revision, write, write_description
 from training.train.drawings import prepare_drawings
-from training.train.fit import Curve, Plan, fit
+from training.train.fit import Curve, Plan, train_epochs
 from training.train.mix import Mix
 from training.train.onnx_export import export
 from training.train.recipe import Recipe
@@ -143,17 +143,13 @@ def _finetune(
     start: DigitClassifier, mix: Mix, recipe: Recipe, folder: Path
 ) -> tuple[DigitClassifier, Curve]:
     """The retrained network and its training curve."""
-    curve: Curve = []
-
-    def after_epoch(_: torch.nn.Module, so_far: Curve) -> dict[str, float]:
-        curve[:] = so_far
-        print(f"epoch {len(curve)} of {recipe.epochs}: loss {curve[-1]['loss']:.4f}", flush=True)
-        return {}
-
     channels = [weight.shape[0] for weight in start.state_dict().values() if weight.dim() == 4]
     plan = Plan("challenger", channels, recipe.epochs, recipe.seed, start)
     with tempfile.TemporaryDirectory(dir=folder) as work:  # no resume: training takes minutes
-        return fit(plan, mix, recipe, Path(work), after_epoch), curve
+        for network, curve in train_epochs(plan, mix, recipe, Path(work)):
+            print(f"epoch {len(curve)} of {recipe.epochs}: loss {curve[-1]['loss']:.4f}", flush=True)
+            trained = network, curve
+    return trained
 
 
 def interpolate_weights(start: torch.nn.Module, end: torch.nn.Module, factor: float) -> DigitClassifier:

@@ -1,12 +1,12 @@
 """The training loop of one network; an interrupted run resumes.
 
-    network = fit(Plan("student", CHANNELS, epochs=16, seed=0), mix, recipe, folder, after_epoch)
+    for network, curve in train_epochs(Plan("student", CHANNELS, epochs=16, seed=0), mix, recipe, folder): ...
 
 The state is saved to a file in `folder` after each epoch, so an interruption or a crash loses less than one epoch.
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -62,27 +62,21 @@ class _Run:
         return {name: part for name, part in vars(self).items() if name != "curve"}
 
 
-def fit(
-    plan: Plan,
-    mix: Mix,
-    recipe: Recipe,
-    folder: Path,
-    after_epoch: Callable[[nn.Module, Curve], dict[str, float]],
-) -> DigitClassifier:
-    """Train a network and return the moving average of its weights, in evaluation mode.
+def train_epochs(
+    plan: Plan, mix: Mix, recipe: Recipe, folder: Path
+) -> Iterator[tuple[DigitClassifier, Curve]]:
+    """Train a network; after each epoch yield the moving average of its weights, in evaluation mode, and the curve.
 
-    `after_epoch` gets the averaged network and the curve, whose last entry has the epoch's loss. It returns further
-    metrics for that entry.
+    The last entry of the curve has the epoch's loss. The state is saved with the metrics that the caller adds to it.
     """
     run = _start(plan, mix, recipe)
     path = folder / f"{plan.name}.state"
     _resume(run, plan, recipe, path)
     for number in range(len(run.curve), plan.epochs):
         run.curve.append({"loss": _train_epoch(run, plan, mix, recipe, number)})
-        run.curve[-1] |= after_epoch(run.averaged_network, run.curve)
+        yield run.averaged_network, run.curve
         state = {name: part.state_dict() for name, part in run.stateful_parts().items()}
         write({"of": _identity(plan, recipe), "curve": run.curve, **state}, path)
-    return run.averaged_network
 
 
 def count_saved_epochs(plan: Plan, recipe: Recipe, folder: Path) -> int:

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from torch import nn
-
 from training.train.checkpoint import Checkpoint, SelectionData, describe, git_revision, write
-from training.train.fit import Curve, Plan, count_saved_epochs, fit
+from training.train.fit import Plan, count_saved_epochs, train_epochs
 from training.train.mix import Mix
 from training.train.recipe import Recipe
 
@@ -59,23 +57,19 @@ class Trainer:
 
     def train(self, plan: Plan, output: Path) -> None:
         """Train a network and write the checkpoint `output` after each epoch."""
-
-        def after_epoch(network: nn.Module, curve: Curve) -> dict[str, float]:
+        for network, curve in train_epochs(plan, self.mix, self.recipe, self.folder):
             content = describe(network, self.selection, self.recipe, self.revision)
             # Without real drawings there are no metrics of people.
-            reached = {name: content["metrics"][name] for name in SHOWN if name in content["metrics"]}
-            content["metrics"] |= {"epochs": len(curve), "curve": [*curve[:-1], curve[-1] | reached]}
+            curve[-1] |= {name: content["metrics"][name] for name in SHOWN if name in content["metrics"]}
+            content["metrics"] |= {"epochs": len(curve), "curve": curve}
             write(content, output)
             self._epochs_done += 1
             self._epochs_left -= 1
             shown = [f"loss {curve[-1]['loss']:.4f}"]
-            shown += [f"{title} {reached[name]:.2%}" for name, title in ACCURACIES.items() if name in reached]
+            shown += [f"{t} {curve[-1][name]:.2%}" for name, t in ACCURACIES.items() if name in curve[-1]]
             epoch = f"{plan.name}, epoch {len(curve):2} of {plan.epochs}"
             print(f"{epoch}: {', '.join(shown)}; {self._left()}", flush=True)
             self._minutes_file.write_text(str(self.minutes), encoding="ascii")
-            return reached
-
-        fit(plan, self.mix, self.recipe, self.folder, after_epoch)
 
     def _left(self) -> str:
         seconds = (time.monotonic() - self._started) / self._epochs_done * self._epochs_left
