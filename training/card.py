@@ -77,10 +77,12 @@ def _worst(measured: Measured) -> str:
     """The digit with the lowest accuracy in each set of digits, except held-out writers."""
     sentences = []
     for title, key in DIGIT_SETS.items():
-        if (of := measured[key]) and key != "held_out_writers":
-            accuracy = of["accuracy_by_digit"]
+        if (metrics := measured[key]) and key != "held_out_writers":
+            accuracy = metrics["accuracy_by_digit"]
             digit = accuracy.index(min(accuracy))
-            others = [0 if index == digit else count for index, count in enumerate(of["confusion"][digit])]
+            others = [
+                0 if index == digit else count for index, count in enumerate(metrics["confusion"][digit])
+            ]
             sentences.append(
                 f"In {title}, the {digit} has the lowest accuracy, {accuracy[digit]:.1%}; most often it is read as a "
                 f"{others.index(max(others))}."

@@ -34,7 +34,7 @@ class Card:
         return cls(replace(row, drawing=b""), pictures.make_thumbnail(row.drawing))
 
 
-def cards(shown: Sequence[Card], chosen: UUID | None, zone: tzinfo) -> UUID | None:
+def show_cards(shown: Sequence[Card], chosen: UUID | None, zone: tzinfo) -> UUID | None:
     """Show the cards; returns the drawing whose card was clicked before this run, if any."""
     data = {"cards": [card_html(card, zone) for card in shown], "chosen": str(chosen) if chosen else None}
     clicked = _cards(key="cards", data=data, on_chosen_change=lambda: None).get("chosen")

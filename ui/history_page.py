@@ -13,7 +13,7 @@ from uuid import UUID
 import streamlit as st
 
 from ui import export, history
-from ui.cards import Card, cards, detail_html
+from ui.cards import Card, detail_html, show_cards
 from ui.database import Database, DatabaseError
 from ui.digits import DIGITS, NAMES
 from ui.history import Cursor, Filters
@@ -99,7 +99,7 @@ class History:
             empty = view.notice or (NO_MATCH if self.for_operator else NO_DRAWINGS)
             st.html(f'<div class="empty">{html.escape(empty)}</div>')
             return
-        chosen = cards(view.cards, view.chosen, zone())
+        chosen = show_cards(view.cards, view.chosen, zone())
         if chosen is not None:  # a second click closes the details
             view.chosen, view.notice = None if chosen == view.chosen else chosen, ""
             st.rerun()

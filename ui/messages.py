@@ -39,7 +39,7 @@ class LimitMessages:
     def _limit(self, scope: Scope, receive: Receive) -> Receive:
         # The gateway replaces a client's header.
         forwarded_for = dict(scope["headers"]).get(b"x-forwarded-for", b"").decode("latin-1")
-        address, of_socket = network(forwarded_for), RateLimit(BURST, INTERVAL_S)
+        address, socket_limit = network(forwarded_for), RateLimit(BURST, INTERVAL_S)
 
         async def receive_limited() -> Message:
             while True:
@@ -51,7 +51,7 @@ class LimitMessages:
                     log.warning("a message that this page does not use was dropped")
                     continue
                 # Further messages wait in the client's socket.
-                for limit in (of_socket, self._addresses):
+                for limit in (socket_limit, self._addresses):
                     while not limit.take(address):
                         await asyncio.sleep(POLL_INTERVAL_S)
                 return message

@@ -21,7 +21,7 @@ class RateLimit:
         self._full_again: OrderedDict[str, float] = OrderedDict()
 
     def take(self, address: str, tokens: int = 1) -> bool:
-        """Take tokens of an address; False, and no token is taken, if it has too few."""
+        """Take tokens from an address; False, without taking any, if it has too few."""
         now = self._clock()
         with self._lock:
             full_again = max(self._full_again.pop(address, now), now)
@@ -33,7 +33,7 @@ class RateLimit:
 
 
 def network(address: str) -> str:
-    """The part of an address that is limited: all of IPv4, the /64 network of IPv6, which a household has."""
+    """The key of an address for a limit: an IPv4 address, or the /64 network of an IPv6 address, as of a household."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

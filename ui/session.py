@@ -77,9 +77,9 @@ class Session:
     def take(self, sent: Any) -> bool:
         """Carry out the acts that a browser sent; returns whether any of them was new.
 
-        A message holds every unconfirmed act and the newest picture of the current drawing. A restarted server
-        continues from that picture. An act that fails for now waits, and all later acts with it. An upload that waits
-        keeps its place among them.
+        A message holds every unconfirmed act and the newest picture of the current drawing, from which a restarted
+        server continues. After a temporary failure, an act and all later acts wait. A waiting upload keeps its place
+        among them.
         """
         try:
             acts = [act for act in parse(sent) if act.number > self.done]
@@ -209,7 +209,7 @@ class Session:
         """Carry out an act; False if it has to be retried."""
         if isinstance(act, LabelAct):
             return self.label(act.digit, act.at) if act.drawing == self._shown else self._label_previous(act)
-        drawing, self._shown = self._drawing_of(act), act.drawing
+        drawing, self._shown = self._find_drawing(act), act.drawing
         self.file = act if isinstance(act, FileAct) else None
         if act.picture is not None:
             return self._read(act.picture, drawing)
@@ -229,8 +229,8 @@ class Session:
         self.notice = LABEL_OF_PREVIOUS if row else LABEL_TOO_LATE
         return True
 
-    def _drawing_of(self, act: PictureAct) -> Drawing:
-        """The drawing of a picture. A labelled drawing takes no other picture, which begins another drawing."""
+    def _find_drawing(self, act: PictureAct) -> Drawing:
+        """The drawing of a picture. A new picture of a labelled drawing begins another drawing."""
         self.load_label()
         # The row's id is derived from the browser's id and the owner, so nobody writes another visitor's row.
         drawing_id = derive_id(act.drawing, self.owner)

@@ -34,16 +34,16 @@ def tracer(part: str) -> Any:
 def span(part: str, name: str, **attributes: str | int) -> Iterator[dict[str, str]]:
     """A span around this block; yields the headers that continue the trace.
 
-    Of an error it records the type only, because the message may quote a drawing or a password.
+    It records only the type of an error, because the message may quote a drawing or a password.
     """
     headers: dict[str, str] = {}
-    if (made_by := tracer(part)) is None:
+    if (source := tracer(part)) is None:
         yield headers
         return
     from opentelemetry.trace import StatusCode
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-    with made_by.start_as_current_span(
+    with source.start_as_current_span(
         name, attributes=attributes, record_exception=False, set_status_on_exception=False
     ) as current:
         TraceContextTextMapPropagator().inject(headers)

@@ -1,4 +1,4 @@
-"""Visitors: a random id in a session cookie, by which History finds a visitor's drawings after a reload.
+"""Visitors: a random id in a session cookie identifies a visitor's drawings, also after a reload.
 
 The id gives access to the drawings, so it cannot be guessed, and only its hash is stored.
 """

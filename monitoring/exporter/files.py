@@ -1,4 +1,4 @@
-"""Files that keep counters and histograms when the process that counts ends.
+"""Files that keep counters and histograms across restarts of the process.
 
     open_folder(Path("var/metrics"))   # before the first metric is created
 
@@ -43,7 +43,7 @@ def remove_damaged(folder: Path) -> None:
             used_bytes = int.from_bytes(path.read_bytes()[:4], sys.byteorder)
             readable = used_bytes <= path.stat().st_size
             list(MmapedDict.read_all_values_from_file(str(path)))
-        except Exception:  # of damaged lengths, keys or numbers
+        except Exception:  # damaged lengths, keys or numbers raise any exception
             readable = False
         if not readable:
             log.error("%s is damaged and was deleted: its counters start at 0", path)

@@ -14,7 +14,7 @@ TIMEOUT_S = 3.0
 
 
 def disk_and_backup(state: Path, backups: Path) -> Iterator[Metric]:
-    """Raises OSError."""
+    """Free space of the disk of `state`, and the time of the newest archive in `backups`. Raises OSError."""
     disk = shutil.disk_usage(state)
     yield gauge("mnist_disk_free_bytes", "Free space of the disk that stores the drawings.", disk.free)
     yield gauge("mnist_disk_size_bytes", "Size of the disk that stores the drawings.", disk.total)

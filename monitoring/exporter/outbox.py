@@ -17,7 +17,7 @@ LATE_AFTER_S = 10.0
 
 
 def metrics(outbox: Path) -> Iterator[Metric]:
-    """Raises sqlite3.Error. Without a file, nothing was drawn yet, and all values are 0."""
+    """The rows of the outbox's file; without a file all values are 0. Raises sqlite3.Error."""
     waiting, since, rejected = _read(outbox) if outbox.exists() else (0, None, 0)
     age_s = 0.0 if since is None else max(0.0, time.time() - since)
     yield gauge("mnist_outbox_rows", "Answers and labels that wait for the database.", waiting)

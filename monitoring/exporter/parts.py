@@ -19,7 +19,7 @@ PART_UP = ("mnist_part_up", "1 if the part answers, else 0.", "part")
 
 
 def metrics(gateway: str, page: str) -> Iterator[Metric]:
-    """`gateway` is the URL of the inner listener, `page` a URL or unix:PATH."""
+    """The health of the parts, and the open pages. `gateway`: URL of the inner listener; `page`: URL or unix:PATH."""
     ping, _ = get(gateway, "/ping")  # the model reads a known digit
     page_status, page_metrics = get(page, "/_stcore/metrics")
     up = {"gateway": ping != NO_ANSWER, "page": page_status == HTTPStatus.OK}

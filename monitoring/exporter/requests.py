@@ -101,7 +101,7 @@ def count(line: bytes) -> None:
 
 @lru_cache(maxsize=1000)
 def _series(listener: str, route: str, status: str, version: str) -> Series:
-    """Raises ValueError for unknown labels. The cache saves a lookup that takes longer than counting."""
+    """The series of these labels; raises ValueError for unknown ones. Cached: a lookup takes longer than counting."""
     known = listener in LISTENERS and route in ROUTES
     if not (known and STATUS.fullmatch(status) and VERSION.fullmatch(version)):
         raise ValueError(listener, route, status, version)

@@ -1,4 +1,4 @@
-"""Subjects: sources of metrics, which each scrape reads in parallel. The failure of one hides no other."""
+"""Subjects: sources of metrics. Each scrape reads all in parallel, and a failed one does not affect the others."""
 
 import logging
 import threading
@@ -15,7 +15,7 @@ log = logging.getLogger("monitoring.exporter")
 
 
 class Subjects:
-    """A collector of prometheus_client. A subject that hangs is read again only after it ends."""
+    """A collector of prometheus_client. A read that hangs is not started a second time."""
 
     def __init__(self, subjects: Mapping[str, Read], timeout_s: float = TIMEOUT_S) -> None:
         self._subjects = subjects

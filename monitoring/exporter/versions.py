@@ -32,7 +32,7 @@ def read(served: Path) -> Served:
 
 
 def metrics(served: Path, state: Path) -> Iterator[Metric]:
-    """Raises OSError, ValueError or KeyError."""
+    """Changes of the versions, their shares and their roles. Raises OSError, ValueError or KeyError."""
     changes = CounterMetricFamily("mnist_version_changes", "Changes of the served versions.", labels=["kind"])
     counts = _count_changes(state / CHANGES)
     for kind in KINDS:

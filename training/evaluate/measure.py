@@ -98,7 +98,7 @@ def confusion(answered: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray
 def digit_metrics(answered: Answers, labels: NDArray[np.int64]) -> DigitMetrics:
     """Metrics of labelled digits."""
     counts = confusion(answered.digits, labels)
-    right, of = counts.diagonal(), np.maximum(counts.sum(axis=1), 1)
+    right, total = counts.diagonal(), np.maximum(counts.sum(axis=1), 1)
     accuracy = binomtest(int(right.sum()), len(labels))
     interval = accuracy.proportion_ci(0.95, method="wilson")
     return {
@@ -107,7 +107,7 @@ def digit_metrics(answered: Answers, labels: NDArray[np.int64]) -> DigitMetrics:
         "accuracy_interval": (float(interval.low), float(interval.high)),
         "calibration_error": expected_calibration_error(answered.confidences, answered.digits == labels),
         "called_no_digit": float(np.mean(~answered.is_digit)),
-        "accuracy_by_digit": (right / of).tolist(),
+        "accuracy_by_digit": (right / total).tolist(),
         "confusion": counts.tolist(),
     }
 
@@ -156,10 +156,10 @@ def flat_metrics(measured: Measured) -> dict[str, float | None]:
     """Metrics by title, in display order; None if not measured."""
     found: dict[str, float | None] = {}
     for title, digit_set in DIGIT_SETS.items():
-        of = measured[digit_set]
-        found[f"{title}, {ACCURACY}"] = of and of["accuracy"]
-        found[f"{title}, calibration error in 15 bins"] = of and of["calibration_error"]
-        found[f"{title}, rejected as not a digit"] = of and of["called_no_digit"]
+        metrics = measured[digit_set]
+        found[f"{title}, {ACCURACY}"] = metrics and metrics["accuracy"]
+        found[f"{title}, calibration error in 15 bins"] = metrics and metrics["calibration_error"]
+        found[f"{title}, rejected as not a digit"] = metrics and metrics["called_no_digit"]
     for other_set, digits, title in OTHER_SETS:
         others = measured[other_set]
         found[f"AUROC of digit_score, {digits} against {title}"] = others and others["area_under_curve"]
@@ -174,8 +174,8 @@ def rows(measured: Measured) -> list[tuple[str, str]]:
     """Metrics as texts by title; accuracies with their 95 % interval."""
     texts = {name: percent(value) for name, value in flat_metrics(measured).items()}
     for title, key in DIGIT_SETS.items():
-        if of := measured[key]:
-            low, high = of["accuracy_interval"]
+        if metrics := measured[key]:
+            low, high = metrics["accuracy_interval"]
             texts[f"{title}, {ACCURACY}"] += f" ({low:.2%} to {high:.2%})"
     return list(texts.items())
 

@@ -54,10 +54,10 @@ def load(path: Path, until: ExitStack, runtime: str = "int8") -> AnyPredictor:
 
 def table(confusion: NDArray[np.int64]) -> str:
     """Accuracy of each digit and confusion matrix, as text."""
-    right, of = confusion.diagonal(), confusion.sum(axis=1)
+    right, total = confusion.diagonal(), confusion.sum(axis=1)
     lines = ["label  accuracy  predicted " + "".join(f"{digit:>6}" for digit in range(10))]
     lines += [
-        f"{digit:>4}   {right[digit] / max(of[digit], 1):8.2%}            "
+        f"{digit:>4}   {right[digit] / max(total[digit], 1):8.2%}            "
         + "".join(f"{count or '.':>6}" for count in confusion[digit])
         for digit in range(10)
     ]
@@ -70,8 +70,8 @@ def _compare(models: dict[str, AnyPredictor], test: Digits, *, report: bool) -> 
         measured = measure_model(predictor, test, report=report)
         columns.append([("", name), *rows(measured)])
         for title, key in DIGIT_SETS.items():
-            if (of := measured[key]) and key != "held_out_writers":
-                print(f"{name}, {title}\n{table(np.array(of['confusion']))}\n", flush=True)
+            if (metrics := measured[key]) and key != "held_out_writers":
+                print(f"{name}, {title}\n{table(np.array(metrics['confusion']))}\n", flush=True)
     for lines in zip(*columns, strict=True):
         print(f"{lines[0][0]:<52}" + "".join(f"{text:<26}" for _, text in lines))
 
@@ -86,9 +86,9 @@ def draw(
         sets["pendigits"] = drawn
     answered = {title: (answers(predictor, digits.images), digits) for title, digits in sets.items()}
     draw_reliability(answered, folder / f"{prefix}reliability.png")
-    for title, (of, digits) in answered.items():
+    for title, (predicted, digits) in answered.items():
         slug = title.lower().replace(" ", "-")
-        draw_errors(of, digits, f"{name}, {title}", folder / f"{prefix}errors-{slug}.png")
+        draw_errors(predicted, digits, f"{name}, {title}", folder / f"{prefix}errors-{slug}.png")
 
 
 def _measure_photos(name: str, predictor: AnyPredictor, count: int, folder: Path, *, report: bool) -> None:

@@ -54,16 +54,16 @@ def add_kinds(makes: Mapping[str, Make], *, digit: bool = True) -> None:
 def mask(strokes: Strokes, size: Size, height: float, thickness: float, centre: tuple[float, float]) -> Real:
     """Share of ink, (h, w), 0 to 1, of a digit `height` pixels tall; `centre` is x and y as shares of the size."""
     w, h = size
-    pts = np.concatenate(strokes)
-    low, high = pts.min(0), pts.max(0)
+    points = np.concatenate(strokes)
+    low, high = points.min(0), points.max(0)
     scale = (height - thickness) / max((high - low).max(), 1e-9)
     middle = (low + high) / 2
     s = SUPERSAMPLE if max(size) <= 1000 else 1
     layer = Image.new("L", (w * s, h * s))
     d = ImageDraw.Draw(layer)
     r = thickness * s / 2
-    for st in strokes:
-        path = ((st - middle) * scale + np.array(centre) * (w, h)) * s
+    for stroke in strokes:
+        path = ((stroke - middle) * scale + np.array(centre) * (w, h)) * s
         if len(path) > 1:
             d.line([tuple(p) for p in path], fill=255, width=max(1, round(2 * r)), joint="curve")
         for x, y in path:

@@ -32,7 +32,9 @@ class Kind:
     redraw: bool = False
 
 
-def _of_maker(make: Callable[[np.random.Generator], Figure], least: float = 0.3, most: float = 0.98) -> Write:
+def _make_writer(
+    make: Callable[[np.random.Generator], Figure], least: float = 0.3, most: float = 0.98
+) -> Write:
     return lambda rng: place(shape(make(rng), rng), rng, least, most)
 
 
@@ -58,24 +60,24 @@ KINDS: tuple[Kind, ...] = (
         for name, text in figures.items()
     ),
     # High weights: these represent every alphabet that is not listed.
-    Kind("invented of lines", _of_maker(invented.of_lines), 18, redraw=True),
-    Kind("invented of curves", _of_maker(invented.of_curves), 18, redraw=True),
-    Kind("invented mixed", _of_maker(invented.mixed), 24, redraw=True),
-    Kind("invented flowing", _of_maker(invented.flowing), 24, redraw=True),
-    Kind("invented looped", _of_maker(invented.looped), 14, redraw=True),
-    Kind("invented in one stroke", _of_maker(invented.in_one_stroke), 14, redraw=True),
-    Kind("invented mirrored", _of_maker(invented.mirrored), 14, redraw=True),
-    Kind("invented repeated", _of_maker(invented.repeated), 14, redraw=True),
-    Kind("scribble", _of_maker(scribbles.scribble), 5, redraw=True),
-    Kind("scribble back and forth", _of_maker(scribbles.back_and_forth), 4, redraw=True),
-    Kind("scribble coil", _of_maker(scribbles.coil), 4, redraw=True),
-    Kind("scribble tangle", _of_maker(scribbles.tangle), 4, redraw=True),
-    Kind("hatching", _of_maker(scribbles.hatching), 4),
-    Kind("dots", _of_maker(scribbles.dots), 3),
-    Kind("two dots", _of_maker(scribbles.two_dots), 2),
-    Kind("point", _of_maker(scribbles.point), 3),
-    Kind("blot", _of_maker(scribbles.blot, 0.1, 0.3), 3),
-    Kind("painted full", _of_maker(scribbles.full, 0.8, 1.0), 3),
+    Kind("invented of lines", _make_writer(invented.of_lines), 18, redraw=True),
+    Kind("invented of curves", _make_writer(invented.of_curves), 18, redraw=True),
+    Kind("invented mixed", _make_writer(invented.mixed), 24, redraw=True),
+    Kind("invented flowing", _make_writer(invented.flowing), 24, redraw=True),
+    Kind("invented looped", _make_writer(invented.looped), 14, redraw=True),
+    Kind("invented in one stroke", _make_writer(invented.in_one_stroke), 14, redraw=True),
+    Kind("invented mirrored", _make_writer(invented.mirrored), 14, redraw=True),
+    Kind("invented repeated", _make_writer(invented.repeated), 14, redraw=True),
+    Kind("scribble", _make_writer(scribbles.scribble), 5, redraw=True),
+    Kind("scribble back and forth", _make_writer(scribbles.back_and_forth), 4, redraw=True),
+    Kind("scribble coil", _make_writer(scribbles.coil), 4, redraw=True),
+    Kind("scribble tangle", _make_writer(scribbles.tangle), 4, redraw=True),
+    Kind("hatching", _make_writer(scribbles.hatching), 4),
+    Kind("dots", _make_writer(scribbles.dots), 3),
+    Kind("two dots", _make_writer(scribbles.two_dots), 2),
+    Kind("point", _make_writer(scribbles.point), 3),
+    Kind("blot", _make_writer(scribbles.blot, 0.1, 0.3), 3),
+    Kind("painted full", _make_writer(scribbles.full, 0.8, 1.0), 3),
     Kind("two digits", partial(_write_number, 2), 10),
     Kind("three digits", partial(_write_number, 3), 5),
 )

@@ -55,8 +55,8 @@ class Mix:
             *([("labelled drawings", labelled, recipe.labelled_share)] if labelled else []),
         ]
         self._drawings = [
-            _Source(name, of.images, of.labels, strength, round(recipe.batch_size * share))
-            for name, of, share in sources
+            _Source(name, digits.images, digits.labels, strength, round(recipe.batch_size * share))
+            for name, digits, share in sources
         ]
         rest = recipe.batch_size - sum(source.count for source in self._drawings)
         self._mnist = _Source("MNIST images", mnist.images, mnist.labels, 1.0, rest)
