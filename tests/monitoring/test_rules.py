@@ -13,7 +13,7 @@ from tests.monitoring.programs import program
 PROMETHEUS = ROOT / "monitoring" / "prometheus"
 ALERTMANAGER = ROOT / "monitoring" / "alertmanager"
 FILES = sorted((PROMETHEUS / "rules").glob("*.yml"))
-TESTS = sorted((PROMETHEUS / "rules" / "tests").glob("*.yml"))
+TESTS = sorted(Path(__file__).with_name("rules").glob("*.yml"))
 
 
 def _load(path: Path) -> dict:
