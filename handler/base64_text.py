@@ -23,9 +23,7 @@ def decode_base64(text: str) -> bytes:
     if text[:5].lower() == "data:":
         header, comma, encoded = text.partition(",")
         if not comma or not header.lower().endswith(";base64"):
-            raise ClientError(
-                400, "InvalidBase64", f"The data URI {begins}", "data:image/png;base64,<base64>"
-            )
+            raise _invalid(f"The data URI {begins}", "data:image/png;base64,<base64>")
     try:
         letters = "".join(encoded.split()).encode("ascii")
         standard, url_safe = b"+" in letters or b"/" in letters, b"-" in letters or b"_" in letters
@@ -33,16 +31,16 @@ def decode_base64(text: str) -> bytes:
             letters += b"=" * (-len(letters) % 4)
         data = base64.b64decode(letters.translate(FROM_URL_SAFE), validate=True)
     except (binascii.Error, UnicodeEncodeError):
-        raise ClientError(
-            400,
-            "InvalidBase64",
-            f"The string of {len(text):,} characters that {begins} is not base64",
-            "base64 (A-Z, a-z, 0-9, + and /, padded with =; or URL-safe, with - and _), alone or as a data URI",
-        ) from None
+        problem = f"The string of {len(text):,} characters that {begins} is not base64"
+        accepted = "base64 (A-Z, a-z, 0-9, + and /, padded with =; or URL-safe, with - and _), alone or as a data URI"
+        raise _invalid(problem, accepted) from None
     if standard and url_safe:
-        problem = f"The string that {begins} mixes the two alphabets of base64"
-        raise ClientError(400, "InvalidBase64", problem, "+ and /, or - and _")
+        raise _invalid(f"The string that {begins} mixes the two alphabets of base64", "+ and /, or - and _")
     return data
+
+
+def _invalid(problem: str, accepted: str) -> ClientError:
+    return ClientError(400, "InvalidBase64", problem, accepted)
 
 
 def begins_as_image(body: bytes) -> bool:

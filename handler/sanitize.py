@@ -55,10 +55,7 @@ def _sanitize_png(data: bytes) -> bytes:
             part = data[place:end]
             # The decoder does not check this, and one flipped bit can turn a 7 into a certain 1.
             if zlib.crc32(part[4:-4]) != int.from_bytes(part[-4:], "big"):
-                problem = (
-                    f"The PNG image is damaged: wrong checksum of its {kind.decode()} chunk at byte {place:,}"
-                )
-                raise ClientError(400, "BrokenImage", problem, "complete, undamaged files")
+                raise _broken_png(f"damaged: wrong checksum of its {kind.decode()} chunk at byte {place:,}")
             parts.append(part)
         if kind == b"IEND":
             return b"".join(parts)

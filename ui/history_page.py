@@ -109,21 +109,15 @@ class History:
         older = Cursor.at(view.cards[-1].row) if view.cards else None
         with st.container(key="pager", horizontal=True, vertical_alignment="center"):
             st.button("Newest", key="newest", on_click=self._turn, args=(None,))
-            st.button(
-                "Newer",
-                key="newer",
-                icon=":material/chevron_left:",
-                disabled=not view.has_newer,
-                on_click=self._turn,
-                args=(newer,),
-            )
-            st.button(
+            arrow = partial(st.button, on_click=self._turn)
+            left, right = ":material/chevron_left:", ":material/chevron_right:"
+            arrow("Newer", key="newer", icon=left, disabled=not view.has_newer, args=(newer,))
+            arrow(
                 "Older",
                 key="older",
-                icon=":material/chevron_right:",
+                icon=right,
                 icon_position="right",
                 disabled=not view.has_older,
-                on_click=self._turn,
                 args=(older,),
             )
 
