@@ -60,7 +60,7 @@ def measure() -> Results:
     with (
         running.database() as system,
         psycopg.connect(postgres.owner_url(system), autocommit=True) as owner,
-        _connected_as_page(system) as page,
+        _connect_as_page(system) as page,
     ):
         say("writing into an empty table ...")
         empty = _writes(page)
@@ -78,7 +78,7 @@ def measure() -> Results:
     return _results(Measured(size, empty, full, pages, counts, pruned, removed))
 
 
-def _connected_as_page(system: System) -> Connection:
+def _connect_as_page(system: System) -> Connection:
     password = secrets.read(system, "database_page_password")
     return psycopg.connect(postgres.role_url(system), password=password, autocommit=True)
 

@@ -148,7 +148,11 @@ def stream(target: Target, bodies: Sequence[bytes], clients: int) -> Generator[A
     The clients wait while the caller handles a response.
     """
     requests = cycle([target.request(body) for body in bodies])
-    with _connections([target] * clients) as connections, select.epoll() as ready, _without_garbage():
+    with (
+        _connections([target] * clients) as connections,
+        select.epoll() as ready,
+        _disable_garbage_collection(),
+    ):
         by_number = {connection.socket.fileno(): connection for connection in connections}
         for number, connection in by_number.items():
             ready.register(number, select.EPOLLIN)
@@ -178,7 +182,7 @@ def stream(target: Target, bodies: Sequence[bytes], clients: int) -> Generator[A
 def alternate(targets: Sequence[Target], bodies: Sequence[bytes], rounds: int) -> dict[str, list[float]]:
     """Latencies in ms by target name, from one client that posts each body to each target in turn, `rounds` times."""
     latencies: dict[str, list[float]] = {target.name: [] for target in targets}
-    with _connections(targets) as connections, _without_garbage():
+    with _connections(targets) as connections, _disable_garbage_collection():
         for _, body in zip(range(rounds), cycle(bodies), strict=False):
             for target, connection in zip(targets, connections, strict=True):
                 _ask(connection, target, body)
@@ -214,7 +218,7 @@ def _connections(targets: Sequence[Target]) -> Iterator[list[_Connection]]:
 
 
 @contextmanager
-def _without_garbage() -> Iterator[None]:
+def _disable_garbage_collection() -> Iterator[None]:
     """Disable garbage collection during a measurement."""
     gc.collect()
     gc.disable()

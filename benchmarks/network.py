@@ -81,11 +81,13 @@ def _contenders() -> Iterator[dict[str, Logits]]:
         contenders["torch.compile"] = eager(
             torch.compile(fold_batch_norm(model()).requires_grad_(False), dynamic=True)
         )
-        contenders["torch.export and AOTInductor"] = _ahead_of_time(fold_batch_norm(model()), Path(folder))
+        contenders["torch.export and AOTInductor"] = _compile_ahead_of_time(
+            fold_batch_norm(model()), Path(folder)
+        )
         yield contenders
 
 
-def _ahead_of_time(model: nn.Module, folder: Path) -> Logits:
+def _compile_ahead_of_time(model: nn.Module, folder: Path) -> Logits:
     exported = torch.export.export(
         model, (torch.zeros(2, 1, 28, 28),), dynamic_shapes=({0: torch.export.Dim("images", min=1, max=64)},)
     )

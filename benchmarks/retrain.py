@@ -198,12 +198,12 @@ def _results(loops: Sequence[Loop]) -> Results:
     return Results(
         "retrain",
         summary,
-        [_of_loops(loops), *(_of_judge(loop) for loop in loops)],
+        [_loop_table(loops), *(_judge_table(loop) for loop in loops)],
         {"loops": [_numbers(loop) for loop in loops]},
     )
 
 
-def _of_loops(loops: Sequence[Loop]) -> Table:
+def _loop_table(loops: Sequence[Loop]) -> Table:
     rows = []
     for loop in loops:
         about = (
@@ -238,7 +238,7 @@ def _of_loops(loops: Sequence[Loop]) -> Table:
     )
 
 
-def _of_judge(loop: Loop) -> Table:
+def _judge_table(loop: Loop) -> Table:
     rows = []
     for line in loop.judged:
         shares = (f"{line[model]:.2%}" for model in ("champion", "challenger"))

@@ -102,7 +102,7 @@ def _draw_one(page: Page, digit: int) -> None:
 def _is_answered(page: Page) -> bool:
     """Whether the page shows the answer to this drawing; until then it shows the noted previous answer."""
     answer, question = (page.locator(f".st-key-{key}").inner_text().strip() for key in ("answer", "question"))
-    return answer != NONE_YET and not question.startswith("Noted") and _connected(page)
+    return answer != NONE_YET and not question.startswith("Noted") and _is_connected(page)
 
 
 def _label(page: Page, digit: int) -> bool:
@@ -117,10 +117,10 @@ def _label(page: Page, digit: int) -> bool:
 
 
 def _is_free(page: Page) -> bool:
-    return _connected(page) and ink(page) == 0
+    return _is_connected(page) and ink(page) == 0
 
 
-def _connected(page: Page) -> bool:
+def _is_connected(page: Page) -> bool:
     return page.locator('.stApp[data-test-connection-state="CONNECTED"]').count() > 0
 
 

@@ -160,11 +160,11 @@ def _judge(found: Round, every: Sequence[tuple[float, float, str]]) -> None:
             found.before_ms.append(milliseconds)
         elif any(sent < change.ended and received > change.begun for change in found.changes):
             found.during_ms.append(milliseconds)
-        if version not in failed and version not in _allowed(found.changes, sent, received):
+        if version not in failed and version not in _active_versions(found.changes, sent, received):
             found.inactive.append(version)
 
 
-def _allowed(changes: Sequence[Change], sent: float, received: float) -> set[str]:
+def _active_versions(changes: Sequence[Change], sent: float, received: float) -> set[str]:
     """The versions that were active at any time between the two times."""
     allowed = {RELEASED} if sent < changes[0].ended else set()
     for change, following in zip(changes, [*changes[1:], None], strict=True):

@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 from fixtures.browser import ARGUMENTS
-from fixtures.drawing import DIGITS, Stroke, expect_answer, on_screen, open_page
+from fixtures.drawing import DIGITS, Stroke, expect_answer, open_page, to_pixels
 from tests.system.browser import chromium
 from tests.system.running import start_system
 
@@ -40,7 +40,7 @@ class Film:
     def draw(self, strokes: list[Stroke]) -> None:
         """Draw with the mouse, a frame for each corner."""
         for stroke in strokes:
-            for number, place in enumerate(on_screen(self._page, stroke)):
+            for number, place in enumerate(to_pixels(self._page, stroke)):
                 self._page.mouse.move(*place, steps=6)
                 if number == 0:
                     self._page.mouse.down()

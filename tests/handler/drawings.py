@@ -28,12 +28,12 @@ def drawing(digit: int = 7, *, left=60, top=40, width=150, height=200, brush=18,
     return canvas.resize((size, size), Image.Resampling.BOX)
 
 
-def on_paper(mask: Image.Image, ink: Any, paper: Any, mode: str = "RGB") -> Image.Image:
+def draw_on_paper(mask: Image.Image, ink: Any, paper: Any, mode: str = "RGB") -> Image.Image:
     """The drawing in these colours."""
     return Image.composite(Image.new(mode, mask.size, ink), Image.new(mode, mask.size, paper), mask)
 
 
-def on_nothing(mask: Image.Image, ink: tuple[int, int, int]) -> Image.Image:
+def draw_without_paper(mask: Image.Image, ink: tuple[int, int, int]) -> Image.Image:
     """Strokes of a colour on transparent."""
     image = Image.new("RGBA", mask.size, (*ink, 0))
     image.putalpha(mask)
@@ -59,16 +59,16 @@ def photo(mask: Image.Image, *, paper=200, ink=50, light="even", noise=5.0, size
     return Image.fromarray(values.clip(0, 255).astype(np.uint8))
 
 
-def encoded(image: Image.Image, picture_format: str = "PNG", **options) -> bytes:
+def encode(image: Image.Image, picture_format: str = "PNG", **options) -> bytes:
     """The bytes of an image file."""
     file = io.BytesIO()
     image.save(file, picture_format, **options)
     return file.getvalue()
 
 
-def reopened(image: Image.Image, picture_format: str, **options) -> Image.Image:
+def reopen(image: Image.Image, picture_format: str, **options) -> Image.Image:
     """The image after it was saved and read."""
-    return Image.open(io.BytesIO(encoded(image, picture_format, **options)))
+    return Image.open(io.BytesIO(encode(image, picture_format, **options)))
 
 
 def difference(one: np.ndarray, other: np.ndarray) -> float:

@@ -15,7 +15,7 @@ from handler.forms import pick_image, read_form
 from handler.images import read_image, read_images
 from handler.preprocessing import candidates, preprocess
 from handler.sanitize import sanitize
-from tests.handler.drawings import difference_of_shape, drawing, encoded
+from tests.handler.drawings import difference_of_shape, drawing, encode
 
 # No accepted format gives Pillow's other modes (LAB, La).
 # The same examples in every run; they take a few seconds on a slow core.
@@ -39,9 +39,9 @@ MODES = [
     "RGBa",
 ]
 BEGINNINGS = {
-    name: encoded(drawing().resize((40, 40)), name) for name in ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP")
+    name: encode(drawing().resize((40, 40)), name) for name in ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP")
 }
-BEGINNINGS["progressive"] = encoded(drawing().resize((40, 40)), "JPEG", progressive=True)
+BEGINNINGS["progressive"] = encode(drawing().resize((40, 40)), "JPEG", progressive=True)
 SIDES = st.one_of(st.integers(1, 64), st.sampled_from([255, 257, 1000]))
 TEXTS = [
     "",
@@ -154,7 +154,7 @@ def test_inverting_padding_and_enlarging_hardly_change_the_input(digit, brush, l
 @given(st.one_of(st.binary(max_size=300), st.sampled_from(sorted(BEGINNINGS))), st.data())
 def test_any_bytes_are_an_image_or_refused(data, more):
     if isinstance(data, str):
-        data = _damaged(BEGINNINGS[data], more)
+        data = _damage(BEGINNINGS[data], more)
     with contextlib.suppress(ClientError):
         assert preprocess(read_image(data)).shape == (28, 28)
 
@@ -163,7 +163,7 @@ def test_any_bytes_are_an_image_or_refused(data, more):
 @given(st.sampled_from(["PNG", "JPEG", "progressive"]), st.data())
 def test_sanitizing_twice_changes_nothing_more(name, more):
     with contextlib.suppress(ClientError):
-        clean = sanitize(_damaged(BEGINNINGS[name], more))
+        clean = sanitize(_damage(BEGINNINGS[name], more))
         assert sanitize(clean) == clean
 
 
@@ -223,7 +223,7 @@ def test_any_form_has_fields_or_is_refused(pieces):
         assert isinstance(pick_image(fields), bytes)
 
 
-def _damaged(data: bytes, more: Any) -> bytes:
+def _damage(data: bytes, more: Any) -> bytes:
     """The bytes with a piece replaced, removed or repeated."""
     start = more.draw(st.integers(0, len(data)))
     end = more.draw(st.integers(start, min(len(data), start + 40)))

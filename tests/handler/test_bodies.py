@@ -10,9 +10,9 @@ from fixtures import canvas_png
 from handler.bodies import IMAGE_KEYS, read_body
 from handler.errors import ClientError
 from handler.images import read_images
-from tests.handler.drawings import drawing, encoded
+from tests.handler.drawings import drawing, encode
 
-PNG = encoded(drawing())
+PNG = encode(drawing())
 TEXT = base64.b64encode(PNG).decode()
 JSON = "application/json"
 
@@ -115,7 +115,7 @@ def test_base64_or_a_data_uri_as_the_body_is_read(body, content_type):
 
 @pytest.mark.parametrize("picture_format", ["PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP"])
 def test_base64_of_every_format_is_read_as_the_body(picture_format):
-    body = base64.b64encode(encoded(drawing(), picture_format))
+    body = base64.b64encode(encode(drawing(), picture_format))
     assert sizes({"body": body}, "text/plain") == [(280, 280)]
 
 
@@ -163,7 +163,7 @@ def test_image_bytes_are_recognized_before_base64(monkeypatch):
 
 @pytest.mark.parametrize("count", [1, 2, 64])
 def test_instances_are_read_in_their_order(count):
-    pictures = [encoded(drawing(size=100 + index)) for index in range(count)]
+    pictures = [encode(drawing(size=100 + index)) for index in range(count)]
     instances = [{"image": base64.b64encode(picture).decode(), "id": 7} for picture in pictures]
     row = document({"instances": instances})
     assert sizes(row, JSON) == [(100 + index, 100 + index) for index in range(count)]
@@ -454,7 +454,7 @@ def test_the_message_names_the_bad_instance():
     bad = base64.b64encode(b"hello").decode()
     error = refusal(document({"instances": [{"image": TEXT}] * 5 + [{"image": bad}]}), JSON)
     assert error.message.startswith("instances[5].image: ")
-    truncated = base64.b64encode(encoded(drawing(), "JPEG")[:2000]).decode()
+    truncated = base64.b64encode(encode(drawing(), "JPEG")[:2000]).decode()
     error = refusal(document({"instances": [{"image": TEXT}, {"data": truncated}]}), JSON)
     assert error.kind == "BrokenImage"
     assert error.message.startswith("instances[1].data: ")
@@ -468,7 +468,7 @@ def test_more_than_64_instances_are_refused():
 
 
 def test_the_pixels_of_all_instances_are_counted_together():
-    large = base64.b64encode(encoded(drawing().resize((2400, 2400)))).decode()
+    large = base64.b64encode(encode(drawing().resize((2400, 2400)))).decode()
     assert sizes(document({"instances": [{"image": large}] * 2}), JSON) == [(2400, 2400)] * 2
     error = refusal(document({"instances": [{"image": large}] * 3}), JSON)
     assert error.code == 413
@@ -483,7 +483,7 @@ def test_all_pixels_of_a_canvas_are_counted():
             {
                 "instances": [
                     {"image": base64.b64encode(data).decode()}
-                    for data in (canvas, encoded(Image.new("1", size)))
+                    for data in (canvas, encode(Image.new("1", size)))
                 ]
             }
         )

@@ -10,31 +10,31 @@ import pytest
 from PIL import Image, ImageDraw
 
 from fixtures.canvas_png import canvases
-from fixtures.canvas_png import encode_png as encoded
+from fixtures.canvas_png import encode_png as encode
 from handler.canvas_png import read_canvas
 from handler.errors import ClientError
 from handler.images import read_image
 from handler.preprocessing import preprocess
 from handler.sanitize import sanitize
-from tests.handler.drawings import drawing, on_nothing, on_paper
-from tests.handler.drawings import encoded as encoded_by_pillow
+from tests.handler.drawings import draw_on_paper, draw_without_paper, drawing
+from tests.handler.drawings import encode as encode_with_pillow
 
 
-def _by_pillow(data: bytes) -> Image.Image:
+def _decode_with_pillow(data: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(data))
     image.load()
     return image
 
 
 def _sheet(mask: Image.Image, ink, paper) -> Image.Image:
-    return on_paper(mask, (*ink, 255), (*paper, 255), "RGBA")
+    return draw_on_paper(mask, (*ink, 255), (*paper, 255), "RGBA")
 
 
 def test_drawings_of_the_page_are_read_as_pillow_reads_them():
     for data in canvases():
         drawn = read_canvas(data)
         assert drawn is not None
-        assert np.array_equal(drawn, np.asarray(_by_pillow(data).convert("L")))
+        assert np.array_equal(drawn, np.asarray(_decode_with_pillow(data).convert("L")))
         picture = read_image(data)
         assert isinstance(picture, np.ndarray)  # without Pillow
         assert np.array_equal(picture, drawn)
@@ -53,7 +53,7 @@ def test_drawings_of_the_page_are_read_as_pillow_reads_them():
     ids=["blank", "over the left edge", "over the lower edge", "a bar over the lower edge", "small"],
 )
 def test_a_grey_canvas_is_read_wherever_its_ink_is(sheet):
-    data = encoded(sheet)
+    data = encode(sheet)
     drawn = read_canvas(data)
     assert drawn is not None
     assert np.array_equal(drawn, np.asarray(sheet.convert("L")))
@@ -76,22 +76,22 @@ def test_any_colours_places_and_sizes_give_the_same_input(seed):
     sheet = _sheet(mask, *colours[:2])
     if seed % 4 < 2:
         ImageDraw.Draw(sheet).line([(0, 0), (60, 90)], fill=(*colours[2], 255), width=5)
-    data = encoded(sheet)
-    assert np.array_equal(preprocess(read_image(data)), preprocess(_by_pillow(data)))
+    data = encode(sheet)
+    assert np.array_equal(preprocess(read_image(data)), preprocess(_decode_with_pillow(data)))
 
 
 def test_equally_bright_colours_are_distinguished():
-    data = encoded(_sheet(drawing(), (255, 0, 0), (0, 130, 0)))
+    data = encode(_sheet(drawing(), (255, 0, 0), (0, 130, 0)))
     seen = preprocess(read_image(data))
     assert seen.any()
-    assert np.array_equal(seen, preprocess(_by_pillow(data)))
+    assert np.array_equal(seen, preprocess(_decode_with_pillow(data)))
 
 
 @pytest.mark.parametrize(
     "image",
     [
         Image.new("RGBA", (320, 320)),
-        on_nothing(drawing(), (20, 20, 20)),
+        draw_without_paper(drawing(), (20, 20, 20)),
         _sheet(drawing(), (20, 20, 21), (255, 255, 255)),
         _sheet(drawing(), (20, 20, 20), (255, 254, 255)),
         _sheet(drawing(top=-20), (0, 0, 0), (255, 255, 255)),
@@ -100,16 +100,16 @@ def test_equally_bright_colours_are_distinguished():
     ids=["nothing", "on nothing", "coloured ink", "coloured paper", "over the upper edge", "wide"],
 )
 def test_other_images_are_left_to_pillow(image):
-    data = encoded(image)
+    data = encode(image)
     assert read_canvas(data) is None
-    assert np.array_equal(preprocess(read_image(data)), preprocess(_by_pillow(data)))
+    assert np.array_equal(preprocess(read_image(data)), preprocess(_decode_with_pillow(data)))
 
 
 def test_a_png_with_other_filters_or_chunks_is_left_to_pillow():
     sheet = _sheet(drawing(), (0, 0, 0), (255, 255, 255))
-    assert read_canvas(encoded_by_pillow(sheet)) is None
-    assert read_canvas(encoded_by_pillow(sheet.convert("L"))) is None
-    whole = encoded(sheet)
+    assert read_canvas(encode_with_pillow(sheet)) is None
+    assert read_canvas(encode_with_pillow(sheet.convert("L"))) is None
+    whole = encode(sheet)
     for kind in (b"tRNS", b"eXIf", b"IHDR"):
         assert read_canvas(whole[:33] + _chunk(kind, b"A\x00bc") + whole[33:]) is None
     # `sanitize` strips this one.
@@ -117,7 +117,7 @@ def test_a_png_with_other_filters_or_chunks_is_left_to_pillow():
 
 
 def test_a_canvas_is_refused_wherever_it_is_truncated_or_damaged():
-    data = encoded(
+    data = encode(
         _sheet(drawing(size=64, left=15, top=10, width=30, height=40, brush=6), (0, 0, 0), (255,) * 3)
     )
     assert read_canvas(data) is not None
@@ -142,7 +142,7 @@ def test_an_image_without_pixels_is_left_to_pillow(size):
 
 @pytest.mark.parametrize("wrong", [-1, 1, 2_000_000], ids=["short", "long", "a bomb"])
 def test_rows_that_do_not_fit_the_header_are_left_to_pillow(wrong):
-    data = encoded(_sheet(drawing(), (0, 0, 0), (255, 255, 255)))
+    data = encode(_sheet(drawing(), (0, 0, 0), (255, 255, 255)))
     size = 280 * (1 + 4 * 280)
     rows = zlib.decompress(b"".join(_chunks(data, b"IDAT")))
     packed = zlib.compress((rows + bytes(max(0, wrong)))[: size + wrong])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.handler.drawings import drawing, encoded
+from tests.handler.drawings import drawing, encode
 
 SECONDS = 60
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP")
@@ -20,7 +20,7 @@ def test_any_bytes_are_answered_in_little_time_and_memory(tmp_path):
     )
     small = drawing().resize((40, 40))
     for number, picture_format in enumerate(FORMATS):
-        (tmp_path / picture_format).write_bytes(b"\0" + encoded(small, picture_format))
+        (tmp_path / picture_format).write_bytes(b"\0" + encode(small, picture_format))
         (tmp_path / f"pixels-{number}").write_bytes(
             bytes([2 * number + 1, 39]) + small.convert("RGB").tobytes()
         )

@@ -16,11 +16,11 @@ from handler.writing import Group
 from tests.handler.drawings import (
     difference,
     difference_of_shape,
+    draw_on_paper,
+    draw_without_paper,
     drawing,
-    on_nothing,
-    on_paper,
     photo,
-    reopened,
+    reopen,
 )
 
 MASK = drawing(7)
@@ -76,19 +76,19 @@ def test_ink_is_found_in_16_and_32_bits(mode, inverted):
     ],
 )
 def test_opaque_strokes_of_any_colour(ink, paper):
-    assert difference(preprocess(on_paper(MASK, ink, paper)), EXPECTED) < 1.0
+    assert difference(preprocess(draw_on_paper(MASK, ink, paper)), EXPECTED) < 1.0
 
 
 @pytest.mark.parametrize("ink", [(0, 0, 0), (255, 255, 255), (200, 10, 10), (0, 0, 255), (128, 128, 128)])
 def test_transparent_strokes_of_any_colour(ink):
-    image = on_nothing(MASK, ink)
+    image = draw_without_paper(MASK, ink)
     assert difference(preprocess(image), EXPECTED) < 1.0
-    assert difference(preprocess(reopened(image, "PNG")), EXPECTED) < 1.0
-    assert difference(preprocess(reopened(image, "WEBP", lossless=True)), EXPECTED) < 1.0
+    assert difference(preprocess(reopen(image, "PNG")), EXPECTED) < 1.0
+    assert difference(preprocess(reopen(image, "WEBP", lossless=True)), EXPECTED) < 1.0
 
 
 def test_transparent_strokes_of_several_colours():
-    image = on_nothing(MASK, (255, 255, 255))
+    image = draw_without_paper(MASK, (255, 255, 255))
     image.paste((0, 0, 0), (0, 0, 280, 140))
     image.putalpha(MASK)
     assert difference(preprocess(image), EXPECTED) < 1.0
@@ -97,19 +97,19 @@ def test_transparent_strokes_of_several_colours():
 def test_a_palette_with_a_transparent_colour():
     image = MASK.point(lambda value: value > 127).convert("P")
     image.putpalette([0, 0, 0, 0, 0, 0])
-    assert difference(preprocess(reopened(image, "PNG", transparency=0)), EXPECTED) < 2.0
-    assert difference(preprocess(reopened(image, "GIF", transparency=0)), EXPECTED) < 2.0
+    assert difference(preprocess(reopen(image, "PNG", transparency=0)), EXPECTED) < 2.0
+    assert difference(preprocess(reopen(image, "GIF", transparency=0)), EXPECTED) < 2.0
 
 
 def test_an_opaque_picture_with_an_alpha_channel():
-    image = on_paper(MASK, "black", "white")
+    image = draw_on_paper(MASK, "black", "white")
     image.putalpha(255)
     assert difference(preprocess(image), EXPECTED) < 1.0
 
 
 def test_a_sheet_with_a_transparent_margin():
     image = Image.new("RGBA", (400, 420))
-    image.paste(on_paper(MASK, "black", "white"), (60, 80))
+    image.paste(draw_on_paper(MASK, "black", "white"), (60, 80))
     assert difference(preprocess(image), EXPECTED) < 1.0
 
 
@@ -126,7 +126,7 @@ def test_a_frame_around_the_picture_is_not_ink():
 @pytest.mark.parametrize("quality", [20, 60, 90])
 @pytest.mark.parametrize("image", [MASK, INVERTED], ids=["white on black", "black on white"])
 def test_jpeg_noise_does_not_widen_the_drawing(image, quality):
-    assert difference(preprocess(reopened(image, "JPEG", quality=quality)), EXPECTED) < 2.0
+    assert difference(preprocess(reopen(image, "JPEG", quality=quality)), EXPECTED) < 2.0
 
 
 @pytest.mark.parametrize("orientation", [1, 2, 3, 4, 5, 6, 7, 8])
@@ -136,7 +136,7 @@ def test_the_exif_orientation_is_applied(orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     for picture_format in ("JPEG", "PNG", "WEBP"):
-        image = reopened(stored, picture_format, exif=exif)
+        image = reopen(stored, picture_format, exif=exif)
         assert difference(preprocess(image), EXPECTED) < 2.0, picture_format
 
 
@@ -178,7 +178,7 @@ BLANKS = {
     "one pixel": Image.new("L", (1, 1), 255),
     "one long row": Image.new("1", (4096, 1), 1),
     "16 bit": Image.fromarray(np.full((40, 40), 40000, np.uint16)),
-    "JPEG noise": reopened(
+    "JPEG noise": reopen(
         Image.fromarray(np.random.default_rng(1).normal(250, 4, (280, 280)).clip(0, 255).astype(np.uint8)),
         "JPEG",
         quality=30,

@@ -9,7 +9,7 @@ from torch import nn
 from handler.model import CHANNELS, DigitClassifier, fold_batch_norm, restore_model
 
 
-def _trained() -> DigitClassifier:
+def _train_briefly() -> DigitClassifier:
     """A network whose batch normalizations have statistics."""
     torch.manual_seed(3)
     model = DigitClassifier().train()
@@ -19,27 +19,27 @@ def _trained() -> DigitClassifier:
 
 
 def test_folding_keeps_the_logits():
-    model, pictures = _trained(), torch.rand(32, 1, 28, 28)
+    model, pictures = _train_briefly(), torch.rand(32, 1, 28, 28)
     expected = model(pictures)
     # Folding changes the order of multiplications, and rounding differs by processor.
     assert torch.allclose(fold_batch_norm(copy.deepcopy(model))(pictures), expected, atol=1e-4, rtol=0)
 
 
 def test_folding_removes_batch_norm_and_dropout():
-    kinds = {type(module) for module in fold_batch_norm(_trained()).modules()}
+    kinds = {type(module) for module in fold_batch_norm(_train_briefly()).modules()}
     assert not kinds & {nn.BatchNorm2d, nn.Dropout}
     assert nn.Conv2d in kinds
 
 
 def test_a_folded_network_has_gradients():
     picture = torch.rand(1, 1, 28, 28, requires_grad=True)
-    fold_batch_norm(_trained())(picture)[0, 3].backward()
+    fold_batch_norm(_train_briefly())(picture)[0, 3].backward()
     assert picture.grad is not None
     assert picture.grad.abs().sum() > 0
 
 
 def test_features_are_the_input_of_the_last_layer():
-    model, pictures = _trained(), torch.rand(8, 1, 28, 28)
+    model, pictures = _train_briefly(), torch.rand(8, 1, 28, 28)
     seen = model.features(pictures)
     assert seen.shape == (8, CHANNELS[-1])
     assert torch.equal(model.layers[-1](seen), model(pictures))

@@ -135,13 +135,13 @@ def test_with_the_int8_file_of_another_network_float32_serves(released, copied, 
 def test_the_faster_file_is_used_and_the_times_are_logged(released, monkeypatch, caplog, slow):
     session = onnx_session._session
 
-    def slowed(path: Path, *made_from: Path) -> onnx_session.Logits:
+    def slow_session(path: Path, *made_from: Path) -> onnx_session.Logits:
         logits = session(path, *made_from)
         if path.name.endswith(INT8) != (slow == "int8"):
             return logits
         return lambda pixels: time.sleep(0.05) or logits(pixels)
 
-    monkeypatch.setattr(onnx_session, "_session", slowed)
+    monkeypatch.setattr(onnx_session, "_session", slow_session)
     with caplog.at_level(logging.INFO):
         predictor = Predictor.load(RELEASED_CHECKPOINT, version="1")
     fastest = {"float32": "int8", "int8": "float32"}[slow]

@@ -14,11 +14,11 @@ from handler.errors import ClientError
 from handler.images import read_image
 from handler.preprocessing import preprocess
 from handler.sanitize import MAXIMUM_PARTS, MAXIMUM_SCANS, sanitize
-from tests.handler.drawings import drawing, encoded
+from tests.handler.drawings import drawing, encode
 
-PNG = encoded(drawing())
-JPEG = encoded(drawing(), "JPEG")
-PROGRESSIVE = encoded(drawing(), "JPEG", progressive=True)
+PNG = encode(drawing())
+JPEG = encode(drawing(), "JPEG")
+PROGRESSIVE = encode(drawing(), "JPEG", progressive=True)
 HEADER_ENDS = 33  # of a PNG: its signature and IHDR
 
 
@@ -30,11 +30,11 @@ def segment(marker: int, content: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
 
 
-def with_chunks(*chunks: bytes) -> bytes:
+def png_with_chunks(*chunks: bytes) -> bytes:
     return PNG[:HEADER_ENDS] + b"".join(chunks) + PNG[HEADER_ENDS:]
 
 
-def with_scans(count: int) -> bytes:
+def jpeg_with_scans(count: int) -> bytes:
     """The progressive JPEG with empty copies of its last scan."""
     start = PROGRESSIVE.rfind(b"\xff\xda")
     (length,) = struct.unpack(">H", PROGRESSIVE[start + 2 : start + 4])
@@ -55,7 +55,7 @@ def test_a_file_without_metadata_is_unchanged(data):
 
 @pytest.mark.parametrize("picture_format", ["GIF", "WEBP", "AVIF", "BMP"])
 def test_other_formats_are_unchanged(picture_format):
-    data = encoded(drawing(), picture_format)
+    data = encode(drawing(), picture_format)
     assert sanitize(data) is data
 
 
@@ -66,27 +66,27 @@ def test_other_formats_are_unchanged(picture_format):
     ids=["zTXt", "iCCP", "iTXt", "eXIf"],
 )  # fmt: skip
 def test_compressed_metadata_of_a_png_is_stripped(bomb):
-    assert sanitize(with_chunks(*[bomb] * 50)) == PNG
-    assert read_image(with_chunks(*[bomb] * 50)).info == {}
+    assert sanitize(png_with_chunks(*[bomb] * 50)) == PNG
+    assert read_image(png_with_chunks(*[bomb] * 50)).info == {}
 
 
 def test_a_palette_and_its_transparency_are_kept():
     image = drawing().quantize(8)
-    data = encoded(image, transparency=0)
+    data = encode(image, transparency=0)
     assert np.array_equal(preprocess(read_image(data)), preprocess(Image.open(io.BytesIO(data))))
     assert "transparency" in read_image(data).info
 
 
 @pytest.mark.parametrize("kind", [b"IDAT", b"abCd"])
 def test_a_png_of_too_many_chunks_is_refused(kind):
-    error = refusal(with_chunks(*[chunk(kind, b"")] * MAXIMUM_PARTS))
+    error = refusal(png_with_chunks(*[chunk(kind, b"")] * MAXIMUM_PARTS))
     assert (error.code, error.kind) == (400, "CostlyImage")
     assert f"{MAXIMUM_PARTS:,} chunks" in error.message
 
 
 def test_a_jpeg_of_too_many_scans_is_refused():
-    read_image(with_scans(MAXIMUM_SCANS))
-    error = refusal(with_scans(MAXIMUM_SCANS + 1))
+    read_image(jpeg_with_scans(MAXIMUM_SCANS))
+    error = refusal(jpeg_with_scans(MAXIMUM_SCANS + 1))
     assert (error.code, error.kind) == (400, "CostlyImage")
     assert "40 scans" in error.message
 
@@ -110,7 +110,7 @@ def test_bytes_after_a_jpeg_are_stripped():
     "hidden", [b"\xff\xdb\0\0", b"\xff\x01", b"\xff\xd8"], ids=["no length", "TEM", "start"]
 )
 def test_an_ambiguous_segment_hides_no_scan(hidden):
-    scans = with_scans(MAXIMUM_SCANS + 100)
+    scans = jpeg_with_scans(MAXIMUM_SCANS + 100)
     start = scans.find(b"\xff\xda")
     for data in (scans[:start] + hidden + scans[start:], scans[:2] + hidden + scans[2:]):
         clean = b""
@@ -120,7 +120,7 @@ def test_an_ambiguous_segment_hides_no_scan(hidden):
 
 
 def test_cmyk_keeps_its_adobe_segment():
-    data = encoded(Image.merge("CMYK", [drawing()] * 4), "JPEG")
+    data = encode(Image.merge("CMYK", [drawing()] * 4), "JPEG")
     assert sanitize(data) == data
     assert read_image(data).info["adobe"]
 

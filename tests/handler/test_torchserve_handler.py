@@ -20,11 +20,11 @@ from PIL import Image
 from handler import torchserve_handler
 from handler.model import DigitClassifier
 from handler.torchserve_handler import DigitHandler
-from tests.handler.drawings import drawing, encoded
+from tests.handler.drawings import drawing, encode
 from training.archive.pack import RELEASED_CHECKPOINT
 
 ROOT = Path(__file__).parent.parent.parent
-PNG = encoded(drawing())
+PNG = encode(drawing())
 PREDICTION = {"digit", "confidence", "probabilities", "is_digit", "digit_score", "model_version", "input"}
 EXPLANATION = PREDICTION | {"heatmap", "runner_up", "contrast"}
 # As TorchServe 0.12 sends them: the flag `explain` with every request, and the headers of a form field below its name.
@@ -78,7 +78,7 @@ def test_a_worker_logs_its_runtime_once_and_nothing_for_a_batch(tmp_path, caplog
     assert re.search(r"(int8|float32) runs the network \(one image: float32 .* ms, int8 .* ms\)", caplog.text)
 
 
-def answered(handler: DigitHandler, *requests: tuple[Mapping, Mapping]) -> list[tuple[int, dict]]:
+def answer_batch(handler: DigitHandler, *requests: tuple[Mapping, Mapping]) -> list[tuple[int, dict]]:
     """The status and the answer of each request (row, headers) of a batch."""
     context = Context([headers for _, headers in requests])
     answers = handler.handle([row for row, _ in requests], context)
@@ -93,7 +93,7 @@ def image(data: bytes = PNG) -> dict:
 
 
 def test_a_prediction_has_its_fields(handler):
-    [(status, answer)] = answered(handler, (image(), PREDICT))
+    [(status, answer)] = answer_batch(handler, (image(), PREDICT))
     assert status == 200
     assert answer.keys() == PREDICTION
     assert answer["model_version"] == "1.2"
@@ -101,7 +101,7 @@ def test_a_prediction_has_its_fields(handler):
 
 
 def test_an_explanation_has_its_fields(handler):
-    [(status, answer)] = answered(handler, (image(), EXPLAIN))
+    [(status, answer)] = answer_batch(handler, (image(), EXPLAIN))
     assert status == 200
     assert answer.keys() == EXPLANATION
 
@@ -115,7 +115,7 @@ def test_answers_are_compact_json_in_bytes(handler):
 
 
 def test_each_request_of_a_mixed_batch_has_its_own_answer(handler):
-    other = encoded(drawing(2))
+    other = encode(drawing(2))
     instances = b'{"instances": [{"image": "%s"}, {"image": "%s"}]}' % (_base64(PNG), _base64(other))
     batch = [
         (image(PNG), PREDICT),
@@ -128,7 +128,7 @@ def test_each_request_of_a_mixed_batch_has_its_own_answer(handler):
         (image(instances), {**EXPLAIN, "Content-Type": "application/json"}),
         ({"data": bytearray(PNG)}, {**PREDICT, "Content-Type": "multipart/form-data; boundary=x"}),
     ]
-    together = answered(handler, *batch)
+    together = answer_batch(handler, *batch)
     assert [status for status, _ in together] == [200, 400, 200, 400, 200, 400, 200, 200, 200]
     seven, two = together[0][1], together[6][1]
     assert seven["input"] != two["input"]
@@ -136,7 +136,7 @@ def test_each_request_of_a_mixed_batch_has_its_own_answer(handler):
     assert [answer.keys() for answer in together[7][1]["predictions"]] == [EXPLANATION] * 2
     assert together[8][1]["input"] == seven["input"]
     for request, (status, answer) in zip(batch, together, strict=True):
-        [(status_alone, alone)] = answered(handler, request)
+        [(status_alone, alone)] = answer_batch(handler, request)
         assert status == status_alone
         _assert_same(answer, alone)
 
@@ -150,8 +150,8 @@ FORM = {
 
 def test_a_form_is_read_by_the_media_type_that_its_client_declared(handler):
     whole = b'--x\r\nContent-Disposition: form-data; name="data"\r\n\r\n' + PNG + b"\r\n--x--\r\n"
-    good, cut = answered(handler, (image(whole), FORM), (image(whole[:-10]), FORM))
-    assert good[1]["input"] == answered(handler, (image(), PREDICT))[0][1]["input"]
+    good, cut = answer_batch(handler, (image(whole), FORM), (image(whole[:-10]), FORM))
+    assert good[1]["input"] == answer_batch(handler, (image(), PREDICT))[0][1]["input"]
     assert (cut[0], cut[1]["type"]) == (400, "BrokenForm")
 
 
@@ -169,13 +169,13 @@ def test_a_form_is_read_by_the_media_type_that_its_client_declared(handler):
     ids=["empty", "text", "cut", "json", "deep", "bitmap", "damaged"],
 )
 def test_a_bad_request_does_not_change_the_others(handler, bad):
-    [good, refused, also_good] = answered(
+    [good, refused, also_good] = answer_batch(
         handler, (image(), PREDICT), (image(bad), PREDICT), (image(), EXPLAIN)
     )
     assert refused[0] == 400
     assert refused[1].keys() == {"code", "type", "message"}
-    _assert_same(good[1], answered(handler, (image(), PREDICT))[0][1])
-    _assert_same(also_good[1], answered(handler, (image(), EXPLAIN))[0][1])
+    _assert_same(good[1], answer_batch(handler, (image(), PREDICT))[0][1])
+    _assert_same(also_good[1], answer_batch(handler, (image(), EXPLAIN))[0][1])
 
 
 @pytest.mark.parametrize(
@@ -189,18 +189,18 @@ def test_a_bad_request_does_not_change_the_others(handler, bad):
     ],
 )
 def test_the_client_s_media_type_counts(handler, headers, status):
-    [(code, answer)] = answered(handler, (image(b"hello"), headers))
+    [(code, answer)] = answer_batch(handler, (image(b"hello"), headers))
     assert code == answer["code"] == status
 
 
 def test_a_too_large_image_is_refused_with_413(handler):
-    [(status, answer)] = answered(handler, (image(encoded(Image.new("1", (4097, 1)))), PREDICT))
+    [(status, answer)] = answer_batch(handler, (image(encode(Image.new("1", (4097, 1)))), PREDICT))
     assert status == answer["code"] == 413
 
 
 @pytest.mark.parametrize("headers", [{**PREDICT, "explain": value} for value in ("False", "false", "", "no")])
 def test_without_explain_true_it_is_a_prediction(handler, headers):
-    assert answered(handler, (image(), headers))[0][1].keys() == PREDICTION
+    assert answer_batch(handler, (image(), headers))[0][1].keys() == PREDICTION
 
 
 def test_an_unexpected_error_affects_one_row_and_quotes_no_client_data(handler, monkeypatch, caplog):
@@ -213,7 +213,7 @@ def test_an_unexpected_error_affects_one_row_and_quotes_no_client_data(handler, 
 
     monkeypatch.setattr(torchserve_handler, "read_body", fails_for_some)
     with caplog.at_level(logging.ERROR):
-        good, failed = answered(handler, (image(), PREDICT), (image(b"trap: my secret"), PREDICT))
+        good, failed = answer_batch(handler, (image(), PREDICT), (image(b"trap: my secret"), PREDICT))
     assert good[0] == 200
     assert failed[0] == failed[1]["code"] == 500
     assert failed[1].keys() == {"code", "type", "message"}
@@ -229,7 +229,7 @@ IDS = {"x-request-id": "mine", "X-Drawing-Id": "6f1f6c1e-52a5-4f0b-9a0e-0d5f0f6f
 @pytest.mark.parametrize("fails", ["read_body", "explain"])
 def test_a_failure_is_logged_with_the_ids_of_its_request(handler, monkeypatch, caplog, fails):
     monkeypatch.setattr(torchserve_handler, fails, lambda *_: 1 / 0)
-    [(status, _)] = answered(handler, (image(), EXPLAIN | IDS))
+    [(status, _)] = answer_batch(handler, (image(), EXPLAIN | IDS))
     assert status == 500
     [record] = caplog.records
     assert record.levelname == "ERROR"
@@ -239,10 +239,10 @@ def test_a_failure_is_logged_with_the_ids_of_its_request(handler, monkeypatch, c
 def test_only_a_slow_batch_is_logged_with_the_ids_of_its_requests(handler, monkeypatch, caplog):
     requests = (image(), PREDICT | IDS), (image(), PREDICT)
     monkeypatch.setattr(torchserve_handler, "SLOW_MS", 60_000)
-    answered(handler, *requests)
+    answer_batch(handler, *requests)
     assert caplog.records == []
     monkeypatch.setattr(torchserve_handler, "SLOW_MS", 0)
-    answered(handler, *requests)
+    answer_batch(handler, *requests)
     of_one, of_other = caplog.records
     assert (of_one.request_id, of_one.drawing_id) == tuple(IDS.values())
     assert not hasattr(of_other, "request_id")
@@ -278,7 +278,8 @@ def test_predictions_are_answered_when_explaining_fails(handler, monkeypatch, ca
     monkeypatch.setattr(torchserve_handler, "explain", fails)
     with caplog.at_level(logging.ERROR):
         statuses = [
-            s for s, _ in answered(handler, (image(), PREDICT), (image(), EXPLAIN), (image(b"x"), EXPLAIN))
+            s
+            for s, _ in answer_batch(handler, (image(), PREDICT), (image(), EXPLAIN), (image(b"x"), EXPLAIN))
         ]
     assert statuses == [200, 500, 400]
 
@@ -287,11 +288,11 @@ def test_a_worker_warms_up_before_it_is_ready(tmp_path, monkeypatch):
     batches = []
     predict = torchserve_handler.Predictor.predict_inputs
 
-    def counted(predictor, inputs):
+    def count(predictor, inputs):
         batches.append(len(inputs))
         return predict(predictor, inputs)
 
-    monkeypatch.setattr(torchserve_handler.Predictor, "predict_inputs", counted)
+    monkeypatch.setattr(torchserve_handler.Predictor, "predict_inputs", count)
     monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
     content = {"state_dict": DigitClassifier().state_dict(), "temperature": 1.0, "digit_threshold": 0.5}
     torch.save(content, tmp_path / "model.pt")
@@ -307,7 +308,7 @@ from tests.handler.test_torchserve_handler import EXPLAIN, Context, DigitHandler
 handler = DigitHandler()
 handler.initialize(Context([], sys.argv[1]))
 print(sorted({"captum", "matplotlib"} & sys.modules.keys()))
-answered(handler, (image(), EXPLAIN))
+answer_batch(handler, (image(), EXPLAIN))
 print("captum" in sys.modules)
 """
 

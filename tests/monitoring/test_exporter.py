@@ -56,7 +56,7 @@ class Exporter:
 
 
 @contextmanager
-def started(folder: Path, **changes: object) -> Iterator[Exporter]:
+def start_exporter(folder: Path, **changes: object) -> Iterator[Exporter]:
     port = free_port()
     options = {
         "listen": f"127.0.0.1:{port}",
@@ -95,7 +95,7 @@ def started(folder: Path, **changes: object) -> Iterator[Exporter]:
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Exporter]]:
     with ExitStack() as stack:
-        yield lambda **changes: stack.enter_context(started(tmp_path, **changes))
+        yield lambda **changes: stack.enter_context(start_exporter(tmp_path, **changes))
 
 
 def test_a_request_is_counted_with_its_times(start):
@@ -154,19 +154,19 @@ def test_an_invalid_datagram_is_ignored(start, datagram):
 
 
 def test_counters_survive_a_kill(tmp_path):
-    with started(tmp_path) as exporter:
+    with start_exporter(tmp_path) as exporter:
         exporter.log_and_expect(1)
-    with started(tmp_path) as exporter:
+    with start_exporter(tmp_path) as exporter:
         assert exporter.metrics()[COUNTED] == 1
         exporter.log_and_expect(2)
 
 
 def test_a_damaged_file_loses_only_its_counters(tmp_path):
-    with started(tmp_path) as exporter:
+    with start_exporter(tmp_path) as exporter:
         exporter.log_and_expect(1)
     path = tmp_path / "metrics" / "counter_exporter.db"
     path.write_bytes(b"\xff" * 4096)
-    with started(tmp_path) as exporter:
+    with start_exporter(tmp_path) as exporter:
         assert COUNTED not in exporter.metrics()
         exporter.log_and_expect(1)
     assert "counter_exporter.db is damaged" in (tmp_path / "exporter.log").read_text()
@@ -176,7 +176,7 @@ def test_an_empty_file_of_a_new_worker_is_kept(tmp_path):
     (tmp_path / "metrics").mkdir()
     empty = tmp_path / "metrics" / "histogram_worker1.db"
     empty.touch()
-    with started(tmp_path) as exporter:
+    with start_exporter(tmp_path) as exporter:
         exporter.log_and_expect(1)
     assert empty.exists()
 
@@ -267,7 +267,9 @@ def test_the_access_log_has_route_status_and_version(start, tmp_path):
     with (
         upstreams.model() as model,
         upstreams.page() as page,
-        gateway.started(folder, model.address, page.address, exporter=f"127.0.0.1:{exporter.port}") as nginx,
+        gateway.start_exporter(
+            folder, model.address, page.address, exporter=f"127.0.0.1:{exporter.port}"
+        ) as nginx,
     ):
         for path in ("/predictions/mnist", "/predict?x=1", "/explanations/mnist"):
             requests.post(nginx.url + path, data=b"x", timeout=30)
@@ -285,12 +287,12 @@ def test_the_access_log_has_route_status_and_version(start, tmp_path):
         form = 'mnist_requests_total{{listener="{}",model_version="{}",route="{}",status="{}"}}'
         wanted = {form.format(*kind): count for kind, count in kinds.items()}
 
-        def counted() -> bool:
+        def all_are_counted() -> bool:
             found = {k: v for k, v in exporter.metrics().items() if k.startswith("mnist_requests_total")}
             assert found == wanted
             return True
 
-        eventually(counted)
+        eventually(all_are_counted)
 
 
 def test_a_chunked_request_is_counted_for_its_version(start, tmp_path):
@@ -300,7 +302,7 @@ def test_a_chunked_request_is_counted_for_its_version(start, tmp_path):
     split = Versions("1.0", split={"1.1": 0.5})
     with (
         upstreams.model() as model,
-        gateway.started(
+        gateway.start_exporter(
             folder, model.address, model.address, versions=split, exporter=f"127.0.0.1:{exporter.port}"
         ) as nginx,
     ):

@@ -19,7 +19,7 @@ def migrated(server):
 @pytest.fixture
 def page(migrated):
     """A connection of the page's role."""
-    with connected_as_page(migrated) as connection:
+    with connect_as_page(migrated) as connection:
         yield connection
 
 
@@ -30,6 +30,6 @@ def owner(migrated):
         yield connection
 
 
-def connected_as_page(system):
+def connect_as_page(system):
     password = secrets.read(system, "database_page_password")
     return psycopg.connect(postgres.role_url(system), password=password, autocommit=True)

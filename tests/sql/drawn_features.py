@@ -19,7 +19,7 @@ DRAWINGS = 400
 SHARED = Path(__file__).resolve().parent.parent.parent.parent / "shared" / "drawn"
 
 
-def _with_gaps(canvas):
+def _remove_pieces(canvas):
     """Remove every other 12 pixels of a diagonal, like a browser that loses points of a stroke."""
     places = np.indices(canvas.shape).sum(axis=0) // 12
     return np.where(places % 2, canvas, 0).astype(np.uint8)
@@ -56,7 +56,7 @@ def main():
         "rotated": _prepare([np.rot90(canvas).copy() for canvas in usual]),
         "inverted input": 255 - _prepare(usual),
         "ink in the paper's colour": _prepare([(200 + canvas * 0.01).astype(np.uint8) for canvas in usual]),
-        "broken brush": _prepare([_with_gaps(canvas) for canvas in usual]),
+        "broken brush": _prepare([_remove_pieces(canvas) for canvas in usual]),
         "one digit only": _prepare(usual[7::10] * 10),
     }
     found = {

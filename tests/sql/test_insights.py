@@ -21,7 +21,7 @@ CHANGES = [
 ]
 
 
-def _insert_varied(page):
+def _insert_drawings(page):
     for number in range(40):
         insert(
             page,
@@ -41,7 +41,7 @@ def _counts(owner):
 
 
 def test_every_change_is_counted(page, owner):
-    _insert_varied(page)
+    _insert_drawings(page)
     for change in ["SELECT 1", *CHANGES]:
         owner.execute(change)
         kept = _counts(owner)
@@ -51,7 +51,7 @@ def test_every_change_is_counted(page, owner):
 
 
 def test_the_migration_counts_existing_drawings(page, owner):
-    _insert_varied(page)
+    _insert_drawings(page)
     kept = _counts(owner)
     owner.execute("TRUNCATE insights")
     owner.execute("CALL recount_insights()")

@@ -14,7 +14,7 @@ import pytest
 from fixtures import million_rows
 from ops.native import postgres
 from tests.ops.conftest import a_server, a_system
-from tests.sql.conftest import connected_as_page
+from tests.sql.conftest import connect_as_page
 from ui import history, insights
 from ui.history import Cursor, Filters
 
@@ -42,7 +42,7 @@ def page(tmp_path_factory, rows):
             owner.execute("SET work_mem = '64MB'")
             owner.execute("SET maintenance_work_mem = '256MB'")
             million_rows.fill(owner, rows, NOW, timedelta(days=350) / rows)
-        with connected_as_page(system) as connection:
+        with connect_as_page(system) as connection:
             yield connection
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from ops.data import secrets
 from ops.native import postgres
-from tests.sql.conftest import connected_as_page
+from tests.sql.conftest import connect_as_page
 from ui import history
 from ui.record import FOREIGN, UPSERT, Record
 from ui.visitor import hash_visitor
@@ -139,14 +139,14 @@ def test_the_page_cannot_connect_to_other_databases(migrated, database):
 
 def test_a_start_resets_the_role_of_the_page(migrated):
     # PostgreSQL lets every role change its own password and defaults.
-    with connected_as_page(migrated) as page:
+    with connect_as_page(migrated) as page:
         page.execute("ALTER ROLE page PASSWORD 'another'")
         page.execute("ALTER ROLE page SET statement_timeout = 1")
         page.execute("ALTER ROLE page IN DATABASE mnist SET default_transaction_read_only = on")
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-        connected_as_page(migrated)
+        connect_as_page(migrated)
     postgres.migrate(migrated)
-    with connected_as_page(migrated) as page:
+    with connect_as_page(migrated) as page:
         assert page.execute("SHOW statement_timeout").fetchone() == ("0",)
         assert page.execute("SHOW default_transaction_read_only").fetchone() == ("off",)
 
@@ -154,7 +154,7 @@ def test_a_start_resets_the_role_of_the_page(migrated):
 def test_the_last_migration_can_be_undone(migrated):
     newest = postgres.schema_version(migrated)
     postgres.migrate_down_to(migrated, "0003")
-    with connected_as_page(migrated) as page:
+    with connect_as_page(migrated) as page:
         page.execute("SELECT lo_unlink(lo_creat(-1))")
     postgres.migrate(migrated)
     assert postgres.schema_version(migrated) == newest

@@ -100,7 +100,7 @@ def _choose(page, record):
     page.app.run()
 
 
-def _shown(page):
+def _shown_ids(page):
     return [card.row.id for card in page.app.session_state["view"].cards]
 
 
@@ -112,20 +112,20 @@ def test_a_visitor_sees_drawings_that_are_not_delivered(page, log):
     log.rows = _rows(3)
     page.draw("stroke")
     _go(page, "history")
-    assert _shown(page) == [page.app.session_state["session"].drawing.id]
+    assert _shown_ids(page) == [page.app.session_state["session"].drawing.id]
     assert not {"filter-digit", "filter-version"} & _keys(page)
 
 
 def test_signing_in_shows_all_drawings_and_signing_out_hides_them(page, log, monkeypatch):
     log.rows = _rows(3)
     _go(page, "history")
-    assert _shown(page) == []
+    assert _shown_ids(page) == []
     monkeypatch.setattr("ui.sign_in.is_local", lambda *_: True)
     page.app.run()
-    assert len(_shown(page)) == 3
+    assert len(_shown_ids(page)) == 3
     monkeypatch.setattr("ui.sign_in.is_local", lambda *_: False)
     page.app.run()
-    assert _shown(page) == []
+    assert _shown_ids(page) == []
 
 
 def test_a_concurrent_run_does_not_take_the_page_for_loaded(page, log, monkeypatch):
@@ -150,16 +150,16 @@ def test_a_visitor_without_drawings_sees_a_sentence(page, log):
 def test_an_operator_sees_all_drawings_and_turns_pages(page, log, operator):
     log.rows = _rows(120)
     _go(page, "history")
-    first = _shown(page)
+    first = _shown_ids(page)
     assert first == [row.id for row in log.rows[:50]]
     assert (page.disabled("newer"), page.disabled("older")) == (True, False)
     page.press("older")
     page.press("older")
-    assert _shown(page) == [row.id for row in log.rows[100:]]
+    assert _shown_ids(page) == [row.id for row in log.rows[100:]]
     assert page.disabled("older")
     page.press("newer")
     page.press("newer")
-    assert _shown(page) == first
+    assert _shown_ids(page) == first
     assert page.disabled("newer")
 
 
@@ -169,14 +169,14 @@ def test_a_loaded_page_stays_until_it_is_turned(page, log, operator):
     [fresh] = [replace(RECORD, id=uuid.uuid4(), created_at=NOON + timedelta(hours=1))]
     log.rows.append(fresh)
     _choose(page, log.rows[1])
-    assert fresh.id not in _shown(page)
+    assert fresh.id not in _shown_ids(page)
     assert log.asked == 1
     page.press("newest")
-    assert _shown(page)[0] == fresh.id
+    assert _shown_ids(page)[0] == fresh.id
     _go(page, "")
     log.rows.append(replace(fresh, id=uuid.uuid4(), created_at=NOON + timedelta(hours=2)))
     _go(page, "history")
-    assert len(_shown(page)) == 5  # a return loads the page again
+    assert len(_shown_ids(page)) == 5  # a return loads the page again
 
 
 def test_the_widgets_set_the_filters(page, log, operator):
@@ -186,13 +186,13 @@ def test_the_widgets_set_the_filters(page, log, operator):
     ]
     _go(page, "history")
     page.app.selectbox(key="filter-digit").set_value(3).run()
-    assert _shown(page) == [log.rows[2].id]
+    assert _shown_ids(page) == [log.rows[2].id]
     page.app.selectbox(key="filter-version").set_value("1.0").run()
     assert page.text("list") == NO_MATCH
     page.app.selectbox(key="filter-digit").set_value(None).run()
-    assert len(_shown(page)) == 2
+    assert len(_shown_ids(page)) == 2
     page.app.button_group(key="filter-looks").set_value("Not a digit").run()
-    assert _shown(page) == []
+    assert _shown_ids(page) == []
 
 
 def test_a_label_is_written_to_the_outbox_and_shown_at_once(page, log, operator):
@@ -241,7 +241,7 @@ def test_a_visitor_cannot_label_another_visitors_drawing(page, log):
     [
         (lambda log, _: setattr(log, "away", True), UNAVAILABLE),
         (lambda log, _: log.rows.clear(), DELETED),
-        (lambda _, patch: patch.setattr("ui.outbox.Outbox.label", _not_kept), LABEL_NOT_SAVED),
+        (lambda _, patch: patch.setattr("ui.outbox.Outbox.label", _fail_to_store), LABEL_NOT_SAVED),
     ],
 )
 @pytest.mark.usefixtures("operator")
@@ -255,7 +255,7 @@ def test_a_label_that_cannot_be_stored_is_not_shown(page, log, monkeypatch, harm
     assert page.app.session_state["view"].cards[0].row.true_label is None
 
 
-def _not_kept(*_):
+def _fail_to_store(*_):
     raise OutboxError
 
 
@@ -270,7 +270,7 @@ def test_an_unavailable_database_is_reported_and_drawing_still_works(page, log, 
     assert page.text("answer") == "7"
     log.away, log.rows = False, _rows(1)
     _go(page, "history")
-    assert len(_shown(page)) == 2
+    assert len(_shown_ids(page)) == 2
 
 
 def test_insights_are_for_operators_only(page, log):

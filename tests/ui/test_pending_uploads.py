@@ -27,7 +27,7 @@ def _file(name, size=10):
     return UploadedFileRec(name, f"{name}.png", "image/png", bytes(size))
 
 
-def _kept(uploads, session, *names):
+def _file_ids(uploads, session, *names):
     return [file.file_id for file in uploads.get_files(session, names)]
 
 
@@ -38,8 +38,8 @@ def test_a_session_keeps_one_file(uploads):
         uploads.add_file("other", _file("d"))
 
     asyncio.run(send())
-    assert _kept(uploads, "one", *"abc") == ["c"]
-    assert _kept(uploads, "other", "d") == ["d"]
+    assert _file_ids(uploads, "one", *"abc") == ["c"]
+    assert _file_ids(uploads, "other", "d") == ["d"]
     assert uploads._total_bytes == 20
 
 
@@ -51,7 +51,7 @@ def test_the_total_size_is_limited_and_the_oldest_file_is_removed_first(uploads,
             uploads.add_file(str(number), _file("a"))
 
     asyncio.run(send())
-    assert [_kept(uploads, str(number), "a") for number in range(9)] == [[]] * 6 + [["a"]] * 3
+    assert [_file_ids(uploads, str(number), "a") for number in range(9)] == [[]] * 6 + [["a"]] * 3
 
 
 def test_an_unread_file_is_removed_after_its_time_and_a_newer_file_stays(uploads, monkeypatch):
@@ -65,8 +65,8 @@ def test_an_unread_file_is_removed_after_its_time_and_a_newer_file_stays(uploads
         await asyncio.sleep(0.2)
 
     asyncio.run(send())
-    assert _kept(uploads, "other", "b") == []
-    assert _kept(uploads, "one", "c") == ["c"]
+    assert _file_ids(uploads, "other", "b") == []
+    assert _file_ids(uploads, "one", "c") == ["c"]
     uploads.remove_file("one", "c")
     assert uploads._total_bytes == 0
 

@@ -94,7 +94,7 @@ def waiting(outbox: Outbox) -> set[uuid.UUID]:
     return {record.id for record in outbox.oldest(1000)}
 
 
-def rejected(path: Path) -> list[tuple]:
+def read_rejected(path: Path) -> list[tuple]:
     connection = sqlite3.connect(path)
     rows = connection.execute("SELECT id, drawing, reason FROM rejected").fetchall()
     connection.close()
@@ -107,7 +107,7 @@ def test_an_overwritten_header_loses_nothing(outbox, path, records, caplog, leng
     damaged = path.read_bytes()
     assert outbox.oldest(1000) == records
     assert set(outbox.drawing_ids(VISITOR)) == {record.id for record in records}
-    assert rejected(path) == [(str(REJECTED.id), REJECTED.drawing, "violates a constraint")]
+    assert read_rejected(path) == [(str(REJECTED.id), REJECTED.drawing, "violates a constraint")]
     [aside] = asides(path)
     assert aside.read_bytes() == damaged
     [line] = [record.message for record in caplog.records]
@@ -290,13 +290,13 @@ def test_a_process_killed_during_the_replacement_loses_nothing(logged, monkeypat
     overwrite(path, 16 * PAGE_BYTES, NOISE.randbytes(PAGE_BYTES))
     rename, renamed = Path.rename, []
 
-    def killed(old, new):
+    def rename_or_die(old, new):
         if len(renamed) == stopped_at:
             raise KeyboardInterrupt
         renamed.append(old)
         return rename(old, new)
 
-    monkeypatch.setattr(Path, "rename", killed)
+    monkeypatch.setattr(Path, "rename", rename_or_die)
     with pytest.raises(KeyboardInterrupt):
         Outbox(path).oldest(1000)
     monkeypatch.undo()

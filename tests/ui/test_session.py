@@ -47,21 +47,21 @@ def canvas(session):
     return Canvas(session)
 
 
-def _kept(session):
+def _records(session):
     return session.outbox.oldest(100)
 
 
 def test_a_stroke_is_answered_and_stored(session, canvas):
     canvas.show(ONE)
     assert session.drawing.answer.digit == 7
-    [record] = _kept(session)
+    [record] = _records(session)
     assert (record.drawing, record.revision, record.true_label) == (ONE, 1, None)
 
 
 def test_the_request_to_the_model_has_the_drawings_id(session, canvas, fake_model):
     canvas.show(ONE)
     [(_, headers, _)] = fake_model.requests
-    assert headers["X-Drawing-Id"] == str(session.drawing.id) == str(_kept(session)[0].id)
+    assert headers["X-Drawing-Id"] == str(session.drawing.id) == str(_records(session)[0].id)
 
 
 def test_repeated_acts_are_ignored(session, canvas, fake_model):
@@ -92,16 +92,16 @@ def test_a_drawing_has_the_time_of_its_first_answer(session, canvas):
     opened = datetime.now(UTC)
     time.sleep(0.05)
     canvas.show(ONE)
-    first = _kept(session)[0].created_at
+    first = _records(session)[0].created_at
     assert first - opened >= timedelta(seconds=0.05)
     canvas.show(TWO)
-    assert _kept(session)[0].created_at == first
+    assert _records(session)[0].created_at == first
 
 
 def test_further_strokes_update_the_same_row(session, canvas):
     canvas.show(ONE)
     canvas.show(TWO)
-    [record] = _kept(session)
+    [record] = _records(session)
     assert (record.drawing, record.revision) == (TWO, 2)
 
 
@@ -109,7 +109,7 @@ def test_undo_reads_the_previous_strokes_again(session, canvas):
     canvas.show(ONE)
     canvas.show(TWO)
     canvas.show(ONE)
-    [record] = _kept(session)
+    [record] = _records(session)
     assert (record.drawing, record.revision) == (ONE, 3)
 
 
@@ -120,7 +120,7 @@ def test_undo_of_the_last_stroke_removes_the_answer_and_keeps_the_drawing(sessio
     assert session.drawing.answer is None
     canvas.show(TWO)
     assert session.drawing.id == drawing_id
-    [record] = _kept(session)
+    [record] = _records(session)
     assert (record.drawing, record.revision) == (TWO, 3)
 
 
@@ -131,7 +131,7 @@ def test_clear_begins_a_drawing_and_keeps_the_row(session, canvas):
     assert session.drawing.answer is None
     canvas.show(ONE)  # the same strokes again
     assert session.drawing.id != first
-    assert {record.id for record in _kept(session)} == {first, session.drawing.id}
+    assert {record.id for record in _records(session)} == {first, session.drawing.id}
 
 
 def test_delayed_acts_in_one_message_are_carried_out_in_their_order(session, canvas):
@@ -145,7 +145,7 @@ def test_delayed_acts_in_one_message_are_carried_out_in_their_order(session, can
     canvas.show(ONE)
     canvas.session = session
     canvas.send()
-    rows = [(row.drawing, row.true_label, row.revision) for row in _kept(session)]
+    rows = [(row.drawing, row.true_label, row.revision) for row in _records(session)]
     assert rows == [(ONE, 1, 2), (TWO, 2, 3), (ONE, None, 1)]
     assert not session.drawing.closed
     assert canvas.acts == canvas.acts[-1:]  # the newest picture, for a restarted page
@@ -154,7 +154,7 @@ def test_delayed_acts_in_one_message_are_carried_out_in_their_order(session, can
 def test_a_label_is_stored_and_closes_the_drawing(session, canvas):
     canvas.show(ONE)
     canvas.label(1)
-    [record] = _kept(session)
+    [record] = _records(session)
     assert (record.true_label, record.revision) == (1, 2)
     assert record.labelled_at is not None
     assert session.drawing.answer.digit == 7  # still shown
@@ -167,7 +167,7 @@ def test_a_stroke_after_a_label_begins_another_drawing(session, canvas):
     canvas.show(TWO)
     assert session.drawing.id != labelled
     assert session.drawing.true_label is None
-    labels = {record.id: record.true_label for record in _kept(session)}
+    labels = {record.id: record.true_label for record in _records(session)}
     assert labels == {labelled: 1, session.drawing.id: None}
 
 
@@ -175,7 +175,7 @@ def test_a_label_can_be_corrected_at_once(session, canvas):
     canvas.show(ONE)
     canvas.label(1)
     canvas.label(2)
-    [record] = _kept(session)
+    [record] = _records(session)
     assert (record.true_label, record.revision) == (2, 3)
 
 
@@ -191,7 +191,7 @@ def test_a_label_of_history_ends_the_drawing_on_the_canvas(session, canvas):
     begun = canvas.drawing
     canvas.send()
     assert canvas.drawing == begun
-    assert [(row.drawing, row.true_label) for row in _kept(session)] == [(ONE, 1), (TWO, None)]
+    assert [(row.drawing, row.true_label) for row in _records(session)] == [(ONE, 1), (TWO, None)]
 
 
 def test_a_stroke_on_a_closed_drawing_begins_another_drawing(session, canvas):
@@ -200,24 +200,24 @@ def test_a_stroke_on_a_closed_drawing_begins_another_drawing(session, canvas):
     drawn = canvas.drawing
     canvas.show(TWO)  # before the browser knows of the label
     assert canvas.drawing == drawn  # the browser keeps the drawing
-    assert [(row.drawing, row.true_label) for row in _kept(session)] == [(ONE, 1), (TWO, None)]
+    assert [(row.drawing, row.true_label) for row in _records(session)] == [(ONE, 1), (TWO, None)]
 
 
 def test_a_label_without_an_answer_is_ignored(session):
     session.label(1)
-    assert _kept(session) == []
+    assert _records(session) == []
 
 
 def test_an_upload_is_a_drawing_of_its_own(session, canvas):
     canvas.show(ONE)
     drawn = canvas.drawing
     session.read_upload(b"a file")
-    assert [record.drawing for record in _kept(session)] == [ONE, b"a file"]
+    assert [record.drawing for record in _records(session)] == [ONE, b"a file"]
     canvas.send()  # the browser clears the canvas
     assert canvas.drawing != drawn
     assert session.drawing.answer.digit == 7
     canvas.show(TWO)
-    assert [record.drawing for record in _kept(session)] == [ONE, b"a file", TWO]
+    assert [record.drawing for record in _records(session)] == [ONE, b"a file", TWO]
 
 
 def test_a_stroke_during_an_upload_belongs_to_its_drawing(session, canvas):
@@ -226,13 +226,13 @@ def test_a_stroke_during_an_upload_belongs_to_its_drawing(session, canvas):
     drawn = canvas.drawing
     canvas.show(TWO)
     assert canvas.drawing == drawn
-    assert [(record.drawing, record.revision) for record in _kept(session)] == [(TWO, 2), (b"a file", 1)]
+    assert [(record.drawing, record.revision) for record in _records(session)] == [(TWO, 2), (b"a file", 1)]
 
 
 def test_an_upload_is_labelled_like_a_drawing(session):
     session.read_upload(b"a file")
     session.label(3)
-    [record] = _kept(session)
+    [record] = _records(session)
     assert (record.true_label, record.drawing) == (3, b"a file")
 
 
@@ -243,7 +243,7 @@ def test_an_upload_is_read_when_the_model_is_available_again(session, canvas, fa
     fake_model.status = 200
     session.retry()
     canvas.show(ONE)
-    assert [record.drawing for record in _kept(session)] == [b"a file", ONE]
+    assert [record.drawing for record in _records(session)] == [b"a file", ONE]
 
 
 def test_one_upload_waits_for_the_acts_before_it(session, canvas, fake_model):
@@ -258,7 +258,7 @@ def test_one_upload_waits_for_the_acts_before_it(session, canvas, fake_model):
     fake_model.status = 200
     session.retry()
     canvas.send()
-    assert [(row.drawing, row.true_label) for row in _kept(session)] == [
+    assert [(row.drawing, row.true_label) for row in _records(session)] == [
         (ONE, 3),
         (b"a file", None),
         (TWO, None),
@@ -268,7 +268,7 @@ def test_one_upload_waits_for_the_acts_before_it(session, canvas, fake_model):
     assert session.notice == ""
 
 
-def _restarted(session, canvas, rows=None):
+def _restart(session, canvas, rows=None):
     """A new session after a restart, which has received the browser's acts. `rows`: the database."""
     session.outbox._labelled.clear()
     find_row = (rows or {}).get
@@ -292,14 +292,14 @@ class _Disconnected:
 
 def _rows(session, delivered):
     """The rows of the database: all records if delivered, else none."""
-    rows = {row.id: row for row in _kept(session)} if delivered else {}
+    rows = {row.id: row for row in _records(session)} if delivered else {}
     session.outbox.remove(list(rows.values()))
     return rows
 
 
 def _labels(session, rows):
     """Each picture's newest label, in the outbox or the database."""
-    newest = {**rows, **{row.id: row for row in _kept(session) if not _is_older(row, rows)}}
+    newest = {**rows, **{row.id: row for row in _records(session) if not _is_older(row, rows)}}
     return {row.drawing: row.true_label for row in newest.values()}
 
 
@@ -309,11 +309,11 @@ def _is_older(row, rows):
 
 def test_a_restarted_page_continues_the_drawing_of_the_browser(session, canvas):
     canvas.show(ONE)
-    restarted = _restarted(session, canvas)
+    restarted = _restart(session, canvas)
     assert restarted.drawing.answer.digit == 7
     assert restarted.drawing.row.created_at == session.drawing.row.created_at
     canvas.show(TWO)
-    [record] = _kept(session)
+    [record] = _records(session)
     assert (record.id, record.drawing, record.revision) == (session.drawing.id, TWO, 2)
 
 
@@ -323,10 +323,10 @@ def test_a_restarted_page_stores_strokes_and_labels_of_the_outage(session, canva
     canvas.show(TWO)
     canvas.label(3)
     canvas.show(b"another")
-    restarted = _restarted(session, canvas)
-    rows = [(row.drawing, row.true_label, row.revision) for row in _kept(session)]
+    restarted = _restart(session, canvas)
+    rows = [(row.drawing, row.true_label, row.revision) for row in _records(session)]
     assert rows == [(TWO, 3, 3), (b"another", None, 1)]
-    assert restarted.drawing_ids() == [row.id for row in reversed(_kept(session))]
+    assert restarted.drawing_ids() == [row.id for row in reversed(_records(session))]
 
 
 def test_a_label_without_confirmation_is_not_applied_twice(session, canvas):
@@ -335,8 +335,8 @@ def test_a_label_without_confirmation_is_not_applied_twice(session, canvas):
     canvas.label(3)
     session.take(canvas.message)
     session.outbox.label(session.drawing.id, 4, lambda: None)  # corrected in History
-    _restarted(session, canvas)
-    [record] = _kept(session)
+    _restart(session, canvas)
+    [record] = _records(session)
     assert (record.true_label, record.revision) == (4, 3)
 
 
@@ -350,7 +350,7 @@ def test_a_label_is_corrected_after_a_restart(session, canvas, draw, delivered):
     with _Disconnected(canvas):
         canvas.label(4)
         canvas.show(TWO)
-    _restarted(session, canvas, rows)
+    _restart(session, canvas, rows)
     assert _labels(session, rows) == {ONE: 4, TWO: None}
 
 
@@ -360,7 +360,7 @@ def test_a_label_of_a_drawing_in_an_unavailable_database_does_not_block_strokes(
     _rows(session, delivered=True)
     with _Disconnected(canvas):
         canvas.label(4)
-    restarted = _restarted(session, canvas)
+    restarted = _restart(session, canvas)
     assert restarted.notice == LABEL_TOO_LATE
     canvas.show(TWO)
     assert restarted.drawing.answer.digit == 7
@@ -375,7 +375,7 @@ def test_a_drawing_labelled_in_history_stays_closed_after_a_restart(session, can
     if picture == TWO:
         with _Disconnected(canvas):
             canvas.show(TWO)
-    restarted = _restarted(session, canvas, rows)
+    restarted = _restart(session, canvas, rows)
     assert restarted.drawing.true_label == (4 if picture == ONE else None)
     canvas.show(b"three")
     assert _labels(session, rows) == {ONE: 4, b"three": None}
@@ -395,7 +395,7 @@ def test_the_newer_of_a_label_of_history_and_a_delayed_label_counts(
     if not with_picture:
         canvas.acts = canvas.acts[-1:]  # as after a partial confirmation
     rows = _rows(session, delivered)
-    restarted = _restarted(session, canvas, rows)
+    restarted = _restart(session, canvas, rows)
     assert _labels(session, rows) == {ONE: newest}
     assert restarted.drawing.true_label == (newest if with_picture else None)
     restarted.outbox.label(session.drawing.id, 7, lambda: rows.get(session.drawing.id))
@@ -408,18 +408,18 @@ def test_a_labelled_drawing_stays_closed_if_a_restarted_page_has_no_model_at_fir
     canvas.show(ONE)
     session.outbox.label(session.drawing.id, 4, lambda: None)
     fake_model.status = 503
-    restarted = _restarted(session, canvas)
+    restarted = _restart(session, canvas)
     fake_model.status = 200
     restarted.retry()
     assert restarted.drawing.true_label == 4
     restarted.label(7)
-    assert [(row.drawing, row.true_label, row.revision) for row in _kept(session)] == [(ONE, 7, 3)]
+    assert [(row.drawing, row.true_label, row.revision) for row in _records(session)] == [(ONE, 7, 3)]
 
 
 def test_only_a_restarted_page_asks_the_database(session, canvas, fake_model):
     session.find_row = None
     canvas.show(ONE)
-    session.outbox.remove(_kept(session))
+    session.outbox.remove(_records(session))
     canvas.show(None)
     canvas.show(ONE)
     fake_model.status = 503
@@ -438,8 +438,8 @@ def test_a_restarted_page_knows_the_revision_after_undo_and_more_strokes(session
         canvas.show(picture)
     canvas.session = None
     canvas.show(b"a fourth")
-    _restarted(session, canvas)
-    [record] = _kept(session)
+    _restart(session, canvas)
+    [record] = _records(session)
     assert (record.drawing, record.revision) == (b"a fourth", 6)
 
 
@@ -450,7 +450,7 @@ def test_a_known_id_does_not_allow_changing_another_visitors_drawing(session, ca
     drawn = canvas.drawing
     if labelled:
         canvas.label(1)
-    mine = _kept(session)
+    mine = _records(session)
     if delivered:
         session.outbox.remove(mine)
     for known in (drawn, session.drawing.id.hex):
@@ -460,11 +460,11 @@ def test_a_known_id_does_not_allow_changing_another_visitors_drawing(session, ca
         others.show(TWO)
         drawn_by_other = other.drawing.id
         others.label(9)
-        theirs = [record for record in _kept(session) if record.id == drawn_by_other]
+        theirs = [record for record in _records(session) if record.id == drawn_by_other]
         assert [(record.drawing, record.true_label) for record in theirs] == [(TWO, 9)]
         assert drawn_by_other != session.drawing.id
         assert other.drawing_ids() == [drawn_by_other]
-    rest = [record for record in _kept(session) if record.visitor == session.owner]
+    rest = [record for record in _records(session) if record.visitor == session.owner]
     assert rest == ([] if delivered else mine)
     assert session.drawing_ids() == [session.drawing.id]
 
@@ -475,7 +475,7 @@ def test_a_restarted_page_does_not_undo_a_label(session, canvas):
     canvas.label(1)
     restarted = Session(session.model, session.outbox, session.visitor)
     restarted.take(sent)  # from a browser that does not know of the label
-    [record] = _kept(session)
+    [record] = _records(session)
     assert record.true_label == 1
 
 
@@ -497,12 +497,12 @@ def test_a_drawing_waits_while_the_model_is_unavailable(session, canvas, fake_mo
     assert session.notice == UNAVAILABLE
     assert session.drawing.answer is None
     assert session.can_retry
-    assert _kept(session) == []
+    assert _records(session) == []
     fake_model.status = 200
     session.retry()
     assert session.notice == ""
     assert not session.can_retry
-    assert [record.drawing for record in _kept(session)] == [ONE]
+    assert [record.drawing for record in _records(session)] == [ONE]
 
 
 def test_a_waiting_drawing_is_retried_after_a_pause(session, canvas, fake_model, monkeypatch):
@@ -527,7 +527,7 @@ def test_a_label_of_a_waiting_stroke_is_stored_with_its_answer(session, canvas, 
     fake_model.status = 200
     session.retry()
     assert session.drawing.closed
-    [record] = _kept(session)
+    [record] = _records(session)
     assert (record.drawing, record.true_label, record.revision) == (TWO, 4, 3)
 
 
@@ -543,7 +543,7 @@ def test_a_label_of_a_waiting_stroke_applies_to_no_other_drawing(session, canvas
     fake_model.status = 200
     leave(canvas)
     canvas.show(b"another")
-    labels = {record.drawing: record.true_label for record in _kept(session)}
+    labels = {record.drawing: record.true_label for record in _records(session)}
     assert labels.pop(ONE) == 4
     assert set(labels.values()) == {None}
 
@@ -559,7 +559,7 @@ def test_no_labelled_drawing_is_lost_while_the_model_is_unavailable(session, can
     session.retry()
     canvas.send()
     assert canvas.acts == canvas.acts[-1:]
-    assert [(row.drawing, row.true_label) for row in _kept(session)] == [(TWO, 4), (b"another", None)]
+    assert [(row.drawing, row.true_label) for row in _records(session)] == [(TWO, 4), (b"another", None)]
 
 
 def test_a_refused_picture_is_not_retried(session, canvas, fake_model):
@@ -575,7 +575,7 @@ def test_the_database_is_late_if_a_record_waits_for_long(session, canvas, monkey
     assert not session.is_database_late
     monkeypatch.setattr("ui.session.LATE_AFTER_S", 0.0)
     assert session.is_database_late
-    session.outbox.remove(_kept(session))
+    session.outbox.remove(_records(session))
     assert not session.is_database_late
 
 
@@ -619,7 +619,7 @@ def test_a_label_of_the_drawing_before_an_upload_does_not_apply_to_the_upload(se
     canvas.label(1)
     assert session.drawing.true_label is None
     assert session.notice == LABEL_OF_PREVIOUS
-    assert [(row.drawing, row.true_label) for row in _kept(session)] == [(ONE, 1), (TWO, None)]
+    assert [(row.drawing, row.true_label) for row in _records(session)] == [(ONE, 1), (TWO, None)]
 
 
 def test_a_label_of_a_refused_drawing_is_refused(session, canvas, fake_model):
@@ -629,7 +629,7 @@ def test_a_label_of_a_refused_drawing_is_refused(session, canvas, fake_model):
     session.read_upload(TWO)
     canvas.label(1)
     assert session.notice == LABEL_TOO_LATE
-    assert [(row.drawing, row.true_label) for row in _kept(session)] == [(TWO, None)]
+    assert [(row.drawing, row.true_label) for row in _records(session)] == [(TWO, None)]
 
 
 def test_a_drawing_above_the_limit_of_an_address_waits(client, outbox, fake_model):
@@ -639,7 +639,7 @@ def test_a_drawing_above_the_limit_of_an_address_waits(client, outbox, fake_mode
     assert "600 strokes a minute" in session.notice
     assert session.drawing.answer is None
     assert fake_model.requests == []
-    assert _kept(session) == []
+    assert _records(session) == []
     left[0] = 1
     fake_model.status = 503
     session.retry()
@@ -651,7 +651,7 @@ def test_a_drawing_above_the_limit_of_an_address_waits(client, outbox, fake_mode
     assert session.notice == TOO_MANY
     left[0] = 3
     session.retry()
-    assert len(_kept(session)) == 2
+    assert len(_records(session)) == 2
 
 
 def test_a_message_of_many_pictures_stays_within_the_limit_of_the_address(client, outbox, fake_model):
@@ -687,7 +687,7 @@ def test_a_too_large_picture_is_not_stored(session, canvas, fake_model):
     canvas.show(bytes(100_001))
     assert session.notice == TOO_LARGE
     assert not session.can_retry
-    assert fake_model.requests == _kept(session) == []
+    assert fake_model.requests == _records(session) == []
     canvas.show(bytes(100_000))
     assert session.drawing.answer.digit == 7
 
@@ -738,7 +738,7 @@ def test_a_label_of_another_page_closes_the_current_drawing(session, canvas, out
     canvas.show(TWO)  # begins another drawing
     assert session.drawing.id != labelled.id
     canvas.show(b"three")
-    rows = [(record.drawing, record.true_label) for record in _kept(session)]
+    rows = [(record.drawing, record.true_label) for record in _records(session)]
     assert rows == [(ONE, 1), (b"three", None)]
 
 
@@ -756,7 +756,7 @@ def test_a_label_replaces_an_earlier_label_of_history(session, canvas, outbox):
     canvas.show(ONE)
     outbox.label(session.drawing.id, 1, lambda: None)
     session.label(7)
-    [record] = _kept(session)
+    [record] = _records(session)
     assert (record.true_label, record.revision) == (7, 3)
 
 
@@ -768,7 +768,7 @@ def test_another_box_of_an_upload_is_read_as_the_same_drawing(session, fake_mode
     session.read_box((0.5, 0.0, 1.0, 0.5))
     asked = Image.open(io.BytesIO(fake_model.requests[-1][2]))
     assert set(asked.convert("L").resize((9, 9)).get_flattened_data()) == {0}  # the right half is black
-    [record] = _kept(session)
+    [record] = _records(session)
     assert (record.prediction, record.revision) == (3, 2)
     assert record.drawing == fake_model.requests[-1][2]
     # The box is widened within the picture; the answer's box is converted to the whole picture.
@@ -792,7 +792,7 @@ def test_a_box_after_a_label_begins_another_drawing(session, canvas):
     session.read_upload(STRIPES)
     session.label(1)
     session.read_box((0.5, 0.0, 1.0, 0.5))
-    assert [(record.true_label, record.drawing == STRIPES) for record in _kept(session)] == [
+    assert [(record.true_label, record.drawing == STRIPES) for record in _records(session)] == [
         (1, True),
         (None, False),
     ]

@@ -30,13 +30,13 @@ def spans(monkeypatch):
         monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "3600000")
         tracing.tracer.cache_clear()
 
-        def flushed() -> list:
+        def flush() -> list:
             for part in ("page", "deliverer"):
                 provider = tracing.tracer(part).span_processor
                 assert provider.force_flush()
             return server.spans
 
-        yield flushed
+        yield flush
         for part in ("page", "deliverer"):
             tracing.tracer(part).span_processor.shutdown()
         tracing.tracer.cache_clear()

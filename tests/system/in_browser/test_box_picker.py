@@ -37,7 +37,7 @@ def _choose(page: Page, file: Path) -> dict[str, float]:
     return page.locator(PICTURE).bounding_box()
 
 
-def _on_page(picture: dict[str, float], x: float, y: float) -> tuple[float, float]:
+def _to_page(picture: dict[str, float], x: float, y: float) -> tuple[float, float]:
     return picture["x"] + x / 600 * picture["width"], picture["y"] + y / 400 * picture["height"]
 
 
@@ -47,10 +47,10 @@ def test_a_tap_reads_that_digit_and_clear_shows_the_canvas_again(
     open_page(phone, system.address)
     picture = _choose(phone, two_digits)
     for digit, (left, top) in PLACES.items():
-        phone.touchscreen.tap(*_on_page(picture, left + SIDE / 2, top + SIDE / 2))
+        phone.touchscreen.tap(*_to_page(picture, left + SIDE / 2, top + SIDE / 2))
         expect_answer(phone, digit)
         box = phone.locator(".st-key-file .box").bounding_box()
-        x, y = _on_page(picture, left + SIDE / 2, top + SIDE / 2)
+        x, y = _to_page(picture, left + SIDE / 2, top + SIDE / 2)
         assert box["x"] < x < box["x"] + box["width"]
         assert box["y"] < y < box["y"] + box["height"]
     clear(phone)
@@ -65,11 +65,11 @@ def test_a_dragged_box_is_read_even_if_an_answer_arrives_during_the_drag(
     pressed = None
     for digit in (3, 5):
         left, top = PLACES[digit]
-        desktop.mouse.move(*_on_page(picture, left, top))
+        desktop.mouse.move(*_to_page(picture, left, top))
         desktop.mouse.down()
         if pressed is not None:
             expect_answer(desktop, pressed)
-        desktop.mouse.move(*_on_page(picture, left + SIDE, top + SIDE), steps=4)
+        desktop.mouse.move(*_to_page(picture, left + SIDE, top + SIDE), steps=4)
         desktop.mouse.up()
         pressed = digit
     expect_answer(desktop, 5)

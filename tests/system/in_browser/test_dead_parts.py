@@ -139,7 +139,7 @@ def test_a_disconnect_within_one_task_of_the_browser_is_noticed(system: RunningS
 
 
 @contextmanager
-def _stopped(system: RunningSystem, part: str) -> Iterator[None]:
+def _stop(system: RunningSystem, part: str) -> Iterator[None]:
     with supervisor.remote(system.system) as remote:
         remote.stopProcess(part)
     try:
@@ -161,7 +161,7 @@ def test_the_page_names_the_unavailable_part_and_reads_the_drawing_later(
     own_system: RunningSystem, desktop: Page, part, sentence
 ):
     open_page(desktop, own_system.address)
-    with _stopped(own_system, part):
+    with _stop(own_system, part):
         if part == "torchserve":
             draw_with_mouse(desktop, DIGITS[7])
             expect(desktop.locator(".st-key-notice")).to_contain_text(sentence)
@@ -187,7 +187,7 @@ def test_the_page_names_the_unavailable_part_under_a_path_of_a_proxy(
     ]
     with proxies.start_proxy("nginx", block.commands, own_system.address, tmp_path) as address:
         open_page(desktop, f"{address}/mnist/")
-        with _stopped(own_system, part):
+        with _stop(own_system, part):
             expect(desktop.locator(".st-key-notice")).to_contain_text(sentence)
         expect(desktop.locator(".st-key-notice")).to_have_text("")
 
@@ -199,7 +199,7 @@ def test_answers_and_labels_arrive_after_an_outage_of_the_database(
     open_page(desktop, own_system.address)
     sixes = "SELECT count(*) FROM predictions WHERE (prediction, true_label) = (6, 6)"
     [(before,)] = own_system.rows(sixes)
-    with _stopped(own_system, part):
+    with _stop(own_system, part):
         draw_with_mouse(desktop, DIGITS[6])
         expect_answer(desktop, 6)
         desktop.locator(".st-key-yes button").click()

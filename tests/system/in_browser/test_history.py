@@ -76,7 +76,7 @@ def _settle(page: Page) -> None:
 def _pick(page: Page, key: str, option: str) -> None:
     """Choose an option of a select box; again after a run, which closes the box."""
 
-    def picked() -> bool:
+    def pick() -> bool:
         _settle(page)
         page.locator(f".st-key-{key} input").click()
         try:
@@ -85,7 +85,7 @@ def _pick(page: Page, key: str, option: str) -> None:
             return False
         return True
 
-    eventually(picked)
+    eventually(pick)
 
 
 def _opens_sign_in(page: Page) -> bool:

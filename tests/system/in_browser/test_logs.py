@@ -133,7 +133,7 @@ def _of(drawing: str, lines: list[dict]) -> list[dict]:
     return [line for line in lines if line.get("drawing_id") == drawing]
 
 
-def _selected(query: str, lines: list[dict]) -> list[dict]:
+def _select(query: str, lines: list[dict]) -> list[dict]:
     """The lines that a LogQL query of the dashboard selects, as far as these queries go."""
     conditions = re.findall(r'(\w+)(=~|=)"([^"]*)"', query)
     assert conditions
@@ -158,7 +158,7 @@ def test_every_query_of_the_dashboard_finds_lines(used):
     queries = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     assert len(queries) >= 5
     for query in queries:
-        assert _selected(query.replace("$drawing", drawing).replace("$request", request), lines), query
+        assert _select(query.replace("$drawing", drawing).replace("$request", request), lines), query
     assert re.findall(r"sum by \((\w+)\)", "".join(queries)) == ["service"] * 2
 
 

@@ -14,9 +14,9 @@ from fixtures.drawing import (
     draw_with_pen,
     expect_answer,
     ink,
-    on_screen,
     open_page,
     show_canvas,
+    to_pixels,
 )
 from fixtures.waiting import eventually
 from tests.system.running import RunningSystem
@@ -49,7 +49,7 @@ def test_a_pen_draws_while_the_palm_rests_on_the_canvas(
 
     before = system.drawings()
     screen = TouchScreen(phone)
-    [palm, moved] = on_screen(phone, [PALM, (PALM[0] + 1, PALM[1] - 1)])
+    [palm, moved] = to_pixels(phone, [PALM, (PALM[0] + 1, PALM[1] - 1)])
     draw_with_pen(phone, DIGITS[4][:strokes_before_palm])
     screen.touch("touchStart", palm)
     screen.touch("touchMove", moved)
@@ -66,7 +66,7 @@ def test_a_palm_draws_no_dot_between_two_strokes_of_a_pen(system: RunningSystem,
     first, second = DIGITS[4]
     draw_with_pen(phone, [first])
     drawn = eventually(lambda: ink(phone))
-    [palm] = on_screen(phone, [PALM])
+    [palm] = to_pixels(phone, [PALM])
     screen.touch("touchStart", palm)
     screen.touch("touchEnd")
     assert ink(phone) == drawn
@@ -113,7 +113,7 @@ def test_a_pen_draws_at_once_after_clear_although_the_palm_came_first(system: Ru
     expect_answer(phone, 1)
     phone.wait_for_timeout(AFTER_THE_PEN_MS)
     screen = TouchScreen(phone)
-    [palm] = on_screen(phone, [PALM])
+    [palm] = to_pixels(phone, [PALM])
     phone.locator(".st-key-clear button").evaluate("button => button.click()")
     screen.touch("touchStart", palm)
     draw_with_pen(phone, DIGITS[4])
@@ -130,7 +130,7 @@ def test_a_pen_draws_at_once_after_clear_although_the_palm_came_first(system: Ru
 def test_a_finger_draws_after_a_long_press(system: RunningSystem, phone: Page):
     open_page(phone, system.address)
     screen = TouchScreen(phone)
-    first, *rest = on_screen(phone, DIGITS[7][0])
+    first, *rest = to_pixels(phone, DIGITS[7][0])
     screen.touch("touchStart", first)
     phone.wait_for_timeout(1500)  # a long press
     for point in rest:
@@ -143,7 +143,7 @@ def _two_fingers(page: Page, drawn_before: int, apart: int = 0, up: int = 0) -> 
     """Two fingers on the canvas move by so many pixels a frame."""
     show_canvas(page)
     screen = TouchScreen(page)
-    [(x, y), (other_x, other_y)] = on_screen(page, [(40, 70), (55, 75)])
+    [(x, y), (other_x, other_y)] = to_pixels(page, [(40, 70), (55, 75)])
     screen.touch("touchStart", (x, y))
     if drawn_before:
         screen.touch("touchMove", (x, y - drawn_before))

@@ -53,7 +53,9 @@ def test_one_alert_names_a_dead_part(loaded: Watched, part):
         outbox.put(replace(RECORD, id=uuid.uuid4(), created_at=died))
         wanted = ALERTS[part], part
         # Without Alertmanager, only Prometheus has the alert.
-        alerts = (lambda: _firing(loaded)) if part == "alertmanager" else (lambda: _sent(loaded, killed))
+        alerts = (
+            (lambda: _firing(loaded)) if part == "alertmanager" else (lambda: _sent_alerts(loaded, killed))
+        )
         eventually(lambda: wanted in alerts(), WITHIN_S)
         print(f"{part}: {(datetime.now(UTC) - killed).seconds} s after the kill")
         if part in PARTS:
@@ -66,7 +68,7 @@ def test_one_alert_names_a_dead_part(loaded: Watched, part):
     assert _count_requests(loaded) >= before
 
 
-def _sent(watched: Watched, since: datetime) -> set[tuple[str, str]]:
+def _sent_alerts(watched: Watched, since: datetime) -> set[tuple[str, str]]:
     """Name and subject of the alerts at the webhook, except burn-rate alerts, which any dead part can fire."""
     return {
         (alert["labels"]["alertname"], alert["labels"].get("part") or alert["labels"]["job"])

@@ -25,7 +25,7 @@ ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (
 FLOAT_NOISE = 1e-3
 
 
-def _interlaced() -> bytes:
+def _make_interlaced_png() -> bytes:
     """An Adam7 PNG with 1 bit a pixel. Pillow cannot write interlaced PNG."""
     pixels = np.asarray(GREY.resize((64, 64))) > 127
     rows = b""
@@ -74,7 +74,7 @@ def test_an_unusual_picture_is_read(system: RunningSystem, name):
 
 
 def test_an_interlaced_png_is_read(system: RunningSystem):
-    assert system.predict(_interlaced()).json()["digit"] == 7
+    assert system.predict(_make_interlaced_png()).json()["digit"] == 7
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ def _answers(digits, confidence: float) -> Answers:
     return Answers(np.array(digits), confidences, confidences, confidences > 0)
 
 
-def _drawn(path) -> np.ndarray:
+def _read_picture(path) -> np.ndarray:
     with Image.open(path) as picture:
         assert picture.format == "PNG"
         return np.asarray(picture.convert("L"))
@@ -25,7 +25,7 @@ def test_reliability_is_drawn_for_each_set(tmp_path):
     sets = {name: (_answers(digits.labels, sure), digits) for name, sure in (("MNIST", 0.9), ("others", 0.5))}
     draw_reliability({"MNIST": sets["MNIST"]}, one)
     draw_reliability(sets, two)
-    assert _drawn(two).shape[1] > 1.5 * _drawn(one).shape[1]
+    assert _read_picture(two).shape[1] > 1.5 * _read_picture(one).shape[1]
 
 
 def test_only_errors_are_drawn(tmp_path):
@@ -34,5 +34,5 @@ def test_only_errors_are_drawn(tmp_path):
     for count in (0, 1, 12):
         wrong[:count] = (digits.labels[:count] + 1) % 10
         draw_errors(_answers(wrong, 0.8), digits, "some", tmp_path / f"{count}.png")
-    ink = [(_drawn(tmp_path / f"{count}.png") < 128).sum() for count in (0, 1, 12)]
+    ink = [(_read_picture(tmp_path / f"{count}.png") < 128).sum() for count in (0, 1, 12)]
     assert ink[0] < ink[1] < ink[2]

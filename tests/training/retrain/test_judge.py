@@ -76,13 +76,13 @@ class Wrong:
         ]
 
 
-def _failed(verdict) -> list[str]:
+def _failed_names(verdict) -> list[str]:
     return [line.name for line in verdict.comparisons if not line.holds]
 
 
 def test_an_equal_model_passes_every_comparison_and_does_not_win(model, by):
     verdict = judge(model, model, by)
-    assert _failed(verdict) == []
+    assert _failed_names(verdict) == []
     assert not verdict.better
     assert not verdict.wins
 
@@ -104,30 +104,30 @@ def test_lower_accuracy_elsewhere_does_not_win(model, by):
     ):
         verdict = judge(champion, Wrong(model, 0.3, images), by)
         assert verdict.better
-        assert f"{name}, accuracy" in _failed(verdict)
+        assert f"{name}, accuracy" in _failed_names(verdict)
         assert not verdict.wins
 
 
 def test_rejected_digits_and_accepted_non_digits_do_not_win(model, by):
     champion = Wrong(model, 0.1, by.labelled.digits.images)
     verdict = judge(champion, Wrong(model, 0.2, by.validation.images, is_digit=False), by)
-    assert _failed(verdict) == ["MNIST validation, accepted as a digit"]
+    assert _failed_names(verdict) == ["MNIST validation, accepted as a digit"]
     none = by.held_out.images[by.held_out.labels == 10]
     refusing = Wrong(model, 1.0, none, is_digit=False)
     verdict = judge(
         Wrong(refusing, 0.1, by.labelled.digits.images), Wrong(model, 1.0, none, is_digit=True), by
     )
-    assert _failed(verdict) == ["held-out non-digits, rejected"]
+    assert _failed_names(verdict) == ["held-out non-digits, rejected"]
 
 
 def test_worse_calibration_does_not_win(model, by):
     champion = Wrong(model, 0.1, by.labelled.digits.images)
     unsure = Wrong(model, 1.0, by.validation.images, confidence=0.6)
-    assert "MNIST validation, calibration error" in _failed(judge(champion, unsure, by))
+    assert "MNIST validation, calibration error" in _failed_names(judge(champion, unsure, by))
 
 
 def test_lower_invariance_does_not_win(model, by):
     champion = Wrong(model, 0.1, by.labelled.digits.images)
     challenger = Wrong(model, 0.0, by.validation.images)
     challenger.moved = 0.98
-    assert _failed(judge(champion, challenger, by)) == ["invariance, same digit when moved"]
+    assert _failed_names(judge(champion, challenger, by)) == ["invariance, same digit when moved"]

@@ -80,7 +80,7 @@ def _prepare(drawings: list[Drawing]) -> Digits:
     )
 
 
-def _labelled(wrong: float) -> tuple[Labelled, set[str]]:
+def _label(wrong: float) -> tuple[Labelled, set[str]]:
     """Labelled underlined digits with a share of wrong labels, and the ids of the wrong ones."""
     rng = np.random.default_rng(3)
     meant = _prepare(draw_digits(UNDERLINED, LABELLED, seed=1))
@@ -101,7 +101,7 @@ def _right(report: Report, fresh: Digits) -> tuple[np.ndarray, np.ndarray]:
 def test_a_labelled_style_is_read_better_and_nothing_worse(champion, folder, fresh, monkeypatch):
     for measured in ("measure_invariance", "measure_acceptance"):
         monkeypatch.setattr(judge, measured, partial(getattr(judge, measured), count=BEHAVIOUR))
-    report = retrain.retrain(champion, _labelled(wrong=0.0)[0], folder, RECIPE)
+    report = retrain.retrain(champion, _label(wrong=0.0)[0], folder, RECIPE)
     before, after = _right(report, fresh)
     assert after.mean() >= before.mean() + 0.03
     assert mcnemar_p_value(before, after) < SIGNIFICANT / 100
@@ -112,7 +112,7 @@ def test_most_wrong_labels_are_excluded_and_no_worse_challenger_wins(champion, f
     # Skip the behavioural tests to save time.
     monkeypatch.setattr(judge, "measure_invariance", lambda _: {})
     monkeypatch.setattr(judge, "measure_acceptance", lambda _: {})
-    labelled, wrong = _labelled(wrong=0.3)
+    labelled, wrong = _label(wrong=0.3)
     report = retrain.retrain(champion, labelled, folder, RECIPE)
     accepted = report.screened.accepted.ids
     assert len(wrong.intersection(accepted)) < 0.1 * len(accepted)

@@ -44,7 +44,7 @@ class _Sure(DigitClassifier):
         return torch.nn.functional.one_hot(labels, NO_DIGIT + 1).float() * 9
 
 
-def _marked(labels: np.ndarray) -> np.ndarray:
+def _mark(labels: np.ndarray) -> np.ndarray:
     images = np.zeros((len(labels), 28, 28), np.uint8)
     images[:, 0, 0] = labels
     return images
@@ -53,7 +53,7 @@ def _marked(labels: np.ndarray) -> np.ndarray:
 def _selection(seen, labels, styles) -> SelectionData:
     """A validation split without errors, and held-out drawings with these predictions, labels and styles."""
     digits = np.arange(40) % 10
-    return SelectionData(synthetic.Digits(_marked(digits), digits), Drawings(_marked(seen), labels, styles))
+    return SelectionData(synthetic.Digits(_mark(digits), digits), Drawings(_mark(seen), labels, styles))
 
 
 def test_its_metrics_are_measured_on_validation_and_held_out_styles():

@@ -157,7 +157,7 @@ def test_the_student_with_the_lowest_loss_comes_first(monkeypatch, tmp_path):
     trained = []
 
     def train_in_reverse_rank(*arguments):
-        trained[:] = sorted(students(*arguments), key=_loss_of_both, reverse=True)
+        trained[:] = sorted(students(*arguments), key=_selection_loss, reverse=True)
         return list(trained)
 
     students = train.train
@@ -172,7 +172,7 @@ def test_the_student_with_the_lowest_loss_comes_first(monkeypatch, tmp_path):
         assert _same(saved["state_dict"], student["state_dict"])
 
 
-def _loss_of_both(student) -> float:
+def _selection_loss(student) -> float:
     return student["metrics"]["validation_loss"] + student["metrics"]["held_out_loss"]
 
 
