@@ -303,7 +303,7 @@ def test_a_worker_warms_up_before_it_is_ready(tmp_path, monkeypatch):
 # In a new process, because another test can have imported captum in this one.
 FIRST_EXPLANATION = """
 import sys
-from tests.handler.test_torchserve_handler import EXPLAIN, Context, DigitHandler, answered, image
+from tests.handler.test_torchserve_handler import EXPLAIN, Context, DigitHandler, answer_batch, image
 
 handler = DigitHandler()
 handler.initialize(Context([], sys.argv[1]))
