@@ -267,9 +267,7 @@ def test_the_access_log_has_route_status_and_version(start, tmp_path):
     with (
         upstreams.model() as model,
         upstreams.page() as page,
-        gateway.start_exporter(
-            folder, model.address, page.address, exporter=f"127.0.0.1:{exporter.port}"
-        ) as nginx,
+        gateway.started(folder, model.address, page.address, exporter=f"127.0.0.1:{exporter.port}") as nginx,
     ):
         for path in ("/predictions/mnist", "/predict?x=1", "/explanations/mnist"):
             requests.post(nginx.url + path, data=b"x", timeout=30)
@@ -302,7 +300,7 @@ def test_a_chunked_request_is_counted_for_its_version(start, tmp_path):
     split = Versions("1.0", split={"1.1": 0.5})
     with (
         upstreams.model() as model,
-        gateway.start_exporter(
+        gateway.started(
             folder, model.address, model.address, versions=split, exporter=f"127.0.0.1:{exporter.port}"
         ) as nginx,
     ):
