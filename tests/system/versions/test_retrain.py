@@ -53,11 +53,11 @@ def _assert_too_few(done: subprocess.CompletedProcess[str]) -> None:
     ]
 
 
-def test_with_too_few_labels_nothing_is_trained_and_the_way_out_is_named(labelled: RunningSystem):
+def test_with_too_few_labels_the_error_names_the_needed_number(labelled: RunningSystem):
     _assert_too_few(labelled.ops("retrain"))
 
 
-def test_elsewhere_the_labels_come_from_the_store(labelled: RunningSystem, make, tmp_path):
+def test_another_machine_gets_the_labels_from_the_store(labelled: RunningSystem, make, tmp_path):
     pushed = make("push-labels")
     assert pushed.returncode == 0, pushed.stderr
     name = pushed.stdout.split()[0]
