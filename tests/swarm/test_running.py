@@ -174,7 +174,7 @@ def test_a_version_that_one_replica_cannot_load_gets_no_traffic(stack: Stack):
     assert not _failures(requests), _failures(requests)
     assert {request.version for request in requests} == {RELEASED}
     # The rejected version leaves no worker: two of the default version, at most one of the previous one.
-    count = "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -o model_service_worker.py | wc -l"
+    count = "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -o '[m]odel_service_worker.py' | wc -l"
     for task in stack.tasks("torchserve"):
         eventually(lambda task=task: int(task.shell(count)) <= 3, 60)
 
