@@ -208,7 +208,8 @@ nginx_is() { # this version or later
     [ "$(printf '%s\n%s\n' "$1" "$version" | sort -V | head -n 1)" = "$1" ]
 }
 
-# Print nginx's servers for a name and a port. After a failure, a server of several gets no requests for 5 s.
+# Print nginx's servers for a name and a port. After a failure, a server of several gets no requests for 5 s. Each request
+# has its own connection: on an open one to a machine that has lost power, it would wait for the timeout of an answer.
 #
 # nginx resolves TorchServe's name itself where it can, so that replicas come and go without a reload. The pages are
 # listed, because `hash` would not distinguish the addresses of a name.
@@ -216,7 +217,10 @@ servers() {
     found=$(addresses "$1")
     name=$(sed -n 's/^[^ ]* \(..*\)/\1/p' "$run/address-$1" 2>/dev/null || :)
     checks='max_fails=0'
-    [ "$(echo "$found" | wc -l)" = 1 ] || checks='max_fails=1 fail_timeout=5s'
+    if [ "$(echo "$found" | wc -l)" -gt 1 ]; then
+        checks='max_fails=1 fail_timeout=5s'
+        echo 'keepalive_requests 1;'
+    fi
     if [ "$1" = torchserve-inference ] && [ -n "$name" ] && [ -n "$(resolver)" ] && nginx_is 1.27.3; then
         echo "zone torchserve 256k; $(resolver) resolver_timeout 2s; server $name:$2 resolve $checks;"
     else

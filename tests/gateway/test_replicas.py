@@ -426,6 +426,7 @@ def test_an_old_nginx_gets_a_list_of_addresses(tmp_path):
     container = Container(tmp_path, OLD)
     container.point(TORCHSERVE, ["10.0.0.9", "10.0.0.10"])
     assert container.run("servers torchserve-inference 8002").splitlines() == [
+        "keepalive_requests 1;",
         "server 10.0.0.10:8002 max_fails=1 fail_timeout=5s;",
         "server 10.0.0.9:8002 max_fails=1 fail_timeout=5s;",
     ]
