@@ -26,6 +26,8 @@ down() {
   docker stack rm "$(project)" >/dev/null
   # The command returns at once.
   while [ -n "$(docker network ls --quiet --filter "label=com.docker.stack.namespace=$(project)")" ]; do sleep $POLL_INTERVAL_S; done
+  # Those of jobs stay otherwise.
+  docker container prune --force --filter "label=com.docker.stack.namespace=$(project)" >/dev/null
   echo "Stopped. The drawings stay in the volumes 'database' and 'outbox'."
 }
 

@@ -85,14 +85,14 @@ class Stack:
         return name
 
     def remove(self) -> None:
-        run("docker", "stack", "rm", self.project, check=False)
         label = f"label=com.docker.stack.namespace={self.project}"
-        eventually(lambda: not run("docker", "ps", "--all", "--quiet", "--filter", label), 180)
-        eventually(lambda: not run("docker", "network", "ls", "--quiet", "--filter", label), 180)
+        self.deployment.make("down")
         for volume in run("docker", "volume", "ls", "--quiet", "--filter", f"name={self.project}").split():
-            run("docker", "volume", "rm", volume)
-        for part in IMAGES:
-            run("docker", "image", "rm", self._tag(part), check=False)
+            eventually(lambda volume=volume: run("docker", "volume", "rm", "--force", volume))
+        assert run("docker", "ps", "--all", "--quiet", "--filter", label) == ""
+        images = run("docker", "image", "ls", "--quiet", "--filter", self.deployment.images_label).split()
+        if images:
+            run("docker", "image", "rm", "--force", *dict.fromkeys(images))
 
     def tasks(self, service: str) -> list[Task]:
         """The running containers of a service on both nodes."""

@@ -231,7 +231,10 @@ def test_down_waits_until_the_networks_are_gone(manager):
     manager.answers(networks="n1", networks_2="")
     done = manager.run("down")
     assert done.returncode == 0, done.stderr
-    assert [line.split()[:2] for line in manager.asked()[-3:]] == [
+    assert manager.asked()[-1].startswith(
+        "container prune --force --filter label=com.docker.stack.namespace=mnist"
+    )
+    assert [line.split()[:2] for line in manager.asked()[-4:-1]] == [
         ["stack", "rm"],
         ["network", "ls"],
         ["network", "ls"],
