@@ -37,6 +37,20 @@ READERS = {
 }
 
 
+class _Strict(yaml.SafeLoader):
+    """Refuses two merge keys in a mapping, as Compose does."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        keys = [key.value for key, _ in node.value if key.tag == "tag:yaml.org,2002:merge"]
+        assert len(keys) <= 1, f"two merge keys in line {node.start_mark.line + 1}"
+        super().flatten_mapping(node)
+
+
+def test_a_mapping_has_one_merge_key():
+    for path in (ROOT / "docker-compose.yml", *(ROOT / "deploy" / "swarm").glob("stack.yml")):
+        yaml.load(path.read_text(encoding="utf-8"), _Strict)  # noqa: S506
+
+
 def _mib(size: str) -> int:
     number, unit = re.fullmatch(r"(\d+)([mg])", size).groups()
     return int(number) * {"m": 1, "g": 1024}[unit]
