@@ -10,6 +10,7 @@ FOLDER=var/secrets
 BACKUPS=backups
 RUNNING=var/running.yml   # the compose file of the running containers
 BEFORE=var/before-upgrade # the schema version before the last upgrade; with .yml, the compose file before it
+BUILT=()   # services whose images are built; all if empty
 LOST=3     # training.retrain's exit status if the challenger fails the comparison
 KILLED=137 # the exit status of a container above its memory limit
 
@@ -211,7 +212,7 @@ undo() {
 build_or_pull() {
   if [ -z "$(setting IMAGES)" ]; then
     echo "building the images; the first time it takes minutes ..."
-    docker compose build --quiet
+    docker compose build --quiet "${BUILT[@]}"
   elif [ -e "$(digests)" ]; then
     pull_signed torchserve page exporter gateway ops
   else

@@ -7,6 +7,8 @@ CERTIFICATE_FILE=deploy/swarm/certificate.yml
 LABELS=(mnist.data mnist.gateway mnist.page)
 # Those of commands.yml. Compose requires that each exists on this machine, also where no service of the stack uses it.
 VOLUMES=(database outbox state models metrics certificate uploads objects)
+# One service for each image: Compose writes a service's name into its image, so a second build has another id.
+BUILT=(gateway page torchserve ops exporter s3)
 # With images: every replica of TorchServe in turn, each of which needs up to two minutes.
 SETTLED_WITHIN_S=${SETTLED_WITHIN_S:-1200}
 POLL_INTERVAL_S=${POLL_INTERVAL_S:-1}
@@ -94,7 +96,7 @@ deploy() {
     export_sum certificate $FOLDER/tls/fullchain.pem
     export_sum private_key $FOLDER/tls/privkey.pem
   fi
-  for name in gateway page torchserve ops exporter s3; do export "${name^^}_TAG=$(image_tag "$name")"; done
+  for name in "${BUILT[@]}"; do export "${name^^}_TAG=$(image_tag "$name")"; done
   # `docker stack` does not read .env.
   for name in $(grep -ho '\${[A-Z0-9_]*' $STACK_FILE | tr -d '${' | sort -u); do export "$name=$(setting "$name")"; done
   for name in "${VOLUMES[@]}"; do docker volume create "$(project)_$name" >/dev/null; done

@@ -117,7 +117,8 @@ def swarm(folder: Path) -> Iterator[Node]:
     try:
         _connect(node)
         node.start()
-        run("docker", "swarm", "init", "--advertise-addr", FIRST_ADDRESS)
+        # Both nodes and the clients share the cores, so a node may be late with its sign of life.
+        run("docker", "swarm", "init", "--advertise-addr", FIRST_ADDRESS, "--dispatcher-heartbeat", "10s")
         token = run("docker", "swarm", "join-token", "--quiet", "worker").strip()
         node.docker(
             "swarm", "join", "--token", token, "--advertise-addr", SECOND_ADDRESS, f"{FIRST_ADDRESS}:2377"
