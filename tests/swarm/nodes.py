@@ -101,10 +101,10 @@ class Node:
 
     def load(self, images: list[str]) -> None:
         """Copy images of the machine's engine."""
-        save = subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE)
-        subprocess.run(["docker", "--host", self.socket, "load", "--quiet"], stdin=save.stdout,
-                       stdout=subprocess.DEVNULL, check=True)  # fmt: skip
-        assert save.wait() == 0
+        with subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE) as save:
+            subprocess.run(["docker", "--host", self.socket, "load", "--quiet"], stdin=save.stdout,
+                           stdout=subprocess.DEVNULL, check=True)  # fmt: skip
+        assert save.returncode == 0
 
 
 @contextmanager
