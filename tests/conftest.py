@@ -48,8 +48,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def _log_tails(folder: Path, since: float) -> Iterator[tuple[str, str]]:
     """The end of each log below a folder that a service has written to since then."""
     for parent, folders, names in os.walk(folder):
-        # A browser's profile has files of that name that are not text.
-        folders[:] = [name for name in folders if not name.startswith("playwright")]
+        # A browser's profile and SeaweedFS's database have files of that name that are not text.
+        folders[:] = [name for name in folders if not name.startswith(("playwright", "filerldb"))]
         for path in (Path(parent, name) for name in names if name.endswith(".log")):
             with contextlib.suppress(FileNotFoundError):  # its service is just being removed
                 if path.stat().st_mtime >= since - CLOCK_STEP_S:

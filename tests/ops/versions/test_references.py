@@ -12,7 +12,9 @@ from ops.data import backup, restore, secrets
 from ops.native import postgres
 from ops.versions import swap
 from ops.versions.references import REFERENCE, write_references
+from ops.versions.report import Report
 from ops.versions.state import RELEASED, Versions
+from ops.versions.store import FileStore
 from tests.ops.conftest import write_archive
 
 VALUES = {"digit": [7, 1], "confidence": [0.9, 1.0], "digit_score": [0.9, 0.2], "ink_share": [0.1, 0.2]}
@@ -48,10 +50,11 @@ def test_the_references_of_all_archives_are_written_once(migrated):
 
 def test_a_swap_writes_that_of_an_archive_that_came_since(migrated, monkeypatch):
     write_archive(migrated.model_store, "9.9", **{REFERENCE: json.dumps({"digit": [7]})})
-    monkeypatch.setattr(swap, "_is_up", lambda system, version: True)
-    monkeypatch.setattr(swap, "_refuse_little_memory", lambda: None)
-    monkeypatch.setattr(swap, "check", lambda url, version, default: 1.0)
-    swap._check_candidate(migrated, Versions(RELEASED), "9.9")
+    monkeypatch.setattr(swap, "_wait_until_checked", lambda store, version: 1.0)
+    migrated.make_folders()
+    store = FileStore(migrated)
+    store.report(Report())
+    swap._check_candidate(migrated, store, store.read(), "9.9")
     assert _written(migrated) == {("9.9", "digit"): 10}
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from fixtures.waiting import eventually
 from ops.errors import OpsError
+from ops.integrations.registry import NEVER_OVERWRITTEN
 from ops.system import System
 from ops.versions import mirror, report, swap
 from ops.versions.models import models
@@ -96,7 +97,7 @@ def test_swap_canary_promote_and_rollback_act_on_all_replicas(operator, replicas
         (
             swap.swap,
             lambda replica: (replica.system.model_store / archive_name("7.1")).write_bytes(b"other"),
-            r".*mnist-7\.1\.mar differs from the store's; a version is never overwritten: choose another VERSION",
+            rf".*mnist-7\.1\.mar differs from the store's; {NEVER_OVERWRITTEN}, or delete the file",
         ),
     ],
     ids=["wrong", "does not load", "other archive"],
