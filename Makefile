@@ -205,7 +205,7 @@ test-others: .venv/test/installed .venv/kubernetes/installed
 
 test-containers: .venv/test/installed ## build, run and test docker-compose.yml; takes 20 minutes, needs a container engine
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest --timeout=1800 tests/containers $(ARGS)
-test-swarm: .venv/test/installed ## run and test deploy/swarm on two nodes of this machine; takes 30 minutes, needs a container engine and root
+test-swarm: .venv/test/installed ## run and test deploy/swarm on two nodes of this machine; takes 20 minutes, needs a container engine and root
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python -m pytest --timeout=1800 tests/swarm $(ARGS)
 
 bench: environments .venv/bench/installed $(if $(filter retrain,$(BENCH)),mnist) ## run benchmarks into benchmarks/results/; BENCH=predict (BASE=COMMIT compares with it, QUICK=1 measures the bars alone), network, page, memory or database (default: these five), swaps, retrain, soak or monitoring

@@ -135,11 +135,14 @@ settle() {
     "For the cause run: make logs"
 }
 
-# Print each service with missing tasks or an update in progress. Replicas are "3/4 (max 2 per node)", and for a job
+# Print each service with missing or waiting tasks, or an update in progress. Swarm does not count a task that it will
+# start again in a moment, for example because its node has no such image. Replicas are "3/4 (max 2 per node)", and for a job
 # "0/1 (1/1 completed)".
 unsettled() {
   docker stack services "$(project)" --format '{{.Name}} {{.Replicas}}' |
     sed -E 's|^(\S+) \S+ \(([0-9]+/[0-9]+) completed\)|\1 \2|; s|/| |' | awk '$2 != $3 { print $1 }'
+  docker stack ps "$(project)" --filter desired-state=ready --filter desired-state=running \
+    --format '{{.Name}} {{.CurrentState}}' | awk '$2 != "Running" { sub(/\..*/, "", $1); print $1 }'
   updates | awk '$2 ~ /^(updating|rollback_started|paused|rollback_paused)$/ { print $1 }'
 }
 

@@ -18,7 +18,7 @@ from tests.swarm.load import Request, predict, session
 from tests.swarm.nodes import run, swarm
 from tests.swarm.stack import REPLICAS, Stack
 
-CORES = 0.15
+CORES = 0.05
 CLIENTS = 32
 SECONDS = 20.0
 ROUNDS = 3

@@ -27,6 +27,7 @@ case "$*" in
   "stack services"*--format*) answer services ;;
   "stack services"*) echo s1 ;;
   "service inspect"*) answer updates ;;
+  "stack ps"*desired-state=ready*) answer tasks ;;
   "stack ps"*) echo NAME ;;
   "stack deploy"*) env | grep -E '_(SUM|TAG)=|^TORCHSERVE_REPLICAS|^IMAGES=' | sort > deployed.env ;;
   "image inspect"*RepoDigests*|"image inspect "*@*) exit 1 ;;
@@ -174,13 +175,20 @@ def test_up_waits_for_every_replica_every_job_and_every_update(manager):
 @pytest.mark.parametrize(
     ("services", "updates", "names"),
     [
+        ("mnist_page 1/1", "mnist_page", "mnist_torchserve"),
         (COMPLETE.replace("4/4", "3/4"), "mnist_page completed", "mnist_torchserve"),
         (COMPLETE.replace("1/1 completed", "0/1 completed"), "mnist_page completed", "mnist_migrations"),
         (COMPLETE, "mnist_page updating", "mnist_page"),
     ],
 )
 def test_up_names_what_is_not_complete_in_time(manager, services, updates, names):
-    manager.answers(services=services, updates=updates)
+    # In the first case, a replica waits for its next start, and the number of replicas does not have it.
+    waits = (
+        "mnist_page.1 Running\nmnist_torchserve.2 Preparing 4 seconds ago"
+        if "torchserve" not in services
+        else ""
+    )
+    manager.answers(services=services, updates=updates, tasks=waits)
     done = manager.run("up", settled_within_s=0)
     assert done.returncode == 1
     assert done.stderr == f"After 0 s not complete: {names}. See: make status, make logs\n"
