@@ -34,6 +34,14 @@ exec {nginx} "$@"
 """
 
 
+def _accepts(worker: psutil.Process) -> bool:
+    """Whether a process of nginx serves new connections; its title says when it shuts down."""
+    try:
+        return "shutting down" not in " ".join(worker.cmdline())
+    except psutil.NoSuchProcess:  # it has just ended
+        return False
+
+
 @dataclass
 class Container:
     """The gateway of a container: its ports, its folder, and the addresses of the other containers."""
@@ -63,8 +71,7 @@ class Container:
 
     def workers(self) -> set[int]:
         """The processes of nginx that serve new connections; a reload replaces them."""
-        workers = self.master().children()
-        return {worker.pid for worker in workers if "shutting down" not in " ".join(worker.cmdline())}
+        return {worker.pid for worker in self.master().children() if _accepts(worker)}
 
     def point(self, name: str, addresses: list[str]) -> None:
         """Give a name other addresses."""
