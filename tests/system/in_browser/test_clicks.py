@@ -270,10 +270,11 @@ def test_undo_clear_and_labels_do_not_wait_for_the_server(system: RunningSystem,
     draw_with_mouse(page, DIGITS[7])
     slow_line.goes_on()
     expect_answer(page, 7)
-    eventually(lambda: system.drawings() == before + 2)
+    # The server stores the 1, too, if it reads the message with the 1 before the one with Clear.
+    eventually(lambda: system.drawings() - before in (2, 3))
     eventually(lambda: system.newest()[:2] == (7, None))
-    labelled = "SELECT prediction, true_label FROM predictions ORDER BY created_at DESC LIMIT 2"
-    assert system.rows(labelled) == [(7, None), (4, 4)]
+    others = "SELECT prediction, true_label FROM predictions WHERE prediction <> 1 ORDER BY created_at DESC LIMIT 2"
+    assert system.rows(others) == [(7, None), (4, 4)]
 
 
 class SlowLine:
