@@ -91,7 +91,7 @@ class Reconciler:
             ready = sorted(
                 version for version, found in self.management.list_versions().items() if found.is_up
             )
-        # What fails as a candidate comes last.
+        # Sorted, so that the reason of a candidate replaces the reason of the same version in another role.
         rejected = {
             version: self._failed[version, as_candidate] for version, as_candidate in sorted(self._failed)
         }

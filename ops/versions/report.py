@@ -11,7 +11,7 @@ AWAY_AFTER_S = 20.0
 
 @dataclass(frozen=True)
 class Report:
-    """What a replica's controller reports; `age_s` is the time since then.
+    """A report of a replica's controller, `age_s` seconds old.
 
     `served` is the state that TorchServe serves, `ready` the versions whose workers are ready. `candidate` is the
     version that is checked, `latency` its ratio to the default's once it has passed. `rejected` has reasons by version.

@@ -99,7 +99,7 @@ class Container:
                 process.wait(timeout=60)
 
     def run(self, call: str) -> str:
-        """What a function of container.sh prints."""
+        """The output of a function of container.sh."""
         done = subprocess.run(
             ["sh", self.script(call)], env=self._environment(), capture_output=True, text=True, check=True
         )

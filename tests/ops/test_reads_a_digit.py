@@ -17,7 +17,7 @@ ELSEWHERE = "192.0.2.7"
 
 @pytest.fixture
 def digits(system, monkeypatch) -> Iterator[dict[str, int]]:
-    """What each version reads, over HTTP; the served versions are 1.1 and its canary 1.2."""
+    """The digit that each version answers over HTTP. Default 1.1 and canary 1.2 are served."""
     answers = {"1.0": 1, "1.1": 7, "1.2": 7}
 
     class Handler(BaseHTTPRequestHandler):

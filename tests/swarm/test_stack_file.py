@@ -134,7 +134,7 @@ EXPECTED: dict[str, dict[str, dict[str, tuple[object, object]]]] = {
     "the controller downloads archives, and a node's replicas share them": {
         "torchserve": {"volume /models": ("models:ro", "models")},
     },
-    "a replica has state of its own, and its name is in reports": {
+    "each replica has its own state, and reports under its own name": {
         "torchserve": {
             "volume /state": ("state", "torchserve"),
             "environment REPLICA_NAME": (None, "{{.Task.Name}}"),

@@ -28,7 +28,7 @@ class Api:
     last_pid: int = 10_000_000  # above Linux's largest process id
 
     def done(self) -> list[str]:
-        """What it was asked to do since this was last asked."""
+        """The calls since the last call of this method."""
         calls, self.calls = self.calls, []
         return calls
 
