@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,48 @@ def test_an_explanation_has_two_heat_maps_and_the_runner_up(system: RunningSyste
         assert any(values)
     assert answer["runner_up"] != 7
     assert answer["runner_up"] in range(10)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "code"),
+    [
+        (b"", {}, 400),
+        (b"a", {}, 400),
+        (SEVEN[: len(SEVEN) // 2], {}, 400),
+        (b'{"image": "***"}', {"Content-Type": "application/json"}, 400),
+        (b'{"image": ', {"Content-Type": "application/json"}, 400),
+        (b'{"images": "aGVsbG8="}', {"Content-Type": "application/json"}, 400),
+        (b"hello", {"Content-Type": "text/plain"}, 415),
+        (b"\x00" * (5 * 1024 * 1024 + 1), {}, 413),
+    ],
+)
+def test_an_error_is_json_with_a_message(system: RunningSystem, body, headers, code):
+    response = system.predict(body, **headers)
+    assert response.status_code == code
+    answer = response.json()
+    assert answer.keys() == {"code", "type", "message"}
+    assert answer["code"] == code
+    assert len(answer["message"]) > 20
+    assert "Traceback" not in response.text
+
+
+def test_a_picture_of_too_many_pixels_is_refused(system: RunningSystem):
+    file = io.BytesIO()
+    Image.new("1", (4097, 1)).save(file, "PNG")
+    response = system.predict(file.getvalue())
+    assert response.status_code == 413
+    assert "4097" in response.json()["message"]
+
+
+def test_bad_requests_do_not_affect_concurrent_requests(system: RunningSystem):
+    bodies = [SEVEN if index % 3 else b"not an image" for index in range(96)]
+    with ThreadPoolExecutor(16) as pool:
+        responses = list(pool.map(system.predict, bodies))
+    for body, response in zip(bodies, responses, strict=True):
+        if body == SEVEN:
+            _assert_is_seven(response.json())
+        else:
+            assert response.status_code == 400
 
 
 def test_a_blank_is_no_digit(system: RunningSystem):

@@ -80,11 +80,12 @@ def test_an_interlaced_png_is_read(system: RunningSystem):
 @pytest.mark.parametrize(
     "text",
     [
+        "data:image/png;base64," + PNG_TEXT,
         "DATA:;BASE64," + PNG_TEXT,
         " \n".join(PNG_TEXT[start : start + 60] for start in range(0, len(PNG_TEXT), 60)),
         PNG_TEXT.replace("+", "-").replace("/", "_").rstrip("="),
     ],
-    ids=["capital data URI", "white space", "URL-safe"],
+    ids=["data URI", "capital data URI", "white space", "URL-safe"],
 )
 def test_unusual_base64_is_read(system: RunningSystem, text):
     assert system.predict(json.dumps({"image": text}).encode()).json()["digit"] == 7
