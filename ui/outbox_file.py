@@ -6,6 +6,7 @@ WAL mode with full synchronisation: a committed transaction is on disk.
 import fcntl
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -132,7 +133,7 @@ class OutboxFile:
             self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _use_wal(connection)
             connection.execute("PRAGMA synchronous = FULL")
             damage.check(connection, self._path)
             connection.executescript(SCHEMA)
@@ -148,3 +149,17 @@ class OutboxFile:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Change to WAL mode: the only statement for which SQLite's own timeout does not wait for other connections."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(damage.LOCK_POLL_S)
+        else:
+            return

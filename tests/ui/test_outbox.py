@@ -156,6 +156,21 @@ def test_threads_put_records_concurrently(outbox):
     assert {record.id for record in outbox.oldest(100)} == {record.id for record in records}
 
 
+def test_a_file_is_opened_while_another_process_creates_it(outbox, tmp_path):
+    """SQLite does not wait for another connection's transaction before it changes to WAL mode."""
+    path = tmp_path / "outbox" / "outbox.sqlite3"
+    path.parent.mkdir()
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE busy (id)")
+    other.execute("BEGIN IMMEDIATE")
+    commit = threading.Timer(0.3, other.execute, ("COMMIT",))
+    commit.start()
+    outbox.put(RECORD)
+    assert outbox.oldest(10) == [RECORD]
+    commit.join()
+    other.close()
+
+
 def test_a_killed_writer_loses_no_record(tmp_path):
     path = tmp_path / "outbox.sqlite3"
     with subprocess.Popen(
