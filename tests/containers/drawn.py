@@ -13,15 +13,15 @@ RECOVERY_S = 120
 INSERT = """
     INSERT INTO predictions (id, created_at, prediction, confidence, probabilities, is_digit, digit_score,
                              model_version, latency_ms, drawing, revision, true_label, labelled_at)
-    SELECT gen_random_uuid(), '2001-02-03 12:00Z', 7, 0.9, array_fill(0.1::real, ARRAY[10]), true, 0.9,
+    SELECT gen_random_uuid(), %s::date + interval '12 hours', 7, 0.9, array_fill(0.1::real, ARRAY[10]), true, 0.9,
            '1.0', 3.5, 'png', 1, 7, now() FROM generate_series(1, %s)
     RETURNING id
 """
 
 
-def insert(deployment: Deployment, count: int) -> set:
+def insert(deployment: Deployment, count: int, day: str = "2001-02-03") -> set:
     """Insert labelled drawings; returns their ids."""
-    return {row[0] for row in deployment.rows(INSERT, count)}
+    return {row[0] for row in deployment.rows(INSERT, day, count)}
 
 
 def drawings(deployment: Deployment) -> int:

@@ -51,10 +51,10 @@ def test_an_archive_is_pushed_pulled_and_served(registry: Deployment):
 
 
 def test_labels_are_pushed_and_pulled_for_the_training_container(registry: Deployment):
-    insert(registry, 3)
-    period = ("SINCE=2001-02-03", "UNTIL=2001-02-04")
+    insert(registry, 3, day="2002-03-04")
+    period = ("SINCE=2002-03-04", "UNTIL=2002-03-05")
     name = registry.made("push-labels", *period).split()[0]
-    assert name.startswith("2001-02-03_2001-02-04_v1_3-drawings_sha256-")
+    assert name.startswith("2002-03-04_2002-03-05_v1_3-drawings_sha256-")
     assert name in registry.made("pull-labels")
     assert f"/app/data/labels/{name} is pulled" in registry.made("pull-labels", f"NAME={name}")
     assert registry.made("push-labels", *period) == f"{name} is already in the store\n"
