@@ -25,7 +25,7 @@ from ops.native import postgres
 from ops.system import System
 from ops.versions.archives import DamagedError, refuse_unusable
 from ops.versions.state import archive_name, list_archives
-from ops.versions.store import open_store
+from ops.versions.store import open_store, read_current
 
 FOLDER = Path("backups")
 STREAM = "-"
@@ -38,7 +38,7 @@ ARCHIVES = PurePosixPath("model_store")
 def backup(system: System, name: str) -> None:
     """Write a complete tar or none. Raises OpsError, also for a missing or damaged archive."""
     store = open_store(system)
-    for version in store.read().named():
+    for version in read_current(store).named():
         archive = system.model_store / archive_name(version)
         if not archive.exists():
             store.fetch(version)

@@ -16,10 +16,11 @@ import re
 import shutil
 import sys
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -73,14 +74,25 @@ class Store:
             ),
         )
         store = cls(client, settings.S3_BUCKET.read())
-        if _head(client.head_bucket, Bucket=store.bucket) is None:
+        if store.request("head_bucket") is None:
             with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou):  # another replica was first
                 client.create_bucket(Bucket=store.bucket)
         return store
 
+    def request(
+        self, operation: str, refusals: Container[int] = (HTTPStatus.NOT_FOUND,), **parameters: Any
+    ) -> dict[str, Any] | None:
+        """The answer to an operation of boto3's client on the bucket; None if its status is one of `refusals`."""
+        try:
+            return dict(getattr(self.client, operation)(Bucket=self.bucket, **parameters))
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in refusals:
+                return None
+            raise
+
     def head(self, key: str) -> dict[str, Any] | None:
         """An object's length and metadata; None if it does not exist."""
-        return _head(self.client.head_object, Bucket=self.bucket, Key=key)
+        return self.request("head_object", Key=key)
 
     def list_labels(self) -> dict[str, re.Match[str]]:
         """Period, version and checksum of all labelled drawings, by name in the order of the periods."""
@@ -232,16 +244,6 @@ def named_errors() -> Iterator[None]:
 
 def _md5(content: bytes) -> "hashlib._Hash":
     return hashlib.md5(content, usedforsecurity=False)
-
-
-def _head(ask: Any, **what: str) -> dict[str, Any] | None:
-    """The answer to a request; None if the store does not have what it asks for."""
-    try:
-        return dict(ask(**what))
-    except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-            return None
-        raise
 
 
 def main(arguments: list[str]) -> int:

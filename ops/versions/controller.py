@@ -3,8 +3,9 @@
     python -m ops.versions.controller
 
 The supervisor runs this command. After each start and change of the state file, and once a second, the controller
-reconciles TorchServe's versions with the file (ops/versions/reconcile.py), and writes a report. A crash needs no other
-way. With VERSIONS_IN=s3, a thread copies the state that several replicas share to the file (ops/versions/mirror.py).
+reconciles TorchServe's versions with the file (ops/versions/reconcile.py), and writes a report. A restart after a crash
+does the same. With VERSIONS_IN=s3, a thread copies the state that several replicas share to the file
+(ops/versions/mirror.py).
 """
 
 import contextlib
@@ -31,7 +32,7 @@ from ops.versions.batching import write_patched_class
 from ops.versions.management import AwayError, Management, ManagementError
 from ops.versions.reconcile import NotUpError, Reconciler
 from ops.versions.report import Report
-from ops.versions.store import FileStore
+from ops.versions.store import FileStore, read_current
 from ops.versions.workers_output import WorkersOutput
 from ops.wait import wait_until
 
@@ -121,10 +122,8 @@ def _run(system: System, store: FileStore, shared: bool) -> int:
             continue
         next_check, seen = time.monotonic() + CHECK_INTERVAL_S, changed
         try:
-            wanted = store.read()
-            # A killed command leaves its candidate; of a shared state, the mirror has removed it.
-            if wanted.candidate and not shared and not store.is_locked():
-                wanted = replace(wanted, candidate=None)
+            # The lock of a shared state is in the S3 store, and the mirror has read the current state.
+            wanted = store.read() if shared else read_current(store)
             if system.in_containers:
                 split.write(system, wanted)
             else:
@@ -140,7 +139,7 @@ def _run(system: System, store: FileStore, shared: bool) -> int:
 
 
 def _report(system: System, store: FileStore, report: Report) -> None:
-    """Write the served versions for exporter and health check, then a changed report, which commands wait for."""
+    """Write the served versions for exporter and health check, and the report for waiting commands, if they changed."""
     with contextlib.suppress(OSError):  # a full disk must not stop the controller
         if [report] == (last := store.reports()):
             return
@@ -170,16 +169,17 @@ def _with_own_addresses(system: System) -> System:
     addresses = {}
     for name in ("inference", "management", "metrics"):
         host = getattr(system.hosts, name)
-        if not wait_until(partial(own_address, host), OWN_ADDRESS_WITHIN_S):
+        address = wait_until(partial(own_address, host), OWN_ADDRESS_WITHIN_S)
+        if address is None:
             sys.exit(f"No address of {host} is this container's.")
-        addresses[name] = str(own_address(host))
+        addresses[name] = address
     return replace(system, hosts=replace(system.hosts, **addresses))
 
 
 def _stop(_signal: int, _frame: object) -> None:
-    """Let TorchServe stop, which ends the loop: supervisor and docker-init signal the process group.
+    """Wait for TorchServe's end, which ends the loop: supervisor and docker-init signal the whole process group.
 
-    Kubernetes signals process 1 alone.
+    Kubernetes signals only process 1, which therefore signals the group itself.
     """
     log.info("stopping")
     if os.getpid() == 1:

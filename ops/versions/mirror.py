@@ -3,7 +3,8 @@
     with mirror(system, FileStore(system)):
         ...                     # the controller works with the files alone
 
-The archives of a state come first. While the store is away, the controller serves the last state in the file.
+An archive is copied before the state that names it. While the store is unavailable, the controller serves the last
+state in the file.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ from ops.versions.archives import DamagedError, refuse_unusable
 from ops.versions.report import Report
 from ops.versions.s3_store import S3Store
 from ops.versions.state import Versions, archive_name
-from ops.versions.store import FileStore
+from ops.versions.store import FileStore, read_current, repeat
 
 REPORT_EVERY_S = 5.0
 # Between attempts to pull an archive that is missing or damaged in the store.
@@ -35,9 +36,10 @@ log = logging.getLogger("ops.versions.mirror")
 def mirror(system: System, files: FileStore) -> Iterator[None]:
     """Copy in a thread during this block. Raises SettingError."""
     for setting in (settings.S3_ENDPOINT, settings.S3_ACCESS_KEY, settings.S3_SECRET_KEY):
-        setting.read()  # a SettingError would end the thread alone
+        setting.read()  # in the thread, a SettingError would end only the thread
     ended = threading.Event()
-    thread = threading.Thread(target=_run, args=(system, files, ended), daemon=True)
+    copies = Mirror(system, files, S3Store(system))
+    thread = threading.Thread(target=copies.run, args=(ended,), daemon=True)
     thread.start()
     try:
         yield
@@ -46,43 +48,31 @@ def mirror(system: System, files: FileStore) -> Iterator[None]:
         thread.join(STOP_TIMEOUT_S)
 
 
-def _run(system: System, files: FileStore, ended: threading.Event) -> None:
-    copying, reason = None, ""
-    while not ended.wait(S3Store.poll_s):
-        try:
-            copying = copying or Mirror(system, files, S3Store(system))
-            copying.step()
-            reason = ""
-        except (OpsError, OSError) as error:
-            if str(error) != reason:
-                log.error("the last known versions are served: %s", error)  # noqa: TRY400
-            reason = str(error)
-    with contextlib.suppress(OpsError):
-        if copying:
-            copying.store.forget()
-
-
 class Mirror:
     """The copies of one replica."""
 
     def __init__(self, system: System, files: FileStore, store: S3Store) -> None:
         self._system = system
         self._files = files
-        self.store = store
+        self._store = store
         self._complete: set[str] = set()  # versions whose archives are here and verified
         self._failed: dict[str, tuple[str, float]] = {}  # reason and time of the last attempt by version
         self._written: Versions | None = None
         self._sent: tuple[Report, float] | None = None
 
-    def step(self) -> None:
-        """Copy what has changed. Raises OpsError if the store is away."""
-        wanted = self.store.read()
-        if wanted.candidate and not self.store.is_locked():  # of a killed command
-            wanted = replace(wanted, candidate=None)
-        versions = {*wanted.named(), wanted.candidate} - {None}
+    def run(self, ended: threading.Event) -> None:
+        """Copy until the event, then delete this replica's report."""
+        repeat(self._copy, S3Store.poll_s, "the last known versions are served", ended)
+        with contextlib.suppress(OpsError):
+            self._store.forget()
+
+    def _copy(self) -> None:
+        """Copy what has changed. Raises OpsError if the store is unavailable."""
+        wanted = read_current(self._store)
+        versions = wanted.named()
         self._failed = {version: failure for version, failure in self._failed.items() if version in versions}
-        missing = {version for version in versions if version and not self._fetch(version)}
-        if not missing & set(wanted.served()):
+        missing = [version for version in versions if not self._fetch(version)]
+        if not set(missing) & set(wanted.served()):
             self._write(wanted, missing)
         self._report(wanted.candidate if wanted.candidate in missing else None)
 
@@ -93,7 +83,7 @@ class Mirror:
         if version in self._failed and time.monotonic() < self._failed[version][1] + RETRY_INTERVAL_S:
             return False
         try:
-            self.store.fetch(version)
+            self._store.fetch(version)
             refuse_unusable(self._system.model_store / archive_name(version), version)
         except (OpsError, DamagedError) as error:
             log.error("version %s cannot be pulled: %s", version, error)  # noqa: TRY400
@@ -103,7 +93,8 @@ class Mirror:
         self._failed.pop(version, None)
         return True
 
-    def _write(self, wanted: Versions, missing: set[str]) -> None:
+    def _write(self, wanted: Versions, missing: list[str]) -> None:
+        """Write the state to the file, without versions whose archives are missing."""
         here = replace(
             wanted,
             previous=None if wanted.previous in missing else wanted.previous,
@@ -114,12 +105,12 @@ class Mirror:
             self._written = here
 
     def _report(self, rejected_candidate: str | None) -> None:
+        """Send a changed report at once, and an unchanged one every REPORT_EVERY_S."""
         [report] = self._files.reports() or [Report()]
         reasons = {version: reason for version, (reason, _) in self._failed.items()}
-        report = replace(
-            report, candidate=rejected_candidate or report.candidate, rejected=report.rejected | reasons
-        )
+        candidate = rejected_candidate or report.candidate
+        report = replace(report, candidate=candidate, rejected=report.rejected | reasons)
         now = time.monotonic()
         if self._sent is None or self._sent[0] != report or now - self._sent[1] >= REPORT_EVERY_S:
-            self.store.report(report)
+            self._store.report(report)
             self._sent = report, now

@@ -1,7 +1,7 @@
 """Print a table of the model versions: role, workers, validation accuracy and accuracy in use.
 
-It lists every version with an archive, a registration in TorchServe or a role in the desired state. Several replicas
-have a second table, in place of the workers of one of them.
+It lists every version with an archive, a registration in TorchServe or a role in the desired state. For several
+replicas, a second table lists the replicas, and the first one leaves out workers and queue.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from ops.versions.archives import PROVENANCE, DamagedError, read_json
 from ops.versions.management import READY, Management, ManagementError, RegisteredVersion
 from ops.versions.report import Report
 from ops.versions.state import Versions, list_archives, version_key
-from ops.versions.store import open_store
+from ops.versions.store import open_store, read_current
 
 # Triggers keep these counts (sql/migrations/0003_history.sql).
 ANSWERS = """
@@ -42,7 +42,7 @@ class Usage:
 def models(system: System) -> None:
     """Print the table."""
     store = open_store(system)
-    versions, is_locked, reports = store.read(), store.is_locked(), store.reports()
+    versions, reports = read_current(store), store.reports()
     several = any(report.replica for report in reports)
     registered, away = ({}, "") if several else _list_versions(system)
     used, unknown = _read_usage(system)
@@ -54,7 +54,7 @@ def models(system: System) -> None:
         rows.append(
             (
                 version,
-                _role(versions, version, is_locked=is_locked),
+                _role(versions, version),
                 _workers(registered.get(version)),
                 str(registered[version].pending) if version in registered else "-",
                 _validation(archives.get(version)),
@@ -78,14 +78,14 @@ def _print_table(rows: list[tuple[str, ...]]) -> None:
 
 
 def _replica(report: Report) -> tuple[str, ...]:
-    """A replica's row; the table exists only for several machines."""
+    """A replica's row in the second table."""
     state = f"away for {report.age_s:.0f} s" if report.is_away else "present"
     serves = ", ".join(report.served.served()) if report.served else "nothing yet"
     rejected = "; ".join(f"{version}: {reason}" for version, reason in report.rejected.items())
     return report.replica, state, serves, ", ".join(report.ready) or "-", rejected or "-"
 
 
-def _role(versions: Versions, version: str, *, is_locked: bool) -> str:
+def _role(versions: Versions, version: str) -> str:
     roles = []
     share = (versions.split or {}).get(version)
     if version == versions.default:
@@ -95,7 +95,7 @@ def _role(versions: Versions, version: str, *, is_locked: bool) -> str:
         roles.append(f"canary, {100 * share:g} %")
     if version == versions.previous:
         roles.append("previous")
-    if version == versions.candidate and is_locked:
+    if version == versions.candidate:
         roles.append("candidate")
     return "; ".join(roles) or "-"
 

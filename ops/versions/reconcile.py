@@ -15,6 +15,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from ops.versions.management import READY, Management, ManagementError, RefusedError, RegisteredVersion
 from ops.versions.report import Report
@@ -58,7 +59,7 @@ class Reconciler:
     _serving: set[str] = field(default_factory=set)
     _draining_since: dict[str, float] = field(default_factory=dict)
     _full_workers: dict[str, int] = field(default_factory=dict)
-    _failed: dict[tuple[str, bool], str] = field(default_factory=dict)  # version, and whether as a candidate
+    _failed: dict[str, str] = field(default_factory=dict)  # reason by version
 
     def reconcile(self, wanted: Versions) -> None:
         """Take every step towards the desired state that is possible now.
@@ -73,38 +74,34 @@ class Reconciler:
     def _reconcile(self, wanted: Versions) -> None:
         if wanted.candidate != self._candidate:
             self._candidate, self._latency = wanted.candidate, None
-        asked = {*((version, False) for version in wanted.named()), (wanted.candidate, True)}
-        self._failed = {key: reason for key, reason in self._failed.items() if key in asked}
+            if wanted.candidate:
+                self._failed.pop(wanted.candidate, None)  # this command tries it again
+        named = set(wanted.named())
+        self._failed = {version: reason for version, reason in self._failed.items() if version in named}
         self._serve_default(wanted)
         self._update_draining(set(wanted.served()))
-        self._unregister_unwanted(wanted)
-        others = {*wanted.named(), wanted.candidate} - {wanted.default, None}
-        for version in sorted(filter(None, others)):
-            self._register_if_missing(version, as_candidate=version == wanted.candidate)
+        self._unregister_except(named)
+        for version in sorted(named - {wanted.default}):
+            self._register_if_missing(version)
         self._scale(wanted)
         self._served = replace(wanted, candidate=None)
         self._check_candidate(wanted.default)
 
     def _report(self) -> None:
-        ready: list[str] = []
+        registered: dict[str, RegisteredVersion] = {}
         with contextlib.suppress(ManagementError):
-            ready = sorted(
-                version for version, found in self.management.list_versions().items() if found.is_up
-            )
-        # Sorted, so that the reason of a candidate replaces the reason of the same version in another role.
-        rejected = {
-            version: self._failed[version, as_candidate] for version, as_candidate in sorted(self._failed)
-        }
-        self.report(Report(self._served, ready, self._candidate, self._latency, rejected))
+            registered = self.management.list_versions()
+        ready = sorted(version for version, found in registered.items() if found.is_up)
+        self.report(Report(self._served, ready, self._candidate, self._latency, dict(self._failed)))
 
     def _serve_default(self, wanted: Versions) -> None:
         if wanted.default not in self.management.list_versions():
             try:
                 self._register(wanted.default)
             except NotUpError as error:
-                self._failed[wanted.default, False] = str(error)
+                self._failed[wanted.default] = str(error)
                 raise
-        self._failed.pop((wanted.default, False), None)
+        self._failed.pop(wanted.default, None)
         if self.management.default() != wanted.default:
             self.management.set_default(wanted.default)
             log.info("version %s is the default", wanted.default)
@@ -145,8 +142,8 @@ class Reconciler:
             raise NotUpError(f"its workers were not ready within {self.up_within_s:g} s")
 
     def _exit_reason(self, version: str) -> str:
-        wait_until(lambda: self.output.exit_reason(version), EXIT_REASON_TIMEOUT_S, POLL_INTERVAL_S)
-        return self.output.exit_reason(version) or "its workers exit while they start"
+        reason = wait_until(partial(self.output.exit_reason, version), EXIT_REASON_TIMEOUT_S, POLL_INTERVAL_S)
+        return reason or "its workers exit while they start"
 
     def _unregister(self, version: str) -> None:
         """Unregister a version without a drain.
@@ -174,27 +171,26 @@ class Reconciler:
         since = self._draining_since.get(found.version, -DRAIN_S)
         return found.pending == 0 and self.now() - since >= DRAIN_S
 
-    def _unregister_unwanted(self, wanted: Versions) -> None:
-        kept = {*wanted.served(), wanted.previous, wanted.candidate}
+    def _unregister_except(self, named: set[str]) -> None:
         for version, found in self.management.list_versions().items():
-            if version not in kept and self._is_drained(found):
+            if version not in named and self._is_drained(found):
                 self._unregister(version)
 
-    def _register_if_missing(self, version: str, *, as_candidate: bool) -> None:
-        """Register a version other than the default, once: after a failure, only a new request retries it."""
+    def _register_if_missing(self, version: str) -> None:
+        """Register a version other than the default, once: after a failure, only a new command retries it."""
         registered = self.management.list_versions()
-        if version in registered or (version, as_candidate) in self._failed:
+        if version in registered or version in self._failed:
             return
         # The memory budget covers three versions: default, previous and candidate.
-        if as_candidate and len(registered) > 2:
+        if version == self._candidate and len(registered) > 2:
             return
         try:
-            if as_candidate:
+            if version == self._candidate:
                 refuse_little_memory()
             self._register(version)
         except (CheckError, NotUpError) as error:
             log.error("version %s cannot be served: %s", version, error)  # noqa: TRY400
-            self._failed[version, as_candidate] = str(error)
+            self._failed[version] = str(error)
 
     def _scale(self, wanted: Versions) -> None:
         for version, found in self.management.list_versions().items():
@@ -208,7 +204,7 @@ class Reconciler:
     def _check_candidate(self, default: str) -> None:
         """Check the candidate, once, when its workers are ready."""
         version = self._candidate
-        if version is None or self._latency is not None or (version, True) in self._failed:
+        if version is None or self._latency is not None or version in self._failed:
             return
         found = self.management.list_versions().get(version)
         if found and found.is_up:
@@ -216,4 +212,4 @@ class Reconciler:
                 self._latency = self.check(version, default)
             except CheckError as error:
                 log.error("version %s is rejected: %s", version, error)  # noqa: TRY400
-                self._failed[version, True] = str(error)
+                self._failed[version] = str(error)

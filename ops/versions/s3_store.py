@@ -1,11 +1,11 @@
 """The desired state of several machines in an S3 store, with the reports of their TorchServe replicas.
 
 versions.json          the desired state, as in ops/versions/state.py
-versions.lock          the lease of the command that changes it, renewed every 5 s; older than 20 s it is free
+versions.lock          the lease of the command that changes the state, renewed every 5 s; it expires after 20 s
 replicas/NAME.json     the last report of a replica
 
 Only conditional writes change the first two: PutObject with If-Match or If-None-Match, which AWS S3 and SeaweedFS 4.17
-and later apply atomically. Ages come from the store's own clock, because those of the machines may differ.
+and later apply atomically. Ages come from the store's own clock, because the clocks of the machines may differ.
 """
 
 import contextlib
@@ -16,11 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from botocore.exceptions import ClientError
 
 import settings
 from ops import lock
@@ -34,7 +33,7 @@ STATE, LOCK, REPLICAS = "versions.json", "versions.lock", "replicas/"
 RENEW_EVERY_S = 5.0
 FREE = "free"
 HOLDER = f"{socket.gethostname()} process {os.getpid()}"
-# Replicas in containers have new names after a restart; older reports are of replicas that do not return.
+# A replica in a container has a new name after a restart, so nobody renews the report under its old name.
 FORGET_AFTER_S = 3600.0
 # PutObject's refusals: the condition is false, another write was first, If-Match without an object.
 CONDITION_FAILED = (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND)
@@ -50,16 +49,19 @@ class Found(NamedTuple):
 
 
 class S3Store:
-    """A store of several machines (VersionsStore). Creates a missing bucket."""
+    """A store of several machines (VersionsStore). The first call creates a missing bucket."""
 
     poll_s = 0.5
 
     def __init__(self, system: System) -> None:
         self._model_store = system.model_store
-        self._etag: str | None = None
+        self._etag: str | None = None  # of the state that was read or written last
         self._replica = settings.REPLICA_NAME.read() or socket.gethostname()
-        with named_errors():
-            self._store = Store.from_settings()
+        self._report_key = f"{REPLICAS}{self._replica}.json"
+
+    @cached_property
+    def _store(self) -> Store:
+        return Store.from_settings()
 
     def read(self) -> Versions:
         found = self._get(STATE)
@@ -80,10 +82,8 @@ class S3Store:
 
     @contextmanager
     def lock(self, refusal: str) -> Iterator[None]:
-        there = self._get(LOCK)
-        etag = None
-        if there is None or not _is_held(there):
-            etag = self._put(LOCK, HOLDER, there and there.etag)
+        lease = self._get(LOCK)
+        etag = None if lease and _is_held(lease) else self._put(LOCK, HOLDER, lease and lease.etag)
         if etag is None:
             raise OpsError(refusal)
         ended = threading.Event()
@@ -96,80 +96,63 @@ class S3Store:
             renewal.join()
 
     def _renew_lease(self, etag: str | None, ended: threading.Event) -> None:
-        """Renew the lease until the command has ended, then free it; if the store is away, it expires."""
-        content = HOLDER
-        while etag and content == HOLDER:
-            content = FREE if ended.wait(RENEW_EVERY_S) else HOLDER
+        """Renew the lease until the command has ended, then free it; while the store is unavailable, it expires."""
+        while etag and not ended.wait(RENEW_EVERY_S):
             with contextlib.suppress(OpsError):
-                etag = self._put(LOCK, content, etag)
+                etag = self._put(LOCK, HOLDER, etag)
+        with contextlib.suppress(OpsError):
+            if etag:
+                self._put(LOCK, FREE, etag)
 
     def is_locked(self) -> bool:
-        there = self._get(LOCK)
-        return there is not None and _is_held(there)
+        lease = self._get(LOCK)
+        return lease is not None and _is_held(lease)
 
+    @named_errors()
     def reports(self) -> list[Report]:
-        with named_errors():
-            listed = self._store.client.list_objects_v2(Bucket=self._store.bucket, Prefix=REPLICAS)
+        listed = self._store.client.list_objects_v2(Bucket=self._store.bucket, Prefix=REPLICAS)
         reports = []
-        for key in (
-            item["Key"] for item in listed.get("Contents", []) if _age_s(listed, item) < FORGET_AFTER_S
-        ):
-            if found := self._get(key):
+        for item in listed.get("Contents", []):
+            if _age_s(listed, item) < FORGET_AFTER_S and (found := self._get(item["Key"])):
                 with contextlib.suppress(ValueError):  # of another release
                     reports.append(replace(Report.parse(found.content), age_s=found.age_s))
         return reports
 
+    @named_errors()
     def report(self, report: Report) -> None:
         content = replace(report, replica=self._replica).to_json()
-        with named_errors():
-            self._store.client.put_object(Bucket=self._store.bucket, Key=self._report_key, Body=content)
+        self._store.client.put_object(Bucket=self._store.bucket, Key=self._report_key, Body=content)
 
+    @named_errors()
     def forget(self) -> None:
         """Delete the report of this replica, which stops."""
-        with named_errors():
-            self._store.client.delete_object(Bucket=self._store.bucket, Key=self._report_key)
+        self._store.client.delete_object(Bucket=self._store.bucket, Key=self._report_key)
 
+    @named_errors()
     def fetch(self, version: str) -> None:
         archive = self._model_store / archive_name(version)
         # Replicas on one machine may share the model store.
-        with (
-            named_errors(),
-            lock.hold(self._model_store / ".pull.lock", f"{archive} is being pulled", PULL_PATIENCE_S),
-        ):
+        with lock.hold(self._model_store / ".pull.lock", f"{archive} is being pulled", PULL_PATIENCE_S):
             if not archive.exists() or self._store.head(archive.name):
                 pull(self._store, version, self._model_store)
 
+    @named_errors()
     def share(self, archive: Path) -> None:
-        with named_errors():
-            push(self._store, archive)
+        push(self._store, archive)
 
-    @property
-    def _report_key(self) -> str:
-        return f"{REPLICAS}{self._replica}.json"
-
+    @named_errors()
     def _get(self, key: str) -> Found | None:
-        with named_errors():
-            try:
-                answer = self._store.client.get_object(Bucket=self._store.bucket, Key=key)
-            except ClientError as error:
-                if _status(error) == HTTPStatus.NOT_FOUND:
-                    return None
-                raise
-            return Found(answer["Body"].read(), answer["ETag"], _age_s(answer, answer))
+        answer = self._store.request("get_object", Key=key)
+        return Found(answer["Body"].read(), answer["ETag"], _age_s(answer, answer)) if answer else None
 
+    @named_errors()
     def _put(self, key: str, content: str, replaces: str | None) -> str | None:
         """Write an object if its ETag is `replaces` (None: if there is none) and return the new ETag, else None."""
         condition = {"IfMatch": replaces} if replaces else {"IfNoneMatch": "*"}
-        with named_errors():
-            try:
-                answer = self._store.client.put_object(
-                    Bucket=self._store.bucket, Key=key, Body=content.encode(), **condition
-                )
-            except ClientError as error:
-                if _status(error) in CONDITION_FAILED:
-                    return None
-                raise
-            return str(answer["ETag"])
+        answer = self._store.request(
+            "put_object", CONDITION_FAILED, Key=key, Body=content.encode(), **condition
+        )
+        return str(answer["ETag"]) if answer else None
 
 
 def _is_held(lease: Found) -> bool:
@@ -180,7 +163,3 @@ def _age_s(answer: dict[str, Any], item: dict[str, Any]) -> float:
     """Seconds since an object was written, by the clock of the store that answers."""
     now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
     return float((now - item["LastModified"]).total_seconds())
-
-
-def _status(error: ClientError) -> int:
-    return int(error.response["ResponseMetadata"]["HTTPStatusCode"])

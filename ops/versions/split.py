@@ -4,23 +4,18 @@
     write(system, versions)                                # in containers, the gateway polls this file
     python -m ops.versions.split
 
-On one machine, the controller writes the file. On several, this command runs beside each gateway and follows the store.
+On one machine, the controller writes the file. On several, the command runs beside each gateway and reads the store.
 """
 
-import logging
-import time
-from typing import NoReturn
+from threading import Event
 
 from json_logs import log_as_json
-from ops.errors import OpsError
 from ops.files import write_whole
 from ops.system import System
 from ops.versions.state import Versions
-from ops.versions.store import open_store
+from ops.versions.store import open_store, repeat
 
 FOLLOW_EVERY_S = 0.5
-
-log = logging.getLogger("ops.versions.split")
 
 
 def split_clients(versions: Versions) -> str:
@@ -50,19 +45,10 @@ def write(system: System, versions: Versions) -> None:
         write_whole(system.split, wanted)
 
 
-def follow(system: System) -> NoReturn:
-    """Write each change of the desired state. While the store is away, the last one stays."""
-    store, reason = None, ""
-    while True:
-        try:
-            store = store or open_store(system)
-            write(system, store.read())
-            reason = ""
-        except (OpsError, OSError) as error:
-            if str(error) != reason:
-                log.error("the split stays as it is: %s", error)  # noqa: TRY400
-            reason = str(error)
-        time.sleep(FOLLOW_EVERY_S)
+def follow(system: System) -> None:
+    """Write each change of the desired state, forever. While the store is unavailable, the last split stays."""
+    store = open_store(system)
+    repeat(lambda: write(system, store.read()), FOLLOW_EVERY_S, "the split stays as it is", Event())
 
 
 if __name__ == "__main__":

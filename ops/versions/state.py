@@ -99,8 +99,8 @@ class Versions:
         return list(dict.fromkeys([self.default, *(self.split or {})]))
 
     def named(self) -> list[str]:
-        """The versions that need an archive: those that answer, and the previous one."""
-        return list(dict.fromkeys([*self.served(), *filter(None, [self.previous])]))
+        """The versions that need an archive: those that answer, the previous one and the candidate."""
+        return list(dict.fromkeys([*self.served(), *filter(None, [self.previous, self.candidate])]))
 
 
 def refuse_wrong_version(version: str, command: str) -> None:

@@ -1,4 +1,4 @@
-"""Where the desired state of the versions and the reports of the TorchServe replicas are: in files, or in an S3 store.
+"""The desired state of the versions and the reports of the TorchServe replicas, in files or in an S3 store.
 
     store = open_store(system)
     with store.lock("Another command is running"):
@@ -11,8 +11,12 @@ One machine has files and one replica, which has no name. Several machines share
 
 import contextlib
 import importlib.util
+import logging
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Protocol
 
 import settings
@@ -23,9 +27,11 @@ from ops.system import System
 from ops.versions.report import Report
 from ops.versions.state import CHANGED, Versions
 
+log = logging.getLogger("ops.versions.store")
+
 
 class VersionsStore(Protocol):
-    """`poll_s` is the time between two questions of a command that waits. Every call raises OpsError."""
+    """`poll_s` is the time between two reads of a waiting command, in seconds. Every call raises OpsError."""
 
     poll_s: float
 
@@ -33,10 +39,10 @@ class VersionsStore(Protocol):
         """The desired state; without one, the released version is the default."""
 
     def write(self, versions: Versions) -> None:
-        """Replace the state that this object read or wrote last. If it was changed since then, raise OpsError."""
+        """Replace the state. Raises OpsError if it has changed since this object last read or wrote it."""
 
     def lock(self, refusal: str) -> AbstractContextManager[None]:
-        """Let no other command change the versions during this block. Raises OpsError(refusal) if one does."""
+        """Lock the versions against other commands during this block. Raises OpsError(refusal) if one has the lock."""
 
     def is_locked(self) -> bool:
         """Whether a command holds the lock."""
@@ -48,7 +54,7 @@ class VersionsStore(Protocol):
         """Replace the report of this replica."""
 
     def fetch(self, version: str) -> None:
-        """Copy a version's archive to the local model store, if the store has it and the model store does not."""
+        """Copy a version's archive to the local model store, unless it is there."""
 
     def share(self, archive: Path) -> None:
         """Copy an archive of this machine to the store, unless the store has it."""
@@ -88,10 +94,10 @@ class FileStore:
         write_whole(self._system.report, report.to_json())
 
     def fetch(self, version: str) -> None:
-        """Do nothing: an archive is nowhere else."""
+        """Do nothing: the local model store is the only one."""
 
     def share(self, archive: Path) -> None:
-        """Do nothing."""
+        """Do nothing: the local model store is the only one."""
 
 
 def open_store(system: System) -> VersionsStore:
@@ -105,3 +111,22 @@ def open_store(system: System) -> VersionsStore:
     from ops.versions.s3_store import S3Store  # boto3 takes half a second and 40 MB
 
     return S3Store(system)
+
+
+def read_current(store: VersionsStore) -> Versions:
+    """The desired state, without a candidate that a killed command has left."""
+    versions = store.read()
+    return versions if versions.candidate is None or store.is_locked() else replace(versions, candidate=None)
+
+
+def repeat(step: Callable[[], None], interval_s: float, consequence: str, ended: Event) -> None:
+    """Call `step` until the event. Log an error of the store or of a file once, with its consequence."""
+    reason = ""
+    while not ended.wait(interval_s):
+        try:
+            step()
+            reason = ""
+        except (OpsError, OSError) as error:
+            if str(error) != reason:
+                log.error("%s: %s", consequence, error)  # noqa: TRY400
+            reason = str(error)

@@ -55,7 +55,7 @@ def rollback(system: System) -> None:
         if versions.previous is None:
             raise OpsError("There is no previous version: no swap was made yet. See: make models")
         previous = versions.previous
-        late = [report.replica for report in _present(store) if previous not in report.ready]
+        late = [report for report in _present(store) if previous not in report.ready]
         if late:
             raise OpsError(
                 f"The previous version {previous} is not ready{_on(late)}; {versions.default} stays the default. "
@@ -130,9 +130,10 @@ def _present(store: VersionsStore) -> list[Report]:
     return [report for report in store.reports() if not report.is_away]
 
 
-def _on(replicas: Iterable[str]) -> str:
-    """The replicas for a message; the only replica of one machine has no name."""
-    return f" on replica {names}" if (names := ", ".join(replicas)) else ""
+def _on(late: Iterable[Report]) -> str:
+    """The names of late replicas for a message: " on replica NAME, NAME"; one machine's only replica has none."""
+    names = ", ".join(report.replica for report in late)
+    return f" on replica {names}" if names else ""
 
 
 def _share(percent: str) -> float:
@@ -154,15 +155,15 @@ def _refuse_beside_canary(versions: Versions, version: str) -> None:
 
 
 def _check_candidate(system: System, store: VersionsStore, versions: Versions, version: str) -> None:
-    """Let every replica register a version, unless it answers already, as candidate and check its answers.
+    """Make a version the candidate, unless it answers already, and wait until every replica has checked it.
 
-    On failure, remove it and raise OpsError.
+    If a check fails, remove the candidate and raise OpsError.
     """
     if version in versions.served():
         return
     try:
-        _refuse_archive(system, store, version)
-        # Each replica has seen that an earlier command has ended, so its next report is of this one.
+        _distribute_archive(system, store, version)
+        # A report with an earlier command's result for the same version must not count for this command.
         _wait_or_reject(store, lambda report: report.candidate is None)
         if any(version not in report.ready for report in _present(store)):
             print(f"registering {version} ...", flush=True)
@@ -182,8 +183,8 @@ def _check_candidate(system: System, store: VersionsStore, versions: Versions, v
         raise
 
 
-def _refuse_archive(system: System, store: VersionsStore, version: str) -> None:
-    """Have a version's archive here and in the store. Raises CheckError."""
+def _distribute_archive(system: System, store: VersionsStore, version: str) -> None:
+    """Copy a version's archive from the store or to it, unless both have it. Raises CheckError."""
     archive = system.model_store / archive_name(version)
     try:
         store.fetch(version)
@@ -217,15 +218,12 @@ def _wait_or_reject(store: VersionsStore, is_done: Callable[[Report], bool]) -> 
 def _wait_for_replicas(
     store: VersionsStore, is_done: Callable[[Report], bool], timeout_s: float
 ) -> str | None:
-    """Wait until `is_done` is true of every replica that is not away.
-
-    Returns None, or the other replicas for a message.
-    """
-    late: list[str] = []
+    """Wait until `is_done` is true of every replica that is not away. Returns None, or `_on` of the late replicas."""
+    late: list[Report] = []
 
     def are_done() -> bool:
         reports = _present(store)
-        late[:] = [report.replica for report in reports if not is_done(report)]
+        late[:] = [report for report in reports if not is_done(report)]
         return bool(reports) and not late
 
     return None if wait_until(are_done, timeout_s, store.poll_s) else _on(late)
@@ -233,17 +231,16 @@ def _wait_for_replicas(
 
 def _change_default(system: System, store: VersionsStore, before: Versions, version: str, when: str) -> None:
     """Change the default and wait for every replica. On a timeout, restore the old state and raise OpsError."""
-    after = Versions(version, previous=before.default)
-    store.write(after)
+    store.write(Versions(version, previous=before.default))
 
     def follows(report: Report) -> bool:
-        return report.served is not None and report.served.default == after.default
+        return report.served is not None and report.served.default == version
 
     late = _wait_for_replicas(store, follows, FOLLOW_TIMEOUT_S)
     if late is not None:
         store.write(before)
         raise OpsError(
-            f"{after.default} did not become the default{late} within {FOLLOW_TIMEOUT_S:.0f} s; "
+            f"{version} did not become the default{late} within {FOLLOW_TIMEOUT_S:.0f} s; "
             f"{before.default} stays the default. See: make status"
         )
     if before.split:

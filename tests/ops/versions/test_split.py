@@ -40,16 +40,17 @@ def test_a_gateway_of_several_machines_follows_the_store(system, monkeypatch, ca
     written = []
 
     def read():
+        written.append(contained.split.read_text() if contained.split.exists() else "")
         answer = next(answers)
         if isinstance(answer, OpsError):
             raise answer
         return answer
 
     monkeypatch.setattr(split, "open_store", lambda system: SimpleNamespace(read=read))
-    monkeypatch.setattr(split.time, "sleep", lambda _: written.append(contained.split.read_text()))
+    monkeypatch.setattr(split, "FOLLOW_EVERY_S", 0)
     with pytest.raises(StopIteration):
         split.follow(contained)
-    assert [split.split_clients(canary) in text for text in written] == [False, True, True, True]
+    assert [split.split_clients(canary) in text for text in written] == [False, False, True, True, True]
     assert [record.getMessage() for record in caplog.records] == [
         "the split stays as it is: the store is away"
     ]

@@ -16,7 +16,7 @@ from ops.errors import OpsError
 from ops.versions import report, s3_store
 from ops.versions.report import Report
 from ops.versions.state import CHANGED, RELEASED, Versions, archive_name
-from ops.versions.store import VersionsStore, open_store
+from ops.versions.store import VersionsStore, open_store, read_current
 from tests.ops.conftest import write_archive
 from tests.system.running import ROOT
 
@@ -91,6 +91,14 @@ def test_a_lock_refuses_a_second_command_until_the_first_ends(store, other):
     with pytest.raises(ZeroDivisionError), store.lock(REFUSAL):
         1 / 0  # noqa: B018
     assert not other.is_locked()
+
+
+def test_a_candidate_is_current_only_while_its_command_runs(store, other):
+    store.read()
+    store.write(Versions("1.1", candidate="1.2"))
+    assert read_current(other) == Versions("1.1")
+    with store.lock(REFUSAL):
+        assert read_current(other) == Versions("1.1", candidate="1.2")
 
 
 def test_of_many_commands_one_gets_the_lock(kind, system):
@@ -217,7 +225,7 @@ def test_a_store_that_is_away_is_named_without_its_key(system, monkeypatch):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("S3_SECRET_KEY", "of the store")
     with pytest.raises(OpsError, match=r"^The S3 store at http://127\.0\.0\.1:9 failed: ") as raised:
-        open_store(system)
+        open_store(system).read()
     assert "of the store" not in str(raised.value)
 
 
