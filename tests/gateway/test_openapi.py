@@ -98,9 +98,13 @@ def test_each_error_example_has_the_status_of_its_response():
 
 def test_the_document_contains_every_gateway_error():
     text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "gateway").glob("*.conf*"))
-    types = re.search(r"map \$status \$error_type \{(.*?)\}", text, re.DOTALL)[1]
+    types = re.search(r"map \$status \$status_type \{(.*?)\}", text, re.DOTALL)[1]
     errors = {(int(code), kind) for code, kind in re.findall(r"(\d{3}) (\w+);", types)}
-    errors |= {(int(code), kind) for code, kind in re.findall(r'"code":(\d{3}),"type":"(\w+)"', text)}
+    of_targets = re.search(r"map \$uri \$error_type \{(.*?)\}", text, re.DOTALL)[1]
+    kinds = {"$page_away": "PageUnavailable"} | dict(re.findall(r"(/_gateway/\w+) (\w+);", of_targets))
+    targets = re.findall(r"error_page .*?(\d{3}) (/_gateway/\w+|\$\w+);", text)
+    errors |= {(int(code), kinds[target]) for code, target in targets if target in kinds}
+    assert {kind for _, kind in errors} >= set(kinds.values())
     assert len(errors) > 7
     errors -= {(503, "PageUnavailable"), (403, "ForeignOrigin")}  # the page's, not the API's
     errors -= {(401, "PasswordNeeded"), (403, "OperatorsAlone"), (404, "NoMonitoring")}  # of /monitoring/
