@@ -76,21 +76,14 @@ look() {
 
 # Render the configuration; if nginx rejects it, restore the previous one and fail.
 settle() {
-    before=$run/before
-    rm -rf "$before" && mkdir "$before"
-    for file in nginx.conf split.conf torchserve.conf page.conf http.d; do
-        [ ! -e "$run/$file" ] || mv "$run/$file" "$before/"
-    done
+    rm -rf "$run/before" && mkdir "$run/before"
+    cp -R "$run"/*.conf "$run/http.d" "$run/before" 2>/dev/null || : # nothing is there at the first start
     write "$1"
-    if reason=$(nginx -t -q -c "$run/nginx.conf" -e stderr 2>&1); then
-        return 0
+    if ! reason=$(nginx -t -q -c "$run/nginx.conf" -e stderr 2>&1); then
+        say "nginx rejected the configuration: $reason"
+        cp -R "$run/before/." "$run"
+        return 1
     fi
-    say "nginx rejected the configuration: $reason"
-    for file in nginx.conf split.conf torchserve.conf page.conf http.d; do
-        rm -rf "${run:?}/$file"
-        [ ! -e "$before/$file" ] || mv "$before/$file" "$run/"
-    done
-    return 1
 }
 
 write() {
@@ -118,9 +111,8 @@ write() {
     PUBLIC_HOSTS=$(list PUBLIC_HOSTS "${PUBLIC_HOSTS:-}" "$host" 'digits.example.com digits.example.com:8443') || exit 1
     CORS_ORIGINS=$(list CORS_ORIGINS "${CORS_ORIGINS:-}" "https?://$host" 'https://app.example.com http://localhost:3000') || exit 1
     export RATE_LIMIT_PER_SECOND RATE_LIMIT_ZONE EXPORTER_ADDRESS RETRY_ON PAGES KNOWN_NAMES PUBLIC_HOSTS CORS_ORIGINS
-    placeholders='${INNER_HOST} ${INNER_PORT} ${INNER_NAME} ${EXPORTER_ADDRESS} ${RETRY_ON} ${PAGES}
-        ${KNOWN_NAMES} ${PUBLIC_HOSTS} ${CORS_ORIGINS} ${RATE_LIMIT_PER_SECOND} ${RATE_LIMIT_ZONE} ${GATEWAY_RUN} ${GATEWAY_ETC} ${CERTIFICATE}
-        ${HTTPS_PORT}'
+    # nginx's own variables are in lower case, and stay.
+    placeholders=$(grep -oh '${[A-Z_]*}' "$etc"/*.template)
     mkdir -p "$run/http.d"
     listen '8443 ssl' >"$run/listen.conf"
     listen 8080 >"$run/listen_http.conf"

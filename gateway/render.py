@@ -6,21 +6,6 @@ text = render(template, {"INNER_HOST": "127.0.0.1", ...})
 import re
 from collections.abc import Mapping
 
-PLACEHOLDERS = (
-    "INNER_HOST",
-    "INNER_PORT",
-    "INNER_NAME",
-    "EXPORTER_ADDRESS",
-    "RETRY_ON",
-    "PAGES",
-    "RATE_LIMIT_PER_SECOND",
-    "RATE_LIMIT_ZONE",
-    "KNOWN_NAMES",
-    "PUBLIC_HOSTS",
-    "CORS_ORIGINS",
-    "GATEWAY_RUN",
-    "GATEWAY_ETC",
-)
 # nginx's variables are in lower case, so no placeholder has the name of one.
 _PLACEHOLDER = re.compile(r"\$\{([A-Z_]+)\}")
 # Characters with a meaning in an nginx string.
@@ -33,15 +18,14 @@ _BREAKS_FOLDER = re.compile(r'["\\$*?\[\x00-\x1f]')
 def render(template_text: str, values: Mapping[str, str]) -> str:
     """The template with each `${NAME}` replaced by its value.
 
-    Raises ValueError, which names the placeholder, for a missing value, a name that is not in PLACEHOLDERS, or a value
-    that is not safe in an nginx configuration.
+    Raises ValueError, which names the placeholder, if the template and `values` have different names, or if a value is
+    not safe in an nginx configuration.
     """
     used = set(_PLACEHOLDER.findall(template_text))
-    accepted = f"Accepted: {', '.join(PLACEHOLDERS)}."
-    if unknown := sorted((used | values.keys()) - set(PLACEHOLDERS)):
-        raise ValueError(f"Unknown placeholder '{unknown[0]}' in the gateway's configuration. {accepted}")
     if missing := sorted(used - values.keys()):
-        raise ValueError(f"No value for the placeholder '{missing[0]}' of the gateway's configuration.")
+        raise ValueError(f"The placeholder '{missing[0]}' of the gateway's configuration has no value.")
+    if unknown := sorted(values.keys() - used):
+        raise ValueError(f"The gateway's configuration has no placeholder '{unknown[0]}'.")
     for name, value in values.items():
         found = (_BREAKS_FOLDER if name in _FOLDERS else _BREAKS_NGINX).search(value)
         if found or not value:

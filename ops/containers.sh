@@ -247,9 +247,8 @@ project() { local name; name=$(setting COMPOSE_PROJECT_NAME); echo "${name:-mnis
 setting() { printenv "$1" || sed -n "s/^$1=//p" .env 2>/dev/null | tail -n 1; }
 
 address() {
-  local port
-  port=$(docker compose port gateway 8443 2>/dev/null | head -n 1 | sed 's/.*://')
-  echo "https://$(name=$(setting SERVER_NAME); echo "${name:-localhost}")$([ "${port:-443}" = 443 ] || echo ":$port")"
+  local name=$(setting SERVER_NAME) port=$(setting HTTPS_PORT)
+  echo "https://${name:-localhost}$([ "${port:-443}" = 443 ] || echo ":$port")"
 }
 
 [ "$(setting RUNS_IN)" != swarm ] || . ops/swarm.sh

@@ -63,12 +63,6 @@ restart() {
   settle
 }
 
-address() {
-  local name=$(setting SERVER_NAME) port=$(setting HTTPS_PORT)
-  [ "${port:-443}" = 443 ] && port= || port=:$port
-  echo "https://${name:-localhost}$port"
-}
-
 require_manager() {
   [ "$(docker info --format '{{.Swarm.ControlAvailable}}' 2>/dev/null)" = true ] ||
     fail "RUNS_IN=swarm needs a manager of a Swarm on this machine. Make one: docker swarm init --advertise-addr ADDRESS"
