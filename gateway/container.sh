@@ -1,6 +1,6 @@
 #!/bin/sh
-# The gateway's container: renders nginx's configuration, runs nginx, and reloads it after a change of the split, the
-# certificate or another container's addresses.
+# The gateway's container: renders nginx's configuration, runs nginx, and reloads it when the split, the certificate or the
+# addresses of another container change.
 #
 #   container.sh serve      run until SIGTERM
 #   container.sh check      test the configuration; the image's build runs this
@@ -9,17 +9,17 @@ set -eu
 etc=/etc/gateway
 run=/run/gateway
 split=/state/split.conf # written by the controller (ops/versions/split.py)
-given=/tls              # fullchain.pem and privkey.pem, certbot's names
+provided=/tls           # fullchain.pem and privkey.pem, certbot's names
 self_signed=/certificate
-LOOK_EVERY_S=0.5
+CHECK_EVERY_S=0.5
 DAYS=825
-# The address for a name without one, because its container does not run: a connection fails at once.
-NOBODY=127.0.0.1
-MISSES=4
+# For a name without an address, because its container does not run: a connection to this address fails at once.
+UNREACHABLE=127.0.0.1
+FAILED_LOOKUPS=4 # after so many in a row, a name has no address
 version=$(nginx -v 2>&1 | sed 's/.*nginx\/\([0-9.]*\).*/\1/')
 
 # Log a JSON line (json_logs.py).
-say() {
+log() {
     message=$(printf '%s' "$*" | tr -s '\000-\037' ' ' | sed 's/[\\"]/\\&/g')
     printf '{"time": "%s", "level": "info", "part": "gateway", "message": "%s"}\n' "$(date -u +%FT%T.000Z)" "$message" >&2
 }
@@ -28,12 +28,12 @@ main() {
     case "${1:-serve}" in
     check)
         mkdir -p "$run"
-        certificate "$run" && INNER_HOST=127.0.0.1 settle "$run"
+        create_certificate "$run" && INNER_HOST=127.0.0.1 render "$run"
         rm -rf "$run"
         ;;
     serve) serve ;;
     *)
-        say "unknown command '$1'. Accepted: serve, check"
+        log "unknown command '$1'. Accepted: serve, check"
         exit 2
         ;;
     esac
@@ -41,58 +41,58 @@ main() {
 
 serve() {
     rm -f "$run"/address-* "$run"/missed-* # from an earlier run
-    has_a_certificate || certificate "$self_signed"
+    has_a_certificate || create_certificate "$self_signed"
     INNER_HOST=$(own_address)
-    seen=$(look)
-    settle "$(in_use)" || exit 1
+    active=$(print_inputs)
+    render "$(certificate_folder)" || exit 1
     nginx -c "$run/nginx.conf" -e stderr -g 'daemon off;' &
     nginx=$!
     # QUIT: nginx completes active requests.
     trap 'kill -QUIT $nginx; wait $nginx; exit 0' TERM INT
     while kill -0 "$nginx" 2>/dev/null; do
-        sleep $LOOK_EVERY_S &
+        sleep $CHECK_EVERY_S &
         wait $!
-        now=$(look)
-        [ "$now" = "$seen" ] && continue
-        seen=$now
-        if settle "$(in_use)"; then
-            say "applying a changed split, certificate or address"
+        now=$(print_inputs)
+        [ "$now" = "$active" ] && continue
+        active=$now
+        if render "$(certificate_folder)"; then
+            log "applying a changed split, certificate or address"
             nginx -c "$run/nginx.conf" -e stderr -s reload
         else
-            say "the previous configuration stays active"
+            log "the previous configuration stays active"
         fi
     done
     wait "$nginx"
 }
 
-# Print every input of the configuration, to detect a change.
-look() {
+# Print everything that the configuration depends on, to detect a change.
+print_inputs() {
     servers torchserve-inference 8002
     servers page-inner 8005
     addresses exporter-inner
     cat "$split" 2>/dev/null || :
-    has_a_certificate && cksum "$given/fullchain.pem" "$given/privkey.pem" || :
+    has_a_certificate && cksum "$provided/fullchain.pem" "$provided/privkey.pem" || :
 }
 
 # Render the configuration; if nginx rejects it, restore the previous one and fail.
-settle() {
+render() {
     rm -rf "$run/before" && mkdir "$run/before"
     cp -R "$run"/*.conf "$run/http.d" "$run/before" 2>/dev/null || : # nothing is there at the first start
-    write "$1"
+    write_files "$1"
     if ! reason=$(nginx -t -q -c "$run/nginx.conf" -e stderr 2>&1); then
-        say "nginx rejected the configuration: $reason"
+        log "nginx rejected the configuration: $reason"
         cp -R "$run/before/." "$run"
         return 1
     fi
 }
 
-write() {
+write_files() {
     export CERTIFICATE="$1" INNER_HOST INNER_PORT=8001 INNER_NAME=gateway-inner HTTPS_PORT="${HTTPS_PORT:-443}"
     export GATEWAY_RUN=$run GATEWAY_ETC=$etc
     RATE_LIMIT_PER_SECOND=${RATE_LIMIT_PER_SECOND:-20}
     case "$RATE_LIMIT_PER_SECOND$HTTPS_PORT" in
     *[!0-9]*)
-        say "RATE_LIMIT_PER_SECOND '$RATE_LIMIT_PER_SECOND' or HTTPS_PORT '$HTTPS_PORT' is not a whole number"
+        log "RATE_LIMIT_PER_SECOND '$RATE_LIMIT_PER_SECOND' or HTTPS_PORT '$HTTPS_PORT' is not a whole number"
         exit 1
         ;;
     esac
@@ -108,8 +108,8 @@ write() {
     # Accept every host name, because operators need a password here.
     KNOWN_NAMES='~.'
     host='([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?'
-    PUBLIC_HOSTS=$(list PUBLIC_HOSTS "${PUBLIC_HOSTS:-}" "$host" 'digits.example.com digits.example.com:8443') || exit 1
-    CORS_ORIGINS=$(list CORS_ORIGINS "${CORS_ORIGINS:-}" "https?://$host" 'https://app.example.com http://localhost:3000') || exit 1
+    PUBLIC_HOSTS=$(parse_list PUBLIC_HOSTS "${PUBLIC_HOSTS:-}" "$host" 'digits.example.com digits.example.com:8443') || exit 1
+    CORS_ORIGINS=$(parse_list CORS_ORIGINS "${CORS_ORIGINS:-}" "https?://$host" 'https://app.example.com http://localhost:3000') || exit 1
     export RATE_LIMIT_PER_SECOND RATE_LIMIT_ZONE EXPORTER_ADDRESS RETRY_ON PAGES KNOWN_NAMES PUBLIC_HOSTS CORS_ORIGINS
     # nginx's own variables are in lower case, and stay.
     placeholders=$(grep -oh '${[A-Z_]*}' "$etc"/*.template)
@@ -119,7 +119,7 @@ write() {
     envsubst "$placeholders" <"$etc/nginx.conf.template" >"$run/nginx.conf"
     envsubst "$placeholders" <"$etc/containers.conf.template" >"$run/http.d/containers.conf"
     {
-        linger
+        keepalive
         cat "$split" 2>/dev/null || printf 'map "" $split_in_force { default none; }\nmap "" $model_version { default ""; }\nsplit_clients "$split_key" $model { * "mnist"; }\n'
     } >"$run/split.conf"
     trusted_proxy >"$run/http.d/trusted_proxy.conf"
@@ -159,33 +159,34 @@ listen() {
 
 # Print the items of a setting like settings.py: in lower case, without the scheme's default port, separated by spaces;
 # `-` for none.
-list() {
+parse_list() {
     items=$(echo "$2" | tr '[:upper:],' '[:lower:] ' | xargs -n 1 |
         sed -E 's|^(http://.*):80$|\1|; s|^(https://.*):443$|\1|')
     if echo "$items" | grep -vxEq "($3|-)?"; then
-        say "$1 '$2' is not a list of such items: $4"
+        log "$1 '$2' is not a list of such items: $4"
         exit 1
     fi
     [ -n "$items" ] || items=-
     echo "$items" | xargs
 }
 
-# Print how long idle client connections stay open after a reload (ops/native/gateway.py), for nginx 1.27.4 and later.
-linger() {
-    if nginx_is 1.27.4; then
+# Print the directive that keeps idle client connections open after a reload (ops/native/gateway.py); nginx has it since
+# 1.27.4.
+keepalive() {
+    if nginx_is_at_least 1.27.4; then
         echo 'keepalive_min_timeout 20s;'
     elif [ ! -e "$run/warned" ]; then
-        say "nginx $version is older than 1.27.4: a client may have to repeat a request that it sends on an idle connection during a reload"
+        log "nginx $version is older than 1.27.4: a client may have to repeat a request that it sends on an idle connection during a reload"
         : >"$run/warned"
     fi
 }
 
-# Print the proxies whose X-Forwarded-For nginx trusts. Without TRUSTED_PROXY, the client is the connecting address.
+# Print the proxies whose X-Forwarded-For nginx trusts. Without TRUSTED_PROXY, the client's address is that of the connection.
 trusted_proxy() {
     [ -n "${TRUSTED_PROXY:-}" ] || return 0
     case "$TRUSTED_PROXY" in
     *[!0-9a-fA-F.:/\ ]*)
-        say "TRUSTED_PROXY '$TRUSTED_PROXY' is not a list of addresses or networks, such as: 10.0.0.0/8 192.0.2.7"
+        log "TRUSTED_PROXY '$TRUSTED_PROXY' is not a list of addresses or networks, such as: 10.0.0.0/8 192.0.2.7"
         exit 1
         ;;
     esac
@@ -196,15 +197,15 @@ trusted_proxy() {
     echo 'real_ip_recursive on;'
 }
 
-nginx_is() { # this version or later
+nginx_is_at_least() {
     [ "$(printf '%s\n%s\n' "$1" "$version" | sort -V | head -n 1)" = "$1" ]
 }
 
-# Print nginx's servers for a name and a port. After a failure, a server of several gets no requests for 5 s. Each request
-# has its own connection: on an open one to a machine that has lost power, it would wait for the timeout of an answer.
+# Print nginx's servers for a name and a port. If there are several, a server that fails gets no requests for 5 s, and each
+# request has its own connection: on an open connection to a machine that has lost power, it would wait for the read timeout.
 #
-# nginx resolves TorchServe's name itself where it can, so that replicas come and go without a reload. The pages are
-# listed, because `hash` would not distinguish the addresses of a name.
+# nginx 1.27.3 and later resolves TorchServe's name itself, so replicas come and go without a reload. The pages are listed by
+# address, because nginx's `hash` sees a resolved name as one server.
 servers() {
     found=$(addresses "$1")
     name=$(sed -n 's/^[^ ]* \(..*\)/\1/p' "$run/address-$1" 2>/dev/null || :)
@@ -213,7 +214,7 @@ servers() {
         checks='max_fails=1 fail_timeout=5s'
         echo 'keepalive_requests 1;'
     fi
-    if [ "$1" = torchserve-inference ] && [ -n "$name" ] && [ -n "$(resolver)" ] && nginx_is 1.27.3; then
+    if [ "$1" = torchserve-inference ] && [ -n "$name" ] && [ -n "$(resolver)" ] && nginx_is_at_least 1.27.3; then
         echo "zone torchserve 256k; $(resolver) resolver_timeout 2s; server $name:$2 resolve $checks;"
     else
         echo "$found" | sed "s/.*/server &:$2 $checks;/"
@@ -224,9 +225,9 @@ are_several() {
     grep -q fail_timeout "$run/$1.conf"
 }
 
-# Print the addresses of a name, sorted. A lookup may fail on a busy machine or during a container's restart: the last
-# addresses then stay for some lookups, which avoids two needless reloads. The file also has the name's full form, which
-# nginx resolves: Kubernetes completes names.
+# Print the addresses of a name, sorted. A lookup may fail on a busy machine or during a container's restart. The last
+# addresses therefore stay for some lookups, which avoids two needless reloads. The file also has the name's full form, which
+# Kubernetes needs and nginx resolves.
 addresses() {
     found=$(getent ahostsv4 "$1" 2>/dev/null | sed -n 's/ *STREAM */ /p' | sort)
     if [ -n "$found" ]; then
@@ -234,39 +235,39 @@ addresses() {
         rm -f "$run/missed-$1"
     else
         echo >>"$run/missed-$1"
-        [ "$(wc -l <"$run/missed-$1")" -lt "$MISSES" ] || rm -f "$run/address-$1"
+        [ "$(wc -l <"$run/missed-$1")" -lt "$FAILED_LOOKUPS" ] || rm -f "$run/address-$1"
     fi
-    cut -d ' ' -f 1 "$run/address-$1" 2>/dev/null || echo "$NOBODY"
+    cut -d ' ' -f 1 "$run/address-$1" 2>/dev/null || echo "$UNREACHABLE"
 }
 
-# Print the address of this container in the network `inner`: the one that begins with INNER_HOST, or has the name
-# gateway-inner, which several gateways share.
+# Print this container's address in the network `inner`: its address that begins with INNER_HOST, or without INNER_HOST its
+# address among those of the name gateway-inner, which several gateways share.
 own_address() {
     own=$(awk -v start="${INNER_HOST:-}" '/32 host/ && substr(ip, 1, length(start)) == start {print ip} {ip = $2}' /proc/net/fib_trie |
         sort -u | grep -v '^127\.' || :)
     [ -n "${INNER_HOST:-}" ] || own=$(echo "$own" | grep -Fx "$(addresses gateway-inner)" || :)
     own=$(echo "$own" | head -n 1)
     if [ -z "$own" ]; then
-        say "this container has no address for ${INNER_HOST:-the name gateway-inner}: connect it to the network 'inner' (docker-compose.yml)"
+        log "this container has no address for ${INNER_HOST:-the name gateway-inner}: connect it to the network 'inner' (docker-compose.yml)"
         exit 1
     fi
     echo "$own"
 }
 
 has_a_certificate() {
-    [ -r "$given/fullchain.pem" ] && [ -r "$given/privkey.pem" ]
+    [ -r "$provided/fullchain.pem" ] && [ -r "$provided/privkey.pem" ]
 }
 
-in_use() {
-    if has_a_certificate; then echo "$given"; else echo "$self_signed"; fi
+certificate_folder() {
+    if has_a_certificate; then echo "$provided"; else echo "$self_signed"; fi
 }
 
 # Create a self-signed certificate once. It encrypts; browsers warn of it.
-certificate() {
+create_certificate() {
     # Replace a certificate that expires within a month.
     ! openssl x509 -in "$1/fullchain.pem" -noout -checkend 2592000 >/dev/null 2>&1 || return 0
     name=${SERVER_NAME:-localhost}
-    say "there is no certificate in var/secrets/tls: making a self-signed one for $name"
+    log "there is no certificate in var/secrets/tls: making a self-signed one for $name"
     (
         umask 077
         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days $DAYS -subj "/CN=$name" \

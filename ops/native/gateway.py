@@ -20,7 +20,7 @@ from ops.versions.state import Versions
 
 # After a reload, idle client connections stay open this long: closing one while its client writes loses a request.
 # The template omits this directive, because nginx has it only since 1.27.4.
-LINGER = "keepalive_min_timeout 20s;\n"
+KEEPALIVE = "keepalive_min_timeout 20s;\n"
 # nginx's default. It excludes POST, which only another replica may get again (gateway/container.sh).
 RETRY_ON = "error timeout"
 # An empty list; no host and no origin has this name.
@@ -68,7 +68,7 @@ def write_configuration(system: System) -> None:
 def write_split(system: System) -> None:
     """Write the traffic split of the desired state: the only configuration that changes while nginx runs."""
     split = split_clients(Versions.read(system.versions))
-    split_configuration(system).write_text(LINGER + split, encoding="utf-8")
+    split_configuration(system).write_text(KEEPALIVE + split, encoding="utf-8")
 
 
 def monitoring_maps(servers: Mapping[str, str], password: str) -> str:

@@ -299,8 +299,8 @@ def test_the_certificate_is_where_the_gateway_looks_for_it():
         Path(target).name for target in targets.values()
     }
     script = (ROOT / "gateway" / "container.sh").read_text(encoding="utf-8")
-    given = re.findall(r"^given=(\S+)", script, re.MULTILINE)
-    assert {str(Path(target).parent) for target in targets.values()} == set(given)
+    provided = re.findall(r"^provided=(\S+)", script, re.MULTILINE)
+    assert {str(Path(target).parent) for target in targets.values()} == set(provided)
 
 
 def test_the_commands_join_networks_of_the_stack():
