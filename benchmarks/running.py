@@ -23,10 +23,10 @@ from playwright.sync_api import Browser, sync_playwright
 
 import settings
 from fixtures.browser import ARGUMENTS, HOW_TO_INSTALL, find_chromium
+from fixtures.ports import free_ports
 from ops import direct
 from ops.data import secrets
 from ops.native import postgres
-from ops.native.ports import free_ports
 from ops.system import ROOT, System
 from ops.versions.management import Management
 

@@ -1,20 +1,10 @@
-"""Find free ports of this machine."""
+"""Test which addresses and ports of this machine are free."""
 
 import socket
-
-from ops.errors import OpsError
 
 # The public port, and the eleven above it, of which ops/system.py assigns some.
 PORTS_PER_SYSTEM = 12
 LAST_PORT = 65_535
-
-
-def free_ports(first: int, count: int = PORTS_PER_SYSTEM) -> int:
-    """The first of `count` consecutive ports that are free on loopback, at `first` or above. Raises OpsError."""
-    for lowest in range(first, LAST_PORT - count + 2, count):
-        if all(bind_error("127.0.0.1", port) is None for port in range(lowest, lowest + count)):
-            return lowest
-    raise OpsError(f"No {count} consecutive ports are free at {first} or above; choose a lower GATEWAY_PORT.")
 
 
 def listening_hosts(host: str) -> list[str]:

@@ -15,8 +15,8 @@ from pathlib import Path
 import psycopg
 import requests
 
+from fixtures.ports import free_ports
 from fixtures.waiting import eventually
-from ops.native.ports import free_ports
 
 ROOT = Path(__file__).parent.parent.parent
 SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()

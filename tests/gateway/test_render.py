@@ -37,10 +37,7 @@ def test_an_unknown_placeholder_is_named():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(
-            ("INNER_HOST", value)
-            for value in ("", 'a"b', "a'b", "a\\b", "a;b", "a$b", "a\nb", "a{b", "a}b")
-        ),
+        *(("INNER_HOST", value) for value in ("", 'a"b', "a'b", "a\\b", "a;b", "a$b", "a\nb", "a{b", "a}b")),
         *(("GATEWAY_RUN", value) for value in ("", 'a"b', "a\\b", "a$b", "a\nb", "a*b", "a?b", "a[b")),
     ],
 )

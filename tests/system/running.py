@@ -23,8 +23,9 @@ import psycopg
 import pytest
 import requests
 
+from fixtures.ports import free_ports
 from ops.native import leftovers, postgres
-from ops.native.ports import PORTS_PER_SYSTEM, free_ports
+from ops.native.ports import PORTS_PER_SYSTEM
 from ops.system import System
 from tests.system.proxy import proxy
 

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 import requests
 
+from fixtures.ports import free_ports
 from fixtures.waiting import eventually
 from ops.native import postgres
-from ops.native.ports import free_ports
 from ops.versions.state import Versions, archive_name
 from tests.ops.conftest import a_server, a_system
 from tests.system.proxy import proxy
