@@ -85,9 +85,10 @@ COMMANDS = {
     "backup": Command(backup, 1),
     "restore": Command(restore, 1),
     "write-labels": Command(lambda system, *days: print(write_labels(system, *days)), 2),
-    # What ops/containers.sh asks for.
+    # Of containers and of ops/containers.sh.
     "backup-as-is": Command(backup_as_is, 1),
     "check-backup": Command(check, 1),
+    "database": Command(postgres.exec_server),
     "migrate": Command(_migrate),
     "schema-version": Command(lambda system: print(postgres.schema_version(system))),
     "migrate-down-to": Command(postgres.migrate_down_to, 1),

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
@@ -14,15 +14,12 @@ CHANGES = "version_changes.jsonl"
 KINDS = ("swap", "rollback", "canary", "promote")
 
 
-class _Default(TypedDict):
-    default: str
-
-
-class Served(_Default, total=False):
+class Served(TypedDict):
     """The document of the served versions; `split` has the share of each version beside the default."""
 
-    previous: str | None
-    split: dict[str, float] | None
+    default: str
+    previous: NotRequired[str | None]
+    split: NotRequired[dict[str, float] | None]
 
 
 def read(served: Path) -> Served:

@@ -89,6 +89,13 @@ def server_command(system: System) -> list[str]:
     return [*server, *(f"--{name}={value}" for name, value in options.items())]
 
 
+def exec_server(system: System) -> None:
+    """Replace this process, that of the database's container, by PostgreSQL; create a missing data directory first."""
+    initialise(system)
+    command = server_command(system)
+    os.execv(command[0], command)
+
+
 def as_user(system: System) -> list[str]:
     """The prefix of a PostgreSQL command: empty, or for root setpriv, which changes the user. Raises OpsError."""
     if os.geteuid() != 0:
