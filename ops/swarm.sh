@@ -1,16 +1,16 @@
-# The commands of `make` with RUNS_IN=swarm, on a manager of the Swarm. ops/containers.sh reads this file, whose functions
-# replace its own. All other commands are the same: they run in containers of this machine, in the stack's networks
+# The commands of `make` with RUNS_IN=swarm, on a manager of the Swarm. ops/containers.sh sources this file, whose functions
+# replace its functions of the same names. Its other commands run in containers of this machine, in the stack's networks
 # (deploy/swarm/commands.yml).
 
 STACK_FILE=deploy/swarm/stack.yml
 CERTIFICATE_FILE=deploy/swarm/certificate.yml
 LABELS=(mnist.data mnist.gateway mnist.page)
-# Those of commands.yml. Compose requires that each exists on this machine, also where no service of the stack uses it.
+# The volumes of commands.yml. Compose requires all of them on this machine, even if no service of the stack uses them here.
 VOLUMES=(database outbox state models metrics certificate uploads objects)
-# One service for each image: Compose writes a service's name into its image, so a second build has another id.
+# One service for each image: Compose writes the service's name into the image, so a second build would have another id.
 BUILT=(gateway page torchserve ops exporter s3)
-# With images: every replica of TorchServe in turn, each of which needs up to two minutes.
-SETTLED_WITHIN_S=${SETTLED_WITHIN_S:-1200}
+# An update replaces the replicas of TorchServe one after the other, in up to two minutes each.
+COMPLETE_WITHIN_S=${COMPLETE_WITHIN_S:-1200}
 POLL_INTERVAL_S=${POLL_INTERVAL_S:-1}
 export COMPOSE_FILE=docker-compose.yml:deploy/swarm/commands.yml
 
@@ -19,16 +19,16 @@ up() {
   require_nodes
   build_or_pull
   deploy
-  settle
+  wait_until_complete
   printf '\n%s\n' "Ready: draw a digit at $(address)"
 }
 
 down() {
   require_manager
   docker stack rm "$(project)" >/dev/null
-  # The command returns at once.
+  # `stack rm` returns before the networks are removed.
   while [ -n "$(docker network ls --quiet --filter "label=com.docker.stack.namespace=$(project)")" ]; do sleep $POLL_INTERVAL_S; done
-  # Those of jobs stay otherwise.
+  # Swarm keeps the stopped containers of jobs.
   docker container prune --force --filter "label=com.docker.stack.namespace=$(project)" >/dev/null
   echo "Stopped. The drawings stay in the volumes 'database' and 'outbox'."
 }
@@ -37,8 +37,8 @@ status() {
   require_manager
   docker stack ps "$(project)" --filter desired-state=running --format 'table {{.Name}}\t{{.Node}}\t{{.CurrentState}}\t{{.Error}}'
   echo
-  local waits=$(unsettled)
-  [ -z "$waits" ] || fail "Not complete: $(echo $waits). For the cause run: make logs"
+  local services=$(incomplete)
+  [ -z "$services" ] || fail "Not complete: $(echo $services). For the cause run: make logs"
   address
 }
 
@@ -53,14 +53,14 @@ logs() {
 upgrade() { fail_usage "make upgrade needs RUNS_IN=containers; in a Swarm: make backup, git pull or another TAG, make up"; }
 undo() { fail_usage "make undo needs RUNS_IN=containers; in a Swarm: git switch --detach COMMIT or the TAG before, make up"; }
 
-# Apply the secrets in var/secrets, then replace the tasks of services.
+# Apply the secrets in var/secrets, then replace the tasks of these services.
 restart() {
   local service
   deploy
   for service in "$@"; do
     docker service update --force --detach --quiet "$(project)_$service" >/dev/null
   done
-  settle
+  wait_until_complete
 }
 
 require_manager() {
@@ -68,7 +68,7 @@ require_manager() {
     fail "RUNS_IN=swarm needs a manager of a Swarm on this machine. Make one: docker swarm init --advertise-addr ADDRESS"
 }
 
-# Each label needs a node. The database and the S3 store must not move to another node, which has none of their files.
+# Each label needs a node, and mnist.data exactly one: on another node, database and S3 store would not have their files.
 require_nodes() {
   require_manager
   local labels label count
@@ -98,10 +98,11 @@ deploy() {
     --resolve-image "$([ -n "$(setting IMAGES)" ] && echo always || echo never)" "${files[@]}" "$(project)" >/dev/null
 }
 
+# Export the checksum of a file, which deploy/swarm/stack.yml adds to a secret's name.
 export_sum() { local sum=$(sha256sum <"$2"); export "${1^^}_SUM=${sum:0:12}"; }
 
-# Print the tag that names exactly one image, because a service is updated only if its image has another name. In a
-# registry: the tag with the signed digest. Built here: the image's id.
+# Print a tag that identifies one image, because Swarm updates a service only if the name of its image changes. For images
+# of a registry it is TAG with the signed digest, for images built here the image's id.
 image_tag() {
   local tag=$(setting TAG) image digest id
   tag=${tag:-local}
@@ -117,22 +118,22 @@ image_tag() {
   echo "$tag"
 }
 
-# Wait until every service runs as its configuration says. Fail if Swarm has returned to the previous configuration.
-settle() {
-  local end=$((SECONDS + SETTLED_WITHIN_S)) returned
-  while [ -n "$(unsettled)" ]; do
-    [ $SECONDS -lt $end ] || fail "After $SETTLED_WITHIN_S s not complete: $(echo $(unsettled)). See: make status, make logs"
+# Wait until every service is complete. Fail if Swarm has returned to the previous configuration.
+wait_until_complete() {
+  local end=$((SECONDS + COMPLETE_WITHIN_S)) failed
+  while [ -n "$(incomplete)" ]; do
+    [ $SECONDS -lt $end ] || fail "After $COMPLETE_WITHIN_S s not complete: $(echo $(incomplete)). See: make status, make logs"
     sleep $POLL_INTERVAL_S
   done
-  returned=$(updates | sed -n 's/ rollback_completed.*//p')
-  [ -z "$returned" ] || fail "The new tasks of $(echo $returned) failed, and the previous configuration runs again." \
+  failed=$(updates | sed -n 's/ rollback_completed.*//p')
+  [ -z "$failed" ] || fail "The new tasks of $(echo $failed) failed, and the previous configuration runs again." \
     "For the cause run: make logs"
 }
 
-# Print each service with missing or waiting tasks, or an update in progress. Swarm does not count a task that it will
-# start again in a moment, for example because its node has no such image. Replicas are "3/4 (max 2 per node)", and for a job
-# "0/1 (1/1 completed)".
-unsettled() {
+# Print each service with missing or waiting tasks, or an update in progress. `stack services` prints replicas such as
+# "3/4 (max 2 per node)", and "0/1 (1/1 completed)" for a job. It leaves out a task that Swarm will start again in a moment,
+# for example because its node has no such image; `stack ps` has these tasks.
+incomplete() {
   docker stack services "$(project)" --format '{{.Name}} {{.Replicas}}' |
     sed -E 's|^(\S+) \S+ \(([0-9]+/[0-9]+) completed\)|\1 \2|; s|/| |' | awk '$2 != $3 { print $1 }'
   docker stack ps "$(project)" --filter desired-state=ready --filter desired-state=running \

@@ -48,8 +48,8 @@ class Manager:
         for name, text in answers.items():
             (self.folder / "answers" / name.replace("_2", ".2")).write_text(text + "\n" if text else "")
 
-    def run(self, *words: str, settled_within_s: int = 60) -> subprocess.CompletedProcess[str]:
-        times = {"SETTLED_WITHIN_S": str(settled_within_s), "POLL_INTERVAL_S": "0.1"}
+    def run(self, *words: str, complete_within_s: int = 60) -> subprocess.CompletedProcess[str]:
+        times = {"COMPLETE_WITHIN_S": str(complete_within_s), "POLL_INTERVAL_S": "0.1"}
         return subprocess.run(
             ["ops/containers.sh", *words],
             cwd=self.folder,
@@ -57,8 +57,8 @@ class Manager:
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
 
-    def asked(self) -> list[str]:
-        """The arguments of each `docker`."""
+    def docker_log(self) -> list[str]:
+        """The arguments of each call of `docker`."""
         return (self.folder / "docker.log").read_text().splitlines()
 
     def deployed(self) -> dict[str, str]:
@@ -95,11 +95,11 @@ def test_up_deploys_the_stack_with_the_images_that_were_built(manager):
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("Ready: draw a digit at https://localhost\n")
     # Several services have the same image, and a build for each would give it another id.
-    assert f"compose build --quiet {' '.join(PARTS)}" in manager.asked()
-    [deploy] = [line for line in manager.asked() if line.startswith("stack deploy")]
+    assert f"compose build --quiet {' '.join(PARTS)}" in manager.docker_log()
+    [deploy] = [line for line in manager.docker_log() if line.startswith("stack deploy")]
     assert "--resolve-image never --compose-file deploy/swarm/stack.yml mnist" in deploy
     for part in PARTS:
-        assert f"tag {IMAGE_ID} mnist-{part}:0123456789ab" in manager.asked()
+        assert f"tag {IMAGE_ID} mnist-{part}:0123456789ab" in manager.docker_log()
         assert manager.deployed()[f"{part.upper()}_TAG"] == "0123456789ab"
 
 
@@ -120,7 +120,7 @@ def test_images_of_a_registry_are_named_by_their_signed_digests(manager):
     assert done.returncode == 0, done.stderr
     assert manager.deployed()["PAGE_TAG"] == "v1.2@sha256:page"
     assert manager.deployed()["IMAGES"] == "registry.example.org/mnist"
-    assert any("--resolve-image always" in line for line in manager.asked())
+    assert any("--resolve-image always" in line for line in manager.docker_log())
 
 
 def test_a_changed_secret_has_another_name(manager):
@@ -138,7 +138,7 @@ def test_a_certificate_is_added_to_the_stack(manager):
     for name in ("fullchain.pem", "privkey.pem"):
         (tls / name).write_text(name)
     manager.run("up")
-    [deploy] = [line for line in manager.asked() if line.startswith("stack deploy")]
+    [deploy] = [line for line in manager.docker_log() if line.startswith("stack deploy")]
     assert "--compose-file deploy/swarm/certificate.yml" in deploy
     assert {"CERTIFICATE_SUM", "PRIVATE_KEY_SUM"} <= manager.deployed().keys()
 
@@ -169,7 +169,7 @@ def test_up_waits_for_every_replica_every_job_and_every_update(manager):
         updates_2="mnist_page completed",
     )
     assert manager.run("up").returncode == 0
-    assert len([line for line in manager.asked() if line.startswith("stack services mnist --format")]) >= 2
+    assert len([line for line in manager.docker_log() if line.startswith("stack services mnist --format")]) >= 2
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_up_names_what_is_not_complete_in_time(manager, services, updates, names
         else ""
     )
     manager.answers(services=services, updates=updates, tasks=waits)
-    done = manager.run("up", settled_within_s=0)
+    done = manager.run("up", complete_within_s=0)
     assert done.returncode == 1
     assert done.stderr == f"After 0 s not complete: {names}. See: make status, make logs\n"
     done = manager.run("status")
@@ -218,14 +218,14 @@ def test_status_prints_tasks_and_address(manager):
 def test_a_command_on_versions_runs_in_the_networks_of_the_stack(manager, words):
     done = manager.run(*words)
     assert done.returncode == 0, done.stderr
-    assert f"run --rm --no-deps -T ops ops {' '.join(words)}" in manager.asked()[-1]
+    assert f"run --rm --no-deps -T ops ops {' '.join(words)}" in manager.docker_log()[-1]
     assert (manager.folder / "compose_file").read_text() == "docker-compose.yml:deploy/swarm/commands.yml\n"
 
 
 @pytest.mark.parametrize("command", ["push", "pull"])
 def test_archives_go_to_the_store_and_come_from_it(manager, command):
     manager.run(command, "1.2")
-    assert manager.asked()[-1].endswith(f"ops ops.integrations.registry {command} 1.2")
+    assert manager.docker_log()[-1].endswith(f"ops ops.integrations.registry {command} 1.2")
 
 
 def test_a_rotation_deploys_the_new_secret_and_replaces_its_readers(manager):
@@ -235,17 +235,17 @@ def test_a_rotation_deploys_the_new_secret_and_replaces_its_readers(manager):
     assert done.returncode == 0, done.stderr
     assert manager.deployed()["DATABASE_PAGE_PASSWORD_SUM"] != before
     for reader in ("page", "deliverer"):
-        assert f"service update --force --detach --quiet mnist_{reader}" in manager.asked()
+        assert f"service update --force --detach --quiet mnist_{reader}" in manager.docker_log()
 
 
 def test_down_waits_until_the_networks_are_gone(manager):
     manager.answers(networks="n1", networks_2="")
     done = manager.run("down")
     assert done.returncode == 0, done.stderr
-    assert manager.asked()[-1].startswith(
+    assert manager.docker_log()[-1].startswith(
         "container prune --force --filter label=com.docker.stack.namespace=mnist"
     )
-    assert [line.split()[:2] for line in manager.asked()[-4:-1]] == [
+    assert [line.split()[:2] for line in manager.docker_log()[-4:-1]] == [
         ["stack", "rm"],
         ["network", "ls"],
         ["network", "ls"],
