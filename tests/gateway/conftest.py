@@ -3,7 +3,7 @@
 import pytest
 
 from tests.gateway import upstreams
-from tests.gateway.running import Gateway, started
+from tests.gateway.running import Gateway, run_gateway
 from tests.gateway.upstreams import Server
 
 
@@ -21,12 +21,12 @@ def page():
 
 @pytest.fixture(scope="session")
 def gateway(model: Server, page: Server, tmp_path_factory) -> Gateway:
-    with started(tmp_path_factory.mktemp("gateway"), model.address, page.address) as gateway:
+    with run_gateway(tmp_path_factory.mktemp("gateway"), model.address, page.address) as gateway:
         yield gateway
 
 
 @pytest.fixture
 def lonely_gateway(tmp_path) -> Gateway:
     """A gateway without model and page: connections to both fail."""
-    with started(tmp_path, "127.0.0.1:9", "127.0.0.1:9") as gateway:
+    with run_gateway(tmp_path, "127.0.0.1:9", "127.0.0.1:9") as gateway:
         yield gateway

@@ -59,7 +59,7 @@ class Gateway:
 
 
 @contextmanager
-def started(
+def run_gateway(
     folder: Path,
     inference: str,
     page: str,

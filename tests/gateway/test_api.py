@@ -30,18 +30,18 @@ def _sent(url: str, body: bytes = b"a body", **headers: str) -> dict:
 
 
 @pytest.mark.parametrize(
-    ("path", "asked"),
+    ("path", "forwarded_path"),
     [
         ("/predictions/mnist", "/predictions/mnist"),
         ("/predict", "/predictions/mnist"),
         ("/explanations/mnist", "/explanations/mnist"),
     ],
 )
-def test_the_gateway_forwards_a_request_to_the_model(url, path, asked):
+def test_the_gateway_forwards_a_request_to_the_model(url, path, forwarded_path):
     body = bytes(range(256)) * 50
     received = _sent(url + path, body)
     assert received["method"] == "POST"
-    assert received["path"] == asked
+    assert received["path"] == forwarded_path
     assert base64.b64decode(received["body"]) == body
 
 
@@ -198,10 +198,10 @@ def test_ping_sends_a_known_digit_to_the_model(url, model: Server):
     response = requests.get(f"{url}/ping", timeout=30)
     assert response.status_code == 200
     assert response.json() == {"status": "Healthy"}
-    asked = model.requests[-1]
-    assert (asked["method"], asked["path"]) == ("POST", "/predictions/mnist")
-    assert asked["headers"]["content-type"] == "application/octet-stream"
-    picture = base64.b64decode(json.loads(base64.b64decode(asked["body"]))["image"], validate=True)
+    received = model.requests[-1]
+    assert (received["method"], received["path"]) == ("POST", "/predictions/mnist")
+    assert received["headers"]["content-type"] == "application/octet-stream"
+    picture = base64.b64decode(json.loads(base64.b64decode(received["body"]))["image"], validate=True)
     assert picture.startswith(b"\x89PNG\r\n")
     assert requests.head(f"{url}/ping", timeout=30).status_code == 200
 

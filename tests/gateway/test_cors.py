@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.gateway.running import Gateway, started
+from tests.gateway.running import Gateway, run_gateway
 from tests.gateway.upstreams import Server
 
 MODEL_PATHS = ["/predictions/mnist", "/predict", "/explanations/mnist"]
@@ -19,7 +19,7 @@ STRANGERS = ["https://evil.test", "https://app.example.com.evil.test", "https://
 def open_gateway(tmp_path_factory, model: Server, page: Server) -> Iterator[Gateway]:
     """A gateway with two origins in CORS_ORIGINS."""
     folder = tmp_path_factory.mktemp("cors")
-    with started(folder, model.address, page.address, cors_origins=f"{APP} {OTHER}") as gateway:
+    with run_gateway(folder, model.address, page.address, cors_origins=f"{APP} {OTHER}") as gateway:
         yield gateway
 
 
@@ -91,7 +91,7 @@ def test_a_listed_origin_can_read_an_answer_of_any_status(open_gateway: Gateway,
 
 
 def test_a_listed_origin_can_read_a_429(tmp_path, model: Server, page: Server):
-    with started(tmp_path, model.address, page.address, rate_limit=1, cors_origins=APP) as gateway:
+    with run_gateway(tmp_path, model.address, page.address, rate_limit=1, cors_origins=APP) as gateway:
         for _ in range(100):
             response = requests.post(f"{gateway.url}/predict", data=b"x", headers={"Origin": APP}, timeout=30)
             assert _cors(response)["access-control-allow-origin"] == APP

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from fixtures.waiting import eventually
-from tests.gateway.running import Gateway, started
+from tests.gateway.running import Gateway, run_gateway
 from tests.gateway.upstreams import Server
 
 BURST = 40
@@ -27,7 +27,7 @@ SECURITY = {
 @pytest.fixture
 def limited(tmp_path, model: Server, page: Server) -> Iterator[Gateway]:
     """A gateway with a limit of one request per second, so that a slow test does not allow more."""
-    with started(tmp_path, model.address, page.address, rate_limit=1) as gateway:
+    with run_gateway(tmp_path, model.address, page.address, rate_limit=1) as gateway:
         yield gateway
 
 
@@ -85,7 +85,7 @@ def test_a_limit_of_0_disables_the_rate_limit(gateway: Gateway):
 @pytest.fixture
 def fresh(tmp_path, model: Server, page: Server) -> Iterator[Gateway]:
     """A new gateway, without earlier requests."""
-    with started(tmp_path, model.address, page.address) as gateway:
+    with run_gateway(tmp_path, model.address, page.address) as gateway:
         yield gateway
 
 

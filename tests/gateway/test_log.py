@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from fixtures.waiting import eventually
-from tests.gateway.running import ROOT, started
+from tests.gateway.running import ROOT, run_gateway
 from tests.gateway.upstreams import Server
 from tests.test_json_logs import TIME
 
@@ -27,7 +27,7 @@ def lines(tmp_path, model: Server, page: Server):
     """Sends requests and returns their log lines."""
 
     def lines(*sent: Callable[[str], requests.Response]) -> list[dict]:
-        with started(tmp_path, model.address, page.address) as gateway:
+        with run_gateway(tmp_path, model.address, page.address) as gateway:
             for one in sent:
                 one(gateway.url)
             requests.get(f"{gateway.url}/v1", headers={"X-Request-Id": "last"}, timeout=30)

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from tests.gateway import upstreams
-from tests.gateway.running import Gateway, started
+from tests.gateway.running import Gateway, run_gateway
 from tests.gateway.upstreams import Server
 
 pytestmark = pytest.mark.service
@@ -81,7 +81,7 @@ def test_ping_fails_without_a_model_connection(lonely_gateway: Gateway):
 
 
 def test_ping_fails_when_the_model_has_no_worker(tmp_path):
-    with upstreams.broken_model() as model, started(tmp_path, model.address, "127.0.0.1:9") as gateway:
+    with upstreams.broken_model() as model, run_gateway(tmp_path, model.address, "127.0.0.1:9") as gateway:
         _assert_says_that_the_model_is_away(requests.get(f"{gateway.url}/ping", timeout=30))
         assert model.requests[-1]["path"] == "/predictions/mnist"
 
@@ -89,7 +89,7 @@ def test_ping_fails_when_the_model_has_no_worker(tmp_path):
 def test_the_gateway_reaches_a_model_after_its_start(tmp_path):
     with upstreams.model() as model:
         address = model.address
-    with started(tmp_path, address, "127.0.0.1:9") as gateway:
+    with run_gateway(tmp_path, address, "127.0.0.1:9") as gateway:
         assert requests.get(f"{gateway.url}/ping", timeout=30).status_code == 503
         with upstreams.model(int(address.split(":")[1])):
             assert requests.get(f"{gateway.url}/ping", timeout=30).status_code == 200
@@ -97,7 +97,7 @@ def test_the_gateway_reaches_a_model_after_its_start(tmp_path):
 
 
 def test_ping_fails_when_the_worker_has_no_memory_left(tmp_path):
-    with upstreams.full_model() as model, started(tmp_path, model.address, "127.0.0.1:9") as gateway:
+    with upstreams.full_model() as model, run_gateway(tmp_path, model.address, "127.0.0.1:9") as gateway:
         _assert_says_that_the_model_is_away(requests.get(f"{gateway.url}/ping", timeout=30))
 
 

@@ -9,7 +9,7 @@ import requests
 
 from ops.native.gateway import monitoring_maps
 from tests.gateway import upstreams
-from tests.gateway.running import ROOT, Gateway, started
+from tests.gateway.running import ROOT, Gateway, run_gateway
 
 SESAME = "ö p:e+n/s sesame"
 OPERATOR = ("operator", SESAME.encode())
@@ -37,7 +37,7 @@ def servers(tool):
 
 @pytest.fixture
 def guarded(tmp_path, servers, model, page):
-    with started(
+    with run_gateway(
         tmp_path, model.address, page.address, monitoring=servers, operator_password=SESAME
     ) as gateway:
         yield gateway
@@ -111,7 +111,7 @@ def test_a_foreign_web_page_gets_403_even_with_the_password(guarded: Gateway, to
 
 @pytest.mark.service
 @pytest.mark.parametrize(
-    "asked",
+    "visit",
     [
         ("localhost", 200),
         ("127.0.0.1:8000", 200),
@@ -120,9 +120,9 @@ def test_a_foreign_web_page_gets_403_even_with_the_password(guarded: Gateway, to
         ("10.0.0.1", 403),
     ],
 )
-def test_without_a_password_operators_are_on_localhost(tmp_path, servers, model, page, asked):
-    host, status = asked
-    with started(
+def test_without_a_password_operators_are_on_localhost(tmp_path, servers, model, page, visit):
+    host, status = visit
+    with run_gateway(
         tmp_path, model.address, page.address, monitoring=servers, public_hosts="digits.example.com"
     ) as gateway:
         response = _get(gateway, headers={"Host": host})
@@ -141,7 +141,9 @@ def test_without_monitoring_an_error_explains_it(gateway: Gateway):
 @pytest.mark.service
 def test_an_unavailable_monitoring_server_gets_404_and_no_log_line(tmp_path, model, page):
     away = dict.fromkeys(("prometheus", "alertmanager"), "127.0.0.1:9/hidden") | {"grafana": ""}
-    with started(tmp_path, model.address, page.address, monitoring=away, operator_password=SESAME) as gateway:
+    with run_gateway(
+        tmp_path, model.address, page.address, monitoring=away, operator_password=SESAME
+    ) as gateway:
         for path in (*PATHS, "/monitoring/other"):
             response = _get(gateway, path, auth=OPERATOR)
             assert (response.status_code, response.json()["type"]) == (404, "NoMonitoring")
@@ -188,6 +190,6 @@ def test_container_sh_writes_the_same_maps(tmp_path, password):
 def test_a_redirect_stays_at_the_gateway(tmp_path, servers, model, page):
     with upstreams.redirecting() as server:
         servers["prometheus"] = f"{server.address}/{'s3cr-t_x' * 4}"
-        with started(tmp_path, model.address, page.address, monitoring=servers) as gateway:
+        with run_gateway(tmp_path, model.address, page.address, monitoring=servers) as gateway:
             location = _get(gateway, "/monitoring/prometheus/graph").headers["Location"]
     assert location == "/monitoring/prometheus/graph/"

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from ops.native.ports import bind_error
-from tests.gateway.running import Gateway, started
+from tests.gateway.running import Gateway, run_gateway
 from tests.gateway.upstreams import Server
 
 UPGRADE = {
@@ -43,13 +43,13 @@ FOREIGN = [
 def behind_a_proxy(tmp_path, model: Server, page: Server) -> Iterator[Gateway]:
     """A gateway with two names in PUBLIC_HOSTS."""
     hosts = "digits.example.com other.example.com:8443"
-    with started(tmp_path, model.address, page.address, public_hosts=hosts) as gateway:
+    with run_gateway(tmp_path, model.address, page.address, public_hosts=hosts) as gateway:
         yield gateway
 
 
 @pytest.fixture
 def in_a_container(tmp_path, model: Server, page: Server) -> Iterator[Gateway]:
-    with started(tmp_path, model.address, page.address, known="~.") as gateway:
+    with run_gateway(tmp_path, model.address, page.address, known="~.") as gateway:
         yield gateway
 
 
@@ -69,7 +69,7 @@ def _assert_is_refused(response: requests.Response, kind: str) -> str:
 
 @pytest.mark.parametrize("origin", FOREIGN)
 @pytest.mark.parametrize(
-    "asked",
+    "sent",
     [
         ("GET", "/", {}),
         ("POST", "/", {}),
@@ -81,8 +81,8 @@ def _assert_is_refused(response: requests.Response, kind: str) -> str:
         ("OPTIONS", "/_stcore/upload_file/a/b", {}),
     ],
 )
-def test_a_foreign_origin_gets_403(gateway: Gateway, page: Server, asked, origin):
-    method, path, headers = asked
+def test_a_foreign_origin_gets_403(gateway: Gateway, page: Server, sent, origin):
+    method, path, headers = sent
     before = len(page.requests)
     origin = origin.replace("PORT", str(gateway.public))
     message = _assert_is_refused(_answer(gateway, path, method, Origin=origin, **headers), "ForeignOrigin")
@@ -142,12 +142,12 @@ def test_the_api_answers_any_origin(gateway: Gateway, path):
      "whole.body", "127.0.0.1x"],
 )  # fmt: skip
 @pytest.mark.parametrize(
-    "asked",
+    "sent",
     [("GET", "/"), ("GET", "/_stcore/stream"), ("POST", "/predict"), ("GET", "/ping"), ("GET", "/openapi.json"),
      ("GET", "/models"), ("OPTIONS", "/predict"), ("PUT", "/_stcore/upload_file/a/b")],
 )  # fmt: skip
-def test_an_unknown_host_gets_403(gateway: Gateway, page: Server, model: Server, asked, host):
-    method, path = asked
+def test_an_unknown_host_gets_403(gateway: Gateway, page: Server, model: Server, sent, host):
+    method, path = sent
     before = len(page.requests), len(model.requests)
     # To the browser, this is the same origin.
     message = _assert_is_refused(
@@ -169,11 +169,10 @@ def test_localhost_and_ip_addresses_are_accepted(gateway: Gateway, host):
 @pytest.mark.parametrize("host", ["evil.test", "evil.test:8001", "gateway-inner", "127.0.0.1.evil.test", "unknown.host",
                                   "localhost.evil.test", "192.0.2.7", "[::1]", "x"])  # fmt: skip
 @pytest.mark.parametrize(
-    "asked",
+    ("method", "path"),
     [("GET", "/ping"), ("POST", "/predict"), ("POST", "/explanations/mnist"), ("GET", "/"), ("OPTIONS", "/predict")],
 )  # fmt: skip
-def test_the_inner_listener_rejects_an_unknown_host(gateway: Gateway, model: Server, asked, host):
-    method, path = asked
+def test_the_inner_listener_rejects_an_unknown_host(gateway: Gateway, model: Server, method, path, host):
     before = len(model.requests)
     response = requests.request(method, gateway.inner_url + path, headers={"Host": host}, timeout=30)
     assert (response.status_code, response.json()["type"]) == (403, "UnknownHost")

@@ -58,7 +58,7 @@ def _replicas(
 
 
 def _are_known(container: Container, servers: Sequence[Server]) -> bool:
-    """Whether the gateway has asked every server. nginx looks up their name after its start."""
+    """Whether the gateway sends requests to every server. nginx resolves their name after its start."""
     requests.get(f"{container.inner_url}/ping", timeout=5)
     return all(server.requests for server in servers)
 
@@ -74,7 +74,7 @@ def _point_and_reload(container: Container, name: str, hosts: list[str]) -> None
     eventually(lambda: container.workers() and not workers & container.workers())
 
 
-def _asked(servers: Sequence[Server]) -> list[int]:
+def _request_counts(servers: Sequence[Server]) -> list[int]:
     return [len(server.requests) for server in servers]
 
 
@@ -87,12 +87,12 @@ def test_requests_spread_over_the_replicas(container: Container, version):
     with _replicas(container, 3) as servers:
         for _ in range(30):
             assert _predict(container).status_code == 200
-        assert min(_asked(servers)) >= 8
+        assert min(_request_counts(servers)) >= 8
 
 
 @service
 @both
-def test_the_replica_with_the_fewest_requests_in_flight_is_asked(container: Container, version):
+def test_the_replica_with_the_fewest_requests_in_flight_gets_the_next_one(container: Container, version):
     with _replicas(container, 2) as servers, ThreadPoolExecutor() as pool:
         waiting = pool.submit(_predict, container, b"UNTIL RELEASED")
         [busy] = eventually(lambda: [server for server in servers if server.requests])
@@ -136,7 +136,7 @@ def test_a_request_is_retried_once(container: Container, version):
     with _replicas(container, 3) as servers:
         response = _predict(container, b"HANG UP")
         assert (response.status_code, response.json()["type"]) == (503, "ModelUnavailable")
-        assert sorted(_asked(servers)) == [0, 1, 1]
+        assert sorted(_request_counts(servers)) == [0, 1, 1]
 
 
 @service
@@ -146,13 +146,13 @@ def test_an_answer_is_never_retried(container: Container, version, status):
     with _replicas(container, 2) as servers:
         expected = 400 if status == 400 else 503
         assert _predict(container, f"STATUS {status}").status_code == expected
-        assert sum(_asked(servers)) == 1
+        assert sum(_request_counts(servers)) == 1
 
 
 @service
 @both
-def test_a_hanging_replica_is_not_asked_again_elsewhere(container: Container, version):
-    # When all replicas are slow, a repetition after the 10 s would double their work. /ping waits 2 s.
+def test_a_request_to_a_hanging_replica_is_not_repeated(container: Container, version):
+    # If all replicas are slow, a repetition after 10 s would double their work. /ping waits for 2 s.
     with _replicas(container, 2) as (model, hanging):
         hanging.fault = b"UNTIL RELEASED"
         with ThreadPoolExecutor(8) as pool:
@@ -166,7 +166,7 @@ def test_a_hanging_replica_is_not_asked_again_elsewhere(container: Container, ve
 
 @service
 @both
-def test_a_health_check_that_meets_a_hanging_replica_asks_another(container: Container, version):
+def test_a_health_check_is_repeated_if_its_replica_hangs(container: Container, version):
     with _replicas(container, 2) as (hanging, _):
         hanging.fault = b"UNTIL RELEASED"
         for _ in range(2):
@@ -230,7 +230,7 @@ def test_replicas_come_and_go_without_a_lost_request(container: Container, versi
             try:
                 for hosts in (HOSTS[:2], HOSTS[1:2], HOSTS[1:], HOSTS):
                     container.point(TORCHSERVE, hosts)
-                    _wait_until_asked(servers, hosts)
+                    _wait_until_used(servers, hosts)
             finally:
                 stopped.set()
         assert sum((client.result() for client in clients), Counter()).keys() == {200}
@@ -241,10 +241,10 @@ def test_replicas_come_and_go_without_a_lost_request(container: Container, versi
             assert workers != container.workers()
 
 
-def _wait_until_asked(servers: Sequence[Server], hosts: Sequence[str]) -> None:
+def _wait_until_used(servers: Sequence[Server], hosts: Sequence[str]) -> None:
     """Wait until the servers on these hosts, and no others, get requests."""
 
-    def are_asked() -> bool:
+    def are_used() -> bool:
         for server in servers:
             server.requests.clear()
         time.sleep(0.3)
@@ -252,7 +252,7 @@ def _wait_until_asked(servers: Sequence[Server], hosts: Sequence[str]) -> None:
             server.address.split(":")[0] in hosts for server in servers
         ]
 
-    eventually(are_asked)
+    eventually(are_used)
 
 
 def _log_text(container: Container) -> str:

@@ -267,7 +267,9 @@ def test_the_access_log_has_route_status_and_version(start, tmp_path):
     with (
         upstreams.model() as model,
         upstreams.page() as page,
-        gateway.started(folder, model.address, page.address, exporter=f"127.0.0.1:{exporter.port}") as nginx,
+        gateway.run_gateway(
+            folder, model.address, page.address, exporter=f"127.0.0.1:{exporter.port}"
+        ) as nginx,
     ):
         for path in ("/predictions/mnist", "/predict?x=1", "/explanations/mnist"):
             requests.post(nginx.url + path, data=b"x", timeout=30)
@@ -300,7 +302,7 @@ def test_a_chunked_request_is_counted_for_its_version(start, tmp_path):
     split = Versions("1.0", split={"1.1": 0.5})
     with (
         upstreams.model() as model,
-        gateway.started(
+        gateway.run_gateway(
             folder, model.address, model.address, versions=split, exporter=f"127.0.0.1:{exporter.port}"
         ) as nginx,
     ):

@@ -67,7 +67,7 @@ def outside(monkeypatch) -> Proxy:
 def test_the_test_proxy_records_a_client_that_uses_it(service, outside):
     with pytest.raises(requests.ConnectionError):
         requests.get(service, timeout=5)
-    assert outside.asked[0].startswith(f"GET {service}/ HTTP/1.1".encode())
+    assert outside.requests[0].startswith(f"GET {service}/ HTTP/1.1".encode())
 
 
 def test_the_clients_of_this_project_bypass_the_proxy(service, outside, system, monkeypatch):
@@ -86,7 +86,7 @@ def test_the_clients_of_this_project_bypass_the_proxy(service, outside, system, 
     monkeypatch.setenv("STATE_DIR", str(system.state))
     Versions("1.3").write(system.served)
     assert reads_a_digit.main() == 0
-    assert outside.asked == []
+    assert outside.requests == []
 
 
 def test_no_other_module_uses_a_client_with_proxies():

@@ -169,7 +169,9 @@ def test_up_waits_for_every_replica_every_job_and_every_update(manager):
         updates_2="mnist_page completed",
     )
     assert manager.run("up").returncode == 0
-    assert len([line for line in manager.docker_log() if line.startswith("stack services mnist --format")]) >= 2
+    assert (
+        len([line for line in manager.docker_log() if line.startswith("stack services mnist --format")]) >= 2
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ class Proxy:
     """The address, and the first bytes of each connection."""
 
     address: str
-    asked: list[bytes] = field(default_factory=list)
+    requests: list[bytes] = field(default_factory=list)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -28,7 +28,7 @@ def proxy() -> Iterator[Proxy]:
     """A proxy on a free port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         found = Proxy(f"http://127.0.0.1:{server.getsockname()[1]}")
-        thread = threading.Thread(target=_record, args=(server, found.asked))
+        thread = threading.Thread(target=_record, args=(server, found.requests))
         thread.start()
         try:
             yield found
@@ -37,7 +37,7 @@ def proxy() -> Iterator[Proxy]:
             thread.join()
 
 
-def _record(server: socket.socket, asked: list[bytes]) -> None:
+def _record(server: socket.socket, requests: list[bytes]) -> None:
     while True:
         try:
             connection, _ = server.accept()
@@ -46,6 +46,6 @@ def _record(server: socket.socket, asked: list[bytes]) -> None:
         with connection:
             connection.settimeout(5)
             try:
-                asked.append(connection.recv(1000))
+                requests.append(connection.recv(1000))
             except OSError:
-                asked.append(b"")
+                requests.append(b"")

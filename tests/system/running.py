@@ -128,7 +128,7 @@ def start_system(state: Path, model_store: Path, **settings: str) -> Iterator[Ru
     """
     with proxy() as outside:
         yield from _start(state, model_store, outside.environment | settings)
-    assert not outside.asked, f"The proxy received {outside.asked}"
+    assert not outside.requests, f"The proxy received {outside.requests}"
 
 
 def _start(state: Path, model_store: Path, settings: dict[str, str]) -> Iterator[RunningSystem]:

@@ -89,7 +89,7 @@ def test_a_local_store_is_reached_without_a_proxy(store, archive, monkeypatch):
         for name, value in outside.environment.items():
             monkeypatch.setenv(name, value)
         assert "is pushed" in push(Store.from_settings(), archive)
-        assert outside.asked == []
+        assert outside.requests == []
 
 
 def test_a_version_is_never_overwritten(store, archive, there):

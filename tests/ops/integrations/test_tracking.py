@@ -169,7 +169,7 @@ def test_a_local_server_is_reached_without_a_proxy(tracked):
     with proxy() as outside:
         done = tracked.track(**outside.environment)
         assert done.returncode == 0, done.stderr
-        assert outside.asked == []
+        assert outside.requests == []
 
 
 def test_a_run_is_sent_once_with_parameters_curves_metrics_and_card(tracked):

@@ -15,7 +15,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     """Answers each request with the server's prepared answer; without one, it holds the request."""
 
     def do_GET(self):
-        self.server.asked.append(f"{self.command} {self.path}")
+        self.server.requests.append(f"{self.command} {self.path}")
         if self.server.answer is None:
             self.server.released.wait(10)
             return
@@ -42,7 +42,7 @@ class _SocketServer(socketserver.ThreadingUnixStreamServer):
 def _serving(
     server: socketserver.BaseServer, address: str
 ) -> Iterator[tuple[socketserver.BaseServer, Management]]:
-    server.asked, server.answer, server.released = [], (200, b"{}"), threading.Event()
+    server.requests, server.answer, server.released = [], (200, b"{}"), threading.Event()
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
@@ -74,7 +74,7 @@ def test_each_call_is_one_request(api):
     management.set_default("1.1")
     management.scale("1.1", 2)
     management.unregister("1.1")
-    assert server.asked == [
+    assert server.requests == [
         "POST /models?url=mnist-1.1.mar&max_batch_delay=0&synchronous=false",
         "PUT /models/mnist/1.1/set-default",
         "PUT /models/mnist/1.1?min_worker=2&max_worker=2",

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.documents import ROOT, scripts
-from tests.gateway.running import started
+from tests.gateway.running import run_gateway
 from tests.system.running import RunningSystem
 from tests.system.web_pages import another_site
 
@@ -35,7 +35,7 @@ def sites(system: RunningSystem, tmp_path_factory) -> Iterator[Sites]:
     with (
         another_site() as listed,
         another_site() as other,
-        started(folder, inference, "127.0.0.1:9", cors_origins=listed) as gateway,
+        run_gateway(folder, inference, "127.0.0.1:9", cors_origins=listed) as gateway,
     ):
         yield Sites(listed, other, f"http://localhost:{gateway.public}")
 
