@@ -5,8 +5,8 @@
     python -m ops.integrations.registry push-labels var/labels/2026-11-01_2026-12-01_500-drawings.zip
     python -m ops.integrations.registry pull-labels NAME  # without NAME: list the names
 
-The store has a complete object or none. Its metadata has the SHA-256, which a pull verifies. Push and pull resume
-after an interruption. They need only objects, metadata, ranges and multipart uploads, which every S3 server has.
+An object in the store is complete. Its metadata contains its SHA-256, which a pull verifies. Push and pull resume after
+an interruption. They need only objects, metadata, ranges and multipart uploads, which every S3 server has.
 """
 
 import argparse
@@ -164,38 +164,38 @@ def _push_file(store: Store, file: Path, key: str, checksum: str) -> str:
 
 def _push_in_parts(store: Store, file: Path, key: str, checksum: str) -> None:
     """Upload the parts that the store lacks, then create the object. boto3's own transfer cannot resume."""
-    upload, there = _find_or_start_upload(store, file, key, checksum)
-    for number, content in _parts(file):
-        if number not in there:
-            there[number] = store.client.upload_part(
-                **upload,
-                PartNumber=number,
-                Body=content,
-                ContentMD5=b64encode(_md5(content).digest()).decode(),
-            )["ETag"]
-    parts = [{"PartNumber": number, "ETag": etag} for number, etag in sorted(there.items())]
+    upload, etags = _find_or_start_upload(store, file, key, checksum)
+    for number, content in _read_parts(file):
+        if number not in etags:
+            md5 = b64encode(_md5(content).digest()).decode()
+            answer = store.client.upload_part(**upload, PartNumber=number, Body=content, ContentMD5=md5)
+            etags[number] = answer["ETag"]
+    parts = [{"PartNumber": number, "ETag": etag} for number, etag in sorted(etags.items())]
     store.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
 
 
 def _find_or_start_upload(
     store: Store, file: Path, key: str, checksum: str
 ) -> tuple[dict[str, str], dict[int, str]]:
-    """An interrupted upload of the same content with its parts (ETag by number), or a new upload."""
-    there = {"Bucket": store.bucket, "Key": key}
-    begun = store.client.list_multipart_uploads(Bucket=store.bucket, Prefix=key).get("Uploads", [])
-    own = {number: f'"{_md5(content).hexdigest()}"' for number, content in _parts(file)} if begun else {}
-    for upload in (there | {"UploadId": each["UploadId"]} for each in begun if each["Key"] == key):
-        parts = {
-            part["PartNumber"]: part["ETag"] for part in store.client.list_parts(**upload).get("Parts", [])
-        }
-        if parts.items() <= own.items():
-            return upload, parts
+    """An interrupted upload of the same content with the ETags of its parts by number, or a new upload."""
+    target = {"Bucket": store.bucket, "Key": key}
+    listed = store.client.list_multipart_uploads(Bucket=store.bucket, Prefix=key).get("Uploads", [])
+    ids = [each["UploadId"] for each in listed if each["Key"] == key]
+    expected = (
+        {number: f'"{_md5(content).hexdigest()}"' for number, content in _read_parts(file)} if ids else {}
+    )
+    for id_ in ids:
+        upload = target | {"UploadId": id_}
+        parts = store.client.list_parts(**upload).get("Parts", [])
+        etags = {part["PartNumber"]: part["ETag"] for part in parts}
+        if etags.items() <= expected.items():
+            return upload, etags
         store.client.abort_multipart_upload(**upload)
-    answer = store.client.create_multipart_upload(**there, Metadata={DIGEST: checksum})
-    return there | {"UploadId": answer["UploadId"]}, {}
+    answer = store.client.create_multipart_upload(**target, Metadata={DIGEST: checksum})
+    return target | {"UploadId": answer["UploadId"]}, {}
 
 
-def _parts(file: Path) -> Iterator[tuple[int, bytes]]:
+def _read_parts(file: Path) -> Iterator[tuple[int, bytes]]:
     with file.open("rb") as opened:
         yield from enumerate(iter(partial(opened.read, PART_BYTES), b""), 1)
 
@@ -222,19 +222,19 @@ def _pull_file(store: Store, key: str, file: Path, push: str, checksum_start: st
 
 
 def _download(store: Store, key: str, length: int, unfinished: Path) -> None:
-    begun = unfinished.stat().st_size if unfinished.exists() else 0
-    if begun == length:
+    """Download an object, or the rest of it."""
+    present = unfinished.stat().st_size if unfinished.exists() else 0
+    if present == length:
         return
-    if begun > length:
-        unfinished.unlink()
-        begun = 0
-    body = store.client.get_object(Bucket=store.bucket, Key=key, Range=f"bytes={begun}-")["Body"]
-    with unfinished.open("ab") as file:
+    if present > length:  # of another object
+        present = 0
+    body = store.client.get_object(Bucket=store.bucket, Key=key, Range=f"bytes={present}-")["Body"]
+    with unfinished.open("ab" if present else "wb") as file:
         shutil.copyfileobj(body, file)
 
 
 @contextmanager
-def named_errors() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Raise OpsError with the store's address for an error of boto3 or of a file."""
     try:
         yield
@@ -256,7 +256,7 @@ def main(arguments: list[str]) -> int:
     return run_cli(lambda: print(_run(options.command, options.value, system)))
 
 
-@named_errors()
+@translate_errors()
 def _run(command: str, value: str, system: System) -> str:
     if command == "push-labels":
         file = Path(value)

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import settings
 from ops import lock
 from ops.errors import OpsError
-from ops.integrations.registry import Store, named_errors, pull, push
+from ops.integrations.registry import Store, pull, push, translate_errors
 from ops.system import System
 from ops.versions.report import AWAY_AFTER_S, Report
 from ops.versions.state import CHANGED, RELEASED, Versions, archive_name
@@ -108,7 +108,7 @@ class S3Store:
         lease = self._get(LOCK)
         return lease is not None and _is_held(lease)
 
-    @named_errors()
+    @translate_errors()
     def reports(self) -> list[Report]:
         listed = self._store.client.list_objects_v2(Bucket=self._store.bucket, Prefix=REPLICAS)
         reports = []
@@ -118,17 +118,17 @@ class S3Store:
                     reports.append(replace(Report.parse(found.content), age_s=found.age_s))
         return reports
 
-    @named_errors()
+    @translate_errors()
     def report(self, report: Report) -> None:
         content = replace(report, replica=self._replica).to_json()
         self._store.client.put_object(Bucket=self._store.bucket, Key=self._report_key, Body=content)
 
-    @named_errors()
+    @translate_errors()
     def forget(self) -> None:
         """Delete the report of this replica, which stops."""
         self._store.client.delete_object(Bucket=self._store.bucket, Key=self._report_key)
 
-    @named_errors()
+    @translate_errors()
     def fetch(self, version: str) -> None:
         archive = self._model_store / archive_name(version)
         # Replicas on one machine may share the model store.
@@ -136,16 +136,16 @@ class S3Store:
             if not archive.exists() or self._store.head(archive.name):
                 pull(self._store, version, self._model_store)
 
-    @named_errors()
+    @translate_errors()
     def share(self, archive: Path) -> None:
         push(self._store, archive)
 
-    @named_errors()
+    @translate_errors()
     def _get(self, key: str) -> Found | None:
         answer = self._store.request("get_object", Key=key)
         return Found(answer["Body"].read(), answer["ETag"], _age_s(answer, answer)) if answer else None
 
-    @named_errors()
+    @translate_errors()
     def _put(self, key: str, content: str, replaces: str | None) -> str | None:
         """Write an object if its ETag is `replaces` (None: if there is none) and return the new ETag, else None."""
         condition = {"IfMatch": replaces} if replaces else {"IfNoneMatch": "*"}
