@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from fixtures.browser import ARGUMENTS
-from tests.containers.deployment import Deployment, copied, up
+from tests.containers.deployment import Deployment, copy_checkout, up
 from tests.system.browser import chromium
 
 expect.set_options(timeout=30_000)
@@ -43,7 +43,7 @@ def deployment(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture
 def bare(engine: None, tmp_path) -> Iterator[Deployment]:
     """A clean copy of the checkout without running containers."""
-    with copied(tmp_path) as deployment:
+    with copy_checkout(tmp_path) as deployment:
         yield deployment
 
 

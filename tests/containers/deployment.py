@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent.parent
 SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
 MAIN = ("postgres", "torchserve", "page", "deliverer", "gateway", "exporter")
 UP_WITHIN_S = 600
-DOOR_OPENS_WITHIN_S = 2
+CONNECTS_WITHIN_S = 2
 FIRST_PORT = 30_000
 
 
@@ -78,7 +78,7 @@ class Deployment:
     def make(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         return self.run("make", *words, **more)
 
-    def made(self, *words: str, **more: str) -> str:
+    def check_make(self, *words: str, **more: str) -> str:
         """The output of a `make` command that must succeed."""
         done = self.make(*words, **more)
         assert done.returncode == 0, f"make {' '.join(words)}:\n{done.stdout}{done.stderr}"
@@ -107,13 +107,13 @@ class Deployment:
     def python(self, service: str, script: str) -> subprocess.CompletedProcess[str]:
         return self.run("docker", "compose", "exec", "-T", service, "python", "-c", script)
 
-    def opens(self, source: str, host: str, port: int) -> bool:
+    def can_connect(self, source: str, host: str, port: int) -> bool:
         """Whether a running container can connect to the address."""
         if source == "gateway":  # this image has no Python
             return not self.shell(
-                source, f"timeout {DOOR_OPENS_WITHIN_S} bash -c ': </dev/tcp/{host}/{port}'"
+                source, f"timeout {CONNECTS_WITHIN_S} bash -c ': </dev/tcp/{host}/{port}'"
             ).returncode
-        script = f"import socket; socket.create_connection(('{host}', {port}), {DOOR_OPENS_WITHIN_S})"
+        script = f"import socket; socket.create_connection(('{host}', {port}), {CONNECTS_WITHIN_S})"
         return not self.python(source, script).returncode
 
     def predict(self, body: bytes = SEVEN, **headers: str) -> requests.Response:
@@ -139,8 +139,8 @@ class Deployment:
     def with_another_version(self) -> None:
         """Pack version 1.0 in the serving image and put it into the model store."""
         if self.shell("torchserve", "test -e /models/mnist-1.0.mar").returncode:
-            said = self.made("archive", "VERSION=1.0", "CHECKPOINT=training/release/mnist-1.0.pt")
-            assert "reads the ten known digits" in said
+            output = self.check_make("archive", "VERSION=1.0", "CHECKPOINT=training/release/mnist-1.0.pt")
+            assert "reads the ten known digits" in output
 
     def is_healthy(self) -> bool:
         return all(self._health(service) == "healthy" for service in MAIN)
@@ -158,7 +158,7 @@ class Deployment:
 
 
 @contextmanager
-def copied(folder: Path) -> Iterator[Deployment]:
+def copy_checkout(folder: Path) -> Iterator[Deployment]:
     """A deployment that is not started; at the end, its containers, volumes, networks and images are removed."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -199,8 +199,8 @@ def copied(folder: Path) -> Iterator[Deployment]:
 @contextmanager
 def up(folder: Path) -> Iterator[Deployment]:
     """A healthy deployment."""
-    with copied(folder) as deployment:
-        deployment.made("secrets")
+    with copy_checkout(folder) as deployment:
+        deployment.check_make("secrets")
         started = time.monotonic()
         deployment.compose("up", "--detach", "--build", "--wait")
         print(f"docker compose up --build --wait: {time.monotonic() - started:.0f} s")

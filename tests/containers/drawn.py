@@ -24,7 +24,7 @@ def insert(deployment: Deployment, count: int, day: str = "2001-02-03") -> set:
     return {row[0] for row in deployment.rows(INSERT, day, count)}
 
 
-def drawings(deployment: Deployment) -> int:
+def count_drawings(deployment: Deployment) -> int:
     return deployment.rows("SELECT count(*) FROM predictions")[0][0]
 
 
@@ -47,14 +47,14 @@ def pages(browser: Browser, deployment: Deployment, count: int = 1) -> Iterator[
 
 def draw(visitors: Sequence[Page], digit: int) -> None:
     """Each visitor draws a new digit and waits for its answer during any restart."""
-    empty(visitors)
+    clear(visitors)
     for page in visitors:
         draw_with_mouse(page, DIGITS[digit])
     for page in visitors:
-        answered(page, digit)
+        expect_digit(page, digit)
 
 
-def empty(visitors: Sequence[Page]) -> None:
+def clear(visitors: Sequence[Page]) -> None:
     """Each visitor presses Clear and waits for an empty canvas."""
     for page in visitors:
         eventually(lambda page=page: _is_cleared(page), RECOVERY_S)
@@ -70,7 +70,7 @@ def _is_cleared(page: Page) -> bool:
     return True
 
 
-def answered(page: Page, digit: int) -> None:
+def expect_digit(page: Page, digit: int) -> None:
     """Wait for the answer, at most for the time of a restart."""
     expect(page.locator(".st-key-answer")).to_have_text(str(digit), timeout=RECOVERY_S * 1000)
     expect_answer(page, digit)

@@ -35,19 +35,19 @@ def _client(deployment: Deployment, what: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(command, stdin=script, stdout=subprocess.PIPE, text=True)
 
 
-def _said(client: "subprocess.Popen[str]") -> dict:
-    said, _ = client.communicate(timeout=SECONDS + 60)
+def _read_results(client: "subprocess.Popen[str]") -> dict:
+    output, _ = client.communicate(timeout=SECONDS + 60)
     assert client.returncode == 0
-    return json.loads(said)
+    return json.loads(output)
 
 
 def test_a_flood_and_a_hundred_slow_clients_do_not_delay_others(
     limited: Deployment,
 ):
-    alone = _said(_client(limited, "honest"))
+    alone = _read_results(_client(limited, "honest"))
     flood, slow = _client(limited, "flood"), _client(limited, "slow")
-    beside = _said(_client(limited, "honest"))
-    flooded, slowed = _said(flood), _said(slow)
+    beside = _read_results(_client(limited, "honest"))
+    flooded, slowed = _read_results(flood), _read_results(slow)
     print({"alone": alone, "beside": beside, "flood": flooded, "slow": slowed})
     assert alone["statuses"].keys() == beside["statuses"].keys() == {"200"}
     # The client sent ten times the limit; the gateway answered the limit and a burst.

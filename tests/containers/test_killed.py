@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from fixtures.drawing import DIGITS, draw_with_mouse, expect_answer
 from fixtures.waiting import eventually
 from tests.containers.deployment import MAIN, Deployment
-from tests.containers.drawn import RECOVERY_S, answered, drawings, empty, pages
+from tests.containers.drawn import RECOVERY_S, clear, count_drawings, expect_digit, pages
 
 PEOPLE = 10
 # Messages of the page while a part is unavailable.
@@ -29,7 +29,7 @@ def people(browser: Browser, deployment: Deployment):
 
 
 def _kill(deployment: Deployment, service: str) -> None:
-    """Kill a process from outside the engine: the engine does not restart containers that it was told to kill."""
+    """Kill a process from outside the engine: the engine does not restart containers that it kills on request."""
     before = deployment.inspect(service)["State"]
     os.kill(before["Pid"], signal.SIGKILL)
     eventually(lambda: deployment.inspect(service)["State"]["StartedAt"] != before["StartedAt"], 30)
@@ -37,17 +37,17 @@ def _kill(deployment: Deployment, service: str) -> None:
 
 @pytest.mark.parametrize("service", MAIN)
 def test_a_killed_service_restarts_without_data_loss(deployment: Deployment, people: list[Page], service):
-    empty(people)
-    before = drawings(deployment)
+    clear(people)
+    before = count_drawings(deployment)
     for page in people[: PEOPLE // 2]:
         draw_with_mouse(page, DIGITS[3])
     _kill(deployment, service)
     for page in people[PEOPLE // 2 :]:
         draw_with_mouse(page, DIGITS[3])
     for page in people:
-        answered(page, 3)
+        expect_digit(page, 3)
     deployment.wait_until_healthy(RECOVERY_S)
-    eventually(lambda: drawings(deployment) == before + PEOPLE, 60)
+    eventually(lambda: count_drawings(deployment) == before + PEOPLE, 60)
 
 
 @contextmanager
@@ -65,8 +65,8 @@ def test_the_page_names_the_unavailable_part_and_answers_later(
     deployment: Deployment, people: list[Page], service
 ):
     page = people[0]
-    empty([page])
-    before = drawings(deployment)
+    clear([page])
+    before = count_drawings(deployment)
     with _stopped(deployment, service):
         notice = page.locator(".st-key-notice")
         if service == "torchserve":
@@ -75,25 +75,25 @@ def test_the_page_names_the_unavailable_part_and_answers_later(
         else:  # shown without a stroke
             expect(notice).to_contain_text(SAYS[service])
             draw_with_mouse(page, DIGITS[7])
-    answered(page, 7)
-    eventually(lambda: drawings(deployment) == before + 1, 60)
+    expect_digit(page, 7)
+    eventually(lambda: count_drawings(deployment) == before + 1, 60)
 
 
 def test_answers_continue_and_are_stored_without_the_database(deployment: Deployment, people: list[Page]):
     page, drawn = people[0], 0
-    before = drawings(deployment)
+    before = count_drawings(deployment)
     with _stopped(deployment, "postgres"):
 
-        def told() -> bool:
+        def is_reported() -> bool:
             nonlocal drawn
-            empty([page])
+            clear([page])
             draw_with_mouse(page, DIGITS[7])
             expect_answer(page, 7)
             drawn += 1
             return "Database unavailable" in page.locator(".st-key-notice").inner_text()
 
-        eventually(told, 60)
-    eventually(lambda: drawings(deployment) == before + drawn, 60)
+        eventually(is_reported, 60)
+    eventually(lambda: count_drawings(deployment) == before + drawn, 60)
 
 
 def test_the_death_of_the_controller_restarts_its_container(deployment: Deployment):

@@ -13,10 +13,10 @@ STARTED = ("prometheus", "alertmanager")
 
 
 def _up(bare: Deployment) -> dict[str, str]:
-    said = bare.compose(
+    output = bare.compose(
         "exec", "-T", "prometheus", "promtool", "query", "instant", "-o", "json", PROMETHEUS, "up"
     )
-    return {result["metric"]["job"]: result["value"][1] for result in json.loads(said)}
+    return {result["metric"]["job"]: result["value"][1] for result in json.loads(output)}
 
 
 def test_prometheus_finds_its_targets_by_dns_and_publishes_no_port(bare: Deployment):
@@ -69,13 +69,13 @@ def test_alertmanager_reads_the_operators_configuration(bare: Deployment):
         "--profile", "monitoring", "up", "--detach", "--wait", "alertmanager",
         ALERTMANAGER_CONFIG="var/secrets/alertmanager.yml",
     )  # fmt: skip
-    said = bare.compose(
+    output = bare.compose(
         "exec", "-T", "alertmanager", "amtool", "config", "show",
         "--alertmanager.url=http://127.0.0.1:9093/monitoring/alertmanager",
     )  # fmt: skip
-    names = [receiver["name"] for receiver in yaml.safe_load(said)["receivers"]]
+    names = [receiver["name"] for receiver in yaml.safe_load(output)["receivers"]]
     assert names == ["dead-mans-switch", "webhook", "webhook-and-email"]
-    assert "THE-PASSWORD" not in said
+    assert "THE-PASSWORD" not in output
 
 
 def test_the_gateway_requires_the_operators_password(deployment: Deployment):

@@ -41,23 +41,23 @@ def registry(deployment: Deployment) -> Iterator[Deployment]:
 
 
 def test_an_archive_is_pushed_pulled_and_served(registry: Deployment):
-    assert f"mnist-{VERSION}.mar is pushed" in registry.made("push", f"VERSION={VERSION}")
+    assert f"mnist-{VERSION}.mar is pushed" in registry.check_make("push", f"VERSION={VERSION}")
     registry.compose("run", "--rm", "--no-deps", "--entrypoint", "rm", "ops", f"/models/mnist-{VERSION}.mar")
     assert registry.make("swap", f"VERSION={VERSION}").returncode == 2
-    said = registry.made("swap", f"VERSION={VERSION}", "FROM=s3")
-    assert f"mnist-{VERSION}.mar is pulled" in said
+    output = registry.check_make("swap", f"VERSION={VERSION}", "FROM=s3")
+    assert f"mnist-{VERSION}.mar is pulled" in output
     assert registry.predict().json()["model_version"] == VERSION
-    assert f"{RELEASED} is the default again" in registry.made("rollback")
+    assert f"{RELEASED} is the default again" in registry.check_make("rollback")
 
 
 def test_labels_are_pushed_and_pulled_for_the_training_container(registry: Deployment):
     insert(registry, 3, day="2002-03-04")
     period = ("SINCE=2002-03-04", "UNTIL=2002-03-05")
-    name = registry.made("push-labels", *period).split()[0]
+    name = registry.check_make("push-labels", *period).split()[0]
     assert name.startswith("2002-03-04_2002-03-05_v1_3-drawings_sha256-")
-    assert name in registry.made("pull-labels")
-    assert f"/app/data/labels/{name} is pulled" in registry.made("pull-labels", f"NAME={name}")
-    assert registry.made("push-labels", *period) == f"{name} is already in the store\n"
+    assert name in registry.check_make("pull-labels")
+    assert f"/app/data/labels/{name} is pulled" in registry.check_make("pull-labels", f"NAME={name}")
+    assert registry.check_make("push-labels", *period) == f"{name} is already in the store\n"
     # As the training container sees the volume `data`, whose owner writes MNIST into it.
     listed = registry.compose(
         *("run", "--rm", "--no-deps", "-T", "--entrypoint", "sh", "ops"),
@@ -80,8 +80,8 @@ def _champion(registry: Deployment) -> dict:
 
 
 def test_mlflow_receives_aliases_and_archives(registry: Deployment):
-    said = registry.made("swap", f"VERSION={VERSION}", MLFLOW_TRACKING_URI=MLFLOW)
-    assert f"MLflow: alias champion set to {VERSION}" in said
+    output = registry.check_make("swap", f"VERSION={VERSION}", MLFLOW_TRACKING_URI=MLFLOW)
+    assert f"MLflow: alias champion set to {VERSION}" in output
     champion = _champion(registry)
     assert {"key": "version", "value": VERSION} in champion["tags"]
     folder = champion["source"].removeprefix("mlflow-artifacts:/")
@@ -91,14 +91,14 @@ def test_mlflow_receives_aliases_and_archives(registry: Deployment):
     )
     assert hashlib.sha256(kept.content).hexdigest() == served.stdout.split()[0]
 
-    assert f"MLflow: alias champion set to {RELEASED}" in registry.made(
+    assert f"MLflow: alias champion set to {RELEASED}" in registry.check_make(
         "rollback", MLFLOW_TRACKING_URI=MLFLOW
     )
     registry.compose(
         "--profile", "registry", "up", "--detach", "--wait", "--no-deps", "--force-recreate", "mlflow"
     )
     assert {"key": "version", "value": RELEASED} in _champion(registry)["tags"]
-    assert registry.made("track") == ""  # everything was sent before
+    assert registry.check_make("track") == ""  # everything was sent before
 
 
 def test_mlflow_accepts_only_its_own_host_names(registry: Deployment):
@@ -118,4 +118,4 @@ def test_ops_reaches_the_servers(registry: Deployment, server):
 @pytest.mark.parametrize("source", ["gateway", "page", "deliverer", "postgres", "torchserve"])
 @pytest.mark.parametrize("server", SERVERS)
 def test_serving_parts_do_not_reach_the_servers(registry: Deployment, source, server):
-    assert not registry.opens(source, registry.ip(server, "registry"), SERVERS[server])
+    assert not registry.can_connect(source, registry.ip(server, "registry"), SERVERS[server])

@@ -97,9 +97,9 @@ def test_secrets_are_in_no_environment_image_or_log(deployment: Deployment):
     environments = "".join(
         deployment.shell(service, "tr '\\0' '\\n' </proc/1/environ").stdout for service in MAIN
     )
-    told = described + history + environments + deployment.logs() + deployment.compose("config")
-    assert len(told) > 10_000
-    assert [name for name, value in values.items() if value in told] == []
+    texts = described + history + environments + deployment.logs() + deployment.compose("config")
+    assert len(texts) > 10_000
+    assert [name for name, value in values.items() if value in texts] == []
 
 
 def _described(deployment: Deployment) -> list[str]:
@@ -123,9 +123,9 @@ def test_an_unreadable_secret_gets_a_one_line_error_in_the_log(deployment: Deplo
         "docker", "compose", "run", "--rm", "--no-deps", "--env", "DATABASE_PASSWORD_FILE=/run/secrets/nowhere",
         "deliverer",
     )  # fmt: skip
-    said = [line for line in done.stderr.splitlines() if "Setting" in line]
+    output = [line for line in done.stderr.splitlines() if "Setting" in line]
     assert done.returncode == 1
-    assert said == [
+    assert output == [
         "Setting 'DATABASE_PASSWORD_FILE' has value '/run/secrets/nowhere'. "
         "Not a readable file: No such file or directory."
     ]
@@ -178,10 +178,10 @@ def _resident_mib(deployment: Deployment, service: str) -> float:
 
 
 def test_make_status_reports_every_service(deployment: Deployment):
-    said = deployment.made("status")
+    output = deployment.check_make("status")
     for service in MAIN:
-        assert re.search(rf"^{service} +running +healthy$", said, re.MULTILINE)
-    assert said.rstrip().endswith(deployment.address)
+        assert re.search(rf"^{service} +running +healthy$", output, re.MULTILINE)
+    assert output.rstrip().endswith(deployment.address)
     deployment.compose("stop", "page")
     try:
         done = deployment.make("status")
@@ -193,6 +193,6 @@ def test_make_status_reports_every_service(deployment: Deployment):
 
 
 def test_the_load_generator_runs_in_a_container(deployment: Deployment):
-    said = deployment.compose("run", "--rm", "benchmark").splitlines()
-    clients = [line.split()[0] for line in said if re.match(r" +\d+ ", line)]
+    output = deployment.compose("run", "--rm", "benchmark").splitlines()
+    clients = [line.split()[0] for line in output if re.match(r" +\d+ ", line)]
     assert clients == ["1", "32"]

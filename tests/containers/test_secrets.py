@@ -6,7 +6,7 @@ from playwright.sync_api import Browser, expect
 
 from fixtures.waiting import eventually
 from tests.containers.deployment import Deployment
-from tests.containers.drawn import draw, drawings, pages
+from tests.containers.drawn import count_drawings, draw, pages
 
 
 def _secret(deployment: Deployment, name: str) -> str:
@@ -32,14 +32,14 @@ def test_a_database_password_is_rotated(deployment: Deployment, browser: Browser
     before = _secret(deployment, name)
     assert _opens(deployment, role, before)
     with pages(browser, deployment) as people:
-        drawn = drawings(deployment)
+        drawn = count_drawings(deployment)
         draw(people, 3)
-        said = deployment.made("secrets", f"ROTATE={name}")
+        output = deployment.check_make("secrets", f"ROTATE={name}")
         draw(people, 7)
-        eventually(lambda: drawings(deployment) == drawn + 2, 60)
+        eventually(lambda: count_drawings(deployment) == drawn + 2, 60)
     after = _secret(deployment, name)
     assert after != before
-    assert after not in said
+    assert after not in output
     assert not _opens(deployment, role, before)
     assert _opens(deployment, role, after)
     deployment.wait_until_healthy()
@@ -47,7 +47,7 @@ def test_a_database_password_is_rotated(deployment: Deployment, browser: Browser
 
 def test_the_operator_password_is_rotated(deployment: Deployment, browser: Browser):
     before = _secret(deployment, "operator_password")
-    deployment.made("secrets", "ROTATE=operator_password")
+    deployment.check_make("secrets", "ROTATE=operator_password")
     after = _secret(deployment, "operator_password")
     with pages(browser, deployment) as [page]:
         page.goto(f"{deployment.address}/history")

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect
 
 from fixtures.waiting import eventually
 from tests.containers.deployment import Deployment
-from tests.containers.drawn import draw, drawings, insert, pages
+from tests.containers.drawn import count_drawings, draw, insert, pages
 
 GOOD_FILE, BAD_FILE = "sql/migrations/0098_remark.sql", "sql/migrations/0099_colour.sql"
 GOOD = """-- migrate:up
@@ -44,7 +44,7 @@ def changed(deployment: Deployment) -> Iterator[None]:
     for migration in (GOOD_FILE, BAD_FILE):
         (deployment.folder / migration).unlink(missing_ok=True)
     deployment.make("canary", "VERSION=1.0", "PERCENT=0")
-    deployment.made("up")
+    deployment.check_make("up")
 
 
 def _columns(deployment: Deployment) -> set[str]:
@@ -58,23 +58,23 @@ def _labels(deployment: Deployment) -> list[tuple]:
 def test_an_upgrade_and_its_undo_keep_every_drawing(deployment: Deployment, browser: Browser, changed):
     insert(deployment, 5)
     deployment.with_another_version()
-    deployment.made("canary", "VERSION=1.0", "PERCENT=20")
+    deployment.check_make("canary", "VERSION=1.0", "PERCENT=20")
     (deployment.folder / GOOD_FILE).write_text(GOOD)
     state = deployment.shell("torchserve", "cat /state/versions.json").stdout
     before = _labels(deployment)
     with pages(browser, deployment, 2) as people:
         draw(people, 3)
-        upgrading = threading.Thread(target=lambda: said.append(deployment.make("upgrade")))
-        said: list = []
+        upgrading = threading.Thread(target=lambda: output.append(deployment.make("upgrade")))
+        output: list = []
         upgrading.start()
         drawn = 2
         while upgrading.is_alive():  # visitors draw during the replacement
             draw(people, 7)
             drawn += 2
         upgrading.join()
-        assert said[0].returncode == 0, said[0].stdout + said[0].stderr
+        assert output[0].returncode == 0, output[0].stdout + output[0].stderr
         deployment.wait_until_healthy()
-        eventually(lambda: drawings(deployment) == len(before) + drawn, 60)
+        eventually(lambda: count_drawings(deployment) == len(before) + drawn, 60)
     assert {row for row in before if row[1] is not None} <= set(_labels(deployment))
     assert deployment.shell("torchserve", "cat /state/versions.json").stdout == state
     assert "remark" in _columns(deployment)
@@ -92,7 +92,7 @@ def test_an_upgrade_and_its_undo_keep_every_drawing(deployment: Deployment, brow
         expect(page).to_have_title("The next version")
     after = _labels(deployment)
 
-    deployment.made("undo")
+    deployment.check_make("undo")
     deployment.wait_until_healthy()
     assert "remark" not in _columns(deployment)
     assert _labels(deployment) == after
@@ -108,7 +108,7 @@ def test_one_command_undoes_a_failed_upgrade(deployment: Deployment, browser: Br
     done = deployment.make("upgrade")
     assert done.returncode == 2
     assert "To return to the previous one without losing a drawing: make undo" in done.stderr
-    deployment.made("undo")
+    deployment.check_make("undo")
     deployment.wait_until_healthy()
     assert "colour" not in _columns(deployment)
     assert _labels(deployment) == before

@@ -8,7 +8,7 @@ import pytest
 from fixtures.waiting import eventually
 from ops.versions.state import RELEASED
 from tests.containers.deployment import Deployment
-from tests.containers.drawn import drawings, insert
+from tests.containers.drawn import count_drawings, insert
 
 OTHER = "1.0"
 
@@ -25,14 +25,14 @@ def _versions(deployment: Deployment, requests: int = 40) -> Counter[str]:
 
 def test_a_version_is_swapped_and_rolled_back(deployment: Deployment):
     assert _versions(deployment, 5) == {RELEASED: 5}
-    assert f"{OTHER} is the default now." in deployment.made("swap", f"VERSION={OTHER}")
+    assert f"{OTHER} is the default now." in deployment.check_make("swap", f"VERSION={OTHER}")
     assert _versions(deployment) == {OTHER: 40}
-    assert f"{RELEASED} is the default again." in deployment.made("rollback")
+    assert f"{RELEASED} is the default again." in deployment.check_make("rollback")
     assert _versions(deployment) == {RELEASED: 40}
 
 
 def test_a_canary_answers_its_share_also_after_a_restart(deployment: Deployment):
-    deployment.made("canary", f"VERSION={OTHER}", "PERCENT=50")
+    deployment.check_make("canary", f"VERSION={OTHER}", "PERCENT=50")
     counted = _versions(deployment, 100)
     assert 20 <= counted[OTHER] <= 80
     deployment.compose("restart")
@@ -42,12 +42,12 @@ def test_a_canary_answers_its_share_also_after_a_restart(deployment: Deployment)
         return len(_versions(deployment, 20)) == 2
 
     eventually(both_answer, 60)
-    said = deployment.made("models")
-    assert "default, 50 %" in said
-    assert "canary, 50 %" in said
-    assert f"{OTHER} is the default now." in deployment.made("promote")
+    output = deployment.check_make("models")
+    assert "default, 50 %" in output
+    assert "canary, 50 %" in output
+    assert f"{OTHER} is the default now." in deployment.check_make("promote")
     assert _versions(deployment) == {OTHER: 40}
-    deployment.made("swap", f"VERSION={RELEASED}")
+    deployment.check_make("swap", f"VERSION={RELEASED}")
     state = json.loads(deployment.shell("torchserve", "cat /state/versions.json").stdout)
     assert state == {"default": RELEASED, "previous": OTHER, "split": None, "candidate": None}
 
@@ -70,6 +70,6 @@ def test_prune_reports_the_number_of_removed_drawings(deployment: Deployment):
         "SELECT count(*) FROM predictions WHERE created_at < now() - interval '30 days'"
     )[0]
     assert old >= 3
-    left = drawings(deployment) - old
-    assert deployment.made("prune", "DAYS=30").startswith(f"Removed {old} drawings older than 30 days")
-    assert drawings(deployment) == left
+    left = count_drawings(deployment) - old
+    assert deployment.check_make("prune", "DAYS=30").startswith(f"Removed {old} drawings older than 30 days")
+    assert count_drawings(deployment) == left

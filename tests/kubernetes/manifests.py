@@ -1,4 +1,4 @@
-"""The manifests of deploy/kubernetes as `kubectl kustomize` renders them, and what they mean."""
+"""The manifests of deploy/kubernetes, rendered by `kubectl kustomize`: pods, settings, allowed connections."""
 
 import functools
 import json
@@ -36,7 +36,7 @@ def render(folder: Path) -> list[dict]:
 
 
 @functools.cache
-def rendered(overlay: str) -> "Manifests":
+def load_overlay(overlay: str) -> "Manifests":
     return Manifests(render(KUBERNETES / "overlays" / overlay))
 
 
@@ -144,14 +144,14 @@ def _template(workload: dict) -> dict:
 
 
 def without_names(document: dict) -> str:
-    """A document without what does not matter to a schema: its namespace and its images."""
+    """A document with a constant namespace and constant images, which a schema does not check."""
     return re.sub(r'("namespace": |"image": )"[^"]*"', r'\1"x"', json.dumps(document, sort_keys=True))
 
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
-ONE = rendered("one-node")
-# Containers that are no service of docker-compose.yml, and the service whose image they have. They have some of its
-# settings and secrets.
+ONE = load_overlay("one-node")
+# Containers without a service in docker-compose.yml, and the service that has the same image. Each has some of this
+# service's settings and secrets.
 HELPERS = {"split": "ops", "backup": "ops", "metrics": "exporter", "share": "released"}
 # TorchServe pulls its archives and the desired state from the S3 store, and `share` puts the released archive there.
 FROM_S3 = {"torchserve", "share"}
@@ -160,6 +160,6 @@ each_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
 each_pod = pytest.mark.parametrize("pod", ONE.pods.values(), ids=ONE.pods)
 
 
-def default(value: object) -> str:
-    """A value of docker-compose.yml where no setting is set."""
+def resolve_default(value: object) -> str:
+    """A value of docker-compose.yml with the defaults of its variables."""
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", str(value))

@@ -1,4 +1,4 @@
-"""deploy/kubernetes: rendered, validated with Kubernetes' schemas, and compared with docker-compose.yml.
+"""deploy/kubernetes: load_overlay, validated with Kubernetes' schemas, and compared with docker-compose.yml.
 
 No API server runs here, so no test applies the manifests.
 """
@@ -19,11 +19,11 @@ from tests.kubernetes.manifests import (
     OVERLAYS,
     Manifests,
     Pod,
-    default,
     each_overlay,
     each_pod,
+    load_overlay,
     render,
-    rendered,
+    resolve_default,
     tool,
     without_names,
 )
@@ -76,7 +76,7 @@ def _merge(name: str, *literals: str) -> dict:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_manifest_is_valid(version, external, tmp_path):
-    documents = [one for manifests in (*map(rendered, OVERLAYS), external) for one in manifests.documents]
+    documents = [one for manifests in (*map(load_overlay, OVERLAYS), external) for one in manifests.documents]
     different = {without_names(document): document for document in documents}
     (tmp_path / "all.yaml").write_text(yaml.safe_dump_all(different.values()))
     command = [tool("kubernetes-validate"), "--strict", "-k", version, tmp_path / "all.yaml"]
@@ -87,7 +87,7 @@ def test_every_manifest_is_valid(version, external, tmp_path):
 
 @each_overlay
 def test_an_overlay_has_a_namespace_that_accepts_only_confined_pods(overlay):
-    manifests = rendered(overlay)
+    manifests = load_overlay(overlay)
     [namespace] = manifests.kind("Namespace")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     places = {one["metadata"].get("namespace") for one in manifests.documents if one is not namespace}
@@ -96,7 +96,7 @@ def test_an_overlay_has_a_namespace_that_accepts_only_confined_pods(overlay):
 
 @pytest.mark.parametrize("overlay", ["staging", "production"])
 def test_a_release_has_the_images_of_the_registry(overlay):
-    images = {one["image"] for pod in rendered(overlay).pods.values() for one in pod.containers.values()}
+    images = {one["image"] for pod in load_overlay(overlay).pods.values() for one in pod.containers.values()}
     found = [re.fullmatch(r"registry\.example\.org/owner/mnist-(\w+):(v[\w.-]+)", image) for image in images]
     assert len({match[2] for match in found}) == 1
     workflow = (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
@@ -132,7 +132,7 @@ def test_a_container_is_confined(pod, name):
 @each_container
 def test_a_container_has_the_image_and_the_limits_of_compose(pod, name):
     service, container = _service(name), pod.containers[name]
-    assert container["image"] == default(service["image"])
+    assert container["image"] == resolve_default(service["image"])
     limits, requests = container["resources"]["limits"], container["resources"]["requests"]
     if name != "split":  # smaller than commands
         assert _mebibytes(limits["memory"]) == _mebibytes(service["mem_limit"])
@@ -158,7 +158,7 @@ def test_one_node_has_room_for_all_pods():
 @each_container
 def test_a_container_has_the_settings_of_compose(pod, name):
     here = pod.environment(name)
-    there = {key: default(value) for key, value in _service(name).get("environment", {}).items()}
+    there = {key: resolve_default(value) for key, value in _service(name).get("environment", {}).items()}
     if name in FROM_S3:
         there |= {key: value for key, value in here.items() if key.startswith(("S3_", "WORKERS_"))}
     if name not in HELPERS:
@@ -222,7 +222,7 @@ def test_the_exporters_read_every_subject_except_the_machine():
 
 @each_overlay
 def test_budgets_and_autoscalers_have_a_workload(overlay):
-    manifests = rendered(overlay)
+    manifests = load_overlay(overlay)
     for budget in manifests.kind("PodDisruptionBudget"):
         assert manifests.selected(budget["spec"]["selector"]) == {budget["metadata"]["name"]}
         # With minAvailable, a node with the only replica could never be drained.
@@ -241,7 +241,7 @@ def test_budgets_and_autoscalers_have_a_workload(overlay):
 def test_several_nodes_have_several_replicas():
     scalers = {
         one["metadata"]["name"]: one["spec"]
-        for one in rendered("several-nodes").kind("HorizontalPodAutoscaler")
+        for one in load_overlay("several-nodes").kind("HorizontalPodAutoscaler")
     }
     assert scalers.keys() == {"gateway", "page", "torchserve"}
     assert all(spec["minReplicas"] >= 2 for spec in scalers.values())

@@ -14,10 +14,10 @@ from tests.kubernetes.manifests import (
     HELPERS,
     ONE,
     Pod,
-    default,
     each_overlay,
     each_pod,
-    rendered,
+    load_overlay,
+    resolve_default,
 )
 
 NETWORKS_OF_HELPERS = {
@@ -48,7 +48,7 @@ def test_a_pod_has_the_networks_of_compose(pod: Pod):
 
 @each_overlay
 def test_a_pod_reaches_only_pods_of_its_networks(overlay):
-    manifests = rendered(overlay)
+    manifests = load_overlay(overlay)
     for client, server, _, _ in manifests.edges():
         assert manifests.pods[client].networks & manifests.pods[server].networks - {"public", "monitoring"}
 
@@ -107,13 +107,13 @@ def test_names_have_the_ports_of_the_system():
     }
     services = {one["metadata"]["name"]: one["spec"]["ports"] for one in ONE.kind("Service")}
     assert {name: ports[0]["port"] for name, ports in services.items() if name != "gateway"} == port_of
-    published = [default(entry).split(":") for entry in COMPOSE["gateway"]["ports"]]
+    published = [resolve_default(entry).split(":") for entry in COMPOSE["gateway"]["ports"]]
     assert [[str(port["port"]), str(port["targetPort"])] for port in services["gateway"]] == published
 
 
 @each_overlay
 def test_nothing_else_is_open(overlay):
-    manifests = rendered(overlay)
+    manifests = load_overlay(overlay)
     policies = {one["metadata"]["name"]: one["spec"] for one in manifests.kind("NetworkPolicy")}
     assert policies.pop("nothing-else") == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     assert policies.pop("public")["ingress"] == [{"ports": [{"port": 8443}, {"port": 8080}]}]

@@ -1,6 +1,5 @@
 """Run a real S3 server with its own key for tests."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from fixtures.waiting import eventually
+from ops.s3_server import SERVER, identities
 from tests.system.running import first_port
 
 KEYS = {"accessKey": "the-key", "secretKey": "of the store, with a blank"}
@@ -20,23 +20,16 @@ KEYS = {"accessKey": "the-key", "secretKey": "of the store, with a blank"}
 @contextmanager
 def s3_server(folder: Path) -> Iterator[str]:
     """Run a server with its data in this folder, and yield its address."""
-    identity = {
-        "name": "models",
-        "credentials": [KEYS],
-        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-    }
-    (folder / "identities.json").write_text(json.dumps({"identities": [identity]}))
+    (folder / "identities.json").write_text(identities(KEYS["accessKey"], KEYS["secretKey"]))
     # By default each of its parts also uses the port 10,000 above.
     first = first_port(8)
     master, volume, filer, s3, *grpc = range(first, first + 8)
     command = [
-        str(Path(sys.executable).with_name("weed")), "server", "-s3", "-filer",
-        f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false",
+        str(Path(sys.executable).with_name(SERVER[0])), *SERVER[1:],
+        f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.config={folder / 'identities.json'}",
         f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={s3}",
         f"-master.port.grpc={grpc[0]}", f"-volume.port.grpc={grpc[1]}",
         f"-filer.port.grpc={grpc[2]}", f"-s3.port.grpc={grpc[3]}",
-        "-master.volumeSizeLimitMB=64", "-volume.max=500", "-s3.port.iceberg=0", "-s3.port.lance=0",
-        f"-s3.config={folder / 'identities.json'}",
     ]  # fmt: skip
     address = f"http://127.0.0.1:{s3}"
     with (

@@ -13,7 +13,7 @@ import uuid
 from pathlib import Path
 
 from fixtures.waiting import eventually
-from tests.containers.deployment import copied
+from tests.containers.deployment import copy_checkout
 from tests.swarm.load import Request, predict, session
 from tests.swarm.nodes import run, swarm
 from tests.swarm.stack import REPLICAS, Stack
@@ -55,7 +55,7 @@ def scale(stack: Stack, count: int) -> None:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, copied(Path(folder, "copy")) as deployment:
+    with tempfile.TemporaryDirectory() as folder, copy_checkout(Path(folder, "copy")) as deployment:
         Path(folder, "node").mkdir()
         with swarm(Path(folder, "node")) as node:
             stack = Stack(deployment, node)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.containers.conftest import browser, engine
-from tests.containers.deployment import copied
+from tests.containers.deployment import copy_checkout
 from tests.swarm.nodes import swarm
 from tests.swarm.stack import Stack
 
@@ -28,7 +28,7 @@ def two_nodes(engine: None) -> None:
 @pytest.fixture(scope="session")
 def stack(two_nodes: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder: Path = tmp_path_factory.mktemp("node")
-    with copied(tmp_path_factory.mktemp("swarm")) as deployment, swarm(folder) as node:
+    with copy_checkout(tmp_path_factory.mktemp("swarm")) as deployment, swarm(folder) as node:
         stack = Stack(deployment, node)
         try:
             stack.up()

@@ -1,4 +1,4 @@
-"""Clients that send pictures until they are stopped, and remember each request.
+"""Clients that send pictures until the end of a block, and record each request.
 
 with clients(address, 20) as requests:
     ...
@@ -19,7 +19,7 @@ from tests.containers.deployment import SEVEN
 
 # Longer than the gateway's own limits.
 TIMEOUT_S = 60
-# Between an answer and a client's next picture: both nodes, the clients and a swap's sixteen processes share two cores.
+# Between an answer and the next picture: two nodes, the clients and a swap's sixteen processes share two cores.
 PAUSE_S = 2.0
 
 
@@ -52,7 +52,7 @@ def predict(session: requests.Session, address: str, drawing: str) -> Request:
 
 @contextmanager
 def clients(address: str, count: int) -> Iterator[list[Request]]:
-    """Each client waits for an answer and a moment, then sends the next picture, with a new drawing's id each time."""
+    """Run clients that send pictures one after the other, with a pause and a new drawing's id each time."""
     done: list[Request] = []
     ended = threading.Event()
 

@@ -1,6 +1,6 @@
 """Two nodes of a Swarm on one machine: the machine's engine, and a second one in a network namespace.
 
-with second_node(folder) as node:
+with swarm(folder) as node:
     node.docker("ps")
     node.lose_power()
     node.start()
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from fixtures.waiting import eventually
 
-# A range for benchmarks, which no network of the machine has.
+# Of a range that is reserved for benchmarks, so no network of the machine has these addresses.
 FIRST_ADDRESS, SECOND_ADDRESS = "198.18.97.1", "198.18.97.2"
 UP_WITHIN_S = 60
 
@@ -47,7 +47,7 @@ class Node:
 
     @property
     def link(self) -> str:
-        """The machine's end of the cable between the nodes."""
+        """The machine's end of the virtual cable between the nodes."""
         return f"{self.name[-12:]}a"
 
     def docker(self, *words: object, check: bool = True) -> str:
@@ -86,7 +86,7 @@ class Node:
         return found + [int(pid) for pid in first if int(pid) > 0]
 
     def lose_power(self) -> float:
-        """Unplug the cable and kill every process at once; returns the time when it is done."""
+        """Unplug the cable and kill every process at once. Returns the monotonic time afterwards."""
         processes = self.processes()
         run("ip", "link", "set", self.link, "down")
         for pid in processes:
@@ -109,7 +109,7 @@ class Node:
 
 @contextmanager
 def swarm(folder: Path) -> Iterator[Node]:
-    """A Swarm whose manager is the machine's engine; at the end everything that it made is removed."""
+    """A Swarm with the machine's engine as its manager. At the end, the second node is removed."""
     state = json.loads(run("docker", "info", "--format", "{{json .Swarm}}"))["LocalNodeState"]
     assert state == "inactive", f"the machine's engine is already in a Swarm ({state})"
     node = Node(f"mnist-{uuid.uuid4().hex[:6]}", folder)
@@ -117,7 +117,7 @@ def swarm(folder: Path) -> Iterator[Node]:
     try:
         _connect(node)
         node.start()
-        # Both nodes and the clients share the cores, so a node may be late with its sign of life.
+        # Both nodes and the clients share the cores, so a node's heartbeat may be late.
         run("docker", "swarm", "init", "--advertise-addr", FIRST_ADDRESS, "--dispatcher-heartbeat", "10s")
         token = run("docker", "swarm", "join-token", "--quiet", "worker").strip()
         node.docker(

@@ -17,7 +17,7 @@ LABELS = ("mnist.data", "mnist.gateway", "mnist.page")
 
 @dataclass(frozen=True)
 class Task:
-    """A running task: the service, its node (the second one, or None) and its container."""
+    """A running task with its container. `node` is the second node, or None for the machine's engine."""
 
     service: str
     name: str
@@ -54,8 +54,8 @@ class Stack:
     def address(self) -> str:
         return self.deployment.address
 
-    def made(self, *words: str) -> str:
-        return self.deployment.made(*words)
+    def check_make(self, *words: str) -> str:
+        return self.deployment.check_make(*words)
 
     def up(self) -> None:
         environment = self.deployment.environment
@@ -69,15 +69,15 @@ class Stack:
         for label in LABELS:
             run("docker", "node", "update", "--label-add", f"{label}=true", first)
         run("docker", "node", "update", "--label-add", "mnist.page=true", self.second.name)
-        self.made("secrets")
+        self.check_make("secrets")
         self.deployment.compose(
             "-f", "docker-compose.yml", "-f", "deploy/swarm/commands.yml", "build", "--quiet"
         )
         self.second.load([self._tag(part) for part in IMAGES])
-        self.made("up")
+        self.check_make("up")
 
     def _tag(self, part: str) -> str:
-        """The image's name with its id, as in ops/swarm.sh."""
+        """Give an image a name with its id, as ops/swarm.sh does, and return the name."""
         built = f"mnist-{part}:{self.deployment.environment['TAG']}"
         id_ = run("docker", "image", "inspect", "--format", "{{.Id}}", built).strip()
         name = f"mnist-{part}:{id_.removeprefix('sha256:')[:12]}"

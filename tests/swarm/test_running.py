@@ -12,15 +12,15 @@ from playwright.sync_api import Browser, expect
 
 from fixtures.waiting import eventually
 from ops.versions.state import RELEASED
-from tests.containers.drawn import answered, draw, empty, pages
+from tests.containers.drawn import clear, draw, expect_digit, pages
 from tests.swarm.load import Request, clients, predict, session
 from tests.swarm.stack import REPLICAS, Stack
 
-# The released checkpoint once more, and an archive that one replica cannot load.
+# Further archives of the released checkpoint; one replica has no room to load the second one.
 OTHER, BROKEN = "2.1", "2.2"
 CLIENTS = 20
 VISITORS = 4
-# A dead node is noticed after 5 to 15 s; then its replicas start on two cores.
+# Swarm notices a dead node after 5 to 15 s; then its replicas start on two cores.
 RECOVERED_WITHIN_S = 900
 
 
@@ -28,7 +28,7 @@ RECOVERED_WITHIN_S = 900
 def others(stack: Stack) -> None:
     """Pack other versions on the manager."""
     for version in (OTHER, BROKEN):
-        stack.made("archive", f"VERSION={version}", f"CHECKPOINT=training/release/mnist-{RELEASED}.pt")
+        stack.check_make("archive", f"VERSION={version}", f"CHECKPOINT=training/release/mnist-{RELEASED}.pt")
 
 
 @pytest.fixture(autouse=True)
@@ -109,10 +109,10 @@ def test_drawings_and_labels_of_visitors_are_stored(stack: Stack, browser: Brows
 
 def test_a_swap_and_a_rollback_under_load_lose_no_request(stack: Stack):
     with clients(stack.address, CLIENTS) as requests:
-        assert f"{OTHER} is the default now." in stack.made("swap", f"VERSION={OTHER}")
+        assert f"{OTHER} is the default now." in stack.check_make("swap", f"VERSION={OTHER}")
         swapped = time.monotonic()
         time.sleep(5)
-        assert f"{RELEASED} is the default again." in stack.made("rollback")
+        assert f"{RELEASED} is the default again." in stack.check_make("rollback")
         returned = time.monotonic()
         time.sleep(5)
     assert not _failures(requests), _failures(requests)
@@ -142,7 +142,7 @@ def test_an_update_under_load_loses_no_request(stack: Stack):
 
 
 def test_a_canary_answers_a_tenth_and_a_drawing_stays_with_its_version(stack: Stack):
-    stack.made("canary", f"VERSION={OTHER}", "PERCENT=10")
+    stack.check_make("canary", f"VERSION={OTHER}", "PERCENT=10")
     answers: dict[str, set[str]] = defaultdict(set)
     drawings = [str(uuid.uuid4()) for _ in range(300)]
     with session() as own:
@@ -156,7 +156,7 @@ def test_a_canary_answers_a_tenth_and_a_drawing_stays_with_its_version(stack: St
     # Six standard deviations of 300 drawings.
     assert 30 - 31 < counted[OTHER] <= 30 + 31
     assert counted[OTHER] > 0
-    stack.made("canary", f"VERSION={OTHER}", "PERCENT=0")
+    stack.check_make("canary", f"VERSION={OTHER}", "PERCENT=0")
     assert _versions(stack) == {RELEASED: 40}
 
 
@@ -180,7 +180,7 @@ def test_a_version_that_one_replica_cannot_load_gets_no_traffic(stack: Stack):
         eventually(lambda task=task: int(task.shell(count)) <= 3, 60)
 
 
-def test_a_killed_replica_costs_no_request_that_it_had_not_begun(stack: Stack):
+def test_a_killed_replica_loses_only_requests_in_flight(stack: Stack):
     with clients(stack.address, CLIENTS) as requests:
         eventually(lambda: len(requests) > 200)
         stack.tasks("torchserve")[0].kill()
@@ -193,7 +193,7 @@ def test_a_killed_replica_costs_no_request_that_it_had_not_begun(stack: Stack):
     eventually(lambda: len(stack.tasks("torchserve")) == REPLICAS, RECOVERED_WITHIN_S)
 
 
-def test_a_lost_node_costs_no_request_and_no_row(stack: Stack, browser: Browser):
+def test_a_node_without_power_loses_only_requests_in_flight_and_no_row(stack: Stack, browser: Browser):
     before = _count(stack)
     with pages(browser, stack.deployment, VISITORS) as visitors:
         with clients(stack.address, CLIENTS) as requests:
@@ -213,17 +213,17 @@ def test_a_lost_node_costs_no_request_and_no_row(stack: Stack, browser: Browser)
         )
         stack.second.start()
         stack.wait_until_complete(RECOVERED_WITHIN_S)
-        empty(visitors)
-    # Each visitor was shown two answers; the outbox of the lost node had some of them.
+        clear(visitors)
+    # Each visitor got two answers, and some of them were in the outbox of the node without power.
     eventually(lambda: _count(stack) == before + 2 * VISITORS, 120)
 
 
 def test_a_rotated_password_replaces_its_readers(stack: Stack, browser: Browser):
-    stack.made("secrets", "ROTATE=database_page_password")
+    stack.check_make("secrets", "ROTATE=database_page_password")
     before = _count(stack)
     with pages(browser, stack.deployment) as visitors:
         draw(visitors, 7)
-        answered(visitors[0], 7)
+        expect_digit(visitors[0], 7)
         expect(visitors[0].locator(".st-key-notice")).not_to_contain_text("unavailable")
     eventually(lambda: _count(stack) == before + 1, 60)
 
@@ -231,9 +231,9 @@ def test_a_rotated_password_replaces_its_readers(stack: Stack, browser: Browser)
 def test_a_backup_is_restored(stack: Stack):
     before = _count(stack)
     assert before > 0
-    stack.made("backup", "FILE=backups/swarm.tar")
+    stack.check_make("backup", "FILE=backups/swarm.tar")
     stack.rows("DELETE FROM predictions RETURNING id")
     assert _count(stack) == 0
-    stack.made("restore", "FILE=backups/swarm.tar")
+    stack.check_make("restore", "FILE=backups/swarm.tar")
     assert _count(stack) == before
     assert _versions(stack) == {RELEASED: 40}

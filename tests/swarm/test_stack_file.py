@@ -25,7 +25,7 @@ APPLIED = {
     "healthcheck", "deploy", "read_only", "cap_drop", "init", "logging", "stop_grace_period", "stop_signal",
     "sysctls",
 }  # fmt: skip
-# Fields of docker-compose.yml that a stack file has no use for.
+# Fields of docker-compose.yml that a stack file does not need.
 WITHOUT_A_COUNTERPART = {
     "build": "`make up` builds the images with docker-compose.yml",
     "depends_on": "Swarm starts services in any order; the names of healthy tasks alone resolve",

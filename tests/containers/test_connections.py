@@ -25,32 +25,34 @@ CLOSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("source", "door"), OPEN, ids=str)
-def test_a_client_reaches_its_service(deployment: Deployment, source, door):
-    service, network, port = door
-    assert deployment.opens(source, deployment.ip(service, network), port)
+@pytest.mark.parametrize(("source", "listener"), OPEN, ids=str)
+def test_a_client_reaches_its_service(deployment: Deployment, source, listener):
+    service, network, port = listener
+    assert deployment.can_connect(source, deployment.ip(service, network), port)
 
 
-@pytest.mark.parametrize(("source", "door"), CLOSED, ids=str)
-def test_no_other_container_reaches_a_service(deployment: Deployment, source, door):
-    service, network, port = door
-    assert not deployment.opens(source, deployment.ip(service, network), port)
+@pytest.mark.parametrize(("source", "listener"), CLOSED, ids=str)
+def test_no_other_container_reaches_a_service(deployment: Deployment, source, listener):
+    service, network, port = listener
+    assert not deployment.can_connect(source, deployment.ip(service, network), port)
     # Nor at any other address of the service.
     for other in deployment.inspect(service)["NetworkSettings"]["Networks"].values():
-        assert not deployment.opens(source, other["IPAddress"], port)
+        assert not deployment.can_connect(source, other["IPAddress"], port)
 
 
 @pytest.mark.parametrize("port", [8007, 8008])
 @pytest.mark.parametrize("network", ["inference", "management", "metrics"])
 def test_grpc_is_reachable_only_inside_torchserve(deployment: Deployment, network, port):
-    assert deployment.opens("torchserve", "127.0.0.1", port)
-    assert not deployment.opens("torchserve", deployment.ip("torchserve", network), port)
+    assert deployment.can_connect("torchserve", "127.0.0.1", port)
+    assert not deployment.can_connect("torchserve", deployment.ip("torchserve", network), port)
 
 
 @pytest.mark.parametrize(("network", "port"), [("inference", 8002), ("management", 8003), ("metrics", 8004)])
 def test_each_listener_of_torchserve_is_on_one_network(deployment: Deployment, network, port):
     address = deployment.ip("torchserve", network)
-    assert [other for other in (8002, 8003, 8004) if deployment.opens("torchserve", address, other)] == [port]
+    assert [
+        other for other in (8002, 8003, 8004) if deployment.can_connect("torchserve", address, other)
+    ] == [port]
 
 
 @pytest.mark.parametrize("source", ["page", "deliverer", "postgres", "torchserve"])
@@ -58,8 +60,8 @@ def test_internal_services_reach_no_outside_address(deployment: Deployment, sour
     # The server itself, at its address in the gateway's public network.
     network = deployment.inspect("gateway")["NetworkSettings"]["Networks"][f"{deployment.project}_public"]
     server, port = network["Gateway"], int(deployment.environment["HTTPS_PORT"])
-    assert deployment.opens("gateway", server, port)
-    assert not deployment.opens(source, server, port)
+    assert deployment.can_connect("gateway", server, port)
+    assert not deployment.can_connect(source, server, port)
 
 
 def test_the_engine_publishes_only_the_gateway(deployment: Deployment):
