@@ -52,7 +52,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | sort | \
 		while IFS=$$'\t' read -r target what; do printf '  %-16s %s\n' "$$target" "$$what"; done
 
-# The running system. COMMANDS are those of ops/__main__.py and ops/containers.sh; VALUES follow a command.
+# The running system. ops/__main__.py and ops/containers.sh have the COMMANDS, which take VALUES.
 
 VALUES :=
 CHANGES := swap rollback canary promote

@@ -26,7 +26,7 @@ LOG, OFF = "access_log syslog", "access_log off; # "
 def measure() -> Results:
     """Start a system, measure predictions with and without monitoring in turn, and return the table."""
     if missing := monitoring.missing():
-        raise StartError(f"{' and '.join(missing)} is not installed. {monitoring.HOW_TO_GET_THEM}")
+        raise StartError(f"{' and '.join(missing)} is not installed. {monitoring.INSTALL_HINT}")
     bodies = canvases()
     costs: dict[str, list[float]] = {WITH: [], WITHOUT: []}
     with running.system(monitoring=True) as system:

@@ -111,7 +111,7 @@ def main() -> int:
     if len(arguments.values) > command.values:
         parser.error(f"{arguments.command} takes {command.values} values, not {len(arguments.values)}")
     given = [*arguments.values, *[""] * (command.values - len(arguments.values))]
-    load_dotenv(ROOT / ".env")  # what the environment sets already, wins
+    load_dotenv(ROOT / ".env")  # the environment has priority
     if command.secret:
         given.append(command.secret.read())
     remove_secrets(os.environ)

@@ -1,4 +1,4 @@
-"""This machine's address among those of a host name, which the replicas of a service share."""
+"""Find this machine's address among the addresses of a name that several replicas share."""
 
 import contextlib
 import socket

@@ -1,10 +1,10 @@
 """Write the labelled drawings of a period to one file, for retraining on another machine.
 
-    write_labels(system, "2026-11-01", "2026-12-01")  # days in UTC, the second exclusive; "" has no limit
+    write_labels(system, "2026-11-01", "2026-12-01")  # days in UTC; the second is excluded, and "" means no limit
 
-The file is a ZIP with a folder for each label and a picture for each drawing, such as 7/ID.png: torchvision's
-ImageFolder reads it, too. It holds what training/retrain/labelled.py needs: id, picture and label, no visitor, no time
-and no answer. The same drawings give the same bytes, so the S3 store recognizes them
+The file is a ZIP with a folder for each label and a picture for each drawing, such as 7/ID.png; unpacked, torchvision's
+ImageFolder reads it. It contains only the data that training/retrain/labelled.py needs: id, picture and label, but no
+visitor, time or answer. The same drawings give the same bytes, so the S3 store recognizes them
 (ops/integrations/registry.py).
 """
 
@@ -41,9 +41,8 @@ def write_labels(system: System, since: str, until: str) -> Path:
     days = {"since": _day("SINCE", since), "until": _day("UNTIL", until)}
     try:
         with postgres.connect(system) as connection:
-            connection.isolation_level = (
-                psycopg.IsolationLevel.REPEATABLE_READ
-            )  # both queries see the same rows
+            # Both queries read the same rows.
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             [(count, first, last)] = connection.execute(SUMMARY, days).fetchall()
             if count == 0:
                 limits = zip((" since", " before"), days.values(), strict=True)

@@ -68,7 +68,7 @@ def _next_path(system: System, name: str) -> Path:
 
 
 def _read(path: Path) -> str | None:
-    """The password in a file; None if it contains none. Raises OpsError if it is unreadable, such as a folder."""
+    """The password in a file; None if it contains none. Raises OpsError if it cannot be read, for example a folder."""
     try:
         password = path.read_text(encoding="ascii").strip()
     except (FileNotFoundError, UnicodeDecodeError):

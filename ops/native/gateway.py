@@ -21,9 +21,9 @@ from ops.versions.state import Versions
 # After a reload, idle client connections stay open this long: closing one while its client writes loses a request.
 # The template omits this directive, because nginx has it only since 1.27.4.
 KEEPALIVE = "keepalive_min_timeout 20s;\n"
-# nginx's default. It excludes POST, which only another replica may get again (gateway/container.sh).
+# nginx's default, without POST: nginx repeats a POST only if there is another replica (gateway/container.sh).
 RETRY_ON = "error timeout"
-# An empty list; no host and no origin has this name.
+# Stands for an empty list; no host and no origin has this name.
 NONE = "-"
 # Client address and requested host.
 AT_THIS_MACHINE = r"~^(127\.[0-9.]+|::1) (localhost|127\.[0-9.]+|\[::1\])$"
@@ -51,12 +51,13 @@ def write_configuration(system: System) -> None:
     }
     folder = system.gateway_files
     (folder / "http.d").mkdir(parents=True, exist_ok=True)
-    (folder / "nginx.conf").write_text(render(template, values), encoding="utf-8")
-    listen = listen_directives(listening_hosts(system.gateway_host), system.gateway_port)
-    (folder / "listen.conf").write_text(listen, encoding="utf-8")
-    torchserve, page = f"127.0.0.1:{system.inference_port}", f"unix:{system.page_socket}"
-    (folder / "torchserve.conf").write_text(server_directive(torchserve), encoding="utf-8")
-    (folder / "page.conf").write_text(server_directive(page), encoding="utf-8")
+    for name, text in (
+        ("nginx.conf", render(template, values)),
+        ("listen.conf", listen_directives(listening_hosts(system.gateway_host), system.gateway_port)),
+        ("torchserve.conf", server_directive(f"127.0.0.1:{system.inference_port}")),
+        ("page.conf", server_directive(f"unix:{system.page_socket}")),
+    ):
+        (folder / name).write_text(text, encoding="utf-8")
     password = ""
     if system.operator_password.exists():
         password = system.operator_password.read_text(encoding="utf-8").strip()

@@ -1,8 +1,7 @@
 """Prometheus and Alertmanager of a native system, where they are installed: `make up MONITORING=1`.
 
-Alertmanager lets every web page of a browser on this machine read alerts and silence them, and neither of the two asks
-for a name or password. So both have a path that no page guesses, as Jupyter has. Operators reach them through the
-gateway, at /monitoring/ (ops/native/gateway.py).
+Neither asks for a password, and Alertmanager lets every web page in a local browser read and silence alerts. So both
+have a secret path, like Jupyter. Operators reach them through the gateway, at /monitoring/ (ops/native/gateway.py).
 """
 
 import json
@@ -16,7 +15,7 @@ from ops.errors import OpsError
 from ops.system import ROOT, System
 
 ALERTMANAGERS = ("alertmanager", "prometheus-alertmanager")  # its own name, and Debian's
-HOW_TO_GET_THEM = "Debian: apt-get install prometheus prometheus-alertmanager"
+INSTALL_HINT = "Debian: apt-get install prometheus prometheus-alertmanager"
 # 15 days hold the two weeks that AccuracyDropped compares, in about 0.2 GB: 1,100 series, 1.5 bytes a sample.
 RETENTION = ("--storage.tsdb.retention.time=15d", "--storage.tsdb.retention.size=2GB")
 SOURCES = ROOT / "monitoring" / "prometheus"

@@ -64,7 +64,7 @@ def _without_missing_programs(system: System) -> System:
     """The system, without monitoring if its programs are missing."""
     if system.monitoring and (missing := monitoring.missing()):
         _print(
-            f"MONITORING=1 needs {' and '.join(missing)} on the PATH ({monitoring.HOW_TO_GET_THEM}); it is left out."
+            f"MONITORING=1 needs {' and '.join(missing)} on the PATH ({monitoring.INSTALL_HINT}); it is left out."
         )
         return replace(system, monitoring=False)
     return system

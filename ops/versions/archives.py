@@ -1,4 +1,4 @@
-"""Read files of a .mar archive, which may be truncated, corrupt, encrypted or no archive."""
+"""Read files of a .mar archive. It may be truncated, corrupt, encrypted, or another file."""
 
 import json
 import struct

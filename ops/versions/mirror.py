@@ -94,7 +94,7 @@ class Mirror:
         return True
 
     def _write(self, wanted: Versions, missing: list[str]) -> None:
-        """Write the state to the file, without versions whose archives are missing."""
+        """Write the state to the file, without versions that have no archive here."""
         here = replace(
             wanted,
             previous=None if wanted.previous in missing else wanted.previous,

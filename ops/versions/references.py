@@ -1,4 +1,4 @@
-"""References for drift: what the model of each archive answered on drawings that it did not learn from.
+"""References for drift: the answers of each archive's model to drawings outside its training data.
 
     write_references(system)
 
@@ -25,9 +25,9 @@ ON CONFLICT DO NOTHING
 
 
 def write_references(system: System, say: Callable[[str], None] = print) -> None:
-    """Write the references of the model store's archives that the database lacks; `say` gets those it cannot write.
+    """Write to the database the missing references of the model store's archives; `say` receives each failure.
 
-    Archives that were packed before release 1.4 have none: no drift values, and everything else works.
+    Archives from before release 1.4 have no reference, so these versions have no drift values.
     """
     try:
         with postgres.connect(system) as connection:
@@ -42,7 +42,7 @@ def write_references(system: System, say: Callable[[str], None] = print) -> None
 def _write(connection: psycopg.Connection, version: str, archive: Path, say: Callable[[str], None]) -> None:
     try:
         reference = read_json(archive, REFERENCE)
-    except DamagedError:  # mostly KeyError: it has none
+    except DamagedError:  # also without a reference
         return
     try:
         with connection.transaction():

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 
 from ops.versions.state import Versions
 
-# A replica whose report is older is away. Controllers report every 5 s.
+# A replica with an older report is away. Controllers report every 5 s.
 AWAY_AFTER_S = 20.0
 
 
@@ -13,8 +13,8 @@ AWAY_AFTER_S = 20.0
 class Report:
     """A report of a replica's controller, `age_s` seconds old.
 
-    `served` is the state that TorchServe serves, `ready` the versions whose workers are ready. `candidate` is the
-    version that is checked, `latency` its ratio to the default's once it has passed. `rejected` has reasons by version.
+    `served`: the state that TorchServe serves. `ready`: the versions with ready workers. `candidate`: the version under
+    check. `latency`: after the check, the candidate's latency divided by the default's. `rejected`: reasons by version.
     """
 
     served: Versions | None = None

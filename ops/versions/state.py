@@ -25,7 +25,7 @@ VERSION_FORM = re.compile(r"\d+(\.\d+){1,3}([-.][A-Za-z0-9]+)?")
 class Versions:
     """`default` answers; `previous` stays warm for a rollback; `split` gives versions shares of 0.0001 to 0.9999.
 
-    `candidate` is the version that a running swap or canary checks; it is ignored after the command.
+    `candidate` is the version under check by a running swap or canary. After the command it has no effect (store.py).
     """
 
     default: str
