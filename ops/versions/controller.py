@@ -109,18 +109,18 @@ def _run(system: System, store: FileStore, shared: bool) -> int:
     process = start(system)
     output = WorkersOutput(process.stdout or ())
     output.start()
-    next_check, seen = 0.0, None
+    next_check, last = 0.0, None
     management = Management(system.management_address)
     check = partial(selfcheck.check, system.inference_url)
     report = partial(_report, system, store)
     reconciler = Reconciler(management, output, report, check, settings.WORKERS_UP_WITHIN_SECONDS.read())
     while process.poll() is None:
         time.sleep(POLL_INTERVAL_S)
-        changed = _file_identity(system.versions)
+        current = _file_identity(system.versions)
         # A replica that has never read the shared state waits, because it does not know which version is the default.
-        if (shared and not changed) or (time.monotonic() < next_check and changed == seen):
+        if (shared and not current) or (time.monotonic() < next_check and current == last):
             continue
-        next_check, seen = time.monotonic() + CHECK_INTERVAL_S, changed
+        next_check, last = time.monotonic() + CHECK_INTERVAL_S, current
         try:
             # The lock of a shared state is in the S3 store, and the mirror has read the current state.
             wanted = store.read() if shared else read_current(store)

@@ -10,14 +10,14 @@ import yaml
 ROOT = Path(__file__).parent.parent.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict] = COMPOSE["services"]
-KEPT = {name for name, service in SERVICES.items() if service["restart"] == "unless-stopped"}
-ALWAYS = {name for name in KEPT if "profiles" not in SERVICES[name]}
+PERMANENT = {name for name, service in SERVICES.items() if service["restart"] == "unless-stopped"}
+ALWAYS = {name for name in PERMANENT if "profiles" not in SERVICES[name]}
 DOCKERFILES = sorted(ROOT.glob("*/*Dockerfile"))
 SERVER_MIB = 4096
 MONITORED_SERVER_MIB = 6144
 MONITORING = {name for name, service in SERVICES.items() if service.get("profiles") == ["monitoring"]}
 # All services of each network.
-DOORS = {
+MEMBERS = {
     "public": {"gateway"},
     "outside": {"ops", "training", "tracking", "alertmanager"},
     "inner": {"gateway", "page", "ops", "benchmark", "exporter"},
@@ -73,10 +73,10 @@ def test_a_service_is_confined(name):
 
 def test_permanent_services_have_restart_health_check_and_stop_time():
     assert {"postgres", "torchserve", "page", "deliverer", "gateway", "exporter"} == ALWAYS
-    for name in KEPT:
+    for name in PERMANENT:
         assert SERVICES[name]["healthcheck"]["test"]
         assert "stop_grace_period" in SERVICES[name]
-    assert all(SERVICES[name]["restart"] == "no" for name in SERVICES.keys() - KEPT)
+    assert all(SERVICES[name]["restart"] == "no" for name in SERVICES.keys() - PERMANENT)
 
 
 def test_health_checks_ignore_proxies():
@@ -133,7 +133,7 @@ def test_only_the_gateway_is_published():
 
 @pytest.mark.parametrize("network", COMPOSE["networks"])
 def test_a_network_has_only_its_clients(network):
-    assert {name for name, service in SERVICES.items() if network in service.get("networks", ())} == DOORS[
+    assert {name for name, service in SERVICES.items() if network in service.get("networks", ())} == MEMBERS[
         network
     ]
     internal = (COMPOSE["networks"][network] or {}).get("internal", False)
@@ -142,7 +142,7 @@ def test_a_network_has_only_its_clients(network):
 
 def test_every_network_is_listed():
     for service in SERVICES.values():
-        assert service.get("network_mode") == "none" or set(service["networks"]) <= DOORS.keys()
+        assert service.get("network_mode") == "none" or set(service["networks"]) <= MEMBERS.keys()
 
 
 @pytest.mark.parametrize("secret", COMPOSE["secrets"])

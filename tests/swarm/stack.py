@@ -4,7 +4,6 @@ import json
 import os
 import signal
 from dataclasses import dataclass
-from pathlib import Path
 
 from fixtures.waiting import eventually
 from tests.containers.deployment import Deployment
@@ -119,6 +118,3 @@ class Stack:
             tuple(row)
             for row in json.loads(postgres.docker("exec", postgres.container, "python", "-c", script, query))
         ]
-
-    def secrets_folder(self) -> Path:
-        return self.deployment.folder / "var" / "secrets"
