@@ -94,18 +94,17 @@ def start(system: System) -> subprocess.Popen[bytes]:
 
 def run_controller(system: System) -> int:
     """Run TorchServe, reconcile it with the desired state until it ends, and return its exit status."""
-    shared = settings.VERSIONS_IN.read() == "s3"
     store = FileStore(system)
     store.report(Report())  # replaces that of an ended process
-    with contextlib.ExitStack() as stack:
-        if shared:
-            from ops.versions.mirror import mirror  # boto3 takes half a second and 40 MB
+    if settings.VERSIONS_IN.read() == "files":
+        return _run(system, store, shared=False)
+    from ops.versions.mirror import mirror  # boto3 takes half a second and 40 MB
 
-            stack.enter_context(mirror(system, store))
-        return _run(system, store, shared)
+    with mirror(system, store):
+        return _run(system, store, shared=True)
 
 
-def _run(system: System, store: FileStore, shared: bool) -> int:
+def _run(system: System, store: FileStore, *, shared: bool) -> int:
     process = start(system)
     output = WorkersOutput(process.stdout or ())
     output.start()
@@ -122,7 +121,7 @@ def _run(system: System, store: FileStore, shared: bool) -> int:
             continue
         next_check, last = time.monotonic() + CHECK_INTERVAL_S, current
         try:
-            # The lock of a shared state is in the S3 store, and the mirror has read the current state.
+            # The mirror has written the current version of a shared state.
             wanted = store.read() if shared else read_current(store)
             if system.in_containers:
                 split.write(system, wanted)
