@@ -222,6 +222,8 @@ build_or_pull() {
 
 # The file of deploy.yml: for each image of the release a line with part and signed digest.
 digests() { echo "var/digests-$(setting TAG)"; }
+# Print the signed digest of a part, or nothing.
+digest() { sed -n "s/^$1 //p" "$(digests)" 2>/dev/null || :; }
 
 # Pull by digest, because a registry's tag can change, and tag the image locally for compose.
 pull_signed() {
@@ -229,7 +231,7 @@ pull_signed() {
   local part image digest
   for part in "$@"; do
     image=$(setting IMAGES)-$part
-    digest=$(sed -n "s/^$part //p" "$(digests)")
+    digest=$(digest "$part")
     [ -n "$digest" ] || fail "$(digests) has no digest of '$part'. Run the deploy workflow again, or remove the file."
     docker image inspect "$image@$digest" >/dev/null 2>&1 || docker pull --quiet "$image@$digest" >/dev/null
     docker tag "$image@$digest" "$image:$(setting TAG)"

@@ -107,7 +107,7 @@ image_tag() {
   local tag=$(setting TAG) image digest id
   tag=${tag:-local}
   image=$(setting IMAGES); image=${image:-mnist}-$1
-  digest=$(sed -n "s/^$1 //p" "$(digests)" 2>/dev/null || :)
+  digest=$(digest "$1")
   if [ -n "$digest" ]; then
     tag=$tag@$digest
   elif [ -z "$(setting IMAGES)" ]; then

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,13 +15,13 @@ from fixtures.waiting import eventually
 from ops.s3_server import SERVER, identities
 from tests.system.running import first_port
 
-KEYS = {"accessKey": "the-key", "secretKey": "of the store, with a blank"}
+ACCESS_KEY, SECRET_KEY = "the-key", "of the store, with a blank"
 
 
 @contextmanager
 def s3_server(folder: Path) -> Iterator[str]:
     """Run a server with its data in this folder, and yield its address."""
-    (folder / "identities.json").write_text(identities(KEYS["accessKey"], KEYS["secretKey"]))
+    (folder / "identities.json").write_text(identities(ACCESS_KEY, SECRET_KEY))
     # By default each of its parts also uses the port 10,000 above.
     first = first_port(8)
     master, volume, filer, s3, *grpc = range(first, first + 8)
@@ -47,10 +48,16 @@ def s3_server(folder: Path) -> Iterator[str]:
                     socket.unlink()
 
 
+def bucket_settings(address: str) -> dict[str, str]:
+    """The settings of a new bucket on the server at this address."""
+    keys = {"S3_ACCESS_KEY": ACCESS_KEY, "S3_SECRET_KEY": SECRET_KEY}
+    return {"S3_ENDPOINT": address, "S3_BUCKET": f"of-a-test-{uuid.uuid4()}", **keys}
+
+
 def _client(address: str) -> Any:
     return boto3.client(
         "s3", endpoint_url=address, region_name="us-east-1",
-        aws_access_key_id=KEYS["accessKey"], aws_secret_access_key=KEYS["secretKey"],
+        aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY,
     )  # fmt: skip
 
 

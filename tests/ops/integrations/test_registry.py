@@ -4,7 +4,6 @@ import hashlib
 import stat
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from ops.files import digest
 from ops.integrations import registry
 from ops.integrations.registry import Store, list_labels, pull, pull_labels, push, push_labels
 from ops.versions.state import archive_name
-from tests.ops.s3 import KEYS, s3_server
+from tests.ops.s3 import SECRET_KEY, bucket_settings, s3_server
 from tests.system.proxy import proxy
 from tests.system.running import ROOT
 
@@ -30,13 +29,7 @@ def server(tmp_path_factory) -> Iterator[str]:
 @pytest.fixture
 def store(server, monkeypatch) -> Store:
     """A bucket for this test, in the settings."""
-    bucket = f"of-a-test-{uuid.uuid4()}"
-    for name, value in (
-        ("S3_ENDPOINT", server),
-        ("S3_BUCKET", bucket),
-        ("S3_ACCESS_KEY", KEYS["accessKey"]),
-        ("S3_SECRET_KEY", KEYS["secretKey"]),
-    ):
+    for name, value in bucket_settings(server).items():
         monkeypatch.setenv(name, value)
     store = Store.from_settings()
     yield store
@@ -265,7 +258,7 @@ def test_labels_that_are_not_in_the_store_are_named(store, there, name):
     assert not there.exists()
 
 
-@pytest.mark.parametrize(("key", "status"), [(KEYS["secretKey"], 0), ("not the right one", 1)])
+@pytest.mark.parametrize(("key", "status"), [(SECRET_KEY, 0), ("not the right one", 1)])
 @pytest.mark.usefixtures("store", "empty")
 def test_no_drawing_stays_behind_after_a_push(labels, monkeypatch, key, status):
     monkeypatch.setenv("S3_SECRET_KEY", key)

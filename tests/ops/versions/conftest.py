@@ -1,11 +1,10 @@
 """An S3 store for the tests of versions that several machines share."""
 
-import uuid
 from collections.abc import Iterator
 
 import pytest
 
-from tests.ops.s3 import KEYS, s3_server
+from tests.ops.s3 import bucket_settings, s3_server
 
 
 @pytest.fixture(scope="session")
@@ -17,11 +16,5 @@ def s3_address(tmp_path_factory) -> Iterator[str]:
 @pytest.fixture
 def shared(s3_address, monkeypatch) -> None:
     """The settings of a store with an empty bucket."""
-    for name, value in (
-        ("VERSIONS_IN", "s3"),
-        ("S3_ENDPOINT", s3_address),
-        ("S3_BUCKET", f"of-a-test-{uuid.uuid4()}"),
-        ("S3_ACCESS_KEY", KEYS["accessKey"]),
-        ("S3_SECRET_KEY", KEYS["secretKey"]),
-    ):
+    for name, value in {"VERSIONS_IN": "s3", **bucket_settings(s3_address)}.items():
         monkeypatch.setenv(name, value)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.ops.s3 import KEYS, s3_server
+from tests.ops.s3 import SECRET_KEY, bucket_settings, s3_server
 from tests.system.running import ROOT, RunningSystem
 
 
@@ -13,11 +13,7 @@ from tests.system.running import ROOT, RunningSystem
 def store(tmp_path_factory: pytest.TempPathFactory):
     """The settings of a store, an empty one."""
     with s3_server(tmp_path_factory.mktemp("s3")) as address:
-        yield {
-            "S3_ENDPOINT": address,
-            "S3_ACCESS_KEY": KEYS["accessKey"],
-            "S3_SECRET_KEY": KEYS["secretKey"],
-        }
+        yield bucket_settings(address)
 
 
 @pytest.fixture
@@ -35,7 +31,7 @@ def make(own_system: RunningSystem, store: dict[str, str]) -> Callable[..., subp
             timeout=300,
             check=False,
         )
-        assert KEYS["secretKey"] not in done.stdout + done.stderr
+        assert SECRET_KEY not in done.stdout + done.stderr
         return done
 
     return run
