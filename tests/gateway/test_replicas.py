@@ -457,7 +457,7 @@ def test_the_order_of_addresses_does_not_matter(tmp_path, version):
 
 
 @both
-def test_a_name_without_an_address_gets_one_that_refuses(tmp_path, version):
+def test_a_name_without_an_address_gets_an_address_that_refuses_connections(tmp_path, version):
     text = Container(tmp_path, version).run("servers torchserve-inference 8002")
     assert text == "server 127.0.0.1:8002 max_fails=0;\n"
 

@@ -35,7 +35,7 @@ def test_only_secrets_are_removed_by_name_or_value():
     assert environment == HARMLESS
 
 
-def test_the_keys_of_the_store_stay_for_versions_that_machines_share():
+def test_commands_keep_the_keys_of_a_store_that_machines_share():
     keys = {"S3_ACCESS_KEY": "a", "S3_SECRET_KEY_FILE": "/run/secrets/s3_secret_key"}
     for place, left in (("files", {}), ("s3", keys)):
         environment = {"VERSIONS_IN": place, "OPERATOR_PASSWORD": "a", **keys}

@@ -183,7 +183,7 @@ def test_up_waits_for_every_replica_every_job_and_every_update(manager):
         (COMPLETE, "mnist_page updating", "mnist_page"),
     ],
 )
-def test_up_names_what_is_not_complete_in_time(manager, services, updates, names):
+def test_up_names_the_services_that_are_not_complete_in_time(manager, services, updates, names):
     # In the first case, a replica waits for its next start, and the number of replicas does not have it.
     waits = (
         "mnist_page.1 Running\nmnist_torchserve.2 Preparing 4 seconds ago"
@@ -199,7 +199,7 @@ def test_up_names_what_is_not_complete_in_time(manager, services, updates, names
     assert done.stderr == f"Not complete: {names}. For the cause run: make logs\n"
 
 
-def test_up_fails_when_swarm_returned_to_the_configuration_before(manager):
+def test_up_fails_if_swarm_has_returned_to_the_previous_configuration(manager):
     manager.answers(updates="mnist_page completed\nmnist_torchserve rollback_completed")
     done = manager.run("up")
     assert done.returncode == 1
@@ -225,7 +225,7 @@ def test_a_command_on_versions_runs_in_the_networks_of_the_stack(manager, words)
 
 
 @pytest.mark.parametrize("command", ["push", "pull"])
-def test_archives_go_to_the_store_and_come_from_it(manager, command):
+def test_push_and_pull_run_in_a_container_of_ops(manager, command):
     manager.run(command, "1.2")
     assert manager.docker_log()[-1].endswith(f"ops ops.integrations.registry {command} 1.2")
 
@@ -240,7 +240,7 @@ def test_a_rotation_deploys_the_new_secret_and_replaces_its_readers(manager):
         assert f"service update --force --detach --quiet mnist_{reader}" in manager.docker_log()
 
 
-def test_down_waits_until_the_networks_are_gone(manager):
+def test_down_waits_until_the_networks_are_removed(manager):
     manager.answers(networks="n1", networks_2="")
     done = manager.run("down")
     assert done.returncode == 0, done.stderr
@@ -255,7 +255,7 @@ def test_down_waits_until_the_networks_are_gone(manager):
 
 
 @pytest.mark.parametrize("command", ["upgrade", "undo"])
-def test_an_upgrade_is_a_change_of_images_and_up(manager, command):
+def test_upgrade_and_undo_are_refused_with_the_commands_for_a_swarm(manager, command):
     done = manager.run(command)
     assert done.returncode == 2
     assert done.stderr.startswith(f"make {command} needs RUNS_IN=containers; in a Swarm: ")

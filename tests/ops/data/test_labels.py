@@ -65,7 +65,7 @@ def test_a_period_has_the_labelled_drawings_of_its_days_in_utc(labelled, since, 
     assert found == [(labels[number], number) for number in numbers]
 
 
-def test_a_file_has_ids_pictures_and_labels_alone(labelled):
+def test_a_file_has_only_ids_pictures_and_labels(labelled):
     path = write_labels(labelled[0], "2026-11-01", "2026-12-01")
     assert _content(path) == {
         f"3/{uuid.UUID(int=2)}.png": b"png of 2",

@@ -145,7 +145,7 @@ sys.exit(torchserve.wait() != -signal.SIGTERM)
 """
 
 
-def test_as_process_1_it_stops_its_process_group():
+def test_the_controller_as_process_1_stops_its_process_group():
     command = [sys.executable, "-c", AS_PROCESS_1]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True) as process:
         assert process.stdout.readline() == b"ready\n"

@@ -48,7 +48,7 @@ def test_the_references_of_all_archives_are_written_once(migrated):
         }
 
 
-def test_a_swap_writes_that_of_an_archive_that_came_since(migrated, monkeypatch):
+def test_a_swap_writes_the_reference_of_a_new_archive(migrated, monkeypatch):
     write_archive(migrated.model_store, "9.9", **{REFERENCE: json.dumps({"digit": [7]})})
     monkeypatch.setattr(swap, "_wait_until_checked", lambda store, version: 1.0)
     migrated.make_folders()
@@ -75,7 +75,7 @@ def _logged(capsys) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.usefixtures("own_log")
-def test_the_containers_migrations_write_them_and_log_which_they_cannot(server, capsys):
+def test_the_migrations_container_writes_references_and_logs_unusable_ones(server, capsys):
     write_archive(server.model_store, "1.3", **{REFERENCE: json.dumps({"digit": [7]})})
     other = write_archive(server.model_store, "1.4", **{REFERENCE: json.dumps({"digit": "none"})})
     assert COMMANDS["migrate"].run(server)
@@ -87,7 +87,7 @@ def test_the_containers_migrations_write_them_and_log_which_they_cannot(server, 
 
 
 @pytest.mark.usefixtures("own_log")
-def test_the_containers_migrations_log_why_they_failed(system, capsys):
+def test_the_migrations_container_logs_the_reason_of_a_failure(system, capsys):
     secrets.ensure(system)
     assert COMMANDS["migrate"].run(system) is False
     [(part, level, message)] = _logged(capsys)
