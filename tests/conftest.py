@@ -14,7 +14,16 @@ from tests.leftovers import Session
 TESTS = Path(__file__).parent
 # A test starts a service when it lies in this folder, uses one of these fixtures, or is marked with `service`.
 SERVICE_FOLDER = TESTS / "system"
-SERVICE_FIXTURES = {"engine", "gateway", "limited", "lonely_gateway", "monitored", "server", "split"}
+SERVICE_FIXTURES = {
+    "engine",
+    "gateway",
+    "impatient",
+    "limited",
+    "lonely_gateway",
+    "monitored",
+    "server",
+    "split",
+}
 HARMED_FIXTURE = "own_system"
 TAIL_BYTES = 3000
 CLOCK_STEP_S = 0.1  # a file's time is coarser than the clock

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.gateway import upstreams
-from tests.gateway.running import Gateway, run_gateway
+from tests.gateway.running import Gateway, run_gateway, with_shorter_timeouts
 from tests.gateway.upstreams import Server
 
 
@@ -22,6 +22,14 @@ def page():
 @pytest.fixture(scope="session")
 def gateway(model: Server, page: Server, tmp_path_factory) -> Gateway:
     with run_gateway(tmp_path_factory.mktemp("gateway"), model.address, page.address) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def impatient(model: Server, page: Server, tmp_path_factory) -> Gateway:
+    """A gateway with SHORTER_TIMEOUTS."""
+    folder = tmp_path_factory.mktemp("impatient")
+    with run_gateway(folder, model.address, page.address, etc=with_shorter_timeouts(folder)) as gateway:
         yield gateway
 
 

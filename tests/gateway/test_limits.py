@@ -154,8 +154,8 @@ def test_a_cancelled_request_releases_the_model(gateway: Gateway, model: Server)
     eventually(lambda: model.given_up == before + 1)
 
 
-def test_slow_headers_time_out(gateway: Gateway):
-    with socket.create_connection(("127.0.0.1", gateway.public), timeout=1) as connection:
+def test_slow_headers_time_out(impatient: Gateway):
+    with socket.create_connection(("127.0.0.1", impatient.public), timeout=1) as connection:
         connection.sendall(b"POST /predict HTTP/1.1\r\nX-Slow: ")
         with pytest.raises(ConnectionResetError):
             _drip(connection, seconds=60)

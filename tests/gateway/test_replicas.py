@@ -24,12 +24,14 @@ from ops.versions.split import split_clients
 from ops.versions.state import Versions
 from tests.gateway import upstreams
 from tests.gateway.container import NEW, OLD, PAGE, TORCHSERVE, Container
+from tests.gateway.running import PREDICTION_TIMEOUT_S, with_shorter_timeouts
 from tests.gateway.upstreams import Server
 
 HOSTS = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
 TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 TLS.check_hostname, TLS.verify_mode = False, ssl.CERT_NONE
 VISITORS = [f"{number:03x}" for number in range(0, 4096, 128)]  # the values of their cookies
+UPLOADERS = VISITORS[::6]  # few, because the gateway delays uploads to two a second
 CANARY = "/predictions/mnist/1.1"
 both = pytest.mark.parametrize("version", [OLD, NEW])
 service = pytest.mark.service
@@ -141,24 +143,25 @@ def test_a_request_is_retried_once(container: Container, version):
 
 @service
 @both
-@pytest.mark.parametrize("status", [400, 404, 500, 503, 507])
-def test_an_answer_is_never_retried(container: Container, version, status):
+def test_an_answer_is_never_retried(container: Container, version):
     with _replicas(container, 2) as servers:
-        expected = 400 if status == 400 else 503
-        assert _predict(container, f"STATUS {status}").status_code == expected
-        assert sum(_request_counts(servers)) == 1
+        for number, status in enumerate((400, 404, 500, 503, 507), 1):
+            expected = 400 if status == 400 else 503
+            assert _predict(container, f"STATUS {status}").status_code == expected, status
+            assert sum(_request_counts(servers)) == number, status
 
 
 @service
 @both
 def test_a_request_to_a_hanging_replica_is_not_repeated(container: Container, version):
-    # If all replicas are slow, a repetition after 10 s would double their work. /ping waits for 2 s.
+    # If all replicas are slow, a repetition after the timeout would double their work. /ping waits for 2 s.
+    container.etc = with_shorter_timeouts(container.folder)
     with _replicas(container, 2) as (model, hanging):
         hanging.fault = b"UNTIL RELEASED"
         with ThreadPoolExecutor(8) as pool:
             begin = time.monotonic()
             answers = list(pool.map(lambda _: _predict(container).status_code, range(8)))
-            assert time.monotonic() - begin < 13
+            assert time.monotonic() - begin < PREDICTION_TIMEOUT_S + 3
         assert Counter(answers) == {200: len(model.requests), 503: len(hanging.requests)}
         assert 1 <= len(hanging.requests) <= 4
         assert requests.get(f"{container.inner_url}/ping", timeout=5).status_code == 200
@@ -215,6 +218,7 @@ def _log_lines(container: Container, route: str) -> list[dict]:
 @service
 @both
 def test_replicas_come_and_go_without_a_lost_request(container: Container, version):
+    container.check_every_s = 0.1  # so that it sees each change below
     with _replicas(container, 3) as servers:
         workers = container.workers()
         stopped = threading.Event()
@@ -356,8 +360,9 @@ def test_websocket_and_uploads_of_a_visitor_reach_the_same_page(container: Conta
         page = _page_of(pages)
         _open_websocket(container, value)
         assert _page_of(pages) == page
-        _ask(container, "/_stcore/upload_file/a/b", value, "PUT")
-        assert _page_of(pages) == page
+        if value in UPLOADERS:
+            _ask(container, "/_stcore/upload_file/a/b", value, "PUT")
+            assert _page_of(pages) == page
         used.add(page)
     assert used == {0, 1}
 
