@@ -17,6 +17,7 @@ from ops.native import postgres
 from ops.system import System
 from ops.versions.archives import MANIFEST
 from ops.versions.state import RELEASED, archive_name
+from tests.ops.s3 import s3_server
 from tests.system.running import first_port
 
 INSERT = """
@@ -76,6 +77,13 @@ def postgresql(tmp_path_factory):
     """The PostgreSQL behind `server`, shared because its start takes longer than a test."""
     with a_system(tmp_path_factory.mktemp("postgresql")) as system, a_server(system):
         yield system
+
+
+@pytest.fixture(scope="session")
+def s3_address(tmp_path_factory):
+    """The address of an S3 server. Each test has its own bucket."""
+    with s3_server(tmp_path_factory.mktemp("s3")) as address:
+        yield address
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import hashlib
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,16 +13,15 @@ from ops.files import digest
 from ops.integrations import registry
 from ops.integrations.registry import Store, list_labels, pull, pull_labels, push, push_labels
 from ops.versions.state import archive_name
-from tests.ops.s3 import SECRET_KEY, bucket_settings, s3_server
+from tests.ops.s3 import SECRET_KEY, bucket_settings
 from tests.system.proxy import proxy
 from tests.system.running import ROOT
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[str]:
-    """The address of an S3 server for this module."""
-    with s3_server(tmp_path_factory.mktemp("s3")) as address:
-        yield address
+@pytest.fixture
+def server(s3_address) -> str:
+    """The S3 server; tests with a fixture of this name start a service (tests/conftest.py)."""
+    return s3_address
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ops.errors import OpsError, UsageError
+from ops.native import up
 from ops.native.ports import LAST_PORT, PORTS_PER_SYSTEM, bind_error
 from ops.native.up import _refuse_paths, _refuse_taken_ports, _version_to_archive, _without_missing_programs
 from ops.versions.state import RELEASED, Versions, archive_name
@@ -48,9 +49,10 @@ def test_a_port_close_to_the_last_one_is_rejected(system, port):
         _refuse_taken_ports(replace(system, gateway_port=port))
 
 
-def test_a_port_in_use_on_ipv6_loopback_is_named(system):
+def test_a_port_in_use_on_ipv6_loopback_is_named(system, monkeypatch):
     if bind_error("::1", 0):
         pytest.skip("this machine has no IPv6")
+    monkeypatch.setattr(up, "PORT_RELEASE_S", 0.1)
     with socket.socket(socket.AF_INET6) as taken:
         taken.bind(("::1", system.gateway_port))
         taken.listen()

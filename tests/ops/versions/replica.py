@@ -52,6 +52,7 @@ def controllers(monkeypatch, *systems: System) -> Iterator[list[Replica]]:
     monkeypatch.setattr(
         controller.selfcheck, "check", lambda url, version, beside: by_inference[url].check(version)
     )
+    monkeypatch.setattr(controller, "CHECK_INTERVAL_S", 0.2)
     monkeypatch.setattr(selfcheck, "NEEDED_MIB", 0)
     monkeypatch.setattr(reconcile, "DRAIN_S", 0.5)
     monkeypatch.setattr(reconcile, "EXIT_REASON_TIMEOUT_S", 0.2)

@@ -20,6 +20,7 @@ from ops.system import ROOT, System
 from ops.versions import controller
 from ops.versions.management import Management, RefusedError
 from ops.versions.state import archive_name
+from tests.ops.conftest import a_system
 
 pytestmark = pytest.mark.service
 
@@ -50,6 +51,21 @@ def alone(system) -> Iterator[System]:
     shutil.rmtree(system.management_socket.parent)
 
 
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, Management]]:
+    """A system that runs only TorchServe, with one worker each of 1.0 and of a slow 1.1, which are ready."""
+    with a_system(tmp_path_factory.mktemp("serving")) as system:
+        _archive(system, "1.0", (ROOT / "benchmarks" / "noop_handler.py").read_text(encoding="utf-8"))
+        _archive(system, "1.1", SLOW_HANDLER)
+        with _started(system) as management:
+            for version in ("1.0", "1.1"):
+                management.register(version)
+                management.scale(version, 1)
+            eventually(lambda: all(found.is_up for found in management.list_versions().values()))
+            yield system, management
+        shutil.rmtree(system.management_socket.parent)
+
+
 def _archive(system: System, version: str, handler: str) -> None:
     model = {"modelName": "mnist", "modelVersion": version}
     model |= {"handler": "handler.py", "configFile": "model-config.yaml"}
@@ -58,16 +74,6 @@ def _archive(system: System, version: str, handler: str) -> None:
         archive.writestr("MAR-INF/MANIFEST.json", json.dumps(manifest))
         archive.writestr("handler.py", handler)
         archive.writestr("model-config.yaml", f"batchSize: 8\nmaxBatchDelay: {BATCH_DELAY_S * 1000}\n")
-
-
-@contextmanager
-def _serving(system: System) -> Iterator[Management]:
-    """TorchServe's management API, with one worker of 1.0 that is ready."""
-    with _started(system) as management:
-        management.register("1.0")
-        management.scale("1.0", 1)
-        eventually(lambda: management.list_versions()["1.0"].is_up)
-        yield management
 
 
 @contextmanager
@@ -101,29 +107,29 @@ def test_the_socket_manages_versions_also_after_a_kill(alone):
         assert alone.management_socket.is_socket()
 
 
-def test_a_single_request_ignores_the_batch_delay_of_its_archive(alone):
-    with _serving(alone) as management:
-        answer = requests.post(f"{alone.inference_url}/predictions/mnist", b"", timeout=ANSWER_WITHIN_S)
-        assert answer.status_code == 200
-        [description] = management.request("GET", "/models/mnist")
-        assert (description["batchSize"], description["maxBatchDelay"]) == (8, 0)
+def test_a_single_request_ignores_the_batch_delay_of_its_archive(serving):
+    system, management = serving
+    answer = requests.post(f"{system.inference_url}/predictions/mnist/1.0", b"", timeout=ANSWER_WITHIN_S)
+    assert answer.status_code == 200
+    [description] = management.request("GET", "/models/mnist/1.0")
+    assert (description["batchSize"], description["maxBatchDelay"]) == (8, 0)
 
 
-def test_queued_requests_share_a_batch(alone):
-    _archive(alone, "1.0", SLOW_HANDLER)
-    with _serving(alone), ThreadPoolExecutor(9) as clients:
-        address = f"{alone.inference_url}/predictions/mnist"
+def test_queued_requests_share_a_batch(serving):
+    system, _ = serving
+    with ThreadPoolExecutor(9) as clients:
+        address = f"{system.inference_url}/predictions/mnist/1.1"
         answers = clients.map(lambda _: requests.post(address, b"", timeout=ANSWER_WITHIN_S).text, range(9))
         # The first batch takes the requests in the queue, the second one the rest. Unpatched, a batch has at most two.
         assert 2 < max(int(answer) for answer in answers) <= 8
 
 
-def test_batches_use_the_thread_pool(alone):
-    with _serving(alone):
-        [jvm] = [process for process in psutil.Process().children(recursive=True) if process.name() == "java"]
-        names = [task.read_text() for task in Path(f"/proc/{jvm.pid}/task").glob("*/comm")]
-        # The pool's threads. Without the pool, Java starts a thread for each batch on two cores.
-        assert any(name.startswith("ForkJoinPool") for name in names)
+@pytest.mark.usefixtures("serving")
+def test_batches_use_the_thread_pool():
+    [jvm] = [process for process in psutil.Process().children(recursive=True) if process.name() == "java"]
+    names = [task.read_text() for task in Path(f"/proc/{jvm.pid}/task").glob("*/comm")]
+    # The pool's threads. Without the pool, Java starts a thread for each batch on two cores.
+    assert any(name.startswith("ForkJoinPool") for name in names)
 
 
 def test_a_worker_keeps_the_memory_of_an_image_for_the_next(alone, monkeypatch):

@@ -37,6 +37,7 @@ def operator(system, monkeypatch) -> System:
 @pytest.fixture
 def replicas(operator, tmp_path, monkeypatch) -> Iterator[dict[str, Replica]]:
     """Two running replicas with empty model stores."""
+    monkeypatch.setattr(S3Store, "poll_s", 0.2)
     monkeypatch.setattr(mirror, "REPORT_EVERY_S", 0.5)
     monkeypatch.setattr(mirror, "RETRY_INTERVAL_S", 0.5)
     systems = []
@@ -214,7 +215,7 @@ def test_replicas_serve_the_last_state_while_the_store_is_away(operator, replica
         second.system.versions.unlink()  # a new machine does not know what to serve
         second.api.done()
         second.start()
-        time.sleep(1.5)
+        time.sleep(3 * S3Store.poll_s)
         assert second.api.done() == []
     eventually(lambda: list(second.api.workers), WITHIN_S)
     assert second.api.default == "7.1"
@@ -237,7 +238,7 @@ def test_a_killed_command_leaves_a_candidate_that_nobody_serves(operator, replic
     store.share(operator.model_store / archive_name("7.1"))
     store.read()
     store.write(Versions(RELEASED, candidate="7.1"))  # and no lease
-    time.sleep(1.5)
+    time.sleep(3 * S3Store.poll_s)
     assert all(list(replica.api.workers) == [RELEASED] for replica in replicas.values())
     swap.swap(operator, "7.2")
     assert store.read() == Versions("7.2", previous=RELEASED)
