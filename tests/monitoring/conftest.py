@@ -23,6 +23,9 @@ from tests.system.running import first_port
 
 RULES = ROOT / "monitoring" / "prometheus" / "rules"
 UP_WITHIN_S = 60
+# Prometheus sends its first alerts before it knows Alertmanager, and by default again after a minute. At 1 s, the
+# alerts of its start, such as a missing scrape, would arrive too.
+MORE_ARGUMENTS = {"prometheus": ["--rules.alert.resend-delay=10s"]}
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,8 @@ def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
         stack.enter_context(serve_exporter(exporter, system.exporter_port))
         for part in parts.MONITORING:
             log = stack.enter_context((system.logs / f"{part.name}.log").open("wb"))
-            process = stack.enter_context(
-                subprocess.Popen(part.command(system), cwd=folder, stdout=log, stderr=log)
-            )
+            command = [*part.command(system), *MORE_ARGUMENTS.get(part.name, ())]
+            process = stack.enter_context(subprocess.Popen(command, cwd=folder, stdout=log, stderr=log))
             stack.callback(process.terminate)
         for part in parts.MONITORING:
             eventually(lambda part=part: part.is_healthy(system), UP_WITHIN_S)
