@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from torchvision.datasets import MNIST
 from tqdm import tqdm
 
 from handler.preprocessing import preprocess
@@ -64,6 +63,8 @@ def load(*, train: bool, root: Path = ROOT) -> Digits:
     """Load the training or the test set, preprocessed as in service. Raises DataError."""
     if missing := _missing(root):
         raise DataError(f"{raw_folder(root) / missing[0]} is missing or damaged; fetch it with: make data")
+    from torchvision.datasets import MNIST  # 3 s, which a check of complete files does not need
+
     dataset = MNIST(root, train=train, download=False)
     images = [
         preprocess(Image.fromarray(image))
@@ -95,6 +96,8 @@ def _missing(root: Path) -> list[str]:
 
 
 def _fetch_from_mirrors(names: list[str], folder: Path) -> None:
+    from torchvision.datasets import MNIST  # as in load
+
     for mirror in MNIST.mirrors:
         print(f"downloading from {mirror} ...", flush=True)
         for name in names:
