@@ -73,7 +73,11 @@ def server(tmp_path_factory):
             SERVER / "mlflow", "server", "--host=127.0.0.1", f"--port={port}", "--workers=1",
             f"--backend-store-uri={server}/mlflow", f"--artifacts-destination={folder / 'artifacts'}",
         ]  # fmt: skip
-        with subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True) as process:
+        # As in docker-compose.yml. By default the server starts more processes.
+        environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        with subprocess.Popen(
+            command, env=environment, stdout=log, stderr=log, cwd=folder, start_new_session=True
+        ) as process:
             try:
                 address = f"http://127.0.0.1:{port}"
                 eventually(lambda: requests.get(f"{address}/health", timeout=5).ok, timeout_s=90)

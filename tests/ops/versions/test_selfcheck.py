@@ -1,5 +1,9 @@
 """A version is checked with the pictures in the folder of known digits."""
 
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
 import pytest
 
 from ops.versions import selfcheck
@@ -21,3 +25,34 @@ def test_the_pictures_in_the_folder_are_the_known_digits(tmp_path, monkeypatch, 
     else:
         with pytest.raises(selfcheck.CheckError, match=error):
             selfcheck.check("http://unused", "1.1", beside="1.0")
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "error"),
+    [
+        (200, {"digit": 0, "is_digit": True, "model_version": "0.1"}, "it reports version '0.1'"),
+        (500, {"message": "Worker died."}, "1.1 answered a known digit with status 500: Worker died."),
+    ],
+)
+def test_a_wrong_version_and_a_failed_request_are_named(status, answer, error):
+    class Model(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Model) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            with pytest.raises(selfcheck.CheckError) as raised:
+                selfcheck.check(f"http://127.0.0.1:{server.server_port}", "1.1", beside="1.0")
+        finally:
+            server.shutdown()
+            thread.join()
+    assert str(raised.value) == error

@@ -21,9 +21,17 @@ from tests.system.running import RunningSystem
 from ui.session import DATABASE_UNAVAILABLE
 
 RECOVERY_S = 90.0
+# Processes of a part whose kill as a whole is tested each time, and the exporter, which no drawing passes.
+SLOW = {"a connection of postgres", "torchserve's JVM", "exporter", "gateway's worker"}
 
 
-@pytest.mark.parametrize("victim", victims.PROCESS_IDS)
+@pytest.mark.parametrize(
+    "victim",
+    [
+        pytest.param(victim, marks=[pytest.mark.slow] if victim in SLOW else [])
+        for victim in victims.PROCESS_IDS
+    ],
+)
 def test_a_process_killed_during_a_drawing_loses_nothing(own_system: RunningSystem, desktop: Page, victim):
     before = own_system.drawings()
     first, second = DIGITS[4]
@@ -177,7 +185,11 @@ def test_the_page_names_the_unavailable_part_and_reads_the_drawing_later(
 
 
 @pytest.mark.parametrize(
-    ("part", "sentence"), [("page", "Page server unavailable"), ("gateway", "Gateway unavailable")]
+    ("part", "sentence"),
+    [
+        ("page", "Page server unavailable"),
+        pytest.param("gateway", "Gateway unavailable", marks=pytest.mark.slow),
+    ],
 )
 def test_the_page_names_the_unavailable_part_under_a_path_of_a_proxy(
     own_system: RunningSystem, desktop: Page, tmp_path: Path, part: str, sentence: str

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page
 
 from fixtures.drawing import DIGITS, draw_with_mouse, expect_answer, open_page
@@ -35,6 +36,7 @@ def _uploads(system: RunningSystem, count: int) -> Iterator[list[str]]:
         process.stdin.close()
 
 
+@pytest.mark.slow  # tests/ui/test_pending_uploads.py has the limits and the time of unread files
 def test_the_memory_of_thirty_unread_uploads_is_freed(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)  # loads the modules that the page needs
     draw_with_mouse(desktop, DIGITS[7])

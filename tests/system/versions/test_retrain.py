@@ -53,6 +53,7 @@ def _assert_too_few(done: subprocess.CompletedProcess[str]) -> None:
     ]
 
 
+@pytest.mark.slow  # the next test runs the same command on a file, and reads the labels of the database
 def test_with_too_few_labels_the_error_names_the_needed_number(labelled: RunningSystem):
     _assert_too_few(labelled.ops("retrain"))
 

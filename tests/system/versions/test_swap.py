@@ -27,8 +27,8 @@ from tests.system.running import ROOT, UP_WITHIN_S, RunningSystem
 GOOD = ("7.1", "7.2", "7.3")
 # Number of clients, and the pause in seconds of each after an answer, which leaves the processor to starting workers.
 # `make bench BENCH=swaps` has 20 without a pause.
-MANY = 4, 0.05
-FEW = 2, 0.05
+MANY = 3, 0.1
+FEW = 1, 0.1
 SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
 
 
@@ -119,13 +119,10 @@ def test_swaps_rollbacks_and_canaries_lose_no_request(swapped: RunningSystem):
     assert clients.versions(since_last).keys() == {third, RELEASED}
 
 
-def test_versions_split_and_drawings_survive_a_restart_and_a_crash(swapped: RunningSystem):
-    first, second, _ = GOOD
-    _run(swapped, "swap", first)
-    _run(swapped, "canary", second, "30")
-    ids = [str(uuid.uuid4()) for _ in range(40)]
-    before = _versions(swapped, ids)
-    assert set(before) == {first, second}
+@pytest.mark.slow  # tests/ops/versions/test_reconcile.py has the empty TorchServe, test_lifecycle.py the restart
+def test_versions_split_and_drawings_survive_a_restart(swapped: RunningSystem):
+    second = GOOD[1]
+    ids, before = _start_canary(swapped)
     inserted = swapped.rows(INSERT, uuid.uuid4())
     _run(swapped, "down")
     assert find(swapped.system) == []
@@ -134,20 +131,49 @@ def test_versions_split_and_drawings_survive_a_restart_and_a_crash(swapped: Runn
     assert set(inserted) <= set(swapped.rows("SELECT id FROM predictions"))
     eventually(lambda: _is_up(swapped, second), timeout_s=60)
     assert _versions(swapped, ids) == before
+    _assert_canary_is_listed(swapped)
+    _end_canary(swapped, ids)
+
+
+@pytest.mark.slow  # test_after_a_kill_of_torchserve_during_a_swap kills the same process
+def test_versions_and_split_survive_a_crash(swapped: RunningSystem):
+    first, second, _ = GOOD
+    ids, before = _start_canary(swapped)
     jvm = next(process for process in find(swapped.system) if process.name() == "java")
     os.kill(jvm.pid, signal.SIGKILL)
     # Until the canary is up, the default answers its share.
     eventually(lambda: set(_versions(swapped, ids[:10])) <= {first, second}, timeout_s=60)
     eventually(lambda: _is_up(swapped, second), timeout_s=60)
     assert _versions(swapped, ids) == before
-    rows = {line.split()[0]: line for line in _run(swapped, "models").splitlines()[1:]}
+    _assert_canary_is_listed(swapped)
+    _end_canary(swapped, ids)
+
+
+def _start_canary(system: RunningSystem) -> tuple[list[str], list[str]]:
+    """Make the first version the default and the second a canary; returns ids of drawings and their versions."""
+    first, second, _ = GOOD
+    _run(system, "swap", first)
+    _run(system, "canary", second, "30")
+    ids = [str(uuid.uuid4()) for _ in range(40)]
+    versions = _versions(system, ids)
+    assert set(versions) == {first, second}
+    return ids, versions
+
+
+def _assert_canary_is_listed(system: RunningSystem) -> None:
+    first, second, _ = GOOD
+    rows = {line.split()[0]: line for line in _run(system, "models").splitlines()[1:]}
     assert "default, 70 %" in rows[first]
     assert "canary, 30 %" in rows[second]
     assert "previous" in rows[RELEASED]
     assert "ready" in rows[RELEASED]
-    _run(swapped, "canary", second, "0")
-    assert set(_versions(swapped, ids)) == {first}
-    _run(swapped, "rollback")
+
+
+def _end_canary(system: RunningSystem, ids: list[str]) -> None:
+    first, second, _ = GOOD
+    _run(system, "canary", second, "0")
+    assert set(_versions(system, ids)) == {first}
+    _run(system, "rollback")
 
 
 @pytest.mark.parametrize(
@@ -202,12 +228,21 @@ def test_a_second_change_is_refused_and_a_killed_swap_is_undone(swapped: Running
             marks=pytest.mark.slow,
         ),
         pytest.param(archives.limit_memory(2**20), "emory", marks=pytest.mark.slow),
-        (archives.corrupt_file("weights.pt"), "Error: "),
+        pytest.param(archives.corrupt_file("weights.pt"), "Error: ", marks=pytest.mark.slow),
         pytest.param(archives.corrupt_file(archives.HANDLER), "Error: ", marks=pytest.mark.slow),
         pytest.param(archives.replace_code(archives.TOO_SLOW), "times as long as ", marks=pytest.mark.slow),
         (archives.replace_code(archives.ALWAYS_A_THREE), "it reads a known 0 as a 3"),
-        (archives.replace_code(archives.UNDER_ANOTHER_NAME), "it reports version '0.1'"),
-        (archives.replace_code(archives.RAISES), "answered a known digit with status 500"),
+        # tests/ops/versions/test_selfcheck.py has the next two with a small server.
+        pytest.param(
+            archives.replace_code(archives.UNDER_ANOTHER_NAME),
+            "it reports version '0.1'",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            archives.replace_code(archives.RAISES),
+            "answered a known digit with status 500",
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=[
         "handler raises",
