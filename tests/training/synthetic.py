@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fixtures import known_digits
 from handler.preprocessing import preprocess
-from training import known_digits
 from training.archive.pack import HANDLER, RELEASED_CHECKPOINT
 from training.data import mnist as data
 from training.data.mnist import Digits

@@ -16,7 +16,6 @@ import torch
 
 from handler.model import DigitClassifier
 from handler.onnx_session import FLOAT32, INT8
-from training import known_digits
 from training.archive import pack as archive
 from training.archive.pack import RELEASED_CHECKPOINT, ArchiveError
 from training.archive.reference import DRAWINGS
@@ -120,7 +119,7 @@ def test_a_model_that_misreads_the_known_digits_is_not_archived(tmp_path):
 
 def test_the_pictures_in_the_folder_are_the_known_digits(tmp_path, monkeypatch, made):
     """With others, it is another classifier: docs/your-own-images.md."""
-    monkeypatch.setattr(known_digits, "FOLDER", tmp_path)
+    monkeypatch.setattr(archive, "KNOWN_DIGITS", tmp_path)
     answer = SimpleNamespace(returncode=0, stdout="7\n10\n")
     monkeypatch.setattr(archive.subprocess, "run", lambda *_, **__: answer)
     for label in (10, 7):

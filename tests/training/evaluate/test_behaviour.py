@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from fixtures import known_digits
 from handler.predictor import Prediction, Predictor
-from training import known_digits
 
 DIGITS = range(10)
 

@@ -11,9 +11,9 @@ import numpy as np
 import psycopg
 import pytest
 
+from fixtures import known_digits
 from handler.preprocessing import preprocess
 from tests.training import synthetic
-from training import known_digits
 from training.retrain import labelled
 from training.retrain.labelled import Labelled, LabelledError, fetch, is_test, read
 
