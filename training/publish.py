@@ -22,7 +22,8 @@ from handler.predictor import Predictor
 from training.archive.pack import VERSION_FORM
 from training.card import Published, card
 from training.data import mnist as data
-from training.data.mnist import DataError, Digits
+from training.data.download import DataError
+from training.data.mnist import Digits
 from training.evaluate.measure import flat_metrics, measure_model
 from training.evaluate.run import draw
 from training.photos import measure as photos

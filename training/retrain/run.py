@@ -26,7 +26,7 @@ from handler.predictor import Predictor
 from training.archive.pack import RELEASED_CHECKPOINT, WEIGHTS
 from training.data import mnist as data
 from training.data import pen_data
-from training.data.mnist import DataError
+from training.data.download import DataError
 from training.evaluate.archived_predictor import AnyPredictor
 from training.evaluate.measure import answers
 from training.evaluate.run import ModelError, load
@@ -77,8 +77,8 @@ class Champion:
 def retrain(champion: Champion, labelled: Labelled, folder: Path, recipe: Recipe) -> Report:
     """Train and judge a challenger; write its checkpoint, ONNX files and description to `folder`.
 
-    Raises ValueError if there are too few labelled drawings, DataError if MNIST is missing, PenDataError if the recipe
-    needs pen strokes and they are missing.
+    Raises ValueError if there are too few labelled drawings, DataError if MNIST, or pen strokes that
+    the recipe needs, are missing.
     """
     started = time.monotonic()
     before = champion.predictor

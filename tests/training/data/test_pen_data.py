@@ -9,6 +9,7 @@ import settings
 from tests.training.mirror import serve_files
 from training.data import mnist as data
 from training.data import pen_data
+from training.data.download import DataError
 
 CONTENTS = {file.name: f"strokes of {file.name}".encode() for file in pen_data.FILES}
 
@@ -51,7 +52,7 @@ def test_every_file_is_fetched_once(root, host):
 def test_a_file_with_a_wrong_checksum_is_rejected_and_fetched_again(root, host, capsys):
     file = pen_data.FILES[0]
     host.files[file.address] = b"something else"
-    with pytest.raises(pen_data.PenDataError, match=rf": {file.name}\."):
+    with pytest.raises(DataError, match=rf": {file.name}\."):
         pen_data.fetch()
     assert f"{file.name} has the wrong checksum" in capsys.readouterr().out
     host.files[file.address] = CONTENTS[file.name]
@@ -83,6 +84,6 @@ def test_another_folder_is_used_without_download(tmp_path, host, monkeypatch):
     _put(tmp_path / "copy", CONTENTS)
     assert pen_data.fetch() == tmp_path / "copy"
     (tmp_path / "copy" / pen_data.FILES[2].name).unlink()
-    with pytest.raises(pen_data.PenDataError, match=pen_data.FILES[2].name):
+    with pytest.raises(DataError, match=pen_data.FILES[2].name):
         pen_data.fetch()
     assert host.requests == []
