@@ -34,7 +34,7 @@ from training.train.fit import Plan
 from training.train.mix import Mix
 from training.train.onnx_export import export
 from training.train.recipe import Recipe, parse
-from training.train.trainer import Trainer, selection_loss
+from training.train.trainer import selection_loss, train_students
 
 INTERRUPTED = 130  # exit status of shells after Ctrl-C
 
@@ -57,20 +57,17 @@ def train(recipe: Recipe, digits: Digits) -> list[Checkpoint]:
     folder.mkdir(parents=True, exist_ok=True)
     drawings, held_out = prepare_drawings(recipe, folder)
     channels = [round(recipe.width * channel) for channel in CHANNELS]
-    plans = [
-        Plan(f"student {number + 1}", channels, recipe.epochs, recipe.seed + number)
-        for number in range(recipe.students)
-    ]
+    plans = {
+        output: Plan(f"student {number + 1}", channels, recipe.epochs, recipe.seed + number)
+        for number, output in enumerate(outputs(recipe))
+    }
     mix, selection = Mix(learned, drawings, recipe), SelectionData(validation, held_out)
-    trainer = Trainer(recipe, mix, selection, folder, begun)
-    trainer.count_epochs(plans)
-    for plan, output in zip(plans, outputs(recipe), strict=True):
-        trainer.train(plan, output)
+    minutes = train_students(plans, recipe, mix, selection, folder=folder, begun=begun)
     shutil.rmtree(folder)
-    trained: list[Checkpoint] = [torch.load(output, weights_only=True) for output in outputs(recipe)]
-    for plan, student in zip(plans, trained, strict=True):
+    trained: list[Checkpoint] = [torch.load(output, weights_only=True) for output in plans]
+    for plan, student in zip(plans.values(), trained, strict=True):
         student["seed"] = plan.seed
-        student["metrics"]["minutes"] = trainer.minutes
+        student["metrics"]["minutes"] = minutes
     return trained
 
 

@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 
 from training.train.checkpoint import Checkpoint, SelectionData, describe, git_revision, write
@@ -18,62 +17,49 @@ ACCURACIES = {
     "people_accuracy": "held-out writers",
 }
 LOSSES = ("validation_loss", "held_out_loss", "people_loss")
-SHOWN = (*ACCURACIES, *LOSSES)
 
 
-@dataclass
-class Trainer:
-    """Trains students and estimates the remaining time."""
+def train_students(
+    plans: Mapping[Path, Plan],
+    recipe: Recipe,
+    mix: Mix,
+    selection: SelectionData,
+    *,
+    folder: Path,
+    begun: float,
+) -> float:
+    """Train networks, write the checkpoint of each to its path after each epoch; return the minutes of the run.
 
-    recipe: Recipe
-    mix: Mix
-    selection: SelectionData
-    folder: Path
-    begun: float  # time.monotonic() before the drawings were made
-    # At the start, because files can change during the run.
-    revision: str = field(default_factory=git_revision)
-    _epochs_left: int = 0
-    _epochs_done: int = 0
-    _started: float = field(default_factory=time.monotonic)
-    _earlier: float = 0.0  # minutes of the interrupted run that this one resumes
-
-    @property
-    def minutes(self) -> float:
-        """Duration of the run, including the interrupted run that it resumes."""
-        return self._earlier + (time.monotonic() - self.begun) / 60
-
-    @property
-    def _minutes_file(self) -> Path:
-        return self.folder / "minutes"
-
-    def count_epochs(self, plans: Sequence[Plan]) -> None:
-        """Count the epochs to train, and print where an interrupted run resumes."""
-        for plan in plans:
-            first = count_saved_epochs(plan, self.recipe, self.folder)
-            if first:
-                self._earlier = float(self._minutes_file.read_text(encoding="ascii"))
-                print(f"{plan.name}: resumed after epoch {first} of {plan.epochs}", flush=True)
-            self._epochs_left += plan.epochs - first
-
-    def train(self, plan: Plan, output: Path) -> None:
-        """Train a network and write the checkpoint `output` after each epoch."""
-        for network, curve in train_epochs(plan, self.mix, self.recipe, self.folder):
-            content = describe(network, self.selection, self.recipe, self.revision)
+    They count from `begun`, a time.monotonic() before the drawings were made, and include an interrupted run that this
+    one resumes.
+    """
+    revision = git_revision()  # at the start, because files can change during the run
+    saved = 0
+    for plan in plans.values():
+        if epochs := count_saved_epochs(plan, recipe, folder):
+            print(f"{plan.name}: resumed after epoch {epochs} of {plan.epochs}", flush=True)
+        saved += epochs
+    minutes_file = folder / "minutes"
+    minutes = earlier = float(minutes_file.read_text(encoding="ascii")) if saved else 0.0
+    left = sum(plan.epochs for plan in plans.values()) - saved
+    started, done = time.monotonic(), 0
+    for output, plan in plans.items():
+        for network, curve in train_epochs(plan, mix, recipe, folder):
+            content = describe(network, selection, recipe, revision)
+            metrics = content["metrics"]
             # Without real drawings there are no metrics of people.
-            curve[-1] |= {name: content["metrics"][name] for name in SHOWN if name in content["metrics"]}
-            content["metrics"] |= {"epochs": len(curve), "curve": curve}
+            curve[-1] |= {name: metrics[name] for name in (*ACCURACIES, *LOSSES) if name in metrics}
+            metrics |= {"epochs": len(curve), "curve": curve}
             write(content, output)
-            self._epochs_done += 1
-            self._epochs_left -= 1
-            shown = [f"loss {curve[-1]['loss']:.4f}"]
-            shown += [f"{t} {curve[-1][name]:.2%}" for name, t in ACCURACIES.items() if name in curve[-1]]
-            epoch = f"{plan.name}, epoch {len(curve):2} of {plan.epochs}"
-            print(f"{epoch}: {', '.join(shown)}; {self._left()}", flush=True)
-            self._minutes_file.write_text(str(self.minutes), encoding="ascii")
-
-    def _left(self) -> str:
-        seconds = (time.monotonic() - self._started) / self._epochs_done * self._epochs_left
-        return f"{seconds / 60:.0f} min left" if seconds >= 60 else "less than a minute left"
+            done += 1
+            shares = [f"{title} {metrics[name]:.2%}" for name, title in ACCURACIES.items() if name in metrics]
+            reached = ", ".join([f"loss {curve[-1]['loss']:.4f}", *shares])
+            minutes_left = (time.monotonic() - started) / done * (left - done) / 60
+            time_left = f"{minutes_left:.0f} min left" if minutes_left >= 1 else "less than a minute left"
+            print(f"{plan.name}, epoch {len(curve):2} of {plan.epochs}: {reached}; {time_left}", flush=True)
+            minutes = earlier + (time.monotonic() - begun) / 60
+            minutes_file.write_text(str(minutes), encoding="ascii")
+    return minutes
 
 
 def selection_loss(student: Checkpoint) -> float:
