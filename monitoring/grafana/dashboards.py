@@ -28,8 +28,8 @@ class Panel:
     ones green.
     """
 
-    unit: str
     description: str
+    unit: str = "none"
     queries: Mapping[str, str] = field(default_factory=dict)
     quantiles: str = ""
     kind: str = "timeseries"
