@@ -18,12 +18,6 @@ from training.photos.measure import PICTURES_OF_EACH_KIND, SURE, Row, mean
 from training.strokes import digits, outliers
 from training.train.checkpoint import Description
 
-SELECTION_SETS = {
-    "validation_accuracy": "{validation_images:,} images of MNIST's training set",
-    "held_out_accuracy": "as many drawings in held-out styles",
-    "people_accuracy": "drawings by held-out people",
-}
-
 
 class Published(Description):
     """The JSON of a release: what publishing measured, and the description of the checkpoint."""
@@ -51,7 +45,6 @@ def card(published: Published) -> str:
     kinds = [Row(**kind) for kind in published["photos"] or []]
     return texts.get_template("card.md").render(
         **published,
-        selected_on=_selected_on(published["settings"], published["metrics"]),
         rows=rows(published["measured"]),
         picture=f"release/mnist-{published['version']}",
         pictures_of_each_kind=PICTURES_OF_EACH_KIND,
@@ -88,11 +81,3 @@ def _worst(measured: Measured) -> str:
                 f"{others.index(max(others))}."
             )
     return " ".join(sentences)
-
-
-def _selected_on(settings: dict[str, Any], metrics: dict[str, Any]) -> str:
-    return ", ".join(
-        f"{title.format(**settings)} (accuracy {metrics[name]:.2%})"
-        for name, title in SELECTION_SETS.items()
-        if name in metrics
-    )
