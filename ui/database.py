@@ -46,13 +46,6 @@ class Database:
             log.warning("database unavailable: %s", first_line(error))
             raise DatabaseError from error
 
-    def close(self) -> None:
-        """Close the connections; the next use opens them again."""
-        with self._lock:
-            if self._pool is not None:
-                self._pool.close()
-                self._pool = None
-
     def _open(self) -> "ConnectionPool[Connection]":
         with self._lock:
             if self._pool is None:
