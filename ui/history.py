@@ -140,9 +140,9 @@ def merge_waiting(
     return sorted(rows.values(), key=lambda row: (row.created_at, row.id), reverse=not newer)[:limit]
 
 
-def make_page(rows: Sequence[Record], cursor: Cursor | None, limit: int = PAGE) -> Page:
-    """A page of up to `limit` of these rows; one row more shows that another page follows."""
-    shown, more = list(rows[:limit]), len(rows) > limit
+def make_page(rows: Sequence[Record], cursor: Cursor | None) -> Page:
+    """A page of up to PAGE of these rows; one row more shows that another page follows."""
+    shown, more = list(rows[:PAGE]), len(rows) > PAGE
     if cursor is not None and cursor.newer:
         return Page(shown[::-1], has_newer=more, has_older=True)
     return Page(shown, has_newer=cursor is not None, has_older=more)

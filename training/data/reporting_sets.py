@@ -28,9 +28,9 @@ def digits(limit: int | None = None) -> Digits | None:
     return Digits(_prepare(images), np.array(labels, dtype=np.int64))
 
 
-def non_digits(limit: int | None = None) -> NDArray[np.uint8] | None:
-    """Prepared non-digits, uint8 (N, 28, 28), at most `limit`; None if the data is missing."""
-    return _prepare(_load_script().omniglot(limit)[0]) if SCRIPT.exists() else None
+def non_digits() -> NDArray[np.uint8] | None:
+    """Prepared non-digits, uint8 (N, 28, 28); None if the data is missing."""
+    return _prepare(_load_script().omniglot(None)[0]) if SCRIPT.exists() else None
 
 
 def _prepare(images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:

@@ -66,9 +66,9 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def measure_invariance(predictor: AnyPredictor, count: int = COUNT, seed: int = SEED) -> dict[str, float]:
+def measure_invariance(predictor: AnyPredictor, count: int = COUNT) -> dict[str, float]:
     """The share of `count` generated digits with the same prediction after each change, 0 to 1."""
-    originals, changed = _make_changes(count, seed)
+    originals, changed = _make_changes(count)
     before = [answer.digit for answer in predict_all(predictor, originals)]
     return {
         name: float(np.mean([answer.digit for answer in predict_all(predictor, inputs)] == np.array(before)))
@@ -76,19 +76,19 @@ def measure_invariance(predictor: AnyPredictor, count: int = COUNT, seed: int = 
     }
 
 
-def measure_acceptance(predictor: AnyPredictor, count: int = COUNT, seed: int = SEED) -> dict[str, float]:
+def measure_acceptance(predictor: AnyPredictor, count: int = COUNT) -> dict[str, float]:
     """The share of `count` non-digits of each kind with a true `is_digit`, 0 to 1."""
     return {
         name: float(np.mean([answer.is_digit for answer in predict_all(predictor, inputs)]))
-        for name, inputs in _make_non_digits(count, seed).items()
+        for name, inputs in _make_non_digits(count).items()
     }
 
 
 # Cached for the comparison of two models: drawing takes longer than prediction.
 @lru_cache(maxsize=1)
-def _make_changes(count: int, seed: int) -> tuple[Inputs, dict[str, Inputs]]:
+def _make_changes(count: int) -> tuple[Inputs, dict[str, Inputs]]:
     """Generated digits, and the same digits after each change."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     drawings = [_draw(digits.STYLES[i % len(digits.STYLES)], rng) for i in range(count)]
     return _prepare(drawing.image() for drawing in drawings), {
         name: _prepare(change(drawing, rng).image() for drawing in drawings)
@@ -97,8 +97,8 @@ def _make_changes(count: int, seed: int) -> tuple[Inputs, dict[str, Inputs]]:
 
 
 @lru_cache(maxsize=1)
-def _make_non_digits(count: int, seed: int) -> dict[str, Inputs]:
-    rng = np.random.default_rng(seed)
+def _make_non_digits(count: int) -> dict[str, Inputs]:
+    rng = np.random.default_rng(SEED)
     return {name: _prepare(make(rng) for _ in range(count)) for name, make in NON_DIGITS.items()}
 
 
