@@ -23,9 +23,6 @@ from training.data.mnist import Digits
 # Share of the test split. The id alone decides, so a test drawing never becomes a training drawing.
 TEST_SHARE = 0.25
 QUERY = "SELECT id::text, drawing, true_label FROM predictions WHERE true_label IS NOT NULL ORDER BY id"
-PICTURE = re.compile(
-    r"(?P<label>[0-9])/(?P<id>[0-9a-f-]{36})\.(png|webp)"
-)  # as ops/data/labels.py names them
 
 
 class LabelledError(Exception):
