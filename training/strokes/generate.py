@@ -6,9 +6,11 @@
 Every sample has its own random generator, so the drawings depend on the seed and not on the number of processes.
 """
 
+import math
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias, TypeVar
@@ -85,13 +87,18 @@ def prepare_all(
 
     The default of `processes` is the number of available cores.
     """
-    chunks = [(begin, samples[begin : begin + CHUNK]) for begin in range(0, len(samples), CHUNK)]
+    work, numbered = partial(_prepare, draw), list(enumerate(samples))
+    processes = min(processes or len(os.sched_getaffinity(0)), math.ceil(len(samples) / CHUNK))
     images = np.empty((len(samples), SIZE, SIZE), np.uint8)
-    parts = _run_chunks(partial(_prepare_chunk, draw), chunks, processes or len(os.sched_getaffinity(0)))
-    with tqdm(desc="drawing", total=len(samples), unit="image", leave=False, disable=None) as progress:
-        for (begin, _), part in zip(chunks, parts, strict=True):
-            images[begin : begin + len(part)] = part
-            progress.update(len(part))
+    with ExitStack() as until:
+        made: Iterator[Pixels] = map(work, numbered)
+        if processes > 1:
+            # A fork server: a fork is unsafe in a process with threads, and torch has some.
+            pool = until.enter_context(multiprocessing.get_context("forkserver").Pool(processes))
+            made = pool.imap(work, numbered, CHUNK)
+        progress = tqdm(made, "drawing", len(samples), unit="image", leave=False, disable=None)
+        for number, image in enumerate(progress):
+            images[number] = image
     return images
 
 
@@ -123,23 +130,8 @@ def _plan(count: int, none: int, *, held_out: bool) -> list[tuple[int, int]]:
     return plan + [(NO_DIGIT, of_none[i * stride % len(of_none)]) for i in range(none)]
 
 
-def _run_chunks(
-    work: Callable[[tuple[int, Sequence[Sample]]], Pixels],
-    chunks: Sequence[tuple[int, Sequence[Sample]]],
-    processes: int,
-) -> Iterator[Pixels]:
-    """The images of each chunk, in order."""
-    if processes == 1 or len(chunks) <= 1:
-        yield from map(work, chunks)
-        return
-    # A fork server: a fork is unsafe in a process with threads, and torch has some.
-    with multiprocessing.get_context("forkserver").Pool(min(processes, len(chunks))) as pool:
-        yield from pool.imap(work, chunks)
-
-
-def _prepare_chunk(draw: Callable[[int, Sample], Image.Image], chunk: tuple[int, Sequence[Sample]]) -> Pixels:
-    begin, samples = chunk
-    return np.stack([preprocess(draw(number, sample)) for number, sample in enumerate(samples, begin)])
+def _prepare(draw: Callable[[int, Sample], Image.Image], numbered: tuple[int, Sample]) -> Pixels:
+    return preprocess(draw(*numbered))
 
 
 def _draw(number: int, style: int, seed: int, lookalikes: Lookalikes) -> Image.Image:
