@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import uniform_filter1d
 
 from training.strokes.figure import Points
 from training.strokes.hand import Amounts, place, rewrite
@@ -52,9 +53,5 @@ def _drop_samples(stroke: Points, share: float, rng: np.random.Generator) -> Poi
 
 
 def _smooth(stroke: Points, window: int) -> Points:
-    """Moving average; the end points stay."""
-    if len(stroke) <= window:
-        return stroke
-    edge = window // 2
-    padded = np.concatenate([stroke[:1].repeat(edge, 0), stroke, stroke[-1:].repeat(edge, 0)])
-    return np.stack([np.convolve(axis, np.full(window, 1 / window), "valid") for axis in padded.T], axis=1)
+    """Moving average over `window` samples; a stroke of fewer samples stays."""
+    return uniform_filter1d(stroke, window, axis=0, mode="nearest") if len(stroke) > window else stroke
