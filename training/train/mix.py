@@ -76,11 +76,11 @@ class Mix:
         # One generator for each epoch, so that a resumed run gets the same batches.
         generator = torch.Generator().manual_seed(seed * 1000 + number)
         sources = [source for source in (self._mnist, *self._drawings) if source.count]
-        shuffles = [_Shuffle(len(source.labels), generator) for source in sources]
+        shuffles = [_shuffle(len(source.labels), source.count, generator) for source in sources]
         for _ in range(self.steps):
             inputs, labels = [], []
             for source, shuffle in zip(sources, shuffles, strict=True):
-                chosen = shuffle.take(source.count).numpy()
+                chosen = next(shuffle).numpy()
                 images = torch.from_numpy(source.images[chosen]).unsqueeze(1).float().div(255)
                 inputs.append(augment(images, self._recipe, generator, source.strength))
                 labels.append(torch.from_numpy(source.labels[chosen]))
@@ -88,15 +88,8 @@ class Mix:
             yield Batch(torch.cat(inputs), torch.cat(labels), labelled)
 
 
-class _Shuffle:
-    """Indices in random order; a new permutation follows when the rest is too short."""
-
-    def __init__(self, count: int, generator: torch.Generator) -> None:
-        self._count, self._generator = count, generator
-        self._left = torch.empty(0, dtype=torch.int64)
-
-    def take(self, count: int) -> Tensor:
-        if len(self._left) < count:
-            self._left = torch.randperm(self._count, generator=self._generator)
-        taken, self._left = self._left[:count], self._left[count:]
-        return taken
+def _shuffle(count: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Yield `size` indices at a time in random order; a new permutation follows when the rest is too short."""
+    while True:
+        order = torch.randperm(count, generator=generator)
+        yield from order[: count - count % size].split(size)
