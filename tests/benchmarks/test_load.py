@@ -1,12 +1,12 @@
 """The load generator, with a small server that stores its requests."""
 
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from benchmarks import load
 from benchmarks.load import LoadError, Target
+from fixtures.http_server import serving
 
 
 class _Echo(BaseHTTPRequestHandler):
@@ -37,15 +37,10 @@ class _Echo(BaseHTTPRequestHandler):
 @pytest.fixture
 def echo():
     handler = type("Echo", (_Echo,), {"bodies": [], "ports": []})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.handle_error = lambda *_: None  # the last requests are aborted
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    handler.target = Target("echo", server.server_port, "/predictions/mnist")
-    yield handler
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
+        server.handle_error = lambda *_: None  # the last requests are aborted
+        handler.target = Target("echo", server.server_port, "/predictions/mnist")
+        yield handler
 
 
 # Larger than one receive, so that an answer arrives in pieces.

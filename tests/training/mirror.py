@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from fixtures.http_server import serving
+
 
 class Mirror(ThreadingHTTPServer):
     """Serves `files` by path; responds only while `responds` is set."""
@@ -23,16 +25,11 @@ class Mirror(ThreadingHTTPServer):
 
 @contextmanager
 def serve_files(files: dict[str, bytes]) -> Iterator[Mirror]:
-    server = Mirror(files)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.responds.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Mirror(files)) as server:
+        try:
+            yield server
+        finally:
+            server.responds.set()
 
 
 class _Handler(BaseHTTPRequestHandler):
