@@ -1,6 +1,6 @@
 """Compare champion and challenger: the challenger must be better on labelled drawings and nowhere worse.
 
-    verdict = judge(champion, challenger, EvaluationData(validation, held_out, labelled))
+    verdict = judge(champion, challenger, test, labelled)
     verdict.wins, verdict.comparisons
 
 Both models answer the same drawings, so the exact McNemar test decides: Q. McNemar, "Note on the sampling error of the
@@ -13,29 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from training.data.mnist import Digits
 from training.evaluate.archived_predictor import AnyPredictor
 from training.evaluate.behaviour import measure_acceptance, measure_invariance
 from training.evaluate.measure import Answers, answers
 from training.retrain.labelled import Labelled
-from training.strokes.generate import NO_DIGIT, Drawings
 from training.train.calibration import expected_calibration_error
-from training.train.checkpoint import SelectionData, digit_groups
+from training.train.checkpoint import EvaluationData, digit_groups
 
 SIGNIFICANT = 0.05
 # Tolerated losses. McNemar's test does not apply: these are not counts of the same drawings.
 CALIBRATION_MARGIN = 0.003
 BEHAVIOUR_MARGIN = 0.005
 TITLES = {"validation": "MNIST validation", "held_out": "held-out styles", "people": "held-out writers"}
-
-
-@dataclass(frozen=True)
-class EvaluationData:
-    """Test split: data that neither trained a model nor selected anything of the challenger."""
-
-    validation: Digits
-    held_out: Drawings
-    labelled: Labelled
 
 
 @dataclass(frozen=True)
@@ -61,27 +50,28 @@ class Verdict:
         return self.better and all(line.holds for line in self.comparisons)
 
 
-def judge(champion: AnyPredictor, challenger: AnyPredictor, by: EvaluationData) -> Verdict:
-    """Compare both models on the test split and in their behaviour."""
-    labelled = by.labelled.digits
-    old, new = answers(champion, labelled.images), answers(challenger, labelled.images)
-    right = (old.digits == labelled.labels, new.digits == labelled.labels)
+def judge(
+    champion: AnyPredictor, challenger: AnyPredictor, test: EvaluationData, labelled: Labelled
+) -> Verdict:
+    """Compare both models in their behaviour and on test splits, which selected nothing of the challenger."""
+    images, labels = labelled.digits.images, labelled.digits.labels
+    old, new = answers(champion, images), answers(challenger, images)
+    right = (old.digits == labels, new.digits == labels)
     lines = [
         _compare_answers("labelled drawings, accuracy", *right),
         _compare_answers("labelled drawings, accepted as a digit", old.is_digit, new.is_digit),
-        *compare_held_out(champion, challenger, by.validation, by.held_out),
+        *compare_held_out(champion, challenger, test),
         *_compare_behaviour(champion, challenger),
     ]
     return Verdict(lines, better=mcnemar_p_value(*right) < SIGNIFICANT)
 
 
 def compare_held_out(
-    champion: AnyPredictor, challenger: AnyPredictor, validation: Digits, held_out: Drawings
+    champion: AnyPredictor, challenger: AnyPredictor, data: EvaluationData
 ) -> list[Comparison]:
     """Compare both models on MNIST's validation split and on held-out styles, kinds and writers."""
-    none = held_out.labels == NO_DIGIT
     lines = []
-    for name, digits in digit_groups(SelectionData(validation, held_out)).items():
+    for name, digits in digit_groups(data).items():
         old, new = answers(champion, digits.images), answers(challenger, digits.images)
         title, right = TITLES[name], [model.digits == digits.labels for model in (old, new)]
         lines += [
@@ -89,7 +79,7 @@ def compare_held_out(
             _compare_calibration(title, old, new, digits.labels),
             _compare_answers(f"{title}, accepted as a digit", old.is_digit, new.is_digit),
         ]
-    refused = [~answers(model, held_out.images[none]).is_digit for model in (champion, challenger)]
+    refused = [~answers(model, data.non_digits).is_digit for model in (champion, challenger)]
     return [*lines, _compare_answers("held-out non-digits, rejected", *refused)]
 
 

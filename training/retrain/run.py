@@ -30,13 +30,12 @@ from training.data.download import DataError
 from training.evaluate.archived_predictor import AnyPredictor
 from training.evaluate.measure import answers
 from training.evaluate.run import ModelError, load
-from training.retrain.judge import EvaluationData, compare_held_out, judge
+from training.retrain.judge import compare_held_out, judge
 from training.retrain.labelled import Labelled, LabelledError, fetch, read
 from training.retrain.report import Changes, Report
 from training.retrain.screen import screen
 from training.retrain.selection_split import split_for_selection
-from training.strokes.generate import NO_DIGIT
-from training.train.checkpoint import SelectionData, describe, git_revision, write, write_description
+from training.train.checkpoint import EvaluationData, describe, git_revision, write, write_description
 from training.train.drawings import prepare_drawings
 from training.train.fit import Curve, Plan, train_epochs
 from training.train.mix import Mix
@@ -92,16 +91,16 @@ def retrain(champion: Champion, labelled: Labelled, folder: Path, recipe: Recipe
         )
     learned, validation = split(data.load(train=True), recipe)
     drawings, held_out = prepare_drawings(recipe, folder)
-    selection, test = split_for_selection(validation, held_out)
+    selection, test = split_for_selection(EvaluationData(validation, held_out))
     end, curve = _finetune(start, Mix(learned, drawings, recipe, screened.accepted.digits), recipe, folder)
     path = folder / "challenger.pt"
     # The challenger accepts the share of non-digits that the champion accepts, so that a shifted threshold does not
     # decide, minus half a standard error: otherwise every second challenger is less strict on the test split by chance.
-    passed = answers(before, selection[1].images[selection[1].labels == NO_DIGIT]).is_digit
+    passed = answers(before, selection.non_digits).is_digit
     accepted_share = max(0.0, float(passed.mean() - passed.std() / len(passed) ** 0.5 / 2))
     for factor in INTERPOLATION_FACTORS:
         network = interpolate_weights(start, end, factor)
-        content = describe(network, SelectionData(*selection), recipe, git_revision(), accepted_share)
+        content = describe(network, selection, recipe, git_revision(), accepted_share)
         content["metrics"] |= {"curve": curve, "minutes": (time.monotonic() - started) / 60}
         content["champion"] = champion.version
         content["interpolation_factor"] = factor
@@ -109,10 +108,10 @@ def retrain(champion: Champion, labelled: Labelled, folder: Path, recipe: Recipe
         write(content, path)
         export(path)
         after = Predictor.load(path, "challenger")
-        if all(line.holds for line in compare_held_out(before, after, *selection)):
+        if all(line.holds for line in compare_held_out(before, after, selection)):
             break
     print(f"weight interpolation factor: {factor:g} (0: start, 1: retrained)", flush=True)
-    verdict = judge(before, after, EvaluationData(*test, test_labels))
+    verdict = judge(before, after, test, test_labels)
     write_description({**content, "judged": [asdict(line) for line in verdict.comparisons]}, path)
     return Report(champion.version, before, after, labelled, test_labels, screened, verdict)
 

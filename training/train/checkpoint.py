@@ -71,16 +71,21 @@ class Checkpoint(Description):
 
 
 @dataclass(frozen=True)
-class SelectionData:
-    """Data that selects student, temperature and threshold, and is excluded from training."""
+class EvaluationData:
+    """Data that no network learns from: it selects student, temperature and threshold, or compares networks."""
 
     validation: Digits
     held_out: Drawings
 
+    @property
+    def non_digits(self) -> NDArray[np.uint8]:
+        """The held-out non-digits, uint8 (N, 28, 28)."""
+        return self.held_out.images[self.held_out.labels == NO_DIGIT]
+
 
 def describe(
     network: nn.Module,
-    selection: SelectionData,
+    selection: EvaluationData,
     recipe: Recipe,
     revision: str,
     accepted_share: float | None = None,
@@ -92,7 +97,7 @@ def describe(
     """
     is_other = selection.held_out.labels == NO_DIGIT
     styles = selection.held_out.styles
-    other_logits = compute_logits(network, selection.held_out.images[is_other])
+    other_logits = compute_logits(network, selection.non_digits)
     # The groups have equal weight: confidence must be calibrated for each.
     answered = {
         name: (compute_logits(network, digits.images), digits.labels)
@@ -171,7 +176,7 @@ def _cross_validate_rejection(
     return float(rejected / sum(map(len, writers)))
 
 
-def digit_groups(selection: SelectionData) -> dict[str, Digits]:
+def digit_groups(selection: EvaluationData) -> dict[str, Digits]:
     """The digits of the selection data: MNIST's validation split, held-out styles and held-out writers, if any."""
     held_out = selection.held_out
     groups = {"validation": selection.validation}

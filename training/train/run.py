@@ -23,7 +23,7 @@ from training.data.download import DataError
 from training.data.mnist import Digits
 from training.train.checkpoint import (
     Checkpoint,
-    SelectionData,
+    EvaluationData,
     compute_logits,
     measure_accuracy,
     write,
@@ -61,7 +61,7 @@ def train(recipe: Recipe, digits: Digits) -> list[Checkpoint]:
         output: Plan(f"student {number + 1}", channels, recipe.epochs, recipe.seed + number)
         for number, output in enumerate(outputs(recipe))
     }
-    mix, selection = Mix(learned, drawings, recipe), SelectionData(validation, held_out)
+    mix, selection = Mix(learned, drawings, recipe), EvaluationData(validation, held_out)
     minutes = train_students(plans, recipe, mix, selection, folder=folder, begun=begun)
     shutil.rmtree(folder)
     trained: list[Checkpoint] = [torch.load(output, weights_only=True) for output in plans]

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from training.train.checkpoint import Checkpoint, SelectionData, describe, git_revision, write
+from training.train.checkpoint import Checkpoint, EvaluationData, describe, git_revision, write
 from training.train.fit import Plan, count_saved_epochs, train_epochs
 from training.train.mix import Mix
 from training.train.recipe import Recipe
@@ -23,7 +23,7 @@ def train_students(
     plans: Mapping[Path, Plan],
     recipe: Recipe,
     mix: Mix,
-    selection: SelectionData,
+    selection: EvaluationData,
     *,
     folder: Path,
     begun: float,

@@ -9,9 +9,10 @@ from handler.predictor import Predictor
 from tests.training import synthetic
 from training.archive.pack import RELEASED_CHECKPOINT
 from training.retrain import judge as judging
-from training.retrain.judge import EvaluationData, judge
+from training.retrain.judge import judge
 from training.retrain.labelled import Labelled
 from training.strokes.generate import generate_drawings
+from training.train.checkpoint import EvaluationData
 
 
 class Cached:
@@ -34,12 +35,13 @@ def model() -> Cached:
 
 @pytest.fixture(scope="module")
 def by() -> EvaluationData:
-    digits = synthetic.digits(120, seed=1)
-    return EvaluationData(
-        synthetic.digits(200),
-        generate_drawings(60, 0, outliers=0.5, held_out=True, processes=1),
-        Labelled([str(number) for number in range(len(digits))], digits),
-    )
+    held_out = generate_drawings(60, 0, outliers=0.5, held_out=True, processes=1)
+    return EvaluationData(synthetic.digits(200), held_out)
+
+
+@pytest.fixture(scope="module")
+def labelled() -> Labelled:
+    return Labelled([str(number) for number in range(120)], synthetic.digits(120, seed=1))
 
 
 @pytest.fixture(autouse=True)
@@ -80,54 +82,54 @@ def _failed_names(verdict) -> list[str]:
     return [line.name for line in verdict.comparisons if not line.holds]
 
 
-def test_an_equal_model_passes_every_comparison_and_does_not_win(model, by):
-    verdict = judge(model, model, by)
+def test_an_equal_model_passes_every_comparison_and_does_not_win(model, by, labelled):
+    verdict = judge(model, model, by, labelled)
     assert _failed_names(verdict) == []
     assert not verdict.better
     assert not verdict.wins
 
 
-def test_higher_accuracy_on_labelled_drawings_wins(model, by):
-    worse = Wrong(model, 0.1, by.labelled.digits.images)
-    verdict = judge(worse, model, by)
+def test_higher_accuracy_on_labelled_drawings_wins(model, by, labelled):
+    worse = Wrong(model, 0.1, labelled.digits.images)
+    verdict = judge(worse, model, by, labelled)
     assert verdict.wins
     assert verdict.comparisons[0].note == "12 gained, 0 lost"
     # Two more of 120 may be chance.
-    assert not judge(Wrong(model, 2 / 120, by.labelled.digits.images), model, by).wins
+    assert not judge(Wrong(model, 2 / 120, labelled.digits.images), model, by, labelled).wins
 
 
-def test_lower_accuracy_elsewhere_does_not_win(model, by):
-    champion = Wrong(model, 0.1, by.labelled.digits.images)
+def test_lower_accuracy_elsewhere_does_not_win(model, by, labelled):
+    champion = Wrong(model, 0.1, labelled.digits.images)
     for name, images in (
         ("MNIST validation", by.validation.images),
         ("held-out styles", by.held_out.images[by.held_out.labels < 10]),
     ):
-        verdict = judge(champion, Wrong(model, 0.3, images), by)
+        verdict = judge(champion, Wrong(model, 0.3, images), by, labelled)
         assert verdict.better
         assert f"{name}, accuracy" in _failed_names(verdict)
         assert not verdict.wins
 
 
-def test_rejected_digits_and_accepted_non_digits_do_not_win(model, by):
-    champion = Wrong(model, 0.1, by.labelled.digits.images)
-    verdict = judge(champion, Wrong(model, 0.2, by.validation.images, is_digit=False), by)
+def test_rejected_digits_and_accepted_non_digits_do_not_win(model, by, labelled):
+    champion = Wrong(model, 0.1, labelled.digits.images)
+    verdict = judge(champion, Wrong(model, 0.2, by.validation.images, is_digit=False), by, labelled)
     assert _failed_names(verdict) == ["MNIST validation, accepted as a digit"]
     none = by.held_out.images[by.held_out.labels == 10]
     refusing = Wrong(model, 1.0, none, is_digit=False)
     verdict = judge(
-        Wrong(refusing, 0.1, by.labelled.digits.images), Wrong(model, 1.0, none, is_digit=True), by
+        Wrong(refusing, 0.1, labelled.digits.images), Wrong(model, 1.0, none, is_digit=True), by, labelled
     )
     assert _failed_names(verdict) == ["held-out non-digits, rejected"]
 
 
-def test_worse_calibration_does_not_win(model, by):
-    champion = Wrong(model, 0.1, by.labelled.digits.images)
+def test_worse_calibration_does_not_win(model, by, labelled):
+    champion = Wrong(model, 0.1, labelled.digits.images)
     unsure = Wrong(model, 1.0, by.validation.images, confidence=0.6)
-    assert "MNIST validation, calibration error" in _failed_names(judge(champion, unsure, by))
+    assert "MNIST validation, calibration error" in _failed_names(judge(champion, unsure, by, labelled))
 
 
-def test_lower_invariance_does_not_win(model, by):
-    champion = Wrong(model, 0.1, by.labelled.digits.images)
+def test_lower_invariance_does_not_win(model, by, labelled):
+    champion = Wrong(model, 0.1, labelled.digits.images)
     challenger = Wrong(model, 0.0, by.validation.images)
     challenger.moved = 0.98
-    assert _failed_names(judge(champion, challenger, by)) == ["invariance, same digit when moved"]
+    assert _failed_names(judge(champion, challenger, by, labelled)) == ["invariance, same digit when moved"]

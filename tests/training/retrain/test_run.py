@@ -74,13 +74,13 @@ def rejected(tmp_path_factory) -> Rejected:
         record(selection, by.validation, by.held_out)
         return describe(network, by, *others)
 
-    def compare_and_record(before, after, *by):
-        record(selection, *by)
-        return compare_held_out(before, after, *by)
+    def compare_and_record(before, after, by):
+        record(selection, by.validation, by.held_out)
+        return compare_held_out(before, after, by)
 
-    def judge_and_record(before, after, by):
-        record(test, by.validation, by.held_out, by.labelled.digits)
-        return judged(before, after, by)
+    def judge_and_record(before, after, by, labelled):
+        record(test, by.validation, by.held_out, labelled.digits)
+        return judged(before, after, by, labelled)
 
     archive = synthetic.archive(folder / "mnist-1.0.mar", "weights.pt", "weights.onnx")  # as before int8
     with pytest.MonkeyPatch.context() as monkeypatch:

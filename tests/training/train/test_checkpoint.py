@@ -12,7 +12,7 @@ from tests.training import synthetic
 from training.data import pen_data
 from training.strokes.generate import FIRST_WRITER_STYLE, NO_DIGIT, Drawings
 from training.train import checkpoint
-from training.train.checkpoint import SelectionData, compute_logits, describe, write, write_description
+from training.train.checkpoint import EvaluationData, compute_logits, describe, write, write_description
 
 
 def test_it_is_written_atomically(tmp_path):
@@ -50,10 +50,10 @@ def _mark(labels: np.ndarray) -> np.ndarray:
     return images
 
 
-def _selection(seen, labels, styles) -> SelectionData:
+def _selection(seen, labels, styles) -> EvaluationData:
     """A validation split without errors, and held-out drawings with these predictions, labels and styles."""
     digits = np.arange(40) % 10
-    return SelectionData(synthetic.Digits(_mark(digits), digits), Drawings(_mark(seen), labels, styles))
+    return EvaluationData(synthetic.Digits(_mark(digits), digits), Drawings(_mark(seen), labels, styles))
 
 
 def test_its_metrics_are_measured_on_validation_and_held_out_styles():
@@ -125,7 +125,7 @@ def test_the_threshold_accepts_the_given_share_of_non_digits(called: int):
     rng = np.random.default_rng(0)
     labels = np.array([*range(10), *[NO_DIGIT] * 10])
     images = rng.integers(0, 256, (20, 28, 28), dtype=np.uint8)
-    selection = SelectionData(
+    selection = EvaluationData(
         synthetic.Digits(images[:10], labels[:10]), Drawings(images, labels, np.zeros(20, np.int64))
     )
     content = describe(DigitClassifier(), selection, synthetic.quick(), "a revision", called / 10)
