@@ -17,7 +17,8 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from handler.model import DIGITS, DigitClassifier
 from training.evaluate.archived_predictor import AnyPredictor
-from training.evaluate.batches import features, predict_all
+from training.evaluate.batches import features
+from training.evaluate.measure import answers
 from training.retrain.labelled import Labelled
 
 FOLDS = 5
@@ -45,20 +46,18 @@ def screen(predictor: AnyPredictor, network: DigitClassifier, labelled: Labelled
     if not len(labelled):
         return Screened(labelled, {})
     images, labels = labelled.digits.images, labelled.digits.labels
-    answers = predict_all(predictor, images)
-    answered = np.array([answer.digit for answer in answers])
-    confident = np.array([answer.confidence for answer in answers]) >= CONFIDENT
-    disagrees = (answered != labels) & confident
+    answered = answers(predictor, images)
+    disagrees = (answered.digits != labels) & (answered.confidences >= CONFIDENT)
     contradicted, validated = _issues(features(network, images), labels)
     doubts: dict[str, str] = {}
     for place, id_ in enumerate(labelled.ids):
         if not images[place].any():
             doubts[id_] = BLANK
-        elif not answers[place].is_digit:
+        elif not answered.is_digit[place]:
             doubts[id_] = NO_DIGIT
         elif contradicted[place] or (disagrees[place] and not validated[place]):
-            answer = f"label {labels[place]}, prediction {answered[place]}"
-            doubts[id_] = f"{answer} (confidence {answers[place].confidence:.0%})"
+            answer = f"label {labels[place]}, prediction {answered.digits[place]}"
+            doubts[id_] = f"{answer} (confidence {answered.confidences[place]:.0%})"
     return Screened(labelled.take(np.array([id_ not in doubts for id_ in labelled.ids])), doubts)
 
 

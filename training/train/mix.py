@@ -7,9 +7,7 @@ learns from drawings alone loses accuracy on MNIST. So every batch has a share o
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from training.data.mnist import Digits
@@ -33,8 +31,7 @@ class Batch:
 @dataclass(frozen=True)
 class _Source:
     name: str
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
+    digits: Digits
     strength: float  # of the augmentation
     count: int  # samples in a batch
 
@@ -55,35 +52,33 @@ class Mix:
             *([("labelled drawings", labelled, recipe.labelled_share)] if labelled else []),
         ]
         self._drawings = [
-            _Source(name, digits.images, digits.labels, strength, round(recipe.batch_size * share))
+            _Source(name, digits, strength, round(recipe.batch_size * share))
             for name, digits, share in sources
         ]
         rest = recipe.batch_size - sum(source.count for source in self._drawings)
-        self._mnist = _Source("MNIST images", mnist.images, mnist.labels, 1.0, rest)
+        self._mnist = _Source("MNIST images", mnist, 1.0, rest)
         for source in (self._mnist, *self._drawings):
-            if len(source.labels) < source.count:
-                raise ValueError(
-                    f"There are {len(source.labels)} {source.name}, but a batch needs {source.count}."
-                )
+            if (available := len(source.digits)) < source.count:
+                raise ValueError(f"There are {available} {source.name}, but a batch needs {source.count}.")
 
     @property
     def steps(self) -> int:
         """Batches in an epoch; an epoch is one pass over MNIST."""
-        return len(self._mnist.labels) // self._mnist.count
+        return len(self._mnist.digits) // self._mnist.count
 
     def epoch(self, number: int, seed: int) -> Iterator[Batch]:
         """Yield the batches of an epoch, deterministic for the epoch number and the seed."""
         # One generator for each epoch, so that a resumed run gets the same batches.
         generator = torch.Generator().manual_seed(seed * 1000 + number)
         sources = [source for source in (self._mnist, *self._drawings) if source.count]
-        shuffles = [_shuffle(len(source.labels), source.count, generator) for source in sources]
+        shuffles = [_shuffle(len(source.digits), source.count, generator) for source in sources]
         for _ in range(self.steps):
             inputs, labels = [], []
             for source, shuffle in zip(sources, shuffles, strict=True):
-                chosen = next(shuffle).numpy()
-                images = torch.from_numpy(source.images[chosen]).unsqueeze(1).float().div(255)
+                chosen = source.digits.take(next(shuffle).numpy())
+                images = torch.from_numpy(chosen.images).unsqueeze(1).float().div(255)
                 inputs.append(augment(images, self._recipe, generator, source.strength))
-                labels.append(torch.from_numpy(source.labels[chosen]))
+                labels.append(torch.from_numpy(chosen.labels))
             labelled = sum(source.count for source in self._drawings[2:])
             yield Batch(torch.cat(inputs), torch.cat(labels), labelled)
 
