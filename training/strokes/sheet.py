@@ -6,7 +6,6 @@ python -m training.strokes.sheet      # writes runs/strokes-0.png to -9.png, str
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -23,43 +22,39 @@ GROUPS = ("letter", "script", "lookalike", "shape", "invented")
 HELD_OUT_MARK = " (held out)"
 
 
-class Row(NamedTuple):
-    """A style or kind (an index into NAMES) and the title of its row."""
-
-    style: int
-    title: str
-
-
 def write_sheets(folder: Path = FOLDER) -> list[Path]:
     """Write a sheet for each digit and each group of non-digits; return the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, rows in group_rows().items():
+    for name, styles in group_styles().items():
         path = folder / f"strokes-{name}.png"
-        draw_sheet(rows).save(path)
+        draw_sheet(styles).save(path)
         paths.append(path)
     return paths
 
 
-def group_rows() -> dict[str, list[Row]]:
-    """The rows of each sheet; every style and kind is on one sheet."""
-    held_out = {*digits.HELD_OUT, *outliers.HELD_OUT}
-    rows = defaultdict(list)
+def group_styles() -> dict[str, list[int]]:
+    """The styles and kinds, indices into NAMES, of each sheet."""
+    groups = defaultdict(list)
     for style, name in enumerate(NAMES):
         first = name.split()[0]
-        group = first if first in GROUPS or first.isdecimal() else "other"
-        rows[group].append(Row(style, name + HELD_OUT_MARK * (name in held_out)))
-    return rows
+        groups[first if first in GROUPS or first.isdecimal() else "other"].append(style)
+    return groups
 
 
-def draw_sheet(rows: Sequence[Row]) -> Image.Image:
-    """An image "L": for each row its title and SAMPLES drawings."""
-    picture = Image.new("L", (NAME_WIDTH + SAMPLES * CELL, len(rows) * CELL), BACKGROUND)
+def title(style: int) -> str:
+    """The name of a style or kind, with a mark if it is held out of training."""
+    return NAMES[style] + HELD_OUT_MARK * (NAMES[style] in (*digits.HELD_OUT, *outliers.HELD_OUT))
+
+
+def draw_sheet(styles: Sequence[int]) -> Image.Image:
+    """An image "L": for each style its title and SAMPLES drawings."""
+    picture = Image.new("L", (NAME_WIDTH + SAMPLES * CELL, len(styles) * CELL), BACKGROUND)
     pen = ImageDraw.Draw(picture)
-    for y, row in enumerate(rows):
-        pen.text((6, y * CELL + CELL // 2 - 6), row.title, fill=255)
+    for y, style in enumerate(styles):
+        pen.text((6, y * CELL + CELL // 2 - 6), title(style), fill=255)
         for x in range(SAMPLES):
-            canvas = draw_style(row.style, np.random.default_rng([0, row.style, x]))
+            canvas = draw_style(style, np.random.default_rng([0, style, x]))
             drawing = canvas.resize((CELL - 4, CELL - 4), Image.Resampling.BOX)
             picture.paste(drawing, (NAME_WIDTH + x * CELL, y * CELL + 2))
     return picture
