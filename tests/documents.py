@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+ALERTMANAGER = ROOT / "monitoring" / "alertmanager" / "alertmanager.yml"
 README = ROOT / "README.md"
 DOCUMENTS = [README, *sorted((ROOT / "docs").rglob("*.md")), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 BLOCK = r"(?:^<!-- (?P<comment>[^\n]*) -->\n)?^```{}\n(?P<commands>.*?)^```$"
@@ -58,3 +59,8 @@ def anchors(document: Path) -> set[str]:
     """The anchors of a document's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", prose(document), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def alertmanager_with_receivers() -> str:
+    """Alertmanager's configuration with its example addresses."""
+    return re.sub(r"#([a-z])", r"\1", ALERTMANAGER.read_text(encoding="utf-8"))

@@ -32,7 +32,7 @@ def write_configuration(system: System) -> None:
     if not alertmanager_configuration().is_file():
         raise OpsError(
             f"Setting 'ALERTMANAGER_CONFIG' has value '{settings.ALERTMANAGER_CONFIG.read()}', which is not a file. "
-            "Copy monitoring/alertmanager/example.yml there, or take the setting out of .env."
+            "Copy monitoring/alertmanager/alertmanager.yml there, or take the setting out of .env."
         )
     secrets.write_once(_path_file(system))
     template = Template((SOURCES / "native.yml.template").read_text(encoding="utf-8"))

@@ -7,6 +7,7 @@ import yaml
 
 from fixtures.waiting import eventually
 from tests.containers.deployment import Deployment
+from tests.documents import alertmanager_with_receivers
 
 PROMETHEUS = "http://127.0.0.1:9090/monitoring/prometheus"
 STARTED = ("prometheus", "alertmanager")
@@ -59,11 +60,10 @@ def _alerts(bare: Deployment) -> str:
 
 
 def test_alertmanager_reads_the_operators_configuration(bare: Deployment):
-    example = (bare.folder / "monitoring/alertmanager/example.yml").read_text(encoding="utf-8")
     secrets = bare.folder / "var" / "secrets"
     secrets.mkdir(parents=True)
     secrets.chmod(0o700)
-    (secrets / "alertmanager.yml").write_text(example, encoding="utf-8")
+    (secrets / "alertmanager.yml").write_text(alertmanager_with_receivers(), encoding="utf-8")
     (secrets / "alertmanager.yml").chmod(0o444)
     bare.compose(
         "--profile", "monitoring", "up", "--detach", "--wait", "alertmanager",

@@ -16,6 +16,7 @@ import yaml
 from fixtures.waiting import eventually
 from ops.native import monitoring, parts
 from ops.system import ROOT, System
+from tests.documents import ALERTMANAGER
 from tests.monitoring.fake_exporter import FakeExporter, serve_exporter
 from tests.monitoring.programs import program
 from tests.monitoring.webhook import Webhook, serve_webhook
@@ -80,10 +81,9 @@ def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
 
 
 def write_webhook_configuration(folder: Path, address: str) -> Path:
-    """The path of Alertmanager's example configuration with this webhook and without the mail server."""
-    configuration = yaml.safe_load((ROOT / "monitoring/alertmanager/example.yml").read_text(encoding="utf-8"))
+    """The path of Alertmanager's configuration with this webhook for each receiver."""
+    configuration = yaml.safe_load(ALERTMANAGER.read_text(encoding="utf-8"))
     for receiver in configuration["receivers"]:
-        receiver.pop("email_configs", None)
         receiver["webhook_configs"] = [{"url": address}]
     configuration["route"] |= {"group_wait": "1s", "group_interval": "1s"}
     for route in configuration["route"]["routes"]:
