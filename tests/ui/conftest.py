@@ -93,6 +93,20 @@ def outbox(tmp_path):
     outbox.close()
 
 
+class Clock:
+    """A clock that tests set."""
+
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
 class Canvas:
     """The state and messages of pad.js. Sends nothing while `session` is None."""
 

@@ -3,7 +3,6 @@
 import logging
 import sqlite3
 import threading
-import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -12,6 +11,7 @@ import psycopg
 import pytest
 from psycopg_pool import PoolTimeout
 
+from fixtures.waiting import eventually
 from tests.ui.test_outbox import DAMAGED, LABELLED, RECORD, damage_record
 from ui import deliverer
 from ui.record import FOREIGN, UPSERT
@@ -89,19 +89,12 @@ def _running(outbox, database, stop=None):
         thread.join()
 
 
-def _eventually(condition, timeout_s=60.0):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_records_are_delivered_and_removed(outbox, database):
     records = _records(deliverer.BATCH + 5)
     for record in records:
         outbox.put(record)
     with _running(outbox, database):
-        _eventually(lambda: outbox.oldest(1) == [])
+        eventually(lambda: outbox.oldest(1) == [])
     assert database.rows.keys() == {record.id for record in records}
 
 
@@ -124,7 +117,7 @@ class Pauses(threading.Event):
 def test_a_record_waits_at_most_a_fifth_of_a_second(outbox, database):
     pauses = Pauses(outbox, database)
     with _running(outbox, database, pauses):
-        _eventually(lambda: database.rows)
+        eventually(lambda: database.rows)
     assert 0 < pauses.seconds_with_a_record <= 0.2
 
 
@@ -142,7 +135,7 @@ def test_a_record_with_another_visitors_id_gets_a_new_id(outbox, database, caplo
     for record in (other, taken):
         outbox.put(record)  # this outbox does not have the first record
     with _running(outbox, database):
-        _eventually(lambda: outbox.oldest(1) == [])
+        eventually(lambda: outbox.oldest(1) == [])
     own = taken.derive_id()
     assert database.rows == {record.id: asdict(record) for record in (mine, other, own)}
     [warning] = [record for record in caplog.records if record.levelname == "WARNING"]
@@ -155,7 +148,7 @@ def test_a_refused_record_is_set_aside_and_the_others_are_delivered(outbox, data
     for record in (*good[:2], bad, *good[2:]):
         outbox.put(record)
     with _running(outbox, database):
-        _eventually(lambda: outbox.oldest(1) == [])
+        eventually(lambda: outbox.oldest(1) == [])
     assert database.rows.keys() == {record.id for record in good}
     [error] = [record for record in caplog.records if "rejected" in record.message]
     assert error.message == "drawing was rejected and set aside: violates a check constraint"
@@ -168,7 +161,7 @@ def test_every_delivered_revision_is_logged_with_its_drawing(outbox, database, c
     for record in (RECORD, labelled):
         outbox.put(record)
     with _running(outbox, database):
-        _eventually(lambda: outbox.oldest(1) == [])
+        eventually(lambda: outbox.oldest(1) == [])
     assert {(record.drawing_id, record.message) for record in caplog.records} == {
         (RECORD.id, f"drawing, revision {RECORD.revision}: delivered"),
         (labelled.id, f"labelled drawing, revision {labelled.revision}: delivered"),
@@ -182,8 +175,8 @@ def test_damaged_records_are_set_aside_and_the_others_are_delivered(tmp_path, ou
     for record, damage in zip(bad, DAMAGED.values(), strict=True):
         damage_record(tmp_path / "outbox" / "outbox.sqlite3", record, damage)
     with _running(outbox, database):
-        _eventually(lambda: database.rows.keys() == {record.id for record in good})
-        _eventually(lambda: outbox.waiting_seconds() == 0)
+        eventually(lambda: database.rows.keys() == {record.id for record in good})
+        eventually(lambda: outbox.waiting_seconds() == 0)
 
 
 def test_a_batch_is_one_span(outbox, database, monkeypatch):
@@ -198,7 +191,7 @@ def test_a_batch_is_one_span(outbox, database, monkeypatch):
     for record in _records(5):
         outbox.put(record)
     with _running(outbox, database):
-        _eventually(lambda: outbox.oldest(1) == [])
+        eventually(lambda: outbox.oldest(1) == [])
     assert named == [("deliverer", "deliver", {"drawings": 5})]
 
 
@@ -219,10 +212,10 @@ def test_while_the_database_is_unavailable_records_wait_and_one_warning_is_logge
     database.failure = failure
     outbox.put(RECORD)
     with _running(outbox, database):
-        _eventually(lambda: database.attempts > 5)
+        eventually(lambda: database.attempts > 5)
         assert outbox.oldest(10) == [RECORD]
         database.failure = None
-        _eventually(lambda: outbox.oldest(10) == [])
+        eventually(lambda: outbox.oldest(10) == [])
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
         f"delivery failed, the records stay in the outbox: {failure}",
         "delivery works again",
@@ -234,10 +227,10 @@ def test_an_unreadable_outbox_is_retried(tmp_path, outbox, database, caplog, mon
     folder = tmp_path / "outbox"
     folder.write_text("a file where the folder should be")
     with _running(outbox, database):
-        _eventually(lambda: "delivery failed" in caplog.text)
+        eventually(lambda: "delivery failed" in caplog.text)
         folder.unlink()
         outbox.put(RECORD)
-        _eventually(lambda: database.rows)
+        eventually(lambda: database.rows)
 
 
 @pytest.fixture

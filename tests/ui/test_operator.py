@@ -47,17 +47,6 @@ def test_a_request_with_another_host_is_not_local(host):
     assert not is_local(["127.0.0.1"], host)
 
 
-@pytest.fixture
-def clock():
-    class Clock:
-        now = 1000.0
-
-        def __call__(self):
-            return self.now
-
-    return Clock()
-
-
 def test_only_the_password_is_accepted(clock):
     throttle = LoginThrottle("correct horse é", clock)
     assert throttle.needs_password

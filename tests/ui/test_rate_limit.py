@@ -1,18 +1,4 @@
-import pytest
-
 from ui.rate_limit import RateLimit, network
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 def test_a_burst_is_allowed_and_then_one_token_every_interval(clock):
