@@ -25,7 +25,7 @@ from handler.preprocessing import SIZE, preprocess
 from training.strokes import digits, outliers
 from training.strokes.figure import Points
 from training.strokes.hand import write
-from training.strokes.lookalikes import Lookalikes
+from training.strokes.lookalikes import resembles_digit
 from training.strokes.pen import draw
 
 NO_DIGIT = DIGITS  # label of a non-digit
@@ -74,8 +74,7 @@ def generate_drawings(
     held-out styles are disjoint. The default of `processes` is the number of available cores.
     """
     plan = _plan(count, round(count * outliers), held_out=held_out)
-    work = partial(_draw, seed=seed, lookalikes=Lookalikes.of_training_styles())
-    images = prepare_all(work, [style for _, style in plan], processes)
+    images = prepare_all(partial(_draw, seed=seed), [style for _, style in plan], processes)
     labels, styles = np.array(plan, np.int64).reshape(-1, 2).T
     return Drawings(images, labels, styles)
 
@@ -102,17 +101,17 @@ def prepare_all(
     return images
 
 
-def draw_style(style: int, rng: np.random.Generator, lookalikes: Lookalikes | None = None) -> Image.Image:
+def draw_style(style: int, rng: np.random.Generator) -> Image.Image:
     """Draw a style or kind, an index into NAMES: an image "L" of 280 x 280."""
-    return draw(_paths(style, rng, lookalikes or Lookalikes.of_training_styles()), rng)
+    return draw(_paths(style, rng), rng)
 
 
-def _paths(style: int, rng: np.random.Generator, lookalikes: Lookalikes) -> list[Points]:
+def _paths(style: int, rng: np.random.Generator) -> list[Points]:
     if style < len(digits.STYLES):
         return write(digits.STYLES[style].figure(rng), rng)
     kind = outliers.KINDS[style - len(digits.STYLES)]
     paths = kind.write(rng)
-    while kind.redraw and lookalikes.match(paths):
+    while kind.redraw and resembles_digit(paths):
         paths = kind.write(rng)
     return paths
 
@@ -134,5 +133,5 @@ def _prepare(draw: Callable[[int, Sample], Image.Image], numbered: tuple[int, Sa
     return preprocess(draw(*numbered))
 
 
-def _draw(number: int, style: int, seed: int, lookalikes: Lookalikes) -> Image.Image:
-    return draw_style(style, np.random.default_rng([seed, style, number]), lookalikes)
+def _draw(number: int, style: int, seed: int) -> Image.Image:
+    return draw_style(style, np.random.default_rng([seed, style, number]))

@@ -1,15 +1,13 @@
 """Detect non-digits that resemble a digit by chance, for rejection sampling.
 
-    lookalikes = Lookalikes.of_training_styles()
-    lookalikes.match(paths)   # list of (m, 2), output of hand.write
+    resembles_digit(paths)   # list of (m, 2), output of hand.write
 
 A network cannot learn two labels for the same drawing. The measure is the cosine similarity to drawings of each
 training style. One wide brush draws all of them, so that only the shape counts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,31 +24,29 @@ SIMILAR = 0.78
 FRAME, BOX, BRUSH, REDUCED = 64, 50, 7, 4  # pixels
 
 
-@dataclass(frozen=True)
-class Lookalikes:
-    """Reference digits, float32 (N, 225), with mean 0 and length 1."""
+def resembles_digit(paths: Sequence[Points]) -> bool:
+    """Whether a drawing resembles a digit."""
+    return similarity(paths) > SIMILAR
 
-    digits: NDArray[np.float32]
 
-    @staticmethod
-    @lru_cache(maxsize=1)
-    def of_training_styles() -> "Lookalikes":
-        """Reference digits in the training styles; deterministic. Training must not use held-out styles."""
-        rngs = (
-            (style, np.random.default_rng([number, i]))
-            for number, style in enumerate(styles())
-            for i in range(DRAWINGS_PER_STYLE)
-        )
-        return Lookalikes(np.stack([_outline(write(style.figure(rng), rng)) for style, rng in rngs]))
+def similarity(paths: Sequence[Points]) -> float:
+    """Cosine similarity to the nearest reference digit."""
+    # Not `@`: it uses a second thread, and other processes draw at the same time.
+    return float(np.vecdot(_reference_digits(), _outline(paths)).max())
 
-    def similarity(self, paths: Sequence[Points]) -> float:
-        """Cosine similarity to the nearest reference digit."""
-        # Not `@`: it uses a second thread, and other processes draw at the same time.
-        return float(np.vecdot(self.digits, _outline(paths)).max())
 
-    def match(self, paths: Sequence[Points]) -> bool:
-        """Whether the drawing resembles a digit."""
-        return self.similarity(paths) > SIMILAR
+@cache
+def _reference_digits() -> NDArray[np.float32]:
+    """Digits in the training styles, because training must not use held-out styles; deterministic.
+
+    Float32 (N, 225), with mean 0 and length 1. They take a second of each process.
+    """
+    rngs = (
+        (style, np.random.default_rng([number, i]))
+        for number, style in enumerate(styles())
+        for i in range(DRAWINGS_PER_STYLE)
+    )
+    return np.stack([_outline(write(style.figure(rng), rng)) for style, rng in rngs])
 
 
 def _outline(paths: Sequence[Points]) -> NDArray[np.float32]:
