@@ -17,6 +17,7 @@ from handler.box import Box, box_of
 from handler.contrast import Grey
 from handler.flat_paper import SHEET, flat_paper, inks_on_flat_paper, is_one_piece
 from handler.greys import Picture, convert_to_8_bits, find_contrast, to_grey, to_image, turn_upright
+from handler.hollow import fill_hollow
 from handler.photo import inks_of_photo
 from handler.pick import MOST_INKS, Ink, MeasureContrast, ink_of_layer, is_tiny, pick_inks, search_factor
 from handler.sheet import sheet_box
@@ -45,7 +46,8 @@ def find_inks(picture: Picture) -> list[Ink]:
             if transparent
             else _find_in_opaque(convert_to_8_bits(image))
         )
-    return [ink if ink.alone else ink.locate(size) for ink in found]
+    inks = [candidate for ink in found for candidate in fill_hollow(ink)][:MOST_INKS]
+    return [ink if ink.alone else ink.locate(size) for ink in inks]
 
 
 def _find_in_transparent(image: Image.Image) -> list[Ink]:
