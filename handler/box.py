@@ -39,6 +39,10 @@ class Box(NamedTuple):
         """The box in a picture where its coordinates start at the corner of another box."""
         return Box(*(side + corner[number % 2] for number, side in enumerate(self)))
 
+    def within(self, frame: "Box") -> "Box":
+        """The box in a picture of what another box shows."""
+        return self.shift(Box(-frame.left, -frame.top, 0, 0))
+
     def widen(self, by: int, shape: tuple[int, ...]) -> "Box":
         """The box with a margin, within a picture of this shape (height, width)."""
         left, top, right, bottom = self

@@ -9,6 +9,7 @@ Morphology", 1982). They follow the edge of a shadow, but take the brightest poi
 limits that.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -46,10 +47,10 @@ def local_contrast(picture: Image.Image) -> list[Contrast]:
     pixels = np.asarray(picture)
     reach = max(2, round(WINDOW * max(picture.size) / 2))
     found = []
-    for dark in (True, False):
+    ranks = _local_ranks(picture, reach, (RANK, 1 - RANK))
+    for dark, ranked in zip((True, False), ranks, strict=True):
         over, under = (np.maximum, np.minimum) if dark else (np.minimum, np.maximum)
         surrounding = extreme(extreme(pixels, reach, over), reach, under)
-        ranked = _local_rank(picture, reach, RANK if dark else 1 - RANK)
         paper = Image.fromarray(under(surrounding, np.asarray(ranked)))
         found.append(Contrast(_strength(picture, paper, dark), dark, paper))
     return found
@@ -69,26 +70,30 @@ def _strength(picture: Image.Image, paper: Image.Image, dark: bool) -> Grey:
     return np.minimum(share, 255).astype(np.uint8)
 
 
-def _local_rank(picture: Image.Image, reach: int, rank: float) -> Image.Image:
-    """The local quantile `rank`, 0 to 1, of the pixels within twice the reach."""
+def _local_ranks(picture: Image.Image, reach: int, ranks: Sequence[float]) -> list[Image.Image]:
+    """The local quantiles `ranks`, 0 to 1, of the pixels within twice the reach."""
     step = max(1, 2 * reach // RANK_WINDOW)
     small = picture.reduce(step)
     size = 2 * (2 * reach // step) + 1
     pad = size // 2
     around = [(pad, pad), (pad, pad), (0, 0)][: np.asarray(small).ndim]
     padded = Image.fromarray(np.pad(np.asarray(small), around, mode="symmetric"))
-    rank_filter = ImageFilter.RankFilter(size, int(rank * size * size))
-    ranks = Image.merge(padded.mode, [channel.filter(rank_filter) for channel in padded.split()])
-    ranked = ranks.crop((pad, pad, pad + small.width, pad + small.height))
+    inner = (pad, pad, pad + small.width, pad + small.height)
     shown = (0, 0, picture.width / step, picture.height / step)
-    return ranked.resize(picture.size, Image.Resampling.BILINEAR, shown)
+    found = []
+    for rank in ranks:
+        rank_filter = ImageFilter.RankFilter(size, int(rank * size * size))
+        ranked = Image.merge(padded.mode, [channel.filter(rank_filter) for channel in padded.split()])
+        found.append(ranked.crop(inner).resize(picture.size, Image.Resampling.BILINEAR, shown))
+    return found
 
 
 def extreme(pixels: NDArray[Any], reach: int, pick: np.ufunc) -> NDArray[Any]:
     """The largest or smallest value within `reach` on each side, along both axes."""
     for axis in (0, 1):
-        ends = [(reach, reach) if number == axis else (0, 0) for number in range(pixels.ndim)]
-        pixels = np.pad(pixels, ends, mode="edge")
+        first, last = (pixels[:1], pixels[-1:]) if axis == 0 else (pixels[:, :1], pixels[:, -1:])
+        # In a third of the time of numpy's pad.
+        pixels = np.concatenate([np.repeat(first, reach, axis), pixels, np.repeat(last, reach, axis)], axis)
         covered, window = 1, 2 * reach + 1
         while covered < window:  # each pass doubles the part of the window that a pixel covers
             step = min(covered, window - covered)

@@ -1,6 +1,6 @@
 """The ink on flat paper, as drawing programs make it: all pixels of the paper have one value.
 
-paper = flat_paper(pixels)                          # None if the edge of the picture varies
+paper = flat_paper(edge(pixels))                    # None if the edge of the picture varies
 inks = inks_on_flat_paper(pixels, paper, low, high)
 is_one_piece(inks[0])                               # whether the picture contains one drawing and nothing else
 """
@@ -13,7 +13,7 @@ from handler.box import box_of
 from handler.components import Mask
 from handler.contrast import Grey
 from handler.pick import Ink
-from handler.two_levels import MINIMUM_CONTRAST, RIM, edge
+from handler.two_levels import MINIMUM_CONTRAST, RIM
 
 # Paper that varies by at most this, of 255, is flat: a program drew it.
 FLAT = 2
@@ -30,9 +30,8 @@ STEP = 2
 LINE_COVER = 0.8
 
 
-def flat_paper(pixels: Grey) -> int | None:
-    """The value of the paper if the edge of the picture is flat; ink may cross the edge."""
-    values = edge(pixels)
+def flat_paper(values: Grey) -> int | None:
+    """The value of the paper if the edge of a picture, with these values, is flat; ink may cross the edge."""
     if (values == values[0]).all():
         return int(values[0])
     counts = np.bincount(values, minlength=256)

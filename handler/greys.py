@@ -53,6 +53,18 @@ def to_grey(picture: Picture) -> Grey:
     return np.asarray(picture if picture.mode == "L" else picture.convert("L"))
 
 
+def edge_of_image(image: Image.Image) -> Grey:
+    """The greys of the outermost pixels, in the order of handler.two_levels.edge."""
+    width, height = image.size
+    sides = (
+        (0, 0, width, 1),
+        (0, height - 1, width, height),
+        (0, 0, 1, height),
+        (width - 1, 0, width, height),
+    )
+    return np.concatenate([np.asarray(image.crop(side).convert("L")).ravel() for side in sides])
+
+
 def find_contrast(image: Image.Image, grey: Grey) -> Grey:
     """Greys (h, w) of an image with hardly any contrast: its few levels stretched, or its strongest colour channel.
 

@@ -16,7 +16,8 @@ from handler.pick import Ink
 
 # An ink of at least this length in pixels is searched, reduced to at most the second length.
 SHORTEST, SEARCHED_LENGTH = 40, 128
-# First, every fourth row and column is tested: an outline fills less than this share of its box. Most drawings fill more.
+# First, every fourth row and column is tested: an outline fills less than this share of its box, and most
+# drawings more.
 STEP, FULLEST = 4, 0.3
 # Then so many lines across the ink are tested, in each direction. They cross an outline so often, and within so short a
 # run as a share of the digit's length. The page's finest brush leaves longer runs.

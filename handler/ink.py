@@ -16,10 +16,27 @@ from PIL import Image
 from handler.box import Box, box_of
 from handler.contrast import Grey
 from handler.flat_paper import SHEET, flat_paper, inks_on_flat_paper, is_one_piece
-from handler.greys import Picture, convert_to_8_bits, find_contrast, to_grey, to_image, turn_upright
+from handler.greys import (
+    Picture,
+    convert_to_8_bits,
+    edge_of_image,
+    find_contrast,
+    to_grey,
+    to_image,
+    turn_upright,
+)
 from handler.hollow import fill_hollow
-from handler.photo import inks_of_photo
-from handler.pick import MOST_INKS, Ink, MeasureContrast, ink_of_layer, is_tiny, pick_inks, search_factor
+from handler.photo import has_grain, inks_of_photo
+from handler.pick import (
+    MOST_INKS,
+    SEARCHED_SIZE,
+    Ink,
+    MeasureContrast,
+    ink_of_layer,
+    is_tiny,
+    pick_inks,
+    search_factor,
+)
 from handler.sheet import sheet_box
 from handler.two_levels import MINIMUM_CONTRAST, RIM, edge, ink_of_two_levels
 from handler.writing import Group, groups
@@ -82,6 +99,8 @@ def _shift_ink(ink: Ink, corner: Box) -> Ink:
 
 def _find_in_opaque(picture: Picture, sheets: int = 2) -> list[Ink]:
     """The ink of an "L" or "RGB" image or of greys; at most `sheets` sheets lie on each other."""
+    if isinstance(picture, Image.Image) and _is_large_photo(picture):
+        return inks_of_photo(picture)
     grey = to_grey(picture)
     low, high = int(grey.min()), int(grey.max())
     if high - low < MINIMUM_CONTRAST:
@@ -89,7 +108,7 @@ def _find_in_opaque(picture: Picture, sheets: int = 2) -> list[Ink]:
         return _find_in_opaque(grey) if np.ptp(grey) >= MINIMUM_CONTRAST else []
     if max(grey.shape) <= SMALL_PICTURE:
         return _find_in_small(to_image(picture), grey, low, high)
-    paper = flat_paper(grey)
+    paper = flat_paper(edge(grey))
     if paper is None:
         return inks_of_photo(to_image(picture), grey)
     inks = inks_on_flat_paper(grey, paper, low, high)
@@ -98,12 +117,20 @@ def _find_in_opaque(picture: Picture, sheets: int = 2) -> list[Ink]:
     return _find_in_clutter(to_image(picture), grey, inks, sheets) if inks else []
 
 
+def _is_large_photo(image: Image.Image) -> bool:
+    """Whether the edge of a large picture shows light and grain. Its full conversion to greys would take 2 to 6 ms."""
+    if max(image.size) <= SEARCHED_SIZE:
+        return False
+    values = edge_of_image(image)
+    return np.ptp(values) >= MINIMUM_CONTRAST and flat_paper(values) is None and has_grain(values)
+
+
 def _find_in_small(image: Image.Image, grey: Grey, low: int, high: int) -> list[Ink]:
     """The ink of a picture of MNIST's size or less, where every pixel counts."""
     if max(grey.shape) <= TINY_PICTURE:
         light = ((grey - low) * np.float32(255 / (high - low))).round().astype(np.uint8)
         return sorted(ink_of_layer(light) + ink_of_layer(255 - light), key=lambda ink: edge(ink.layer).mean())
-    paper = flat_paper(grey)
+    paper = flat_paper(edge(grey))
     found = (
         ink_of_layer(ink_of_two_levels(grey))
         if paper is None

@@ -9,6 +9,7 @@ from PIL import Image
 
 from handler.box import Box, box_of
 from handler.contrast import Grey, extreme
+from handler.histogram import histogram, quantile
 from handler.two_levels import RIM
 from handler.writing import Group
 
@@ -67,16 +68,17 @@ def _render(
     group: Group, measure: MeasureContrast, size: tuple[int, int], factor: int, flat: bool
 ) -> Ink | None:
     """The grey levels of a group's strokes and of their soft rims."""
-    box = group.box.widen(2, group.mask.shape)
+    shape = math.ceil(size[1] / factor), math.ceil(size[0] / factor)
+    box = group.box.widen(2, shape)
     place = box.scale(factor, size)
     strength = measure(place)
-    mask = box.cut(group.mask)
+    mask = box.within(group.frame).cut(group.mask)
     shown = (0, 0, place.width / factor, place.height / factor)
     core, near = (
         np.asarray(Image.fromarray(part).resize(strength.shape[::-1], Image.Resampling.NEAREST, shown))
         for part in (mask, extreme(mask, 2, np.maximum))
     )
-    full = 255.0 if flat or not core.any() else max(1.0, float(np.percentile(strength[core], 75)))
+    full = 255.0 if flat or not core.any() else max(1.0, quantile(histogram(strength, core), 0.75))
     share = np.where(near, strength, 0) * np.float32(1 / full)
     if not flat:
         share[share < RIM] = 0
@@ -84,7 +86,7 @@ def _render(
     layer_box = box_of(layer)
     if layer_box is None:
         return None
-    tiny = is_tiny(group.box, group.mask.shape)
+    tiny = is_tiny(group.box, shape)
     return Ink(layer, layer_box, group.box.scale(factor, size), group.several, group.score, tiny, alone=False)
 
 

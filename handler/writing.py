@@ -12,11 +12,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from handler.box import Box
 from handler.clutter import is_clutter, sides_touched
-from handler.components import Components, Mask, connected_components
+from handler.components import Components, Mask, Numbers, connected_components, prefix_sums
 from handler.contrast import Grey, extreme
+from handler.histogram import LEVELS, histogram, quantile
 from handler.two_levels import otsu
 
 # Noise stays below this many of its standard deviations. Limits of the resulting contrast, of 255.
@@ -42,13 +44,15 @@ PART_STRENGTH = 0.5
 
 @dataclass(frozen=True)
 class Group:
-    """The components of one digit: their mask (h, w), their box, and whether another digit is beside them.
+    """The components of one digit: their mask, their box, and whether another digit is beside them.
 
+    frame: the box with a margin of at least two pixels, within the picture; the mask shows it.
     score: how much they resemble the picture's digit, to compare groups of one picture.
     width: of the strokes, as a share of the digit's length.
     """
 
     mask: Mask
+    frame: Box
     box: Box
     several: bool
     score: float
@@ -58,27 +62,28 @@ class Group:
 def groups(strength: Grey, floor: int, *, flat: bool = False, within: Mask | None = None) -> list[Group]:
     """At most one group for each threshold from `floor` on, in a photo or on flat paper; `within` selects pixels."""
     part = strength if within is None else strength * within
-    found = [_group(strength, part > threshold, flat) for threshold in _thresholds(part, floor)]
+    sums = prefix_sums(strength)
+    found = [_group(strength, sums, part > threshold, flat) for threshold in _thresholds(part, floor)]
     return [group for group in found if group is not None]
 
 
 def noise_floor(strength: Grey) -> int:
     """The contrast in a photo that is more than noise."""
-    return int(min(max(LOWEST_FLOOR, noise_level(strength[::2, ::2], OVER_NOISE)), HIGHEST_FLOOR))
+    return int(min(max(LOWEST_FLOOR, _noise_level(histogram(strength[::2, ::2]))), HIGHEST_FLOOR))
 
 
-def noise_level(values: Grey, deviations: float) -> float:
-    """The median of the values, plus so many standard deviations of their noise."""
-    median = float(np.median(values))
-    return median + deviations * 1.4826 * float(np.median(np.abs(values - np.float32(median))))
+def _noise_level(counts: NDArray[np.int64]) -> float:
+    """The median of a histogram, plus some standard deviations of the noise."""
+    median = quantile(counts, 0.5)
+    return median + OVER_NOISE * 1.4826 * quantile(counts, 0.5, np.abs(LEVELS - median))
 
 
 def _thresholds(strength: Grey, floor: int) -> list[int]:
     """The floor, Otsu's threshold of the pixels above it, and so on: four at most."""
-    counts = np.bincount(strength.ravel(), minlength=256)
+    counts = histogram(strength)
     found, threshold = [floor], floor
     for lower in (0.9, 0.95, 1.0):
-        above = np.where(np.arange(256) > threshold, counts, 0)
+        above = np.where(threshold < LEVELS, counts, 0)
         if above.sum() < 50:
             break
         threshold = round(lower * otsu(above))
@@ -87,7 +92,7 @@ def _thresholds(strength: Grey, floor: int) -> list[int]:
     return found
 
 
-def _group(strength: Grey, ink: Mask, flat: bool) -> Group | None:
+def _group(strength: Grey, sums: Numbers, ink: Mask, flat: bool) -> Group | None:
     parts = connected_components(ink)
     if len(parts) > MOST_COMPONENTS:
         smallest = np.partition(parts.area, -MOST_COMPONENTS)[-MOST_COMPONENTS]
@@ -98,7 +103,7 @@ def _group(strength: Grey, ink: Mask, flat: bool) -> Group | None:
     sides = sides_touched(parts)
     on_border = sides.any(axis=0)
     length = np.maximum(parts.width, parts.height)
-    strengths = parts.mean(strength)
+    strengths = parts.mean(sums)
     off_centre = np.hypot(
         (parts.left + parts.right) / 2 / width - 0.5, (parts.top + parts.bottom) / 2 / height - 0.5
     )
@@ -114,14 +119,16 @@ def _group(strength: Grey, ink: Mask, flat: bool) -> Group | None:
     chosen = np.isin(np.arange(len(parts)), members)
     if not flat and parts.area[main] < MAIN_SHARE * parts.area[chosen].sum():
         return None
-    mask = parts.paint(chosen)
-    stroke = _stroke_width(box.cut(mask)) / box.length
-    separation = _separation(strength, mask, box, flat)
+    frame = box.widen(round(0.15 * box.length) + 2, parts.shape)
+    mask = parts.paint(chosen, frame)
+    stroke = _stroke_width(mask) / box.length
+    own = float(np.average(strengths[chosen], weights=parts.area[chosen]))
+    separation = _separation(frame.cut(strength), mask, own, flat)
     score = strengths[main] / 255 * math.sqrt(box.length) * separation * (1.2 - off_centre[main])
     score *= (0.2 if on_border[main] else 1) * (0.2 if stroke > 0.4 else 1)
     if not flat and (stroke < THINNEST_STROKE or score < LOWEST_SCORE):
         return None
-    return Group(mask, box, several, float(score), stroke)
+    return Group(mask, frame, box, several, float(score), stroke)
 
 
 def _join_parts(parts: Components, main: int, may_belong: Mask) -> tuple[list[int], Box, bool]:
@@ -158,16 +165,18 @@ def _stroke_width(mask: Mask) -> float:
     """The double area divided by the length of the outline."""
     padded = np.pad(mask, 1)
     core = padded[1:-1, 1:-1] & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return 2 * padded.sum() / max(1, padded.sum() - core.sum())
+    area = np.count_nonzero(padded)
+    return 2 * area / max(1, area - np.count_nonzero(core))
 
 
-def _separation(strength: Grey, mask: Mask, box: Box, flat: bool) -> float:
-    """1 if the paper around the group is clean, less if the group is part of a larger shape, 0 if it is grain."""
-    around = box.widen(round(0.15 * box.length) + 2, mask.shape)
-    ring = around.cut(strength)[~extreme(around.cut(mask), 3, np.maximum)]
-    own = float(strength[mask].mean())
-    if not len(ring):
+def _separation(strength: Grey, mask: Mask, own: float, flat: bool) -> float:
+    """1 if the paper around the group is clean, less if the group is part of a larger shape, 0 if it is grain.
+
+    `own` is the mean strength of the group.
+    """
+    ring = histogram(strength, ~extreme(mask, 3, np.maximum))
+    if not ring.any():
         return 1.0
-    if not flat and own < min(max(noise_level(ring, OVER_NOISE), WEAKEST_INK), SURE_INK):
+    if not flat and own < min(max(_noise_level(ring), WEAKEST_INK), SURE_INK):
         return 0.0
-    return max(0.05, 1 - 2 * float(ring.mean()) / max(1.0, own))
+    return max(0.05, 1 - 2 * float(np.average(LEVELS, weights=ring)) / max(1.0, own))

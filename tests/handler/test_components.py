@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from handler.components import connected_components
+from handler.box import Box
+from handler.components import connected_components, prefix_sums
 
 
 def flood_fill(mask: np.ndarray) -> list[np.ndarray]:
@@ -36,7 +37,7 @@ def test_components_equal_those_of_a_flood_fill(seed):
         assert box == Image.fromarray(part).getbbox()
         assert parts.area[number] == part.sum()
         assert np.array_equal(parts.inside(number), part[box[1] : box[3], box[0] : box[2]])
-        assert parts.mean(values)[number] == pytest.approx(values[part].mean())
+        assert parts.mean(prefix_sums(values))[number] == pytest.approx(values[part].mean())
 
 
 def test_a_spiral_is_one_component():
@@ -57,3 +58,4 @@ def test_paint_returns_the_mask_of_the_chosen_components():
     large = parts.paint(parts.area > 5)
     assert large.sum() == 12
     assert large[6:, 5:].all()
+    assert np.array_equal(parts.paint(parts.area > 5, Box(4, 5, 9, 9)), large[5:, 4:])

@@ -9,9 +9,11 @@ from PIL import Image, ImageDraw, ImageOps
 
 from handler.box import Box
 from handler.flat_paper import is_one_piece
+from handler.greys import edge_of_image, to_grey
 from handler.ink import find_inks
 from handler.pick import MeasureContrast, ink_of_layer, pick_inks
 from handler.preprocessing import preprocess
+from handler.two_levels import edge
 from handler.writing import Group
 from tests.handler.drawings import (
     difference,
@@ -320,7 +322,9 @@ def test_groups_far_below_the_best_score_are_dropped():
     def group(left: int, score: float) -> tuple[Group, MeasureContrast]:
         moved = np.roll(mask, left, axis=1)
         box = Box(20 + left, 20, 24 + left, 60)
-        return Group(moved, box, False, score, 0.1), partial(Box.cut, pixels=moved.astype(np.uint8) * 255)
+        return Group(moved, Box(0, 0, 100, 100), box, False, score, 0.1), partial(
+            Box.cut, pixels=moved.astype(np.uint8) * 255
+        )
 
     inks = pick_inks([group(0, 1.0), group(20, 10.0), group(40, 5.0)], (100, 100), 1, flat=True)
     assert [ink.box[0] for ink in inks] == [40, 60]
@@ -392,3 +396,9 @@ def test_a_digit_of_two_hundredths_of_the_height_is_found(size):
                     brush=0.1 * height, size=height)  # fmt: skip
     image = photo(small, size=size, light="from a corner")
     assert difference_of_shape(preprocess(image), EXPECTED) < 12.0
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_the_edge_of_an_image_equals_that_of_its_greys(mode):
+    image = Image.effect_noise((31, 17), 90).convert(mode)
+    assert np.array_equal(edge_of_image(image), edge(to_grey(image)))
