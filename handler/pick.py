@@ -17,7 +17,8 @@ from handler.writing import Group
 MeasureContrast: TypeAlias = Callable[[Box], Grey]
 
 MOST_INKS = 3
-# Groups below this share of the best score are dropped: most are edges of shadows and sheets.
+# Groups below this share of the best score are dropped: most are edges of shadows and sheets. Section "Evaluate" of
+# docs/training.md compares limits.
 NEAR_BEST = 0.4
 # A digit of 2 % of the picture's height is readable.
 TINY = 0.018
