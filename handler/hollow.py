@@ -27,7 +27,7 @@ LINES, CROSSINGS, LONGEST_RUN = 16, 1.8, 0.1
 # have both.
 FOLLOWS, WIDEST = 0.9, 1 / 3
 # Factor on the score: a thin outline resembles an 8 or a 0. A narrow 0 still remains more likely than a thick 1.
-FILLED = 4
+FILLED = 9
 
 
 def fill_hollow(ink: Ink) -> list[Ink]:

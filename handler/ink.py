@@ -45,8 +45,9 @@ from handler.writing import Group, groups
 SMALL_PICTURE = 40
 # In a picture below MNIST's own size, ink can reach the edge, so either level can be the ink.
 TINY_PICTURE = 20
-# Factor on the score of all ink together, which is less likely the digit than the part that resembles writing.
-WHOLE = 0.25
+# Factor on the score of all ink together, which is less likely the digit than the part that resembles writing: a 1 in a
+# circle resembles a 0.
+WHOLE = 0.03
 # A shape that is wider than this share of its length is hardly a stroke.
 WIDEST_STROKE = 0.3
 
