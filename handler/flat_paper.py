@@ -92,7 +92,8 @@ def is_one_piece(ink: Ink) -> bool:
     if not (columns.all() and np.bitwise_or.reduce(part[::STEP], axis=1).all()):
         return False
     mask = part[::STEP, ::STEP] > 0
-    if min(part.shape) > NARROWEST_SHEET and np.count_nonzero(mask) > SHEET * mask.size:
+    # Here and below, numpy's integers would take three times as long to compare.
+    if min(part.shape) > NARROWEST_SHEET and int(np.count_nonzero(mask)) > SHEET * mask.size:
         return False
     return not ((_has_ring(mask) or _has_line_along(mask)) and _has_inner_gap(mask))
 
@@ -106,7 +107,6 @@ def _has_ring(mask: Mask) -> bool:
 def _has_line_along(mask: Mask) -> bool:
     """Whether a straight line covers a side of the box."""
     sides = (mask[0], mask[-1], mask[:, 0], mask[:, -1])
-    # Numpy's integers would take three times as long to compare.
     return any(int(np.count_nonzero(side)) > LINE_COVER * side.size for side in sides)
 
 
@@ -115,6 +115,6 @@ def _has_inner_gap(mask: Mask) -> bool:
     for part in (mask, mask.T):
         margin = part.shape[1] * 3 // 20
         rows = np.flatnonzero(part[:, margin : part.shape[1] - margin].any(axis=1))
-        if len(rows) and rows[-1] - rows[0] >= len(rows):
+        if len(rows) and int(rows[-1]) - int(rows[0]) >= len(rows):
             return True
     return False

@@ -53,7 +53,7 @@ def _is_crossed_twice(part: Mask) -> bool:
     """Whether the sampled rows have two and more runs of ink in the mean, all of them short."""
     step = max(1, len(part) // LINES)
     rows = part[step // 2 :: step] > 0
-    runs = np.count_nonzero(rows[:, 1:] > rows[:, :-1]) + np.count_nonzero(rows[:, 0])
+    runs = int(np.count_nonzero(rows[:, 1:] > rows[:, :-1])) + int(np.count_nonzero(rows[:, 0]))
     return runs >= CROSSINGS * len(rows) and np.count_nonzero(rows) <= LONGEST_RUN * max(part.shape) * runs
 
 
