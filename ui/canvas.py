@@ -50,6 +50,7 @@ def show_canvas(session: Session) -> None:
             "ink": ink,
             "brush": BRUSHES[st.session_state.get("brush") or MEDIUM],
             "brushes": BRUSHES,
+            "session": session.id,
             "done": session.done,
             "shown": session.shown,
             "closed": session.drawing.closed,

@@ -12,7 +12,7 @@ let component, removeCanvas, start, brush, content  // the package's canvas: its
 let isDrawing = false
 let drawing, revision, strokes  // outlive the canvas, which is created again after a visit to another page
 let shown = ''  // the drawing that the answer belongs to, once the acts are done
-let acts = [], sent = [], lastNumber = 0, done = 0  // done: number of the last confirmed act
+let acts = [], sent = [], lastNumber = 0, done = 0, session  // done: number of the last confirmed act
 
 const beginDrawing = () => {
   drawing = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
@@ -119,8 +119,8 @@ export default async function (given) {
   const isNew = pad?.parentElement !== given.parentElement
   pad = given
   const { ink, closed, canvas } = pad.data
-  if (pad.data.done < done) sent = []  // the server was restarted
-  done = pad.data.done
+  if (pad.data.session !== session) sent = []  // a restarted server, which dropped what came before its first run
+  ;({ session, done } = pad.data)
   acts = acts.filter((act) => act.number > done || act.drawing === drawing)  // a restarted server needs that picture
   if (!isBusy()) shown = pad.data.shown
   showBusy()

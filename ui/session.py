@@ -65,6 +65,7 @@ class Session:
     may_store: Callable[[int], bool] = lambda answers: True
     # The row of a drawing in the database; None also while the database is unavailable.
     find_row: Callable[[UUID], Record | None] = lambda drawing_id: None
+    id: str = field(default_factory=lambda: uuid4().hex)  # a restarted server has another
     drawing: Drawing = field(default_factory=Drawing)
     notice: str = ""
     done: int = 0  # number of the last act that was carried out

@@ -80,6 +80,28 @@ def test_a_stroke_during_the_restart_of_the_page_is_read(own_system: RunningSyst
         clear(desktop)
 
 
+def test_a_first_stroke_is_read_by_a_page_that_restarts_slowly(own_system: RunningSystem, desktop: Page):
+    """A restarted server drops what arrives before its first run, so the browser must send the stroke again."""
+    open_page(desktop, own_system.address)
+    stopped: list[int] = []
+
+    def stop() -> None:
+        for pid in victims.PROCESS_IDS["page"](own_system.system):
+            os.kill(pid, signal.SIGSTOP)
+            stopped.append(pid)
+
+    desktop.expose_function("stopPage", stop)
+    desktop.evaluate("document.addEventListener('connected', () => window.stopPage(), { once: true })")
+    with _stop(own_system, "page"):
+        expect(desktop.locator(".st-key-notice")).to_contain_text("Page server unavailable")
+        draw_with_mouse(desktop, DIGITS[7])
+    eventually(lambda: desktop.title() and stopped, timeout_s=RECOVERY_S)
+    desktop.wait_for_timeout(3000)  # longer than RESEND_AFTER_MS in pad.js
+    for pid in stopped:
+        os.kill(pid, signal.SIGCONT)
+    eventually(lambda: _reads(desktop, 7), timeout_s=RECOVERY_S)
+
+
 def test_after_history_and_a_restart_of_the_page_strokes_are_read(own_system: RunningSystem, desktop: Page):
     open_page(desktop, own_system.address)
     draw_with_mouse(desktop, DIGITS[7])
