@@ -14,11 +14,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from json_logs import log_as_json
 from monitoring.exporter import database, files, machine, outbox, parts, torchserve, versions
 from monitoring.exporter.requests import AccessLog
+from monitoring.exporter.server import serve
 from monitoring.exporter.subjects import Read, Subjects, cache
 
 # Estimated accuracy and drift read up to 10,000 rows, which takes 25 and 10 ms.
@@ -77,7 +78,7 @@ def main() -> None:
     registry.register(Subjects({name: subjects[name] for name in wanted}))
     host, port = given.listen
     access_log = AccessLog(host, port)
-    start_http_server(port, host, registry)
+    serve(host, port, registry)
     logging.getLogger("monitoring.exporter").info("listening on %s:%s", host, port)
     access_log.count_forever()
 

@@ -224,6 +224,10 @@ def test_an_unknown_subject_is_refused(tmp_path):
     assert "SUBJECT 'outbx' is not one of parts, torchserve, outbox," in refused.stderr
 
 
+def test_other_paths_are_not_found(start):
+    assert requests.get(f"http://127.0.0.1:{start().port}/", timeout=30).status_code == 404
+
+
 def test_versions_and_their_changes_are_exported(start, tmp_path):
     state = {"default": "1.3", "previous": "1.2", "split": {"1.4": 0.25}, "candidate": None}
     (tmp_path / "served.json").write_text(json.dumps(state))
