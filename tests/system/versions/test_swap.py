@@ -27,8 +27,8 @@ from tests.system.running import ROOT, UP_WITHIN_S, RunningSystem
 GOOD = ("7.1", "7.2", "7.3")
 # Number of clients, and the pause in seconds of each after an answer, which leaves the processor to starting workers.
 # `make bench BENCH=swaps` has 20 without a pause.
-MANY = 3, 0.1
-FEW = 1, 0.1
+MANY = 4, 0.05
+FEW = 2, 0.05
 SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
 
 
