@@ -136,11 +136,11 @@ check: test-environments ## run before each commit, one minute: lint, types and 
 	@$(MAKE) -s -k -j2 -Otarget SPEED=check test-training test-handler test-others test-ui lint
 	@$(SOME_RAN)
 
-test: test-environments lint ## run what CI runs, eight minutes on two threads of one core: lint, then the tests of all parts
+test: test-environments ## run what CI runs, eight minutes on two threads of one core: lint and the tests of all parts
 	@.venv/train/bin/python -m training.data --without-real-drawings || echo "Without MNIST the tests that need it are skipped."
 	@echo "Three parts run at once; the output of each is shown when it ends."
 	@rm -f $(RAN)
-	@$(MAKE) -s -k -j3 -Otarget $(SYSTEM) $(PARTS)
+	@$(MAKE) -s -k -j3 -Otarget $(SYSTEM) lint $(PARTS)
 	@$(SOME_RAN)
 
 test-slow: test-environments mnist ## run the slow tests; CI runs them every night
