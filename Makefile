@@ -163,10 +163,10 @@ RAN := .venv/ran
 SOME_RAN = test -e $(RAN) || { echo "ARGS '$(ARGS)' select no test" >&2; exit 2; }
 # The environments of a running system.
 RUNNING := $(patsubst %,.venv/%/installed,ops serve page monitoring)
-# Three at once for two cores: the two longest, and beside them parts that mostly wait. Then those that mostly compute.
+# Three at once for two cores: the two longest, and beside them two that mostly wait. Then the others, the longest first.
 SYSTEM := test-failures test-system
 IN_TEST := test-ops test-gateway test-monitoring test-sql test-benchmarks
-PARTS := $(filter-out test-benchmarks,$(IN_TEST)) test-training test-handler test-project test-ui test-benchmarks
+PARTS := test-ops test-gateway test-handler test-training test-ui test-sql test-monitoring test-project test-benchmarks
 .PHONY: $(SYSTEM) $(PARTS)
 
 # Tests of training that need the serving environment.
