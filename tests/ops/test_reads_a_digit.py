@@ -1,13 +1,12 @@
 """The health check of TorchServe's container, and the address that it asks."""
 
-import json
 import socket
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from fixtures.http_server import answer_json, serving
 from ops import reads_a_digit
 from ops.own_address import own_address
 from ops.versions.state import Versions
@@ -20,30 +19,24 @@ def digits(system, monkeypatch) -> Iterator[dict[str, int]]:
     """The digit that each version answers over HTTP. Default 1.1 and canary 1.2 are served."""
     answers = {"1.0": 1, "1.1": 7, "1.2": 7}
 
-    class Handler(BaseHTTPRequestHandler):
+    class Model(BaseHTTPRequestHandler):
         def do_POST(self):
             self.rfile.read(int(self.headers["Content-Length"]))
             version = self.path.removeprefix("/predictions/mnist/")
-            found = version in answers
-            body = json.dumps({"digit": answers[version]} if found else {"code": 404}).encode()
-            self.send_response(200 if found else 404)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            if version in answers:
+                answer_json(self, 200, {"digit": answers[version]})
+            else:
+                answer_json(self, 404, {"code": 404})
 
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Model)) as server:
         monkeypatch.setattr(reads_a_digit, "HOST", "127.0.0.1")
         monkeypatch.setattr(reads_a_digit, "PORT", server.server_port)
         monkeypatch.setenv("STATE_DIR", str(system.state))
         Versions("1.1", previous="1.0", split={"1.2": 0.1}).write(system.served)
         yield answers
-        server.shutdown()
-        thread.join()
 
 
 def test_a_container_whose_versions_read_a_digit_is_healthy(digits):

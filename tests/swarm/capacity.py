@@ -53,7 +53,7 @@ def send(address: str, clients: int) -> int:
 
 
 def measure(stack: Stack, work: Callable[[], int]) -> tuple[int, dict[str, float]]:
-    """What the work returns, and the CPU seconds that each part used meanwhile."""
+    """Do the work. Returns its result, and the CPU seconds of each part during it."""
     tasks = [task for part in PARTS for task in stack.tasks(part)]
     before = [int(task.shell(CPU_NS)) for task in tasks]
     count = work()

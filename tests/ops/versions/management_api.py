@@ -1,12 +1,12 @@
 """A small server with the management API of TorchServe."""
 
-import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlparse
+
+from fixtures.http_server import answer_json, serving
 
 WORKERS = 2
 
@@ -52,19 +52,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         if not self.api.workers:
-            return self._answer(404, {"code": 404, "type": "ModelNotFoundException", "message": "no mnist"})
+            return answer_json(
+                self, 404, {"code": 404, "type": "ModelNotFoundException", "message": "no mnist"}
+            )
         wanted = self.api.workers if self.path.endswith("/all") else [self.api.default]
-        return self._answer(200, [self.api.describe(version) for version in wanted])
+        return answer_json(self, 200, [self.api.describe(version) for version in wanted])
 
     def do_POST(self):
         archive = parse_qs(urlparse(self.path).query)["url"][0]
         version = archive.removeprefix("mnist-").removesuffix(".mar")
         self.api.calls.append(f"register {version}")
         if version in self.api.damaged:
-            return self._answer(500, {"code": 500, "type": "Internal", "message": "no\n  archive"})
+            return answer_json(self, 500, {"code": 500, "type": "Internal", "message": "no\n  archive"})
         self.api.workers[version] = WORKERS
         self.api.default = self.api.default or version
-        return self._answer(202, {"status": "Processing worker updates..."})
+        return answer_json(self, 202, {"status": "Processing worker updates..."})
 
     def do_PUT(self):
         path = urlparse(self.path)
@@ -72,27 +74,20 @@ class _Handler(BaseHTTPRequestHandler):
         if path.path.endswith("/set-default"):
             self.api.calls.append(f"default {version}")
             if self.api.stuck:
-                return self._answer(500, {"code": 500, "type": "Internal", "message": "stuck"})
+                return answer_json(self, 500, {"code": 500, "type": "Internal", "message": "stuck"})
             self.api.default = version
         else:
             count = int(parse_qs(path.query)["min_worker"][0])
             self.api.calls.append(f"scale {version} {count}")
             self.api.workers[version] = count
-        return self._answer(200, {"status": "done"})
+        return answer_json(self, 200, {"status": "done"})
 
     def do_DELETE(self):
         version = self.path.split("/")[3]
         self.api.calls.append(f"unregister {version}")
         if self.api.workers.pop(version, None) is None:
-            return self._answer(404, {"code": 404, "type": "ModelVersionNotFound", "message": "none"})
-        return self._answer(200, {"status": "gone"})
-
-    def _answer(self, status, content):
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+            return answer_json(self, 404, {"code": 404, "type": "ModelVersionNotFound", "message": "none"})
+        return answer_json(self, 200, {"status": "gone"})
 
     def log_message(self, *_):
         pass
@@ -102,9 +97,5 @@ class _Handler(BaseHTTPRequestHandler):
 def serve(api: Api) -> Iterator[str]:
     """Run the server, and yield its address."""
     handler = type("Handler", (_Handler,), {"api": api})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
         yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()

@@ -1,11 +1,10 @@
 """A version is checked with the pictures in the folder of known digits."""
 
-import json
-import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from fixtures.http_server import answer_json, serving
 from ops.versions import selfcheck
 
 
@@ -37,22 +36,14 @@ def test_the_pictures_in_the_folder_are_the_known_digits(tmp_path, monkeypatch, 
 def test_a_wrong_version_and_a_failed_request_are_named(status, answer, error):
     class Model(BaseHTTPRequestHandler):
         def do_POST(self):
-            body = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            answer_json(self, status, answer)
 
         def log_message(self, *_):
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Model) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            with pytest.raises(selfcheck.CheckError) as raised:
-                selfcheck.check(f"http://127.0.0.1:{server.server_port}", "1.1", beside="1.0")
-        finally:
-            server.shutdown()
-            thread.join()
+    with (
+        serving(HTTPServer(("127.0.0.1", 0), Model)) as server,
+        pytest.raises(selfcheck.CheckError) as raised,
+    ):
+        selfcheck.check(f"http://127.0.0.1:{server.server_port}", "1.1", beside="1.0")
     assert str(raised.value) == error
