@@ -15,7 +15,7 @@ FROM_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
 def decode_base64(text: str) -> bytes:
-    """The bytes of base64 or of a data URI, without its white space.
+    """The bytes of base64 or of a data URI; white space is ignored.
 
     Only URL-safe base64 (RFC 4648, section 5) may lack its padding. Raises ClientError 400.
     """

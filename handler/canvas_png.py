@@ -1,9 +1,9 @@
 """Decode the PNG of a browser's canvas in a third of Pillow's time.
 
-    drawing = read_canvas(data)    # uint8 (h, w), or None: Pillow must read it
+    drawing = read_canvas(data)    # uint8 (h, w); None for a file that only Pillow can read
 
 Chromium filters each row by "Up" (PNG specification, 9.2): it stores the difference from the row above. So rows and
-columns without a stroke are zeros, and sums are needed only where there are strokes.
+columns without a stroke are zeros, and only the strokes need sums.
 """
 
 import struct
@@ -14,17 +14,17 @@ from zlib_ng import zlib_ng
 
 BEGIN = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
 RGBA = b"\x08\x06\x00\x00\x00"  # 8 bits, colour and alpha, the only compression and filtering there is, not interlaced
-IDAT_STARTS = 33
+IDAT_OFFSET = 33
 UP = 2
-# Unpacked, a canvas of this side has 4 MiB.
+# Decompressed, a canvas of this side has 4 MiB.
 MAXIMUM_SIDE = 1024
 OPAQUE = 0xFF000000
 RED_GREEN_BLUE = 0x010101
 
 
 def read_canvas(data: bytes) -> NDArray[np.uint8] | None:
-    """The greys of a sanitized PNG of an opaque canvas with a plain first row; None for any other bytes."""
-    rows = _unpack(data)
+    """The greys of a sanitized PNG of an opaque canvas with a first row of one colour; None for any other bytes."""
+    rows = _decompress(data)
     if rows is None or (rows[:, 0] != UP).any():
         return None
     pixels = rows[:, 1:].view("<u4")
@@ -59,24 +59,24 @@ def _prefix_sums(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return rows
 
 
-def _unpack(data: bytes) -> NDArray[np.uint8] | None:
+def _decompress(data: bytes) -> NDArray[np.uint8] | None:
     """The rows, uint8 (height, 1 + 4 * width): the number of the row's filter, and the filtered pixels."""
     if not data.startswith(BEGIN) or data[24:29] != RGBA:
         return None
     width, height = struct.unpack_from(">II", data, len(BEGIN))
     if not (0 < width <= MAXIMUM_SIDE and 0 < height <= MAXIMUM_SIDE):
         return None
-    packed, place = [], IDAT_STARTS
-    while data[place + 4 : place + 8] == b"IDAT":
-        end = place + 12 + int.from_bytes(data[place : place + 4], "big")
-        packed.append(data[place + 8 : end - 4])
-        place = end
-    if data[place + 4 : place + 8] != b"IEND":
+    compressed, offset = [], IDAT_OFFSET
+    while data[offset + 4 : offset + 8] == b"IDAT":
+        end = offset + 12 + int.from_bytes(data[offset : offset + 4], "big")
+        compressed.append(data[offset + 8 : end - 4])
+        offset = end
+    if data[offset + 4 : offset + 8] != b"IEND":
         return None  # palette, transparency or orientation
-    size, unpacking = height * (1 + 4 * width), zlib_ng.decompressobj()
+    size, decompressor = height * (1 + 4 * width), zlib_ng.decompressobj()
     try:
-        rows = unpacking.decompress(b"".join(packed), size + 1)
+        rows = decompressor.decompress(b"".join(compressed), size + 1)
     except zlib_ng.error:
         return None
-    whole = len(rows) == size and unpacking.eof
+    whole = len(rows) == size and decompressor.eof
     return np.frombuffer(rows, np.uint8).reshape(height, 1 + 4 * width) if whole else None

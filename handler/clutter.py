@@ -1,4 +1,4 @@
-"""Recognize clutter, which is not writing: lines, frames, rings, the desk, objects along the border."""
+"""Detect clutter in a picture: lines, frames, rings, the desk, objects along the border."""
 
 import numpy as np
 from numpy.typing import NDArray

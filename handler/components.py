@@ -23,7 +23,7 @@ Mask: TypeAlias = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Components:
-    """The components of a mask of `shape`: area and box of each, and component and place of each run."""
+    """The components of a mask of `shape`: area and box of each, and component and position of each run."""
 
     shape: tuple[int, int]
     component: Numbers
@@ -68,7 +68,7 @@ class Components:
         row, column = np.divmod(self.start[runs], self.shape[1])
         start = (row - box.top) * box.width + column - box.left
         changes = np.zeros(box.area + 1, np.int8)
-        # A run that ends at the right border and one that begins at the left border can change the same place.
+        # A run that ends at the right border and one that begins at the left border can change the same position.
         changes[start] = 1
         changes[start + self.end[runs] - self.start[runs]] -= 1
         return changes[:-1].cumsum(dtype=np.int8).view(bool).reshape(box.height, box.width)
@@ -79,7 +79,7 @@ class Components:
 
 
 def prefix_sums(values: NDArray[np.uint8]) -> Numbers:
-    """The sum of the values before each place of the flat picture, and of all."""
+    """The sum of the values before each position of the flat picture, and of all."""
     sums = np.zeros(values.size + 1, np.int64)
     values.ravel().cumsum(out=sums[1:])
     return sums

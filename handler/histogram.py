@@ -24,6 +24,6 @@ def quantile(counts: NDArray[np.int64], share: float, values: NDArray[Any] = LEV
     """The quantile `share`, 0 to 1, of values that occur so often, interpolated."""
     order = values.argsort()
     last = counts[order].cumsum()
-    place = share * (last[-1] - 1)
-    lower, upper = values[order[np.searchsorted(last, [int(place), -(-place // 1)], "right")]]
-    return float(lower + (upper - lower) * (place % 1))
+    position = share * (last[-1] - 1)
+    lower, upper = values[order[np.searchsorted(last, [int(position), -(-position // 1)], "right")]]
+    return float(lower + (upper - lower) * (position % 1))

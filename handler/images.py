@@ -1,10 +1,10 @@
-"""Decode images that strangers send.
+"""Decode images from untrusted clients.
 
     for image in read_images(payloads): ...    # one after the other, each decoded, or ClientError
     image = read_image(data)
 
-The size in the header is checked before any pixel is decoded, so a small file cannot fill the memory. The decoder sees
-only what handler/sanitize.py leaves of the file.
+The size in the header is checked before any pixel is decoded, so a small file cannot fill the memory. The decoder gets
+the file without its metadata (handler/sanitize.py).
 """
 
 import io
@@ -26,13 +26,13 @@ ACCEPTED = "PNG, JPEG, WebP, AVIF, GIF and BMP"
 AVIF = (b"ftypavif", b"ftypavis")
 HEIC = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")
 MAXIMUM_SIDE = 4096
-# The limit for all images of a request together: one of the largest, or 64 of 512x512.
+# Of all images of a request together: one of 4096x4096, or 64 of 512x512.
 MAXIMUM_PIXELS = MAXIMUM_SIDE * MAXIMUM_SIDE
-# Phones and cameras make up to 48 megapixels. Such a JPEG is decoded at a half, a quarter or an eighth of its size. If
-# it has several scans, as a progressive one has, libjpeg keeps up to 8 bytes a pixel in memory.
-MAXIMUM_PHOTO = 50_000_000
-MAXIMUM_IN_SCANS = 25_000_000
-DECODED_SIDE = 2000
+# A JPEG from a phone or a camera has up to 48 megapixels. libjpeg decodes it at a half, a quarter or an eighth of its
+# size. For a JPEG of several scans, such as a progressive one, libjpeg keeps up to 8 bytes per pixel in memory.
+MAXIMUM_JPEG_PIXELS = 50_000_000
+MAXIMUM_MULTI_SCAN_PIXELS = 25_000_000
+REDUCED_SIDE = 2000  # least length of the longer side after the reduction
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a worker has one core
 
 
@@ -44,7 +44,7 @@ class Payload(NamedTuple):
 
 
 def looks_like_image(data: bytes) -> bool:
-    """Whether the bytes begin as an accepted format does."""
+    """Whether the bytes begin with the signature of an accepted format."""
     return (
         data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM"))
         or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
@@ -65,7 +65,7 @@ def read_images(payloads: Iterable[Payload]) -> Iterator[Picture]:
 
 
 def read_image(data: bytes, pixels_before: int = 0) -> Picture:
-    """The decoded image in the bytes, of an animation the first frame; of a browser's canvas its greys.
+    """Decode an image file: the first frame of an animation, the greys of a browser's canvas.
 
     `pixels_before` counts the pixels of the images before this one in the request. Raises ClientError 400 if the bytes
     are no complete image and 413 if a side or the sum of pixels is too large.
@@ -134,13 +134,13 @@ def _decode(image: Image.Image) -> Image.Image:
 
 def _reduce_large_jpeg(image: JpegImagePlugin.JpegImageFile, data: bytes) -> None:
     """Let the decoder reduce the size of a large JPEG, if that takes little memory."""
-    place = 2
-    while data[place + 1 : place + 2] not in (b"\xda", b""):
-        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
-    components_of_first_scan = data[place + 4 : place + 5]
-    in_scans = bool(image.info.get("progressive")) or components_of_first_scan != bytes([image.layers])
-    if image.width * image.height <= (MAXIMUM_IN_SCANS if in_scans else MAXIMUM_PHOTO):
-        share = min(1.0, DECODED_SIDE / max(image.size))
+    offset = 2
+    while data[offset + 1 : offset + 2] not in (b"\xda", b""):
+        offset += 2 + int.from_bytes(data[offset + 2 : offset + 4], "big")
+    components_of_first_scan = data[offset + 4 : offset + 5]
+    multi_scan = bool(image.info.get("progressive")) or components_of_first_scan != bytes([image.layers])
+    if image.width * image.height <= (MAXIMUM_MULTI_SCAN_PIXELS if multi_scan else MAXIMUM_JPEG_PIXELS):
+        share = min(1.0, REDUCED_SIDE / max(image.size))
         image.draft(None, (math.ceil(image.width * share), math.ceil(image.height * share)))
 
 
@@ -150,6 +150,6 @@ def _too_large(problem: str) -> ClientError:
         "ImageTooLarge",
         problem,
         f"1 to {MAXIMUM_SIDE} pixels per side and at most {MAXIMUM_PIXELS:,} pixels in all images of a request "
-        f"together; a JPEG: {MAXIMUM_PHOTO // 10**6} megapixels, a progressive one {MAXIMUM_IN_SCANS // 10**6}. "
-        "Make the image smaller, or save it as JPEG",
+        f"together; a JPEG: {MAXIMUM_JPEG_PIXELS // 10**6} megapixels, "
+        f"a progressive one {MAXIMUM_MULTI_SCAN_PIXELS // 10**6}. Make the image smaller, or save it as JPEG",
     )

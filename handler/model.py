@@ -10,7 +10,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-# Of each convolution. Multiples of 16: a processor computes so many numbers at once.
+# Output channels of each convolution: multiples of 16, because a processor computes 16 numbers at once.
 CHANNELS = (48, 48, 96, 96, 192)
 DIGITS = 10
 OUTPUTS = DIGITS + 1  # logits of the digits and "no digit"

@@ -20,7 +20,7 @@ from handler.pick import Ink
 
 SIZE = 28
 DIGIT_SIZE = 20
-PLACES = np.arange(DIGIT_SIZE)
+POSITIONS = np.arange(DIGIT_SIZE)
 
 
 class Candidate(NamedTuple):
@@ -51,7 +51,7 @@ def _centre(ink: Image.Image, box: Box) -> NDArray[np.uint8]:
     corner = []
     for axis in (1, 0):
         mass = digit.sum(axis=axis, dtype=np.int64)
-        first = round(SIZE / 2 - float(mass @ PLACES[: len(mass)] / mass.sum()))
+        first = round(SIZE / 2 - float(mass @ POSITIONS[: len(mass)] / mass.sum()))
         corner.append(min(max(first, 0), SIZE - len(mass)))
     (top, left), (height, width) = corner, digit.shape
     frame[top : top + height, left : left + width] = digit

@@ -2,9 +2,9 @@
 
     data = sanitize(data)   # the same picture with bounded work for the decoder
 
-The notes and profiles of a PNG expand a thousandfold (64 KB took 20 s and more). A progressive JPEG of 4 MB can ask
-for 400,000 passes over 16 million pixels. So a PNG or JPEG is written anew from the parts that the pixels and the
-orientation need, and the decoder sees only parts that were checked here.
+Text chunks and profiles of a PNG expand a thousandfold (64 KB took 20 s and more). A progressive JPEG of 4 MB can ask
+for 400,000 passes over 16 million pixels. So the decoder gets a new file with only the chunks or segments for pixels
+and orientation, all of them checked.
 """
 
 import re
@@ -13,15 +13,15 @@ import zlib
 from handler.errors import ClientError
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-PNG_PARTS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf"})
-# In a JPEG, where EXIF data comes from, it has at most 64 KiB.
+PNG_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf"})
+# A JPEG cannot hold longer EXIF data, so a PNG needs no more.
 LONGEST_EXIF = 65536
-# A PNG of 5 MiB has 640 chunks as most programs write it, a JPEG a few dozen segments.
+# Chunks or segments. Most programs write a PNG of 5 MiB in 640 chunks, and a JPEG in a few dozen segments.
 MAXIMUM_PARTS = 10_000
 # A progressive JPEG has about ten. Each costs up to 16 ms for the largest picture (one AMD EPYC core).
 MAXIMUM_SCANS = 40
 
-# Only the first of each is needed. Other application segments hold previews, profiles and comments.
+# Only the first of each is kept. Other application segments hold previews, profiles and comments.
 _JFIF, _EXIF, _ADOBE = 0xE0, 0xE1, 0xEE  # _ADOBE names the colour model
 _START_OF_SCAN, _END, _COMMENT = 0xDA, 0xD9, 0xFE
 _WITHOUT_LENGTH = (0x01, 0xD8)
@@ -42,24 +42,24 @@ def sanitize(data: bytes) -> bytes:
 
 
 def _sanitize_png(data: bytes) -> bytes:
-    parts, place = [PNG_SIGNATURE], len(PNG_SIGNATURE)
+    parts, offset = [PNG_SIGNATURE], len(PNG_SIGNATURE)
     for _ in range(MAXIMUM_PARTS):
-        kind = data[place + 4 : place + 8]
-        length = int.from_bytes(data[place : place + 4], "big")
-        end = place + 12 + length
+        kind = data[offset + 4 : offset + 8]
+        length = int.from_bytes(data[offset : offset + 4], "big")
+        end = offset + 12 + length
         if end > len(data):
             # The decoder stops at the last pixel, so it would accept a PNG without its last 20 bytes.
             problem = f"it ends after {len(data):,} bytes, before its last chunk (IEND) is complete"
             raise _broken_png(f"truncated: {problem}")
-        if kind in PNG_PARTS and not (kind == b"eXIf" and length > LONGEST_EXIF):
-            part = data[place:end]
+        if kind in PNG_CHUNKS and not (kind == b"eXIf" and length > LONGEST_EXIF):
+            part = data[offset:end]
             # The decoder does not check this, and one flipped bit can turn a 7 into a certain 1.
             if zlib.crc32(part[4:-4]) != int.from_bytes(part[-4:], "big"):
-                raise _broken_png(f"damaged: wrong checksum of its {kind.decode()} chunk at byte {place:,}")
+                raise _broken_png(f"damaged: wrong checksum of its {kind.decode()} chunk at byte {offset:,}")
             parts.append(part)
         if kind == b"IEND":
             return b"".join(parts)
-        place = end
+        offset = end
     raise _too_many(MAXIMUM_PARTS, "PNG", "chunks")
 
 
@@ -69,25 +69,25 @@ def _broken_png(how: str) -> ClientError:
 
 def _sanitize_jpeg(data: bytes) -> bytes:
     parts = [data[:2]]
-    place, scans, seen = 2, 0, set[int]()
+    offset, scans, seen = 2, 0, set[int]()
     for _ in range(MAXIMUM_PARTS):
-        found = _JPEG_MARKER.search(data, place)
+        found = _JPEG_MARKER.search(data, offset)
         if scans:  # the bytes before a marker are the pixels of the scan before it
-            parts.append(data[place : found.start() if found else len(data)])
+            parts.append(data[offset : found.start() if found else len(data)])
         if found is None:
             return b"".join(parts)
         marker = found[1][0]
         if marker == _END:
             return b"".join([*parts, b"\xff\xd9"])
         if marker in _WITHOUT_LENGTH:
-            place = found.end()
+            offset = found.end()
             continue
         length = int.from_bytes(data[found.end() : found.end() + 2], "big")
         if length < 2:
             # The decoder could read the rest differently. So the file ends here for both.
             return b"".join(parts)
-        place = found.end() + length
-        segment = data[found.end() : place]
+        offset = found.end() + length
+        segment = data[found.end() : offset]
         if _is_needed(marker, segment) and marker not in seen:
             parts.append(bytes([0xFF, marker]) + segment)
             seen |= {marker} & {_JFIF, _EXIF, _ADOBE}

@@ -50,7 +50,7 @@ def _has_sharp_edge(grey: Grey, sheet: Mask) -> bool:
 
 
 def sheet_box(strength: Grey) -> Box | None:
-    """The largest upright rectangle that the largest component fills, as a window on a screen does, or None."""
+    """The largest upright rectangle in the largest component, such as a window on a screen; None without one."""
     parts = connected_components(strength > 127)
     if not len(parts):
         return None

@@ -20,7 +20,7 @@ from pathlib import Path
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 StageTimes = Callable[[str], AbstractContextManager[None]]
-# prometheus_client maps so much of a file into memory.
+# prometheus_client maps this much of a file into memory.
 FILE_BYTES = 65_536
 _locks: list[int] = []  # file descriptors, open as long as the process lives
 

@@ -35,7 +35,7 @@ Request = tuple[int, Images, bool]  # row, images, and whether it asked for a li
 
 logger = logging.getLogger(__name__)
 
-# Up to more than batchSize in model-config.yaml, so that no real batch has a new shape.
+# Images in each warm-up batch, up to twice batchSize in model-config.yaml.
 WARM_UP_BATCHES = (1, 2, 4, 8, 16)
 # A batch that takes longer is logged.
 SLOW_MS = 250
@@ -59,8 +59,8 @@ class DigitHandler:
         for output in logging.getLogger().handlers:
             output.setFormatter(JsonLines(version))
         self.predictor = Predictor.load(folder / model["serializedFile"], version)
-        # At INFO a worker prints two lines for each batch. TorchServe parses and discards them, which is a fifth of its
-        # own cost of a request. Metrics of a handler (ts.metrics) would need INFO.
+        # At INFO a worker prints two lines for each batch. TorchServe parses and discards them, which takes a fifth of
+        # its own time for a request. Metrics of a handler (ts.metrics) would need INFO.
         logging.getLogger().setLevel(logging.WARNING)
         self._warm_up()
         self.stage_times = open_stage_times(version)

@@ -3,8 +3,8 @@
     logits = add_tta(eager(model), below=0.95)
     logits(pixels)   # uint8 (N, 28, 28), ink 255, to float32 (N, outputs)
 
-The second and third pass see the image shifted by half a pixel. That softens it a little, so an answer that depends on
-single pixels changes. Two more passes cost time, so certain answers do without them.
+The second and third pass get the image shifted by half a pixel. The shift blurs it a little, so an answer that depends
+on single pixels changes. Certain images skip these two passes.
 """
 
 import numpy as np

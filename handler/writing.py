@@ -33,7 +33,7 @@ SHORTEST = 5
 NEAR = 0.22
 # In a photo, a digit of 2 % of the height has a score of 1.5 and more, the corner of a shadow or a piece of a rule 0.8.
 LOWEST_SCORE = 0.9
-# A digit within this share of the digit's length is beside it.
+# Another digit is beside this one if the gap is less than this share of its length.
 BESIDE = 1.2
 # In a photo: the least share of the main component in the digit's area, and the least width of strokes as a share of
 # its length. The grain along the edge of a shadow has less.
