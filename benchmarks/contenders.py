@@ -55,12 +55,12 @@ class Contender:
 
 
 @contextmanager
-def awake(asked: Collection[str], contenders: Sequence[Contender]) -> Iterator[None]:
-    """Suspend the contenders that work while idle, except for those with these names."""
+def suspend_others(measured: Collection[str], contenders: Sequence[Contender]) -> Iterator[None]:
+    """Suspend the contenders that work while idle, except for the measured ones, given by name."""
     stopped = [
         process
         for contender in contenders
-        if contender.works_while_idle and contender.target.name not in asked
+        if contender.works_while_idle and contender.target.name not in measured
         for process in contender.processes
     ]
     for process in stopped:

@@ -157,8 +157,8 @@ def stream(target: Target, bodies: Sequence[bytes], clients: int) -> Generator[A
         for number, connection in by_number.items():
             ready.register(number, select.EPOLLIN)
             connection.send(next(requests))
-        while True:
-            for number, _ in ready.poll(TIMEOUT_S) or _silent(target):
+        while events := ready.poll(TIMEOUT_S):
+            for number, _ in events:
                 connection = by_number[number]
                 body: bytes | None = b""
                 error: LoadError | None = None
@@ -177,6 +177,7 @@ def stream(target: Target, bodies: Sequence[bytes], clients: int) -> Generator[A
                     by_number[connection.socket.fileno()] = connection
                     ready.register(connection.socket.fileno(), select.EPOLLIN)
                 connection.send(next(requests))
+    raise LoadError(f"{target.name} answered nothing within {TIMEOUT_S:.0f} s")
 
 
 def alternate(targets: Sequence[Target], bodies: Sequence[bytes], rounds: int) -> dict[str, list[float]]:
@@ -226,7 +227,3 @@ def _disable_garbage_collection() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-
-def _silent(target: Target) -> list[tuple[int, int]]:
-    raise LoadError(f"{target.name} answered nothing within {TIMEOUT_S:.0f} s")

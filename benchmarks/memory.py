@@ -72,6 +72,7 @@ def _name(process: psutil.Process) -> str:
         "org.pytorch.serve": "TorchServe (JVM)",
         "ui.server": "page",
         "ui.deliverer": "deliverer",
+        "monitoring.exporter": "exporter",
         "supervisord": "supervisor",
         "ops.versions.controller": "ops.versions.controller",
         "torchserve": "TorchServe's launcher",

@@ -17,9 +17,9 @@ from ops.system import System
 CLIENTS = 32
 ROUNDS = 10
 SECONDS = 10.0  # a scrape and an evaluation in each round
-MOST = 1.05
+MAXIMUM_RATIO = 1.05
 WITH, WITHOUT = "with monitoring", "without"
-WATCHING = ("exporter", "prometheus", "alertmanager")
+MONITORING_PARTS = ("exporter", "prometheus", "alertmanager")
 LOG, OFF = "access_log syslog", "access_log off; # "
 
 
@@ -46,17 +46,17 @@ def _switch(system: System, on: bool) -> None:
     configuration = system.run / "gateway" / "nginx.conf"
     text = configuration.read_text(encoding="utf-8").replace(OFF + LOG, LOG)
     configuration.write_text(text if on else text.replace(LOG, OFF + LOG), encoding="utf-8")
-    watching = [part for part in parts.list_parts(system) if part.name in WATCHING]
+    monitoring_parts = [part for part in parts.list_parts(system) if part.name in MONITORING_PARTS]
     with supervisor.remote(system) as interface:
         interface.signalProcess("gateway", "HUP")
-        for part in watching:
+        for part in monitoring_parts:
             if on:
                 supervisor.start_part(system, part.name)
             elif interface.getProcessInfo(part.name)["pid"]:
                 interface.stopProcess(part.name)
     if on:
         running.wait_until(
-            lambda: all(part.is_healthy(system) for part in watching),
+            lambda: all(part.is_healthy(system) for part in monitoring_parts),
             lambda: "Exporter, Prometheus and Alertmanager did not answer",
         )
 
@@ -66,16 +66,15 @@ def _cpu_s(system: System) -> float:
     total = 0.0
     for process in leftovers.find(system):
         with suppress(psutil.NoSuchProcess):
-            total += sum(
-                process.cpu_times()[:4]
-            )  # user and system time, of the process and of its ended children
+            # User and system time of the process and of its ended children.
+            total += sum(process.cpu_times()[:4])
     return total
 
 
 def _results(costs: dict[str, list[float]]) -> Results:
     found = ratio(costs[WITH], costs[WITHOUT])
     rows = [[name, format_number(median(cost)), format_range(cost)] for name, cost in costs.items()]
-    rows.append(["ratio, round by round", format_number(found), f"bar: at most {MOST}"])
+    rows.append(["ratio, round by round", format_number(found), f"bar: at most {MAXIMUM_RATIO}"])
     summary = (
         f"{CLIENTS} clients post canvases of 320x320 to the gateway of a system, in {ROUNDS} rounds of {SECONDS:g} s "
         "with monitoring and as many without it. CPU is the user and system time of all processes. Monitoring means "

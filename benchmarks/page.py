@@ -23,7 +23,7 @@ from ui.outbox import Outbox
 
 STROKES = 48
 WARM_UP = 4  # strokes that do not count
-STROKES_ON_A_SHEET = 8  # then both pages are reloaded
+STROKES_PER_LOAD = 8  # then both pages are reloaded
 TIMEOUT_MS = 20_000
 # The answer is settled after this time without a change.
 QUIET_MS = 400
@@ -107,17 +107,17 @@ def _draw_on(bare: Contender, ours: Contender) -> list[float]:
     asked = []
     for number in range(-WARM_UP, STROKES):
         for contender in (bare, ours) if number % 2 else (ours, bare):
-            if (number + WARM_UP) % STROKES_ON_A_SHEET == 0:
+            if (number + WARM_UP) % STROKES_PER_LOAD == 0:
                 contender.page.goto(contender.address)
                 contender.page.locator(CANVAS).wait_for()
-            first, settled = _stroke(contender, (number + WARM_UP) % STROKES_ON_A_SHEET)
+            first, settled = _stroke(contender, (number + WARM_UP) % STROKES_PER_LOAD)
             if number >= 0:
                 contender.first.append(first)
                 contender.settled.append(settled)
         took = re.search(r"(\d+) ms", ours.page.locator(".st-key-certainty").inner_text())
         if number >= 0 and took:
             asked.append(float(took[1]))
-        if (number + 1) % STROKES_ON_A_SHEET == 0 and number > 0:
+        if (number + 1) % STROKES_PER_LOAD == 0 and number > 0:
             latest = [f"{one.name} {format_number(median(one.settled))} ms" for one in (bare, ours)]
             say(f"{number + 1} of {STROKES} strokes: {', '.join(latest)}")
     return asked
@@ -157,11 +157,11 @@ def _results(bare: Contender, ours: Contender, asked: Sequence[float], stored: S
         for one in (bare, ours)
         for what, values in (("first change", one.first), ("settled", one.settled))
     ]
-    times.append(("of it, asking the model", asked))
+    times.append(("of it, request to the model", asked))
     rows = [[name, *summarize(values)] for name, values in times]
-    rows.append(["of it, storing the answer on disk (outbox, timed alone)", *summarize(stored)])
+    rows.append(["of it, write to the outbox (timed alone)", *summarize(stored)])
     summary = (
-        f"{STROKES} strokes on each page in turn, {STROKES_ON_A_SHEET} on a sheet, in one Chromium, after a warm-up of "
+        f"{STROKES} strokes on each page in turn, {STROKES_PER_LOAD} on a sheet, in one Chromium, after a warm-up of "
         f"{WARM_UP}; milliseconds from pen-up. The bare page runs on the same Streamlit. It uses the unchanged canvas, "
         "which waits 200 ms before it sends, and shows only the size of the drawing. Settled is the last change of the "
         "answer: digit, confidence, the model's input and bars; on the bare page, the size."

@@ -75,7 +75,7 @@ def measure() -> Results:
         say("one client, contenders in turn ...")
         by_name = {one.target.name: one.target for one in answering}
         names = (GATEWAY, DIRECT, FASTAPI, NOOP)
-        with contenders.awake(names, answering):
+        with contenders.suspend_others(names, answering):
             alone = load.alternate([by_name[name] for name in names], bodies, ALTERNATIONS)
     say("the stages in a worker ...")
     return _results(Measurements(rounds, ceiling.per_second, alone, stages.measure(bodies), memory))
@@ -138,7 +138,7 @@ def _rounds(answering: Sequence[Contender], bodies: Sequence[bytes]) -> Rounds:
         for clients in CLIENTS:
             # Every other round in reverse order, because each contender changes the caches for the next one.
             for one in answering if number % 2 == 0 else list(reversed(answering)):
-                with contenders.awake([one.target.name], answering):
+                with contenders.suspend_others([one.target.name], answering):
                     took = load.run(one.target, bodies, clients, SECONDS, cpu_s=one.cpu_s)
                 measured[clients][one.target.name].append(took)
         best = measured[max(CLIENTS)]
@@ -217,7 +217,7 @@ def _one_request(alone: Times, by_stage: Times) -> Table:
         "decode the PNG": by_stage["decode"],
         "find the ink": by_stage["ink"],
         "scale and centre": by_stage["ink, scale and centre"],
-        "the net and the rest of its answer": by_stage["net, one alone"],
+        "network, softmax and answer": by_stage["network, one image"],
         "JSON": by_stage["JSON"],
         "TorchServe itself": alone[NOOP],
         "nginx": _differences(alone[GATEWAY], alone[DIRECT]),
@@ -228,7 +228,7 @@ def _one_request(alone: Times, by_stage: Times) -> Table:
     rows.append(["sum", format_number(sum(parts.values())), ""])
     for name, values in (
         ("measured by the client, through the gateway", alone[GATEWAY]),
-        ("the net, each of a batch of eight", by_stage["net, each of eight"]),
+        ("network, each of a batch of eight", by_stage["network, each of eight"]),
     ):
         rows.append([name, format_number(median(values)), f"{len(values):,}"])
     note = (

@@ -68,7 +68,7 @@ class Comparison(TypedDict):
 
 
 @dataclass(frozen=True)
-class Loop:
+class CaseResult:
     """The result of a case. `before` and `after` tell which fresh drawings champion and next version read correctly."""
 
     case: Case
@@ -89,14 +89,14 @@ class Loop:
 
 def measure() -> Results:
     """Start a system for each case, label, retrain, and return the results."""
-    loops = []
+    case_results = []
     for case in CASES:
         with running.system() as system:
-            loops.append(_loop(system, case))
-    return _results(loops)
+            case_results.append(_measure_case(system, case))
+    return _results(case_results)
 
 
-def _loop(system: System, case: Case) -> Loop:
+def _measure_case(system: System, case: Case) -> CaseResult:
     drawings = draw_digits(case.style, LABELLED, LABELLED_SEED)
     _label(system, drawings, _labels([drawing.digit for drawing in drawings], case.wrong_share))
     _copy_cached_drawings(system)
@@ -111,7 +111,7 @@ def _loop(system: System, case: Case) -> Loop:
         running.ops(system, "swap", version)
     say(f"{case.name}, {minutes:.1f} minutes:\n{output}")
     challenger = json.loads((system.retraining / "challenger.json").read_text(encoding="utf-8"))
-    return Loop(
+    return CaseResult(
         case,
         minutes,
         len(challenger["labelled_drawings"]),
@@ -187,7 +187,7 @@ def _probability(won: int, lost: int) -> float:
     return sum(comb(both, k) for k in range(won, both + 1)) / 2**both
 
 
-def _results(loops: Sequence[Loop]) -> Results:
+def _results(case_results: Sequence[CaseResult]) -> Results:
     summary = (
         f"{LABELLED} digits in a writing style that no recipe contains, drawn by training/strokes with the strokes of "
         "the training styles, are answered and labelled in a running system. Then `make retrain` runs. A quarter of "
@@ -198,33 +198,33 @@ def _results(loops: Sequence[Loop]) -> Results:
     return Results(
         "retrain",
         summary,
-        [_loop_table(loops), *(_judge_table(loop) for loop in loops)],
-        {"loops": [_numbers(loop) for loop in loops]},
+        [_accuracy_table(case_results), *(_judge_table(result) for result in case_results)],
+        {"cases": [_numbers(result) for result in case_results]},
     )
 
 
-def _loop_table(loops: Sequence[Loop]) -> Table:
+def _accuracy_table(case_results: Sequence[CaseResult]) -> Table:
     rows = []
-    for loop in loops:
+    for result in case_results:
         about = (
-            loop.case.name,
-            f"{loop.minutes:.1f}",
-            str(loop.learned_from),
-            f"{loop.interpolation_factor:.0%}",
+            result.case.name,
+            f"{result.minutes:.1f}",
+            str(result.learned_from),
+            f"{result.interpolation_factor:.0%}",
         )
-        accuracy = f"{np.mean(loop.before):.1%}"
-        if loop.after is None:
+        accuracy = f"{np.mean(result.before):.1%}"
+        if result.after is None:
             rows.append((*about, "none", accuracy, "-", "-", "-"))
             continue
-        pairs = list(zip(loop.before, loop.after, strict=True))
+        pairs = list(zip(result.before, result.after, strict=True))
         won, lost = pairs.count((False, True)), pairs.count((True, False))
         rows.append(
             (
                 *about,
-                loop.archived or "",
+                result.archived or "",
                 accuracy,
-                f"{np.mean(loop.after):.1%}",
-                f"{loop.gained:+.1f}, {won} won and {lost} lost",
+                f"{np.mean(result.after):.1%}",
+                f"{result.gained:+.1f}, {won} won and {lost} lost",
                 f"{_probability(won, lost):.1g}",
             )
         )
@@ -238,21 +238,21 @@ def _loop_table(loops: Sequence[Loop]) -> Table:
     )
 
 
-def _judge_table(loop: Loop) -> Table:
+def _judge_table(result: CaseResult) -> Table:
     rows = []
-    for line in loop.judged:
+    for line in result.judged:
         shares = (f"{line[model]:.2%}" for model in ("champion", "challenger"))
         rows.append([line["name"], *shares, line["note"], "yes" if line["holds"] else "NO"])
     columns = ("", RELEASED, "challenger", "", "holds")
-    return Table(f"Criteria of the judge: digits {loop.case.name}", columns, rows, loop.conclusion)
+    return Table(f"Criteria of the judge: digits {result.case.name}", columns, rows, result.conclusion)
 
 
-def _numbers(loop: Loop) -> dict[str, Any]:
+def _numbers(result: CaseResult) -> dict[str, Any]:
     fields = ("minutes", "learned_from", "interpolation_factor", "archived", "conclusion", "judged")
-    return {name: getattr(loop, name) for name in fields} | {
-        "style": loop.case.style.name,
-        "wrong_share": loop.case.wrong_share,
-        "champion_accuracy": float(np.mean(loop.before)),
-        "next_accuracy": None if loop.after is None else float(np.mean(loop.after)),
-        "points": loop.gained,
+    return {name: getattr(result, name) for name in fields} | {
+        "style": result.case.style.name,
+        "wrong_share": result.case.wrong_share,
+        "champion_accuracy": float(np.mean(result.before)),
+        "next_accuracy": None if result.after is None else float(np.mean(result.after)),
+        "points": result.gained,
     }

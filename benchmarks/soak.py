@@ -43,7 +43,7 @@ POSTS_A_SECOND = 20.0
 TIMEOUT_S = 120.0
 REFUSED = 0
 # A valid request gets an answer or a 503 that names the unavailable part; without the gateway, the connection fails.
-PROMISED = {200, 503, REFUSED}
+EXPECTED_STATUSES = {200, 503, REFUSED}
 
 Row: TypeAlias = tuple[int, int | None, int]
 
@@ -106,17 +106,17 @@ def _is_answered(page: Page) -> bool:
 
 
 def _label(page: Page, digit: int) -> bool:
-    """Press the digit's button unless the canvas is empty; returns whether it was, and stayed so."""
-    if _is_free(page):
+    """Whether the label is stored: then the canvas stays empty. Otherwise press the digit's button."""
+    if _is_canvas_empty(page):
         page.wait_for_timeout(500)
-        if _is_free(page):  # not just empty during a reload
+        if _is_canvas_empty(page):  # not only during a reload
             return True
     page.locator(f".st-key-label-{digit} button").click(timeout=2000)
     page.wait_for_timeout(1000)
     return False
 
 
-def _is_free(page: Page) -> bool:
+def _is_canvas_empty(page: Page) -> bool:
     return _is_connected(page) and ink(page) == 0
 
 
@@ -216,7 +216,7 @@ def _results(tally: Tally, rows: list[Row]) -> Results:
             f"{tally.drawings} drawings were answered, and the database has {len(rows)}. {_first_gap(rows)}\n"
             f"{table.as_markdown()}"
         )
-    if tally.posts.keys() - PROMISED:
+    if tally.posts.keys() - EXPECTED_STATUSES:
         raise StartError(f"A valid post was answered neither 200 nor 503:\n{table.as_markdown()}")
     summary = (
         f"{DURATION_S / 60:.0f} minutes with {VISITORS} visitors who draw and label, {POSTS_A_SECOND:.0f} posts a "

@@ -33,15 +33,15 @@ def measure(bodies: Sequence[bytes], rounds: int = ROUNDS) -> dict[str, list[flo
         "decode": (read_image, bodies),
         "ink": (find_inks, images),
         "ink, scale and centre": (preprocess, images),
-        "net, one alone": (lambda one: predictor.predict_inputs([one]), inputs),
-        "net, each of eight": (predictor.predict_inputs, eights),
+        "network, one image": (lambda one: predictor.predict_inputs([one]), inputs),
+        "network, each of eight": (predictor.predict_inputs, eights),
         "JSON": (lambda answer: json.dumps(answer, separators=(",", ":")).encode("ascii"), answers),
     }
     times = {}
     for name, (stage, things) in stages.items():
         stage(things[0])
         times[name] = time_each(stage, [*things] * rounds)
-    times["net, each of eight"] = [took / 8 for took in times["net, each of eight"]]
+    times["network, each of eight"] = [took / 8 for took in times["network, each of eight"]]
     return times
 
 

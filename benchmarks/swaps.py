@@ -95,7 +95,7 @@ def measure() -> Results:
 
 
 def _round(system: System) -> Round:
-    found, trouble = Round(), list[StartError]()
+    found, errors = Round(), list[StartError]()
 
     def change_all() -> None:
         try:
@@ -103,7 +103,7 @@ def _round(system: System) -> Round:
                 found.changes.append(_change(system, words))
                 _settle(system)
         except StartError as error:
-            trouble.append(error)
+            errors.append(error)
 
     target = Target("gateway", system.gateway_port, "/predictions/mnist")
     changer = threading.Thread(target=change_all)
@@ -119,8 +119,8 @@ def _round(system: System) -> Round:
                 changer.start()
             elif changer.ident and not changer.is_alive():
                 break
-    if trouble:
-        raise trouble[0]
+    if errors:
+        raise errors[0]
     _judge(found, every)
     return found
 

@@ -19,7 +19,7 @@ DEMO = Path(__file__).with_name("demo.gif")
 WIDTH, HEIGHT = 880, 620
 SCALED = 640, 451
 COLOURS = 48
-# A 2 with hardly a foot, which 1.3 reads as a 7.
+# A 2 with hardly a foot, which 2.0 reads as a 7.
 SHORT_TWO: list[Stroke] = [[(32, 28), (44, 16), (60, 20), (62, 36), (50, 60), (34, 86), (44, 84)]]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from benchmarks.contenders import Contender, awake
+from benchmarks.contenders import Contender, suspend_others
 from benchmarks.load import Target
 from fixtures.waiting import eventually
 
@@ -44,8 +44,8 @@ def test_a_contender_that_works_while_idle_is_suspended_meanwhile(contender):
     def stopped() -> list[bool]:
         return [process.status() == psutil.STATUS_STOPPED for process in contender.processes]
 
-    with awake(["another"], [contender]):
+    with suspend_others(["another"], [contender]):
         eventually(lambda: all(stopped()))
     eventually(lambda: not any(stopped()))
-    with awake(["two"], [contender]):
+    with suspend_others(["two"], [contender]):
         assert not any(stopped())

@@ -234,7 +234,7 @@ def test_a_second_change_is_refused_and_a_killed_swap_is_undone(swapped: Running
         (archives.replace_code(archives.ALWAYS_A_THREE), "it reads a known 0 as a 3"),
         # tests/ops/versions/test_selfcheck.py has the next two with a small server.
         pytest.param(
-            archives.replace_code(archives.UNDER_ANOTHER_NAME),
+            archives.replace_code(archives.REPORTS_ANOTHER_VERSION),
             "it reports version '0.1'",
             marks=pytest.mark.slow,
         ),
