@@ -1,4 +1,4 @@
-# MNIST Digit Classifier. `make` lists what it can do.
+# MNIST Digit Classifier. `make` lists the targets.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -13,7 +13,7 @@ PYTHON ?= $(eval PYTHON := $(shell for python in python3 python3.13 python3.12 p
 # An extra package index with CPU builds of torch, if the default index has only the larger CUDA builds.
 TORCH_INDEX ?=
 
-# From the environment or .env: native, containers (docker-compose.yml), or swarm (deploy/swarm). All have the same
+# native, containers (docker-compose.yml) or swarm (deploy/swarm), from the environment or .env. All have the same
 # commands; containers need no Python.
 RUNS_IN ?= $(shell sed -n 's/^RUNS_IN=//p' .env 2>/dev/null | tail -n 1)
 ifneq ($(filter-out native containers swarm,$(RUNS_IN)),)
@@ -29,8 +29,8 @@ else
 OPS := .venv/ops/bin/python -m ops
 REGISTRY := .venv/registry/bin/python -m ops.integrations.registry
 ARCHIVE := .venv/serve/bin/python -m training.archive
-# By default glibc returns the memory of each training step and requests it again, which takes 1/15 of the time. Older
-# versions of glibc accept at most 32 MiB.
+# By default glibc returns the memory of each training step and requests it again, for 1/15 of the time. Older versions
+# of glibc accept at most 32 MiB.
 TRAINING := MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=2000000000 .venv/train/bin/python -m
 TRACK := .venv/tracking/bin/python -m ops.integrations.tracking
 INSTALLED := .venv/ops/installed
@@ -40,11 +40,11 @@ ARCHIVE_INSTALLED := .venv/serve/installed
 TRAINING_INSTALLED := .venv/train/installed
 TRACKING_INSTALLED := .venv/tracking/installed
 endif
-# With an MLflow server, each target that changes runs, versions or aliases sends them to it. If the server is
-# unavailable, the target still succeeds, and the next one sends the change.
+# With an MLflow server, each target reports its changes of runs, versions and aliases. If the server is unavailable, the
+# target still succeeds, and the next target reports the change.
 MLFLOW := $(or $(MLFLOW_TRACKING_URI),$(shell sed -n 's/^MLFLOW_TRACKING_URI=//p' .env 2>/dev/null))
 TRACKING := $(if $(MLFLOW),$(TRACKING_INSTALLED))
-TELL_MLFLOW = $(if $(MLFLOW),$(TRACK) || :)
+REPORT_TO_MLFLOW = $(if $(MLFLOW),$(TRACK) || :)
 
 .PHONY: help
 help: ## list the targets
@@ -52,7 +52,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | sort | \
 		while IFS=$$'\t' read -r target what; do printf '  %-16s %s\n' "$$target" "$$what"; done
 
-# The running system. ops/__main__.py and ops/containers.sh have the COMMANDS, which take VALUES.
+# The running system. ops/__main__.py and ops/containers.sh implement the COMMANDS; VALUES are their arguments.
 
 VALUES :=
 CHANGES := swap rollback canary promote
@@ -81,7 +81,7 @@ restore: ## restore drawings, archives and versions from the backup FILE=
 $(CHANGES): $(TRACKING)
 $(COMMANDS): $(INSTALLED)
 	@$(OPS) $@ $(VALUES)
-	@$(if $(filter $@,$(CHANGES)),$(TELL_MLFLOW))
+	@$(if $(filter $@,$(CHANGES)),$(REPORT_TO_MLFLOW))
 
 push: ## upload the archive of VERSION= to the S3 store
 pull: ## download the archive of VERSION= from the S3 store
@@ -114,16 +114,16 @@ strokes: $(TRAINING_INSTALLED) ## draw sample sheets of the generated digits and
 	@$(TRAINING) training.strokes.sheet
 train: $(if $(filter --without-real-drawings,$(ARGS)),mnist,data) $(TRACKING) ## train a model; QUICK=1 uses a smaller recipe, ARGS="--epochs 3" changes a setting
 	@$(TRAINING) training.train $(if $(QUICK),--quick) $(ARGS)
-	@$(TELL_MLFLOW)
+	@$(REPORT_TO_MLFLOW)
 evaluate: mnist ## evaluate the released model or MODEL= (checkpoint or archive); AGAINST= compares it with another
 	@$(TRAINING) training.evaluate $(if $(MODEL),--model $(MODEL)) $(if $(AGAINST),--against $(AGAINST)) $(ARGS)
 retrain: $(if $(INSTALLED),$(INSTALLED) .venv/serve/installed mnist) $(TRACKING) ## train on the labelled drawings, or on those of LABELS=; archive the next version if it is better; never swap
 	@$(OPS) retrain "$(LABELS)" "$(CHAMPION)"
-	@$(TELL_MLFLOW)
+	@$(REPORT_TO_MLFLOW)
 archive: $(ARCHIVE_INSTALLED) $(TRACKING) ## pack a checkpoint as model_store/mnist-VERSION.mar; VERSION=, CHECKPOINT=
 	@test -n "$(VERSION)" || { echo "VERSION is missing, for example: make archive VERSION=1.1" >&2; exit 2; }
 	@$(ARCHIVE) --version "$(VERSION)" $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT))
-	@$(TELL_MLFLOW)
+	@$(REPORT_TO_MLFLOW)
 track: $(TRACKING_INSTALLED) ## send missing runs, versions and aliases to the MLflow server at MLFLOW_TRACKING_URI
 	@$(TRACK)
 
@@ -152,18 +152,18 @@ test-slow: test-environments mnist ## run the slow tests; CI runs them every nig
 test-portable: test-environments ## run the tests of training and handler six times, with different processor instructions or rounding
 	@.venv/test/bin/python -m tests.portable
 
-# The tests of each part: `check` excludes tests that start a service, `test` excludes slow tests.
+# The marks of the selected tests: `check` excludes tests that start a service, `test` excludes slow tests.
 SPEED := test
-PICK_check := not service and not slow
-PICK_test := not slow
-PICK_slow := slow
-# A part may have no such test (pytest's status 5), but not every part.
-PYTEST = -m pytest -m "$(PICK_$(SPEED))$(1)" $(2) $(ARGS) $(if $(filter-out 0,$(MAKELEVEL)),&& touch $(RAN) || test $$? = 5)
+MARKS_check := not service and not slow
+MARKS_test := not slow
+MARKS_slow := slow
+# A part may have no selected test (pytest's status 5), but one part must have one.
+PYTEST = -m pytest -m "$(MARKS_$(SPEED))$(1)" $(2) $(ARGS) $(if $(filter-out 0,$(MAKELEVEL)),&& touch $(RAN) || test $$? = 5)
 RAN := .venv/ran
 SOME_RAN = test -e $(RAN) || { echo "ARGS '$(ARGS)' select no test" >&2; exit 2; }
 # The environments of a running system.
 RUNNING := $(patsubst %,.venv/%/installed,ops serve page monitoring)
-# Three at once for two cores: the two longest, and beside them two that mostly wait. Then the others, the longest first.
+# Three run at once on two cores: first the two longest, beside parts that mostly wait; then the others, longest first.
 SYSTEM := test-failures test-system
 IN_TEST := test-ops test-gateway test-monitoring test-sql test-benchmarks
 PARTS := test-ops test-gateway test-handler test-training test-ui test-sql test-monitoring test-project test-benchmarks
@@ -198,7 +198,7 @@ test-system: $(RUNNING) .venv/test/installed ## test the running system, over HT
 test-failures: $(RUNNING) .venv/test/installed .venv/registry/installed ## test a system while processes are killed and models are swapped
 	@.venv/test/bin/python $(call PYTEST, and harms,tests/system)
 
-# All in one pytest session, which saves its start time.
+# One pytest session for several parts, because each session takes time to start.
 test-others: .venv/test/installed .venv/kubernetes/installed
 	@env -u MAKEFLAGS -u MAKELEVEL .venv/test/bin/python $(call PYTEST,,tests --ignore=tests/handler \
 		--ignore=tests/training --ignore=tests/ui --ignore=tests/system)
@@ -269,8 +269,8 @@ SHOW = 2>&1 | tee .venv/$*.log | sed -un 's/^ *Downloading \(.*[0-9] [MG]B)\).*/
 	@touch $@
 
 # Each requirements file has a lock with its direct and indirect packages. All files are first resolved together, so that
-# locks agree, because an environment installs several. MLflow's server is resolved alone, because it would prevent newer
-# versions for the page. Current versions stay if possible.
+# locks agree, because an environment installs several. MLflow's server is resolved alone, because it would keep the page
+# at older versions. Current versions stay if possible.
 REQUIREMENTS := $(filter-out %-torch.txt,$(wildcard */requirements*.txt))
 ALONE := ops/requirements-mlflow
 TOGETHER := $(filter-out $(ALONE).txt,$(REQUIREMENTS)) handler/requirements-torch.txt

@@ -35,7 +35,7 @@ class Setting(Generic[T]):
     accepted: str = ""
 
     def read(self, environ: Mapping[str, str] = os.environ) -> T:
-        """The active value. Raises SettingError with the setting's name, value and type."""
+        """The value in force: of the environment, else the default. Raises SettingError with name, value and type."""
         text = environ.get(self.name)  # empty means not set, as in .env.example
         if self.secret and not text and (file := environ.get(f"{self.name}_FILE")):
             text = self._read_file(file)
@@ -120,7 +120,7 @@ def _list(text: str, accepted: re.Pattern[str]) -> str:
     return " ".join(items)
 
 
-def place(text: str) -> str:
+def deployment(text: str) -> str:
     """`native`, `containers` or `swarm`."""
     if text not in ("native", "containers", "swarm"):
         raise ValueError(text)
@@ -150,7 +150,7 @@ def postgresql_url(text: str) -> str:
 
 # Name, type and default, then the meaning.
 # fmt: off
-RUNS_IN = Setting("RUNS_IN", place, "native",
+RUNS_IN = Setting("RUNS_IN", deployment, "native",
     "Where the parts run: native (processes of this checkout), containers (docker-compose.yml), swarm (deploy/swarm).",
     accepted="native, containers, swarm")
 GATEWAY_HOST = Setting("GATEWAY_HOST", str, "127.0.0.1",
