@@ -73,8 +73,9 @@ def _compare(models: dict[str, AnyPredictor], test: Digits, *, report: bool) -> 
         for title, key in DIGIT_SETS.items():
             if (metrics := measured[key]) and key != "held_out_writers":
                 print(f"{name}, {title}\n{table(np.array(metrics['confusion']))}\n", flush=True)
+    widest = max(len(title) for title, _ in columns[0])
     for lines in zip(*columns, strict=True):
-        print(f"{lines[0][0]:<52}" + "".join(f"{text:<26}" for _, text in lines))
+        print("  ".join([f"{lines[0][0]:<{widest}}", *(f"{text:<26}" for _, text in lines)]).rstrip())
 
 
 def draw(

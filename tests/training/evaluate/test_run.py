@@ -1,6 +1,7 @@
 """`training.evaluate` measures a checkpoint or an archive, alone or beside another model."""
 
 import functools
+import re
 import shutil
 
 import numpy as np
@@ -38,6 +39,13 @@ def test_the_table_has_a_row_for_each_digit():
 def test_the_command_measures_draws_and_names_skipped_sets(tmp_path, capsys, small):
     assert evaluate.main(["--output", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
+    [row] = [
+        line for line in said.splitlines() if line.startswith("pendigits, reporting writers, calibration")
+    ]
+    assert re.split("  +", row) == [
+        "pendigits, reporting writers, calibration error in 15 bins",
+        *["not measured"] * 2,
+    ]
     assert "MNIST test set, accuracy" in said
     assert "The reporting sets were not read; ARGS=--report reads them." in said
     drawn = {path.name for path in (tmp_path / "out").iterdir()}
