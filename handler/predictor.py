@@ -120,24 +120,24 @@ class Predictor:
         logits = self.logits(pixels)
         probabilities = digit_probabilities(logits, self.temperature)
         scores = digit_scores(logits, self.temperature, self.score_line)
-        blank = pixels.reshape(len(pixels), -1).max(axis=1) == 0
-        probabilities[blank], scores[blank] = 1 / DIGITS, 0.0
-        return [self._prediction(*row) for row in zip(pixels, probabilities, scores, strict=True)]
+        rows = zip(pixels, probabilities.tolist(), scores.tolist(), strict=True)
+        return [self._prediction(*row) for row in rows]
 
-    def _prediction(
-        self, pixels: NDArray[np.uint8], probabilities: NDArray[np.float64], score: float
-    ) -> Prediction:
-        digit = int(probabilities.argmax())
-        is_digit = bool(score >= self.digit_threshold and score > 0)
+    def _prediction(self, pixels: NDArray[np.uint8], probabilities: list[float], score: float) -> Prediction:
+        blank = not pixels.any()
+        if blank:
+            probabilities, score = [1 / DIGITS] * DIGITS, 0.0
+        confidence = max(probabilities)
+        is_digit = not blank and score >= self.digit_threshold
         return Prediction(
-            digit=digit,
-            confidence=float(probabilities[digit]),
-            probabilities=probabilities.tolist(),
+            digit=probabilities.index(confidence),
+            confidence=confidence,
+            probabilities=probabilities,
             is_digit=is_digit,
-            digit_score=float(score),
+            digit_score=score,
             model_version=self.version,
             input=base64.b64encode(pixels.tobytes()).decode("ascii"),
-            reason=None if is_digit else "not_a_digit" if pixels.any() else "blank",
+            reason=None if is_digit else "blank" if blank else "not_a_digit",
         )
 
 

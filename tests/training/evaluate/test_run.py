@@ -81,7 +81,7 @@ def test_an_archive_measures_as_its_checkpoint(tmp_path, capsys, small):
 
 
 def test_an_archive_predicts_with_its_own_handler(tmp_path):
-    one = "\nPredictor.predict_inputs = lambda self, inputs: [self._prediction(i, np.eye(10)[1], 1.0) for i in inputs]"
+    one = "\nPredictor.predict_inputs = lambda self, inputs: [self._prediction(i, [0.0, 1.0], 1.0) for i in inputs]"
     path = synthetic.archive(tmp_path / "mnist-7.3.mar", "weights.pt", "weights.onnx", predictor=one)
     with open_archive(path, "int8") as predictor:
         assert predictor.runtime == "float32"
