@@ -1,16 +1,17 @@
 """A collector of OpenTelemetry spans: an HTTP server that reads OTLP's protobuf.
 
-python tests/otlp.py     prints its address, then each span as a JSON line; needs the packages of `page` or `serve`
+python -m tests.otlp     prints its address, then each span as a JSON line; needs the packages of `page` or `serve`
 """
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from fixtures.http_server import Handler, serving
 
 
 @dataclass
@@ -41,19 +42,15 @@ class Collector(ThreadingHTTPServer):
         self.spans.append(span)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     server: Collector
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.read_body()
         assert self.path == "/v1/traces"
         for span in _spans(ExportTraceServiceRequest.FromString(body)):
             self.server.received(span)
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+        self.answer(200)
 
 
 def _spans(request: ExportTraceServiceRequest) -> Iterator[Span]:
@@ -80,14 +77,8 @@ def _attributes(pairs) -> dict[str, str | int | float]:
 @contextmanager
 def collector() -> Iterator[Collector]:
     """One that runs in a thread."""
-    with Collector() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Collector()) as server:
+        yield server
 
 
 class _Printing(Collector):

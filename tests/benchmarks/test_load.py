@@ -1,15 +1,15 @@
 """The load generator, with a small server that stores its requests."""
 
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 import pytest
 
 from benchmarks import load
 from benchmarks.load import LoadError, Target
-from fixtures.http_server import serving
+from fixtures.http_server import Handler, serving
 
 
-class _Echo(BaseHTTPRequestHandler):
+class _Echo(Handler):
     protocol_version = "HTTP/1.1"
     status = 200
     requests_of_a_connection = 1000
@@ -17,7 +17,7 @@ class _Echo(BaseHTTPRequestHandler):
     ports: list[int]
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.read_body()
         self.bodies.append(body)
         self.ports.append(self.client_address[1])
         self.send_response(self.status)
@@ -29,9 +29,6 @@ class _Echo(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
+
+from fixtures.http_server import Handler, serving
 
 # Longer than every timeout of the gateway.
 LONGEST_S = 60
@@ -20,7 +22,7 @@ class Server(ThreadingHTTPServer):
     # Do not wait for a blocked answer at the end of a test.
     block_on_close = False
 
-    def __init__(self, handler: type[BaseHTTPRequestHandler], port: int, host: str) -> None:
+    def __init__(self, handler: type[Handler], port: int, host: str) -> None:
         super().__init__((host, port), handler)
         self.connections = 0
         self.given_up = 0
@@ -37,7 +39,7 @@ class Server(ThreadingHTTPServer):
         return super().get_request()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     protocol_version = "HTTP/1.1"
     # Send head and body together; separately, the body waits 40 ms for the head's acknowledgement.
     wbufsize = -1
@@ -47,48 +49,36 @@ class _Handler(BaseHTTPRequestHandler):
         if not super().parse_request():
             return False
         # Any method; the handlers below decide.
-        setattr(self, f"do_{self.command}", self.answer)
+        setattr(self, f"do_{self.command}", self.respond)
         return True
 
     def received(self) -> dict:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         request = {
             "method": self.command,
             "path": self.path,
             "headers": {name.lower(): value for name, value in self.headers.items()},
-            "body": base64.b64encode(body).decode(),
+            "body": base64.b64encode(self.read_body()).decode(),
         }
         self.server.requests.append(request)
         return request
 
-    def send(self, status: int, body: bytes, media_type: str = "application/json") -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", media_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def answer(self) -> None:
+    def respond(self) -> None:
         raise NotImplementedError
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 class _Model(_Handler):
     """Echoes requests; answers a body `STATUS 413 ...` with that status, `UNTIL RELEASED` after `released` is set."""
 
-    def answer(self) -> None:
+    def respond(self) -> None:
         request = self.received()
         body = self.server.fault or base64.b64decode(request["body"])
         if body.startswith(b"STATUS "):
             status = int(body.split()[1])
             error = {"code": status, "type": "FromTheModel", "message": "What the model says."}
-            self.send(status, json.dumps(error).encode())
+            self.answer_json(status, error)
         elif body == b"UNTIL RELEASED":
             self.server.released.wait(LONGEST_S)
-            self.send(200, json.dumps(request).encode())
+            self.answer_json(200, request)
         elif body == b"UNTIL GIVEN UP":
             self.connection.settimeout(LONGEST_S)
             self.server.given_up += self.connection.recv(1) == b""
@@ -96,37 +86,37 @@ class _Model(_Handler):
         elif body == b"HANG UP":
             self.close_connection = True
         else:
-            self.send(200, json.dumps(request).encode())
+            self.answer_json(200, request)
 
 
 class _BrokenModel(_Handler):
     """Answers everything with TorchServe's error for a model without workers."""
 
-    def answer(self) -> None:
+    def respond(self) -> None:
         self.received()
-        self.send(503, b'{"code": 503, "type": "ServiceUnavailableException", "message": "no worker"}')
+        self.answer(503, b'{"code": 503, "type": "ServiceUnavailableException", "message": "no worker"}')
 
 
 class _FullModel(_Handler):
     """Answers everything with TorchServe's error for a worker without memory."""
 
-    def answer(self) -> None:
+    def respond(self) -> None:
         self.received()
-        self.send(507, b'{"code": 507, "type": "InternalServerException", "message": "Out of resources"}')
+        self.answer(507, b'{"code": 507, "type": "InternalServerException", "message": "Out of resources"}')
 
 
 class _Page(_Handler):
     """Echoes requests as HTML and websocket messages as text."""
 
-    def answer(self) -> None:
+    def respond(self) -> None:
         if self.headers.get("Upgrade", "").lower() == "websocket":
             self._websocket()
             return
         request = self.received()
         if self.path == "/missing":
-            self.send(404, b"the page's own 404", "text/plain")
+            self.answer(404, b"the page's own 404", "text/plain")
         else:
-            self.send(200, json.dumps(request).encode(), "text/html")
+            self.answer(200, json.dumps(request).encode(), "text/html")
 
     def _websocket(self) -> None:
         """RFC 6455's handshake, then every byte back."""
@@ -151,7 +141,7 @@ class _Page(_Handler):
 class _Redirecting(_Handler):
     """Redirects to a folder by its own path, as Debian's Prometheus does."""
 
-    def answer(self) -> None:
+    def respond(self) -> None:
         self.send_response(301)
         self.send_header("Location", f"{self.path}/")
         self.send_header("Content-Length", "0")
@@ -160,16 +150,11 @@ class _Redirecting(_Handler):
 
 @contextmanager
 def _serving(handler: type[_Handler], port: int = 0, host: str = "127.0.0.1") -> Iterator[Server]:
-    server = Server(handler, port, host)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.released.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Server(handler, port, host)) as server:
+        try:
+            yield server
+        finally:
+            server.released.set()
 
 
 def model(port: int = 0, host: str = "127.0.0.1"):

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
-from fixtures.http_server import serving
+from fixtures.http_server import Handler, serving
 
 DAY_S = 86_400
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -106,16 +106,9 @@ def _histogram(name: str, of: str, count: float, mean: float) -> Iterable[str]:
 def serve_exporter(exporter: FakeExporter, port: int) -> Iterator[None]:
     """Serve the exporter's metrics on a loopback port, at every path."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Metrics(Handler):
         def do_GET(self) -> None:
-            body = exporter.text().encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(200, exporter.text().encode(), "text/plain; version=0.0.4; charset=utf-8")
 
-        def log_message(self, *_: object) -> None: ...
-
-    with serving(ThreadingHTTPServer(("127.0.0.1", port), Handler)):
+    with serving(ThreadingHTTPServer(("127.0.0.1", port), Metrics)):
         yield

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
-from fixtures.http_server import serving
+from fixtures.http_server import Handler, serving
 
 
 class Webhook:
@@ -26,14 +26,10 @@ class Webhook:
 def serve_webhook(webhook: Webhook) -> Iterator[str]:
     """Serve a webhook; yields its URL."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Receiver(Handler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            webhook.alerts += json.loads(body)["alerts"]
-            self.send_response(200)
-            self.end_headers()
+            webhook.alerts += json.loads(self.read_body())["alerts"]
+            self.answer(200)
 
-        def log_message(self, *_: object) -> None: ...
-
-    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Receiver)) as server:
         yield f"http://127.0.0.1:{server.server_port}/"

@@ -1,15 +1,15 @@
 """With proxies but no no_proxy in the environment, requests to local services use no proxy."""
 
-import http.server
 import os
 import re
-import threading
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import requests
 
+from fixtures.http_server import Handler, serving
 from ops import direct, proxies, reads_a_digit
 from ops.native import parts
 from ops.versions import reload, selfcheck
@@ -26,7 +26,7 @@ MAY_ASK_A_PROXY = {
 }
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Service(Handler):
     def do_GET(self):
         version = self.path.rpartition("/")[2]
         body = b'{"digit": 7, "is_digit": true, "heatmap": [], "model_version": "%s"}' % version.encode()
@@ -34,26 +34,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             body = b"[]"
         if self.headers["Host"] == "split.in.force":
             body = b"1.3 1"
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.answer(200, body)
 
-    do_POST = do_GET  # noqa: N815
-
-    def log_message(self, *_):
-        pass
+    do_POST = do_GET
 
 
 @pytest.fixture
 def service():
     """A service of the system that answers every request."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), _Service)) as server:
         yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@
 
 import socket
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 import pytest
 
-from fixtures.http_server import answer_json, serving
+from fixtures.http_server import Handler, serving
 from ops import reads_a_digit
 from ops.own_address import own_address
 from ops.versions.state import Versions
@@ -19,17 +19,14 @@ def digits(system, monkeypatch) -> Iterator[dict[str, int]]:
     """The digit that each version answers over HTTP. Default 1.1 and canary 1.2 are served."""
     answers = {"1.0": 1, "1.1": 7, "1.2": 7}
 
-    class Model(BaseHTTPRequestHandler):
+    class Model(Handler):
         def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
+            self.read_body()
             version = self.path.removeprefix("/predictions/mnist/")
             if version in answers:
-                answer_json(self, 200, {"digit": answers[version]})
+                self.answer_json(200, {"digit": answers[version]})
             else:
-                answer_json(self, 404, {"code": 404})
-
-        def log_message(self, *_):
-            pass
+                self.answer_json(404, {"code": 404})
 
     with serving(ThreadingHTTPServer(("127.0.0.1", 0), Model)) as server:
         monkeypatch.setattr(reads_a_digit, "HOST", "127.0.0.1")

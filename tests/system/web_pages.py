@@ -1,12 +1,12 @@
 """Web pages of another site, and requests by their scripts in a real browser."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 from playwright.sync_api import Page
 
+from fixtures.http_server import Handler, serving
 from tests.system.running import ROOT
 
 HTML = b"<!doctype html><meta charset=utf-8><title>Another site</title><p>Another site.</p>"
@@ -33,17 +33,12 @@ async (url) => await new Promise((resolve) => {
 """
 
 
-class _Site(BaseHTTPRequestHandler):
+class _Site(Handler):
     def do_GET(self) -> None:
-        body = SEVEN.read_bytes() if self.path == "/7.png" else HTML
-        self.send_response(200)
-        self.send_header("Content-Type", "image/png" if self.path == "/7.png" else "text/html")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_) -> None:
-        pass
+        if self.path == "/7.png":
+            self.answer(200, SEVEN.read_bytes(), "image/png")
+        else:
+            self.answer(200, HTML, "text/html")
 
 
 @contextmanager
@@ -51,14 +46,8 @@ def another_site() -> Iterator[str]:
     """The origin of a site on another port of this machine: an empty page, and a picture of a 7 at /7.png."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Site)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(server):
         yield f"http://localhost:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def fetch(page: Page, url: str, **options: object) -> str:

@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
-from fixtures.http_server import serving
+from fixtures.http_server import Handler, serving
 
 
 class Mirror(ThreadingHTTPServer):
@@ -32,7 +32,7 @@ def serve_files(files: dict[str, bytes]) -> Iterator[Mirror]:
             server.responds.set()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     server: Mirror
 
     def do_GET(self) -> None:
@@ -44,10 +44,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         first = int(byte_range.removeprefix("bytes=").removesuffix("-")) if byte_range else 0
-        self.send_response(206 if byte_range else 200)
-        self.send_header("Content-Length", str(len(content) - first))
-        self.end_headers()
-        self.wfile.write(content[first:])
-
-    def log_message(self, *_arguments) -> None:
-        pass
+        self.answer(206 if byte_range else 200, content[first:])

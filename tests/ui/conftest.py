@@ -1,15 +1,15 @@
 """A model that answers over real HTTP, and an outbox on a real disk."""
 
 import base64
-import json
 import math
 import threading
 import time
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 import pytest
 
+from fixtures.http_server import Handler, serving
 from ui.acts import PNG
 from ui.model_client import ModelClient
 from ui.outbox import Outbox
@@ -25,58 +25,43 @@ ANSWER = {
 }
 
 
-class FakeModel:
+class FakeModel(ThreadingHTTPServer):
     """Answers every request with `status` and `content`, and records the requests."""
 
+    daemon_threads = True
+
     def __init__(self):
+        super().__init__(("127.0.0.1", 0), _ModelHandler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
         self.status = 200
         self.content = ANSWER
         self.requests = []
         self.delay_s = 0.0
-        self.answering = (
-            threading.Event()
-        )  # until it is set, requests wait, as in TorchServe without a worker
+        # Until it is set, requests wait, as in TorchServe without a worker.
+        self.answering = threading.Event()
         self.answering.set()
-        model = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
 
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                model.requests.append((self.path, dict(self.headers), body))
-                time.sleep(model.delay_s)
-                model.answering.wait()
-                answer = (
-                    model.content if isinstance(model.content, bytes) else json.dumps(model.content).encode()
-                )
-                self.send_response(model.status)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
+class _ModelHandler(Handler):
+    protocol_version = "HTTP/1.1"
+    server: FakeModel
 
-            def log_message(self, *_):
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def stop(self):
-        self.answering.set()
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-            self._server.server_close()
+    def do_POST(self):
+        model = self.server
+        model.requests.append((self.path, dict(self.headers), self.read_body()))
+        time.sleep(model.delay_s)
+        model.answering.wait()
+        if isinstance(model.content, bytes):
+            self.answer(model.status, model.content)
+        else:
+            self.answer_json(model.status, model.content)
 
 
 @pytest.fixture
 def fake_model():
-    model = FakeModel()
-    yield model
-    model.stop()
+    with serving(FakeModel()) as model:
+        yield model
+        model.answering.set()
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from urllib.parse import parse_qs, urlparse
 
-from fixtures.http_server import answer_json, serving
+from fixtures.http_server import Handler, serving
 
 WORKERS = 2
 
@@ -47,26 +47,25 @@ class Api:
         }
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     api: Api
 
     def do_GET(self):
         if not self.api.workers:
-            return answer_json(
-                self, 404, {"code": 404, "type": "ModelNotFoundException", "message": "no mnist"}
-            )
+            error = {"code": 404, "type": "ModelNotFoundException", "message": "no mnist"}
+            return self.answer_json(404, error)
         wanted = self.api.workers if self.path.endswith("/all") else [self.api.default]
-        return answer_json(self, 200, [self.api.describe(version) for version in wanted])
+        return self.answer_json(200, [self.api.describe(version) for version in wanted])
 
     def do_POST(self):
         archive = parse_qs(urlparse(self.path).query)["url"][0]
         version = archive.removeprefix("mnist-").removesuffix(".mar")
         self.api.calls.append(f"register {version}")
         if version in self.api.damaged:
-            return answer_json(self, 500, {"code": 500, "type": "Internal", "message": "no\n  archive"})
+            return self.answer_json(500, {"code": 500, "type": "Internal", "message": "no\n  archive"})
         self.api.workers[version] = WORKERS
         self.api.default = self.api.default or version
-        return answer_json(self, 202, {"status": "Processing worker updates..."})
+        return self.answer_json(202, {"status": "Processing worker updates..."})
 
     def do_PUT(self):
         path = urlparse(self.path)
@@ -74,28 +73,25 @@ class _Handler(BaseHTTPRequestHandler):
         if path.path.endswith("/set-default"):
             self.api.calls.append(f"default {version}")
             if self.api.stuck:
-                return answer_json(self, 500, {"code": 500, "type": "Internal", "message": "stuck"})
+                return self.answer_json(500, {"code": 500, "type": "Internal", "message": "stuck"})
             self.api.default = version
         else:
             count = int(parse_qs(path.query)["min_worker"][0])
             self.api.calls.append(f"scale {version} {count}")
             self.api.workers[version] = count
-        return answer_json(self, 200, {"status": "done"})
+        return self.answer_json(200, {"status": "done"})
 
     def do_DELETE(self):
         version = self.path.split("/")[3]
         self.api.calls.append(f"unregister {version}")
         if self.api.workers.pop(version, None) is None:
-            return answer_json(self, 404, {"code": 404, "type": "ModelVersionNotFound", "message": "none"})
-        return answer_json(self, 200, {"status": "gone"})
-
-    def log_message(self, *_):
-        pass
+            return self.answer_json(404, {"code": 404, "type": "ModelVersionNotFound", "message": "none"})
+        return self.answer_json(200, {"status": "gone"})
 
 
 @contextmanager
 def serve(api: Api) -> Iterator[str]:
     """Run the server, and yield its address."""
-    handler = type("Handler", (_Handler,), {"api": api})
+    handler = type("ApiHandler", (_Handler,), {"api": api})
     with serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
         yield f"http://127.0.0.1:{server.server_port}"

@@ -1,10 +1,10 @@
 """A version is checked with the pictures in the folder of known digits."""
 
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 
 import pytest
 
-from fixtures.http_server import answer_json, serving
+from fixtures.http_server import Handler, serving
 from ops.versions import selfcheck
 
 
@@ -34,12 +34,9 @@ def test_the_pictures_in_the_folder_are_the_known_digits(tmp_path, monkeypatch, 
     ],
 )
 def test_a_wrong_version_and_a_failed_request_are_named(status, answer, error):
-    class Model(BaseHTTPRequestHandler):
+    class Model(Handler):
         def do_POST(self):
-            answer_json(self, status, answer)
-
-        def log_message(self, *_):
-            pass
+            self.answer_json(status, answer)
 
     with (
         serving(HTTPServer(("127.0.0.1", 0), Model)) as server,
