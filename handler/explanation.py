@@ -75,8 +75,7 @@ def attribute(predictor: Predictor, pixels: NDArray[np.uint8], weights: Tensor) 
     from captum.attr import IntegratedGradients
 
     def weigh_logits(images: Tensor, weights: Tensor) -> Tensor:
-        logits: Tensor = predictor.model(images)
-        return (logits[:, :DIGITS] * weights).sum(dim=1)
+        return (predictor.model(images)[:, :DIGITS] * weights).sum(dim=1)
 
     images = as_tensor(pixels[np.newaxis]).repeat(len(weights), 1, 1, 1)
     attributions: Tensor = IntegratedGradients(weigh_logits, multiply_by_inputs=True).attribute(
@@ -88,5 +87,4 @@ def attribute(predictor: Predictor, pixels: NDArray[np.uint8], weights: Tensor) 
 def _scale(attributions: Tensor) -> list[list[float]]:
     largest = float(attributions.abs().max())
     # Three decimals are finer than a screen's colours and make the answer a third as long.
-    scaled: list[list[float]] = np.round((attributions / (largest or 1)).double().numpy(), 3).tolist()
-    return scaled
+    return np.round((attributions / (largest or 1)).double().numpy(), 3).tolist()

@@ -73,8 +73,7 @@ def find_contrast(image: Image.Image, grey: Grey) -> Grey:
     largest = int(grey.max())
     # In a digit of few levels, many pixels have the lowest or the highest value; in a dark photo, few have.
     if 0 < largest <= FEW_LEVELS and max(np.mean(grey == 0), np.mean(grey == largest)) > 0.3:
-        stretched: Grey = (grey * np.float32(255 / largest)).round().astype(np.uint8)
-        return stretched
+        return (grey * np.float32(255 / largest)).round().astype(np.uint8)
     if image.mode == "RGB":
         return np.asarray(max(image.split(), key=lambda band: np.ptp(band.getextrema())))
     return grey

@@ -35,13 +35,11 @@ class DigitClassifier(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.layers(images)
-        return logits
+        return self.layers(images)
 
     def features(self, images: Tensor) -> Tensor:
         """The input of the last layer, (N, features)."""
-        features: Tensor = self.layers[:-1](images)
-        return features
+        return self.layers[:-1](images)
 
 
 def _convolutions(first: int, second: int, third: int, fourth: int, fifth: int) -> list[nn.Module]:

@@ -41,8 +41,7 @@ def eager(model: nn.Module) -> Logits:
 
     def logits(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            result: NDArray[np.float32] = model(as_tensor(pixels)).numpy()
-        return result
+            return model(as_tensor(pixels)).numpy()
 
     return logits
 
@@ -105,8 +104,7 @@ def _session(path: Path, source: Path | None = None) -> Logits:
         raise ValueError(f"it was not made from {source.name}")
 
     def logits(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        result: NDArray[np.float32] = session.run(None, {"pixels": pixels})[0]
-        return result
+        return session.run(None, {"pixels": pixels})[0]
 
     return logits
 

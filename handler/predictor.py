@@ -178,8 +178,7 @@ def digit_scores(
     if logits.shape[1] == DIGITS:
         return digit_probabilities(logits, temperature).max(axis=1)
     slope, intercept = line
-    scores: NDArray[np.float64] = 1 / (1 + np.exp(-(slope * log_odds(logits, temperature) + intercept)))
-    return scores
+    return 1 / (1 + np.exp(-(slope * log_odds(logits, temperature) + intercept)))
 
 
 def log_odds(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
@@ -188,5 +187,5 @@ def log_odds(logits: NDArray[np.float32], temperature: float) -> NDArray[np.floa
     Releases 1.3 and 1.4 have logits (N, 22), eleven of them from a Gaussian discriminant (LDA): the lower odds count.
     """
     scaled = logits.astype(np.float64).reshape(len(logits), logits.shape[1] // OUTPUTS, OUTPUTS) / temperature
-    odds: NDArray[np.float64] = np.logaddexp.reduce(scaled[..., :DIGITS], axis=-1) - scaled[..., DIGITS]
+    odds = np.logaddexp.reduce(scaled[..., :DIGITS], axis=-1) - scaled[..., DIGITS]
     return odds.min(axis=-1)

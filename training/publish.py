@@ -84,8 +84,7 @@ def _other_seeds(checkpoint: Path, content: Checkpoint, test: Digits) -> list[di
     """
     described = checkpoint.with_suffix(".json")
     if described.is_file() and "seeds" in (published := json.loads(described.read_text(encoding="utf-8"))):
-        seeds: list[dict[str, float | None]] = published["seeds"]
-        return seeds[1:]
+        return published["seeds"][1:]
     count = len(content["metrics"].get("students", [1]))
     paths = [checkpoint.with_stem(f"{checkpoint.stem}-{number}") for number in range(2, count + 1)]
     if missing := ", ".join(str(path) for path in paths if not path.is_file()):

@@ -69,8 +69,7 @@ def _session(services: Services) -> Session:
             partial(services.answers.take, client_address()),
             services.find_row,
         )
-    session: Session = st.session_state.session
-    return session
+    return st.session_state.session
 
 
 @st.fragment  # a stroke reruns only this function

@@ -189,5 +189,4 @@ def reset() -> None:
 
 
 def _view() -> View:
-    view: View = st.session_state.setdefault("view", View())
-    return view
+    return st.session_state.setdefault("view", View())

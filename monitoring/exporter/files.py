@@ -62,7 +62,4 @@ class Files:
         self._folder = folder
 
     def collect(self) -> Iterable[Metric]:
-        metrics: Iterable[Metric] = MultiProcessCollector.merge(
-            [str(path) for path in nonempty_files(self._folder)]
-        )
-        return metrics
+        return MultiProcessCollector.merge([str(path) for path in nonempty_files(self._folder)])

@@ -24,8 +24,7 @@ class Served(TypedDict):
 
 def read(served: Path) -> Served:
     """The served versions. Raises OSError or ValueError."""
-    versions: Served = json.loads(served.read_text(encoding="utf-8"))
-    return versions
+    return json.loads(served.read_text(encoding="utf-8"))
 
 
 def metrics(served: Path, state: Path) -> Iterator[Metric]:

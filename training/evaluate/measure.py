@@ -91,8 +91,7 @@ def answers(predictor: AnyPredictor, images: NDArray[np.uint8]) -> Answers:
 
 def confusion(answered: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Confusion matrix (10, 10), counts; rows are labels."""
-    counts: NDArray[np.int64] = confusion_matrix(labels, answered, labels=range(DIGITS))
-    return counts
+    return confusion_matrix(labels, answered, labels=range(DIGITS))
 
 
 def digit_metrics(answered: Answers, labels: NDArray[np.int64]) -> DigitMetrics:

@@ -202,11 +202,8 @@ def main(arguments: list[str]) -> int:
         print("Training without real drawings; `make data` fetches them.", flush=True)
     with ExitStack() as until:
         try:
-            predictor, checkpoint = (
-                load(options.checkpoint, until),
-                extract_checkpoint(options.checkpoint, folder),
-            )
-            champion = Champion(options.champion, predictor, checkpoint)
+            predictor = load(options.checkpoint, until)
+            champion = Champion(options.champion, predictor, extract_checkpoint(options.checkpoint, folder))
             if options.labels:
                 labelled = read(options.labels)
             else:
