@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import IO
 
 import requests
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 import settings
-from fixtures.browser import ARGUMENTS, HOW_TO_INSTALL, find_chromium
+from fixtures.browser import HOW_TO_INSTALL, find_chromium, launch
 from fixtures.ports import free_ports
 from ops import direct
 from ops.data import secrets
@@ -173,12 +173,8 @@ def chromium() -> Iterator[Browser]:
     path = find_chromium()
     if path is None:
         raise StartError(HOW_TO_INSTALL)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        try:
-            yield browser
-        finally:
-            browser.close()
+    with launch(path) as browser:
+        yield browser
 
 
 def wait_until(

@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from fixtures.browser import ARGUMENTS
+from fixtures.browser import launch
 from fixtures.drawing import DIGITS, Stroke, expect_answer, open_page, to_pixels
 from tests.system.browser import chromium
 from tests.system.running import start_system
@@ -61,9 +61,8 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         start_system(Path(folder, "var"), Path(folder, "model_store")) as system,
-        sync_playwright() as playwright,
+        launch(chromium()) as browser,
     ):
-        browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         open_page(page, system.address)
         film = Film(page)
@@ -84,7 +83,6 @@ def main() -> None:
         expect(page.locator(".st-key-question")).to_contain_text("Noted: a 2")
         film.shoot(2200)
         film.save(DEMO)
-        browser.close()
     print(f"{DEMO}: {DEMO.stat().st_size / 1e3:.0f} kB")
 
 

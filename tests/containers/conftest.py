@@ -5,11 +5,12 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import expect
 
-from fixtures.browser import ARGUMENTS
 from tests.containers.deployment import Deployment, copy_checkout, up
-from tests.system.browser import chromium
+from tests.system.browser import browser
+
+__all__ = ["browser"]
 
 expect.set_options(timeout=30_000)
 
@@ -45,12 +46,3 @@ def bare(engine: None, tmp_path) -> Iterator[Deployment]:
     """A clean copy of the checkout without running containers."""
     with copy_checkout(tmp_path) as deployment:
         yield deployment
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    path = chromium()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()

@@ -1,9 +1,9 @@
 """The overview as a Prometheus console page, in a real browser."""
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from fixtures.browser import ARGUMENTS
+from fixtures.browser import launch
 from fixtures.waiting import eventually
 from ops.native import monitoring
 from tests.monitoring.conftest import Monitored
@@ -13,14 +13,12 @@ from tests.system.browser import chromium
 
 @pytest.fixture
 def console(monitored: Monitored):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+    with launch(chromium()) as browser:
         page = browser.new_page(viewport={"width": 1100, "height": 1000})
         # The panels ask for rates of scrapes that come each second.
         eventually(lambda: monitored.query("rate(mnist_requests_total[5m]) > 0"))
         page.goto(f"{monitoring.url(monitored.system, 'prometheus')}/consoles/overview.html")
         yield page
-        browser.close()
 
 
 def test_the_console_shows_every_part_version_and_objective(console):

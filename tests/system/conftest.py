@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from fixtures.browser import ARGUMENTS
-from tests.system.browser import chromium
+from tests.system.browser import browser
 from tests.system.running import RunningSystem, start_system
+
+__all__ = ["browser"]
 
 # The default of 5 s is too short on a machine that is busy with the whole system.
 expect.set_options(timeout=60_000)
@@ -55,15 +56,6 @@ def own_system(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> I
     (state / "secrets" / "database_owner_password.unfinished").write_text("")
     with start_system(state, model_store, **SECRETS) as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    path = chromium()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
