@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from fixtures import predictions
 from fixtures.waiting import eventually
 from ops.data import backup, secrets
 from ops.native import postgres
@@ -19,13 +20,6 @@ from ops.versions.archives import MANIFEST
 from ops.versions.state import RELEASED, archive_name
 from tests.ops.s3 import s3_server
 from tests.system.running import first_port
-
-INSERT = """
-    INSERT INTO predictions (id, created_at, prediction, confidence, probabilities, is_digit, digit_score,
-                             model_version, latency_ms, drawing, revision)
-    SELECT gen_random_uuid(), now(), 7, 0.9, array_fill(0.1::real, ARRAY[10]), true, 0.9, '1.0', 3.5, 'png', 1
-    FROM generate_series(1, 3)
-"""
 
 
 def write_archive(folder, version, model="mnist", **files):
@@ -105,7 +99,8 @@ def drawn(server):
     postgres.migrate(server)
     write_archive(server.model_store, RELEASED)
     with psycopg.connect(postgres.owner_url(server)) as connection:
-        connection.execute(INSERT)
+        for _ in range(3):
+            predictions.insert(connection)
 
     def count() -> int:
         with psycopg.connect(postgres.owner_url(server)) as connection:

@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from fixtures import predictions
 from ops.data import secrets
 from ops.native import postgres
 from tests.sql.conftest import connect_as_page
@@ -17,28 +18,11 @@ from ui.record import FOREIGN, UPSERT, Record
 from ui.visitor import hash_visitor
 
 MIGRATIONS = Path(__file__).parent.parent.parent / "sql" / "migrations"
-ROW = {
-    "id": uuid.UUID(int=1),
-    "created_at": "2026-01-01T00:00:00Z",
-    "prediction": 7,
-    "confidence": 0.9,
-    "probabilities": [0.1] * 10,
-    "is_digit": True,
-    "digit_score": 0.9,
-    "model_version": "1.0",
-    "latency_ms": 3.5,
-    "true_label": None,
-    "labelled_at": None,
-    "drawing": b"png",
-    "revision": 1,
-}
+ROW = {"id": uuid.UUID(int=1), "created_at": "2026-01-01T00:00:00Z", **predictions.ROW}
 
 
 def insert(connection, **changes):
-    row = ROW | changes
-    names = ", ".join(row)
-    values = ", ".join(f"%({name})s" for name in row)
-    connection.execute(f"INSERT INTO predictions ({names}) VALUES ({values})", row)  # noqa: S608
+    predictions.insert(connection, **ROW | changes)
 
 
 def test_the_schema_accepts_valid_rows_and_rejects_invalid_ones(page):

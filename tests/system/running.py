@@ -23,6 +23,7 @@ import psycopg
 import pytest
 import requests
 
+from fixtures import predictions
 from fixtures.ports import free_ports
 from ops.native import leftovers, postgres
 from ops.native.ports import PORTS_PER_SYSTEM
@@ -103,6 +104,11 @@ class RunningSystem:
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database) as connection:
             return connection.execute(query, values).fetchall()
+
+    def insert(self, **changes: object) -> UUID:
+        """Insert a drawing with these values; returns its id."""
+        with psycopg.connect(self.database) as connection:
+            return predictions.insert(connection, **changes)
 
     def drawings(self) -> int:
         """The number of drawings in the database."""

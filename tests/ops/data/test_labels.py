@@ -3,22 +3,16 @@
 import stat
 import uuid
 import zipfile
-from datetime import datetime
 
 import psycopg
 import pytest
 
+from fixtures import predictions
 from ops.data import secrets
 from ops.data.labels import write_labels
 from ops.errors import OpsError, UsageError
 from ops.native import postgres
 
-INSERT = """
-    INSERT INTO predictions (id, created_at, prediction, confidence, probabilities, is_digit, digit_score,
-                             model_version, latency_ms, true_label, labelled_at, drawing, revision, visitor)
-    VALUES (%s, %s, 7, 0.9, array_fill(0.1::real, ARRAY[10]), true, 0.9, '1.0', 3.5, %s::smallint,
-            CASE WHEN %s::smallint IS NOT NULL THEN now() END, %s, 1, %s)
-"""
 VISITOR = "7e" * 32
 # Id, time and label, in another order than that of the ids.
 DRAWN = (
@@ -37,9 +31,15 @@ def labelled(server):
     with psycopg.connect(postgres.owner_url(server), autocommit=True) as connection:
         connection.execute("ALTER DATABASE mnist SET timezone TO 'America/New_York'")
         for number, at, label in DRAWN:
-            drawing = b"RIFF of 8" if number == 8 else b"png of %d" % number
-            values = (uuid.UUID(int=number), datetime.fromisoformat(at), label, label, drawing, VISITOR)
-            connection.execute(INSERT, values)
+            predictions.insert(
+                connection,
+                id=uuid.UUID(int=number),
+                created_at=at,
+                true_label=label,
+                labelled_at=None if label is None else at,
+                drawing=b"RIFF of 8" if number == 8 else b"png of %d" % number,
+                visitor=VISITOR,
+            )
         yield server, connection
 
 

@@ -1,21 +1,14 @@
 """`make prune` deletes and counts old drawings, labelled or not, and keeps the rest."""
 
-import uuid
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
+from fixtures import predictions
 from ops.data import prune, secrets
 from ops.errors import OpsError, UsageError
 from ops.native import postgres
-
-INSERT = """
-    INSERT INTO predictions (id, created_at, prediction, confidence, probabilities, is_digit, digit_score,
-                             model_version, latency_ms, true_label, labelled_at, drawing, revision)
-    VALUES (%s, %s, 7, 0.9, array_fill(0.1::real, ARRAY[10]), true, 0.9, '1.0', 3.5, %s::smallint,
-            CASE WHEN %s::smallint IS NOT NULL THEN now() END, 'png', 1)
-"""
 
 
 @pytest.fixture
@@ -25,7 +18,7 @@ def log(server):
     with psycopg.connect(postgres.owner_url(server), autocommit=True) as connection:
         for days, label in ((1, None), (29, 3), (31, None), (400, 7)):
             at = datetime.now(UTC) - timedelta(days=days)
-            connection.execute(INSERT, (uuid.uuid4(), at, label, label))
+            predictions.insert(connection, created_at=at, true_label=label, labelled_at=label and at)
         yield connection
 
 

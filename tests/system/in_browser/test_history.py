@@ -5,8 +5,8 @@ import io
 import os
 import re
 import subprocess
-import uuid
 import zipfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -46,22 +46,18 @@ def _go(page: Page, name: str) -> None:
 
 def _insert(system: RunningSystem, count: int, **changes) -> list[str]:
     """Insert rows of 2001, one minute apart; returns their ids, newest first."""
-    values = {"prediction": 7, "true_label": None, "model_version": "0.9", "is_digit": True} | changes
-    ids = [str(uuid.uuid4()) for _ in range(count)]
-    for minutes, drawing_id in enumerate(ids):
-        system.rows(
-            """
-            INSERT INTO predictions (id, created_at, prediction, confidence, probabilities, is_digit, digit_score,
-                                     model_version, latency_ms, true_label, labelled_at, drawing, revision)
-            VALUES (%s, timestamptz '2001-02-03 12:00Z' - %s * interval '1 minute', %s, 0.9,
-                    array_fill(0.1::real, ARRAY[10]), %s, 0.9, %s, 3.5, %s::smallint,
-                    CASE WHEN %s::smallint IS NOT NULL THEN now() END, %s, 1)
-            RETURNING id
-            """,
-            drawing_id, minutes, values["prediction"], values["is_digit"], values["model_version"],
-            values["true_label"], values["true_label"], (ROOT / "training/known_digits/7.png").read_bytes(),
-        )  # fmt: skip
-    return ids
+    values = {
+        "model_version": "0.9",
+        "drawing": (ROOT / "training/known_digits/7.png").read_bytes(),
+        **changes,
+    }
+    if "true_label" in changes:
+        values["labelled_at"] = datetime.now(UTC)
+    newest = datetime(2001, 2, 3, 12, tzinfo=UTC)
+    return [
+        str(system.insert(created_at=newest - timedelta(minutes=minutes), **values))
+        for minutes in range(count)
+    ]
 
 
 def _ids(page: Page) -> list[str]:

@@ -18,7 +18,6 @@ from fixtures.drawing import DIGITS, draw_with_mouse, expect_answer, open_page
 from fixtures.waiting import eventually
 from ops.versions.state import RELEASED, archive_name
 from tests.system.conftest import SECRETS
-from tests.system.over_http.test_lifecycle import INSERT
 from tests.system.running import ROOT, RunningSystem
 from tests.test_json_logs import TIME
 
@@ -67,7 +66,7 @@ def used(own_system: RunningSystem, browser) -> tuple[RunningSystem, list[str], 
     headers = {"Authorization": f"Bearer {BEARER}", "Cookie": f"token={BEARER}"}
     assert own_system.predict(BROKEN, **headers).status_code == 400
     with pytest.raises(psycopg.errors.CheckViolation):
-        own_system.rows(INSERT.replace("7, 0.9", "11, 0.9").replace("'png'", "%s"), *_row_of(SEVEN))
+        own_system.insert(prediction=11, drawing=SEVEN)
     for pid in victims.workers(own_system.system):
         os.kill(pid, signal.SIGKILL)
     eventually(lambda: requests.get(f"{own_system.address}/ping", timeout=30).ok)
@@ -77,10 +76,6 @@ def used(own_system: RunningSystem, browser) -> tuple[RunningSystem, list[str], 
         done = own_system.ops("swap", version)
         assert done.returncode == 0, done.stderr
     return own_system, cookies, own_system.newest().drawing
-
-
-def _row_of(drawing: bytes) -> tuple[str, bytes]:
-    return "00000000-0000-0000-0000-00000000000b", drawing
 
 
 def _sign_in(page: Page, address: str) -> None:

@@ -1,7 +1,6 @@
 """`make backup`, `make restore` and `make secrets ROTATE=` on a native system. tests/containers has containers."""
 
 import shutil
-import uuid
 
 import psycopg
 import pytest
@@ -9,13 +8,12 @@ import pytest
 from fixtures.waiting import eventually
 from ops.data import secrets
 from ops.native import postgres
-from tests.system.over_http.test_lifecycle import INSERT
 from tests.system.running import ROOT, RunningSystem
 
 
 def test_a_restore_after_the_loss_of_var_returns_every_drawing(own_system: RunningSystem, tmp_path):
     for _ in range(20):
-        own_system.rows(INSERT, uuid.uuid4())
+        own_system.insert()
     before = own_system.rows("SELECT * FROM predictions ORDER BY id")
     file = str(tmp_path / "kept.tar")
     made = own_system.ops("backup", file)

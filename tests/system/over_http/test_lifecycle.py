@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import stat
-import uuid
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +15,6 @@ from ops.native.ports import listening_hosts
 from ops.system import ports
 from tests.system.conftest import SECRETS
 from tests.system.running import RunningSystem, first_port
-
-INSERT = """
-    INSERT INTO predictions (id, created_at, prediction, confidence, probabilities, is_digit, digit_score,
-                             model_version, latency_ms, drawing, revision)
-    VALUES (%s, now(), 7, 0.9, array_fill(0.1::real, ARRAY[10]), true, 0.9, '1.0', 3.5, 'png', 1)
-    RETURNING id
-"""
 
 
 def test_status_shows_that_every_part_answers(system: RunningSystem):
@@ -81,7 +73,7 @@ def test_the_error_for_a_used_port_names_the_port_and_the_remedy(system: Running
 
 
 def test_after_a_kill_of_the_supervisor_up_ends_the_orphans_and_restarts(own_system: RunningSystem, tmp_path):
-    [(drawing_id,)] = own_system.rows(INSERT, uuid.uuid4())
+    drawing_id = own_system.insert()
     os.kill(int((own_system.system.run / "supervisord.pid").read_text()), signal.SIGKILL)
     orphans = {process.pid for process in leftovers.find(own_system.system)}
     assert orphans

@@ -2,6 +2,7 @@
 
 import subprocess
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -34,13 +35,9 @@ def labelled(own_system: RunningSystem) -> RunningSystem:
     own_system.rows("DELETE FROM predictions RETURNING id")  # labels of other tests
     seven = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
     answer = own_system.predict(seven).json()
-    own_system.rows(
-        """INSERT INTO predictions VALUES (%s, now(), %s, %s, %s, true, 1, %s, 1, 7, now(), %s, 2)
-        RETURNING id""",
-        TRAINING_ID,
-        *(answer[name] for name in ("digit", "confidence", "probabilities", "model_version")),
-        seven,
-    )
+    named = {name: answer[name] for name in ("confidence", "probabilities", "model_version")}
+    label = {"true_label": 7, "labelled_at": datetime.now(UTC), "revision": 2}
+    own_system.insert(id=TRAINING_ID, prediction=answer["digit"], drawing=seven, **named, **label)
     return own_system
 
 

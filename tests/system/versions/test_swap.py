@@ -21,7 +21,6 @@ from ops.native.leftovers import find
 from ops.versions.management import Management
 from ops.versions.state import RELEASED, Versions, archive_name
 from ops.versions.swap import EXAMPLE_OF_CANARY
-from tests.system.over_http.test_lifecycle import INSERT
 from tests.system.running import ROOT, UP_WITHIN_S, RunningSystem
 
 GOOD = ("7.1", "7.2", "7.3")
@@ -123,12 +122,12 @@ def test_swaps_rollbacks_and_canaries_lose_no_request(swapped: RunningSystem):
 def test_versions_split_and_drawings_survive_a_restart(swapped: RunningSystem):
     second = GOOD[1]
     ids, before = _start_canary(swapped)
-    inserted = swapped.rows(INSERT, uuid.uuid4())
+    inserted = swapped.insert()
     _run(swapped, "down")
     assert find(swapped.system) == []
     assert swapped.ops("status").stdout.startswith("The system is not running.")
     _run(swapped, "up")
-    assert set(inserted) <= set(swapped.rows("SELECT id FROM predictions"))
+    assert (inserted,) in swapped.rows("SELECT id FROM predictions")
     eventually(lambda: _is_up(swapped, second), timeout_s=60)
     assert _versions(swapped, ids) == before
     _assert_canary_is_listed(swapped)
