@@ -1,21 +1,19 @@
 """Programs that a benchmark starts are separate and stop at its end."""
 
-import fcntl
 import os
 import signal
 import sys
-import time
-from pathlib import Path
 from threading import Thread
 
 import pytest
 
 from benchmarks import running
 from benchmarks.running import StartError
+from fixtures.waiting import eventually
+from ops.lock import is_held
 from ops.native import postgres
 from ops.system import System
 
-DEADLINE_S = 30
 # Instead of a retraining: a command with a child that runs for minutes and holds a lock.
 COMMAND = """
 import subprocess, sys
@@ -52,7 +50,7 @@ def test_sigterm_stops_the_processes_of_its_commands(tmp_path, monkeypatch):
     monkeypatch.setattr(running, "ROOT", tmp_path)
 
     def terminate_after_the_start() -> None:
-        _wait_until(lambda: _is_held(lock))
+        eventually(lambda: is_held(lock))
         os.kill(os.getpid(), signal.SIGTERM)
 
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -64,20 +62,4 @@ def test_sigterm_stops_the_processes_of_its_commands(tmp_path, monkeypatch):
     finally:
         thread.join()
         signal.signal(signal.SIGTERM, before)
-    _wait_until(lambda: not _is_held(lock))
-
-
-def _is_held(lock: Path) -> bool:
-    with lock.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
-def _wait_until(holds) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    eventually(lambda: not is_held(lock))

