@@ -207,13 +207,9 @@ def test_where_it_runs_is_one_of_three_words():
         ("containers", ("train", "QUICK=1"), "ops/containers.sh training training.train --quick"),
     ],
 )
-def test_the_same_command_goes_to_processes_or_containers(tmp_path, place, words, runs):
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    (tmp_path / ".env").write_text(f"RUNS_IN={place}\n")
-    for path in ROOT.glob("*/requirements*"):
-        (tmp_path / path.relative_to(ROOT)).parent.mkdir(exist_ok=True)
-        (tmp_path / path.relative_to(ROOT)).touch()
-    done = _make("--dry-run", *words, folder=tmp_path)
+def test_the_same_command_goes_to_processes_or_containers(bare_checkout, place, words, runs):
+    (bare_checkout / ".env").write_text(f"RUNS_IN={place}\n")
+    done = _make("--dry-run", *words, folder=bare_checkout)
     assert runs in done.stdout
     assert (".venv" in done.stdout) is (place == "native")
 

@@ -55,10 +55,16 @@ def test_the_temperature_divides_the_logits(predictor):
     )
 
 
-def test_one_batch_keeps_the_order(predictor, monkeypatch):
+@pytest.fixture
+def calls(monkeypatch) -> list[int]:
+    """The number of images in each call of the network."""
     calls = []
     forward = QuadrantModel.forward
     monkeypatch.setattr(QuadrantModel, "forward", lambda self, x: calls.append(len(x)) or forward(self, x))
+    return calls
+
+
+def test_one_batch_keeps_the_order(predictor, calls):
     inputs = [quadrants(*np.roll([255, 0, 0, 0], digit)) for digit in (2, 0, 3, 1, 0)]
     answers = predictor.predict_inputs(inputs)
     assert [answer.digit for answer in answers] == [2, 0, 3, 1, 0]
@@ -71,10 +77,7 @@ def make_candidates(*candidates: tuple[np.ndarray, dict[str, object]]) -> list[C
     return [Candidate(pixels, Ink(pixels, box, (40, 50, 60, 70), **known)) for pixels, known in candidates]
 
 
-def test_the_most_certain_candidate_gives_the_answer(predictor, monkeypatch):
-    calls = []
-    forward = QuadrantModel.forward
-    monkeypatch.setattr(QuadrantModel, "forward", lambda self, x: calls.append(len(x)) or forward(self, x))
+def test_the_most_certain_candidate_gives_the_answer(predictor, calls):
     unsure, sure = quadrants(60, 50, 0, 0), quadrants(0, 255, 0, 0)
     answers = predictor.predict_candidates(
         [

@@ -94,16 +94,21 @@ def server(tmp_path, postgresql):
 
 
 @pytest.fixture
-def drawn(server):
-    """The number of drawings, three, in the database of `server`."""
+def migrated(server):
     postgres.migrate(server)
-    write_archive(server.model_store, RELEASED)
-    with psycopg.connect(postgres.owner_url(server)) as connection:
+    return server
+
+
+@pytest.fixture
+def drawn(migrated):
+    """The number of drawings, three, in the database of `server`."""
+    write_archive(migrated.model_store, RELEASED)
+    with psycopg.connect(postgres.owner_url(migrated)) as connection:
         for _ in range(3):
             predictions.insert(connection)
 
     def count() -> int:
-        with psycopg.connect(postgres.owner_url(server)) as connection:
+        with psycopg.connect(postgres.owner_url(migrated)) as connection:
             return connection.execute("SELECT count(*) FROM predictions").fetchone()[0]
 
     return count

@@ -5,15 +5,9 @@ import pytest
 
 from ops.data import secrets
 from ops.native import postgres
-from tests.ops.conftest import postgresql, server, system
+from tests.ops.conftest import migrated, postgresql, server, system
 
-__all__ = ["postgresql", "server", "system"]
-
-
-@pytest.fixture
-def migrated(server):
-    postgres.migrate(server)
-    return server
+__all__ = ["migrated", "postgresql", "server", "system"]
 
 
 @pytest.fixture

@@ -89,12 +89,17 @@ def _running(outbox, database, stop=None):
         thread.join()
 
 
-def test_records_are_delivered_and_removed(outbox, database):
-    records = _records(deliverer.BATCH + 5)
+def _deliver(outbox, database, records):
+    """Put records into the outbox and run the deliverer until it is empty."""
     for record in records:
         outbox.put(record)
     with _running(outbox, database):
         eventually(lambda: outbox.oldest(1) == [])
+
+
+def test_records_are_delivered_and_removed(outbox, database):
+    records = _records(deliverer.BATCH + 5)
+    _deliver(outbox, database, records)
     assert database.rows.keys() == {record.id for record in records}
 
 
@@ -132,10 +137,7 @@ def test_a_record_with_another_visitors_id_gets_a_new_id(outbox, database, caplo
     mine, other = replace(RECORD, visitor="a"), replace(RECORD, id=uuid.uuid4(), visitor="b")
     database.rows[mine.id] = asdict(mine)
     taken = replace(mine, visitor="b", prediction=3, revision=5)
-    for record in (other, taken):
-        outbox.put(record)  # this outbox does not have the first record
-    with _running(outbox, database):
-        eventually(lambda: outbox.oldest(1) == [])
+    _deliver(outbox, database, [other, taken])  # this outbox does not have the first record
     own = taken.derive_id()
     assert database.rows == {record.id: asdict(record) for record in (mine, other, own)}
     [warning] = [record for record in caplog.records if record.levelname == "WARNING"]
@@ -145,10 +147,7 @@ def test_a_record_with_another_visitors_id_gets_a_new_id(outbox, database, caplo
 
 def test_a_refused_record_is_set_aside_and_the_others_are_delivered(outbox, database, caplog):
     good, bad = _records(5), replace(RECORD, prediction=11)
-    for record in (*good[:2], bad, *good[2:]):
-        outbox.put(record)
-    with _running(outbox, database):
-        eventually(lambda: outbox.oldest(1) == [])
+    _deliver(outbox, database, [*good[:2], bad, *good[2:]])
     assert database.rows.keys() == {record.id for record in good}
     [error] = [record for record in caplog.records if "rejected" in record.message]
     assert error.message == "drawing was rejected and set aside: violates a check constraint"
@@ -158,10 +157,7 @@ def test_a_refused_record_is_set_aside_and_the_others_are_delivered(outbox, data
 def test_every_delivered_revision_is_logged_with_its_drawing(outbox, database, caplog):
     caplog.set_level(logging.INFO)
     labelled = replace(RECORD, id=uuid.uuid4()).add_label(7)
-    for record in (RECORD, labelled):
-        outbox.put(record)
-    with _running(outbox, database):
-        eventually(lambda: outbox.oldest(1) == [])
+    _deliver(outbox, database, [RECORD, labelled])
     assert {(record.drawing_id, record.message) for record in caplog.records} == {
         (RECORD.id, f"drawing, revision {RECORD.revision}: delivered"),
         (labelled.id, f"labelled drawing, revision {labelled.revision}: delivered"),
@@ -188,10 +184,7 @@ def test_a_batch_is_one_span(outbox, database, monkeypatch):
         yield {}
 
     monkeypatch.setattr(deliverer, "span", span)
-    for record in _records(5):
-        outbox.put(record)
-    with _running(outbox, database):
-        eventually(lambda: outbox.oldest(1) == [])
+    _deliver(outbox, database, _records(5))
     assert named == [("deliverer", "deliver", {"drawings": 5})]
 
 

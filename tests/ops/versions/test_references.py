@@ -29,12 +29,6 @@ def _written(system):
         return {(version, feature): count for version, feature, count in rows}
 
 
-@pytest.fixture
-def migrated(server):
-    postgres.migrate(server)
-    return server
-
-
 def test_the_references_of_all_archives_are_written_once(migrated):
     write_archive(migrated.model_store, "1.3")  # which has none
     write_archive(migrated.model_store, "1.4", **{REFERENCE: json.dumps(VALUES)})
