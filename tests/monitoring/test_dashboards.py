@@ -31,6 +31,12 @@ def test_a_panel_is_the_same_in_all_dashboards():
         assert seen.setdefault(panel["title"], content) == content
 
 
+def test_all_dashboards_have_the_same_settings():
+    own = ("uid", "title", "templating", "panels")
+    first, *others = ({k: v for k, v in document.items() if k not in own} for document in DOCUMENTS.values())
+    assert all(other == first for other in others)
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_grafana_knows_every_field(name):
     document = DOCUMENTS[name]
@@ -84,6 +90,7 @@ def test_a_panel_has_a_title_a_unit_a_description_and_a_provisioned_data_source(
     assert panel["fieldConfig"]["defaults"]["unit"] in UNITS
     assert panel["type"] in KINDS
     assert panel["targets"]
+    assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
     for target in panel["targets"]:
         assert target["datasource"] in [{"type": s["type"], "uid": s["uid"]} for s in sources["datasources"]]
 
