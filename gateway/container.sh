@@ -40,10 +40,10 @@ main() {
 }
 
 serve() {
-    rm -f "$run"/address-* "$run"/missed-* # from an earlier run
-    has_a_certificate || create_certificate "$self_signed"
+    rm -f "$run"/known-* # from an earlier run
+    [ "$(certificate_folder)" = "$provided" ] || create_certificate "$self_signed"
     INNER_HOST=$(own_address)
-    active=$(print_inputs)
+    active=$(print_inputs) known=
     render "$(certificate_folder)" || exit 1
     nginx -c "$run/nginx.conf" -e stderr -g 'daemon off;' &
     nginx=$!
@@ -52,8 +52,10 @@ serve() {
     while kill -0 "$nginx" 2>/dev/null; do
         sleep $CHECK_EVERY_S &
         wait $!
+        # Most often nothing has changed, and this check starts few processes.
+        [ "$({ checksums; look_up torchserve-inference page-inner exporter-inner; } | sort)" = "$known" ] && continue
         now=$(print_inputs)
-        [ "$now" = "$active" ] && continue
+        [ "$now" = "$active" ] && known=$(sort "$run"/known-*) && continue
         active=$now
         if render "$(certificate_folder)"; then
             log "applying a changed split, certificate or address"
@@ -70,8 +72,11 @@ print_inputs() {
     servers torchserve-inference 8002
     servers page-inner 8005
     addresses exporter-inner
-    cat "$split" 2>/dev/null || :
-    has_a_certificate && cksum "$provided/fullchain.pem" "$provided/privkey.pem" || :
+    checksums | tee "$run/known-files"
+}
+
+checksums() {
+    cksum "$split" "$(certificate_folder)"/*.pem 2>/dev/null || : # there may be no split
 }
 
 # Render the configuration; if nginx rejects it, restore the previous one and fail.
@@ -143,12 +148,8 @@ monitoring() {
 
 # Print nginx's resolver of names, as the container has it; nothing if it has none.
 resolver() {
-    server=$(sed -n 's/^nameserver //p' /etc/resolv.conf | head -n 1)
-    case "$server" in
-    '') ;;
-    *:*) echo "resolver [$server] valid=1s ipv6=off;" ;;
-    *) echo "resolver $server valid=1s ipv6=off;" ;;
-    esac
+    sed -n 's/^nameserver \(.*:.*\)/nameserver [\1]/
+        s/^nameserver \(.*\)/resolver \1 valid=1s ipv6=off;/p' /etc/resolv.conf | head -n 1
 }
 
 # Print nginx's listen directives, with IPv6 if the container has it.
@@ -208,7 +209,7 @@ nginx_is_at_least() {
 # address, because nginx's `hash` sees a resolved name as one server.
 servers() {
     found=$(addresses "$1")
-    name=$(sed -n 's/^[^ ]* \(..*\)/\1/p' "$run/address-$1" 2>/dev/null || :)
+    name=$(sed 's/ .*//; q' "$run/known-$1" 2>/dev/null || :)
     checks='max_fails=0'
     if [ "$(echo "$found" | wc -l)" -gt 1 ]; then
         checks='max_fails=1 fail_timeout=5s'
@@ -226,18 +227,23 @@ are_several() {
 }
 
 # Print the addresses of a name, sorted. A lookup may fail on a busy machine or during a container's restart. The last
-# addresses therefore stay for some lookups, which avoids two needless reloads. The file also has the name's full form, which
-# Kubernetes needs and nginx resolves.
+# addresses therefore stay for some lookups, which avoids two needless reloads.
 addresses() {
-    found=$(getent ahostsv4 "$1" 2>/dev/null | sed -n 's/ *STREAM */ /p' | sort)
+    found=$(look_up "$1" | sort)
     if [ -n "$found" ]; then
-        echo "$found" >"$run/address-$1"
-        rm -f "$run/missed-$1"
-    else
-        echo >>"$run/missed-$1"
-        [ "$(wc -l <"$run/missed-$1")" -lt "$FAILED_LOOKUPS" ] || rm -f "$run/address-$1"
+        echo "$found" >"$run/known-$1"
+        rm -f "$run/known-$1.missed"
+    elif [ -e "$run/known-$1" ]; then
+        echo >>"$run/known-$1.missed"
+        [ "$(wc -l <"$run/known-$1.missed")" -lt "$FAILED_LOOKUPS" ] || rm "$run/known-$1" "$run/known-$1.missed"
     fi
-    cut -d ' ' -f 1 "$run/address-$1" 2>/dev/null || echo "$UNREACHABLE"
+    cut -d ' ' -f 2 "$run/known-$1" 2>/dev/null || echo "$UNREACHABLE"
+}
+
+# Print a line with name and address for each address of these names. The name is in its full form, which Kubernetes needs
+# and nginx resolves.
+look_up() {
+    getent ahostsv4 "$@" 2>/dev/null | awk '$2 == "STREAM" {if ($3) name = $3; print name, $1}'
 }
 
 # Print this container's address in the network `inner`: its address that begins with INNER_HOST, or without INNER_HOST its
@@ -245,7 +251,7 @@ addresses() {
 own_address() {
     own=$(awk -v start="${INNER_HOST:-}" '/32 host/ && substr(ip, 1, length(start)) == start {print ip} {ip = $2}' /proc/net/fib_trie |
         sort -u | grep -v '^127\.' || :)
-    [ -n "${INNER_HOST:-}" ] || own=$(echo "$own" | grep -Fx "$(addresses gateway-inner)" || :)
+    [ -n "${INNER_HOST:-}" ] || own=$(echo "$own" | grep -Fx "$(look_up gateway-inner | cut -d ' ' -f 2)" || :)
     own=$(echo "$own" | head -n 1)
     if [ -z "$own" ]; then
         log "this container has no address for ${INNER_HOST:-the name gateway-inner}: connect it to the network 'inner' (docker-compose.yml)"
@@ -254,12 +260,8 @@ own_address() {
     echo "$own"
 }
 
-has_a_certificate() {
-    [ -r "$provided/fullchain.pem" ] && [ -r "$provided/privkey.pem" ]
-}
-
 certificate_folder() {
-    if has_a_certificate; then echo "$provided"; else echo "$self_signed"; fi
+    if [ -r "$provided/fullchain.pem" ] && [ -r "$provided/privkey.pem" ]; then echo "$provided"; else echo "$self_signed"; fi
 }
 
 # Create a self-signed certificate once. It encrypts; browsers warn of it.

@@ -21,11 +21,16 @@ SCRIPT = (ETC / "container.sh").read_text(encoding="utf-8")
 # The first nginx cannot resolve the servers of an upstream block, and has no keepalive_min_timeout.
 OLD, NEW = "1.26.3", "1.31.3"
 TORCHSERVE, PAGE = "torchserve-inference", "page-inner"
-# As `getent ahostsv4` prints addresses; the first line has the name.
+# As `getent ahostsv4` prints addresses; a name's first line has the name.
 GETENT = """#!/bin/sh
-for address in $(sed -n "s/^$2 //p" {names}); do
-    printf '%s STREAM %s\\n%s DGRAM \\n%s RAW \\n' "$address" "$2" "$address" "$address"
-    set -- "$1" ""
+shift
+echo "$*" >>{folder}/lookups
+for name in "$@"; do
+    first=$name
+    for address in $(sed -n "s/^$name //p" {folder}/names); do
+        printf '%s STREAM %s\\n%s DGRAM \\n%s RAW \\n' "$address" "$first" "$address" "$address"
+        first=
+    done
 done
 """
 NGINX = """#!/bin/sh
@@ -112,7 +117,7 @@ class Container:
         for name in ("bin", "run", "certificate"):
             (self.folder / name).mkdir(exist_ok=True)
         for name, text in (
-            ("getent", GETENT.format(names=self.folder / "names")),
+            ("getent", GETENT.format(folder=self.folder)),
             ("nginx", NGINX.format(version=self.version, nginx=nginx_binary())),
         ):
             (self.folder / "bin" / name).write_text(text)
@@ -126,7 +131,7 @@ class Container:
             "self_signed=/certificate": f"self_signed={self.folder}/certificate",
             "/etc/resolv.conf": f"{self.folder}/resolv.conf",
             "/proc/net/fib_trie": f"{self.folder}/fib_trie",
-            "resolver $server ": f"resolver $server:{dns_port} ",
+            "resolver \\1 ": f"resolver \\1:{dns_port} ",
             "CHECK_EVERY_S=0.5": f"CHECK_EVERY_S={self.check_every_s}",
             "INNER_HOST=$(own_address)": "INNER_HOST=127.0.0.1",
             "INNER_PORT=8001": f"INNER_PORT={self.ports['inner']}",
