@@ -6,8 +6,9 @@
 
 A process belongs to the session if its environment has the session's mark, or if it has a file below the session's
 temporary folder open, for nginx overwrites its environment with its title. Ports need no check of their own: an open
-port has a process. Temporary files need none: the session removes its temporary folder. Only the standard library is
-used, because this runs in the environment of every part.
+port has a process. Temporary files need none: the session removes its temporary folder. But a system whose state is in
+that folder may have its sockets outside (System.sockets). Only the standard library is used, because this runs in the
+environment of every part.
 """
 
 import os
@@ -19,6 +20,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.util import Finalize
 from pathlib import Path
+
+from ops.system import System
 
 ROOT = Path(__file__).parent.parent
 MARK = "TEST_SESSION"
@@ -63,7 +66,8 @@ class Session:
 
     def _found(self) -> list[str]:
         processes = [f"process {pid}: {_command(pid)}" for pid in self._processes()]
-        return processes + [f"file {path}" for path in sorted(_outputs() - self.outputs)]
+        files = [*(_outputs() - self.outputs), *self._folders_of_sockets()]
+        return processes + [f"file {path}" for path in sorted(files)]
 
     def _processes(self) -> Iterator[int]:
         for entry in Path("/proc").iterdir():
@@ -80,6 +84,13 @@ class Session:
             return any(path.readlink().is_relative_to(self.folder) for path in opened)
         except OSError:  # it has ended, or is another user's
             return False
+
+    def _folders_of_sockets(self) -> Iterator[Path]:
+        """The folders of sockets outside of the temporary folder, of all systems whose state is in it."""
+        for folder, _, _ in os.walk(self.folder):
+            sockets = System(Path(folder), self.folder, "", 0).sockets
+            if sockets.exists() and not sockets.is_relative_to(self.folder):
+                yield sockets
 
 
 def _outputs() -> set[Path]:

@@ -19,10 +19,12 @@ def test_it(tmp_path):
     subprocess.run([sys.executable, "-c", "pass"], check=True)
     tempfile.mkstemp()
 """
-# A process that goes on listening on its port, a file where archives lie, a test that hangs, and one that fails.
+# A process that goes on listening on its port, a file where archives lie, a folder in /tmp, a test that hangs, and one
+# that fails.
 UNTIDY = """
 import os, sys, time
 import pytest
+from ops.system import System
 from tests import leftovers
 
 def test_leaves_a_process():
@@ -31,6 +33,9 @@ def test_leaves_a_process():
 
 def test_leaves_a_file():
     (leftovers.ROOT / "model_store" / "left-behind").touch()
+
+def test_leaves_a_folder_of_sockets(tmp_path):
+    System(tmp_path / "a state", tmp_path, "127.0.0.1", 8000).make_folders()
 
 @pytest.mark.timeout(0.5)
 def test_hangs():
@@ -58,6 +63,7 @@ leftovers.END_WITHIN_S = 0.5
 leftovers.ROOT = Path(sys.argv[-1]).parent
 sys.exit(pytest.main(sys.argv[1:]))
 """
+SOCKETS = r"^file (/tmp/mnist-\d+-[0-9a-f]{8})$"
 
 
 def _run(folder: Path, tests: str) -> tuple[str, int]:
@@ -79,6 +85,8 @@ def untidy(tmp_path_factory):
     yield output
     for pid in re.findall(r"^process (\d+): ", output, re.MULTILINE):
         os.kill(int(pid), signal.SIGKILL)
+    for folder in re.findall(SOCKETS, output, re.MULTILINE):
+        Path(folder).rmdir()
 
 
 def test_a_tidy_session_passes(tmp_path):
@@ -94,6 +102,10 @@ def test_a_process_that_is_left_behind_is_named(untidy):
 
 def test_a_file_that_is_left_behind_is_named(untidy):
     assert re.search(r"^file .*/model_store/left-behind$", untidy, re.MULTILINE)
+
+
+def test_a_folder_of_sockets_that_is_left_behind_is_named(untidy):
+    assert len(re.findall(SOCKETS, untidy, re.MULTILINE)) == 1
 
 
 def test_a_test_that_hangs_is_ended_and_named(untidy):

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -14,7 +15,7 @@ from ops.versions import mirror, report, swap
 from ops.versions.models import models
 from ops.versions.s3_store import S3Store
 from ops.versions.state import RELEASED, Versions, archive_name
-from tests.ops.conftest import write_archive
+from tests.ops.conftest import a_system, write_archive
 from tests.ops.versions.replica import Replica, controllers
 
 pytestmark = [pytest.mark.service, pytest.mark.usefixtures("shared")]
@@ -40,13 +41,12 @@ def replicas(operator, tmp_path, monkeypatch) -> Iterator[dict[str, Replica]]:
     monkeypatch.setattr(S3Store, "poll_s", 0.2)
     monkeypatch.setattr(mirror, "REPORT_EVERY_S", 0.5)
     monkeypatch.setattr(mirror, "RETRY_INTERVAL_S", 0.5)
-    systems = []
-    for number, name in enumerate(NAMES):
-        folder = tmp_path / name
-        systems.append(System(folder / "var", folder / "model_store", "127.0.0.1", 9700 + 20 * number))
-        systems[-1].make_folders()
-        systems[-1].model_store.mkdir()
-    with controllers(monkeypatch, *systems) as made:
+    with ExitStack() as stack:
+        systems = [
+            stack.enter_context(a_system(tmp_path / name, 9700 + 20 * number))
+            for number, name in enumerate(NAMES)
+        ]
+        made = stack.enter_context(controllers(monkeypatch, *systems))
         for name, each in zip(NAMES, made, strict=True):
             monkeypatch.setenv("REPLICA_NAME", name)
             each.start()

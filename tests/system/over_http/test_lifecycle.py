@@ -61,15 +61,17 @@ def test_the_error_for_a_used_port_names_the_port_and_the_remedy(system: Running
     with socket.socket() as other:
         other.bind(("127.0.0.1", first + 2))
         other.listen()
-        refused = RunningSystem(
+        elsewhere = RunningSystem(
             system.system,
             system.environment | {"STATE_DIR": str(tmp_path / "var"), "GATEWAY_PORT": str(first)},
-        ).ops("up")
+        )
+        refused = elsewhere.ops("up")
     assert refused.returncode == 1
     assert refused.stderr.startswith(f"Port {first + 2} (TorchServe, inference) cannot be used: Address")
     assert f"by process {os.getpid()}" in refused.stderr
     assert "make up GATEWAY_PORT=" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
+    assert elsewhere.ops("down").returncode == 0  # removes the folder of the sockets
 
 
 def test_after_a_kill_of_the_supervisor_up_ends_the_orphans_and_restarts(own_system: RunningSystem, tmp_path):
