@@ -2,8 +2,9 @@
 
     inks = fill_hollow(ink)   # the filled digit before its outline; only the ink itself if it is no outline
 
-Every row and column crosses an outline twice or more. The area inside is as narrow as a stroke, and its own outline is
-nearly as long as the outer one. A loop of a 6, 8 or 9 has a much shorter one, and a 0 is wider.
+Every row and column crosses an outline twice or more. The area inside is as narrow as a stroke. Its own outline is as
+long as the outer one, less the turn around a line of that width. A loop of a 6, 8 or 9 has a much shorter one, and a 0
+is wider.
 """
 
 import math
@@ -16,18 +17,19 @@ from handler.pick import Ink
 
 # An ink of at least this length in pixels is searched, reduced to at most the second length.
 SHORTEST, SEARCHED_LENGTH = 40, 128
-# First, every fourth row and column is tested: an outline fills less than this share of its box, and most
+# First, every fourth row and column is tested: an outline fills less than this share of its box, and many
 # drawings more.
-STEP, FULLEST = 4, 0.3
+STEP, FULLEST = 4, 0.4
 # Then so many lines across the ink are tested, in each direction. They cross an outline so often, and within so short a
-# run as a share of the digit's length. The page's finest brush leaves longer runs.
-LINES, CROSSINGS, LONGEST_RUN = 16, 1.8, 0.1
-# The least length of the hole's outline as a share of the digit's, and the greatest width of the filled strokes as a
-# share of the digit's length. Of 1,200 outlines all have the first and 99 % the second. Of thin digits, narrow zeros
-# have both.
-FOLLOWS, WIDEST = 0.9, 1 / 3
+# run as a share of the digit's length. In ink that is narrower than the last share, only rows are tested, because
+# columns pass along the sides of a 1.
+LINES, CROSSINGS, LONGEST_RUN, NARROW = 16, 1.8, 0.13, 0.45
+# The least length of the hole's outline, with 2 pi times the width of the line around it, as a share of the length of
+# the digit's outline, and the greatest width of the filled strokes as a share of the digit's length. Of 1,200 outlines
+# all have the first and 99.7 % the second. Of other digits, narrow zeros have both.
+FOLLOWS, WIDEST = 0.95, 0.37
 # Factor on the score: a thin outline resembles an 8 or a 0. A narrow 0 still remains more likely than a thick 1.
-FILLED = 9
+FILLED = 25
 
 
 def fill_hollow(ink: Ink) -> list[Ink]:
@@ -36,7 +38,8 @@ def fill_hollow(ink: Ink) -> list[Ink]:
     sample, length = part[::STEP, ::STEP], max(part.shape)
     if length < SHORTEST or int(np.count_nonzero(sample)) > FULLEST * sample.size:
         return [ink]
-    if not (_is_crossed_twice(part) and _is_crossed_twice(part.T)):
+    is_narrow = part.shape[1] < NARROW * length
+    if not (_is_crossed_twice(part) and (is_narrow or _is_crossed_twice(part.T))):
         return [ink]
     factor = math.ceil(length / SEARCHED_LENGTH)
     filled = _fill(np.asarray(Image.fromarray(part).reduce(factor)) > 0)
@@ -68,7 +71,9 @@ def _fill(outline: Mask) -> Mask | None:
         return None
     hole = areas.paint(numbers == 1 + areas.area[1:].argmax())  # 0 is outside
     around = ~areas.paint(numbers == 0)
-    if _outline_length(hole) < FOLLOWS * _outline_length(around):
+    outer, inner = _outline_length(around), _outline_length(hole)
+    line = 2 * np.count_nonzero(around & ~hole) / (outer + inner)
+    if inner + 2 * math.pi * line < FOLLOWS * outer:
         return None
     filled = wall | hole
     for axis in (0, 1):

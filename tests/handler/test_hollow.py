@@ -29,9 +29,10 @@ def draw_loops(name: str, brush: int) -> Image.Image:
     return image
 
 
-def outline(mask: Image.Image) -> Image.Image:
-    """The outline of the ink, three pixels wide."""
-    return ImageChops.subtract(mask.filter(ImageFilter.MaxFilter(5)), mask.filter(ImageFilter.MinFilter(3)))
+def outline(mask: Image.Image, inside: int = 1) -> Image.Image:
+    """The outline of the ink, two pixels outside of its edge and `inside` pixels within."""
+    inner = mask.filter(ImageFilter.MinFilter(2 * inside + 1))
+    return ImageChops.subtract(mask.filter(ImageFilter.MaxFilter(5)), inner)
 
 
 def filled(mask: Image.Image) -> np.ndarray:
@@ -49,6 +50,19 @@ def test_an_outline_is_filled(thick, inverted):
     assert difference(unfilled.pixels, filled(thick)) > 20.0
     assert digit.ink.score == FILLED * unfilled.ink.score
     assert digit.ink.box == unfilled.ink.box
+
+
+@pytest.mark.parametrize("inside", [4, 8])
+@pytest.mark.parametrize("digit", [2, 4, 7])
+def test_a_thick_outline_is_filled(digit, inside):
+    thick = drawing(digit, brush=34)
+    assert difference(preprocess(outline(thick, inside)), filled(thick)) < 6.0
+
+
+def test_the_outline_of_a_slanted_1_is_filled():
+    thick = Image.new("L", (280, 280))
+    ImageDraw.Draw(thick).line([(170, 40), (120, 240)], fill=255, width=34)
+    assert difference(preprocess(outline(thick, 4)), filled(thick)) < 6.0
 
 
 def test_an_outline_in_a_photo_is_filled():

@@ -118,12 +118,23 @@ def circled(strokes: Strokes, rng: Rng) -> Image.Image:
     return png(made)
 
 
-@kind(may_refuse=True)
-def outline(strokes: Strokes, rng: Rng) -> Image.Image:
+def draw_outline(strokes: Strokes, out: int, inside: int) -> Image.Image:
+    """The contour of a thick digit, so many pixels outside and inside of its edge."""
     m = mask(strokes, CANVAS, 200, 40, (0.5, 0.5)) > 0.5
     big = Image.fromarray((m * 255).astype(np.uint8))
-    outer, inner = big.filter(ImageFilter.MaxFilter(5)), big.filter(ImageFilter.MinFilter(3))
+    outer = big.filter(ImageFilter.MaxFilter(2 * out + 1))
+    inner = big.filter(ImageFilter.MinFilter(2 * inside + 1))
     return grey_png(255 - (np.asarray(outer, int) - np.asarray(inner, int)).clip(0, 255))
+
+
+@kind(may_refuse=True)
+def outline(strokes: Strokes, _: Rng) -> Image.Image:
+    return draw_outline(strokes, 2, 1)
+
+
+@kind(may_refuse=True)
+def outline_thick(strokes: Strokes, rng: Rng) -> Image.Image:
+    return draw_outline(strokes, *(int(side) for side in rng.integers(3, 6, 2)))
 
 
 def canvas(strokes: Strokes, rng: Rng) -> Real:
