@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from training.photos.scene import (
+    SMALL_PORTRAIT,
     Colour,
     Real,
     Rng,
@@ -16,10 +17,12 @@ from training.photos.scene import (
     image,
     kind,
     lay,
+    light,
     mask,
     png,
     sheet,
     written,
+    written_sheet,
 )
 
 Draw: TypeAlias = Callable[[ImageDraw.ImageDraw, Rng], object]
@@ -111,6 +114,12 @@ def bw_scan_dust(strokes: Strokes, rng: Rng) -> Image.Image:
         x, y, r = rng.integers(0, 298), rng.integers(0, 398), rng.integers(1, 3)
         bw[y : y + r, x : x + r] = 0
     return png(Image.fromarray(bw), "1")
+
+
+@kind()
+def fax_dither(strokes: Strokes, rng: Rng) -> Image.Image:
+    picture = written_sheet(strokes, SMALL_PORTRAIT, rng, low=0.3, high=0.5, thin=0.05)
+    return png(image(picture * light(SMALL_PORTRAIT, rng, 0.75)), "1")
 
 
 @kind()
