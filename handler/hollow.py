@@ -7,6 +7,7 @@ long as the outer one, less the turn around a line of that width. A loop of a 6,
 is wider.
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -19,11 +20,11 @@ from handler.pick import Ink
 SHORTEST, SEARCHED_LENGTH = 40, 128
 # First, every fourth row and column is tested: an outline fills less than this share of its box, and many
 # drawings more.
-STEP, FULLEST = 4, 0.4
-# Then so many lines across the ink are tested, in each direction. They cross an outline so often, and within so short a
-# run as a share of the digit's length. In ink that is narrower than the last share, only rows are tested, because
-# columns pass along the sides of a 1.
-LINES, CROSSINGS, LONGEST_RUN, NARROW = 16, 1.8, 0.13, 0.45
+STEP, FULLEST = 4, 0.37
+# Then so many lines across the ink are tested, in each direction. They cross an outline so often, in both directions
+# together so often, and within so short a run as a share of the digit's length. A 0 is crossed less. In ink that is
+# narrower than the last share, only rows are tested, because columns pass along the sides of a 1.
+LINES, CROSSINGS, BOTH, LONGEST_RUN, NARROW = 16, 1.8, 4.0, 0.13, 0.45
 # The least length of the hole's outline, with 2 pi times the width of the line around it, as a share of the length of
 # the digit's outline, and the greatest width of the filled strokes as a share of the digit's length. Of 1,200 outlines
 # all have the first and 99.7 % the second. Of other digits, narrow zeros have both.
@@ -38,8 +39,10 @@ def fill_hollow(ink: Ink) -> list[Ink]:
     sample, length = part[::STEP, ::STEP], max(part.shape)
     if length < SHORTEST or int(np.count_nonzero(sample)) > FULLEST * sample.size:
         return [ink]
-    is_narrow = part.shape[1] < NARROW * length
-    if not (_is_crossed_twice(part) and (is_narrow or _is_crossed_twice(part.T))):
+    rows = _crossings(part)
+    if rows < CROSSINGS:
+        return [ink]
+    if part.shape[1] >= NARROW * length and _crossings(part.T) < max(CROSSINGS, BOTH - rows):
         return [ink]
     factor = math.ceil(length / SEARCHED_LENGTH)
     filled = _fill(np.asarray(Image.fromarray(part).reduce(factor)) > 0)
@@ -52,19 +55,21 @@ def fill_hollow(ink: Ink) -> list[Ink]:
     return [ink._replace(layer=layer, score=FILLED * ink.score), ink]
 
 
-def _is_crossed_twice(part: Mask) -> bool:
-    """Whether the sampled rows have two and more runs of ink in the mean, all of them short."""
+def _crossings(part: Mask) -> float:
+    """The mean number of runs of ink in the sampled rows; 0 if the runs are long."""
     step = max(1, len(part) // LINES)
     rows = part[step // 2 :: step] > 0
     runs = int(np.count_nonzero(rows[:, 1:] > rows[:, :-1])) + int(np.count_nonzero(rows[:, 0]))
-    return runs >= CROSSINGS * len(rows) and np.count_nonzero(rows) <= LONGEST_RUN * max(part.shape) * runs
+    is_long = int(np.count_nonzero(rows)) > LONGEST_RUN * max(part.shape) * runs
+    return 0.0 if is_long else runs / len(rows)
 
 
 def _fill(outline: Mask) -> Mask | None:
     """The outline and the largest area that it encloses, or None if that is no stroke along it."""
-    wall = np.pad(outline, 2)
-    for axis in (0, 1):
-        wall |= np.roll(wall, 1, axis)  # 8-connected areas do not pass diagonally
+    height, width = outline.shape
+    wall = np.zeros((height + 4, width + 4), bool)
+    for top, left in itertools.product((2, 3), repeat=2):  # 8-connected areas do not pass diagonally
+        wall[top : top + height, left : left + width] |= outline
     areas = connected_components(~wall)
     numbers = np.arange(len(areas))
     if len(areas) < 2:
