@@ -24,7 +24,7 @@ STEP, FULLEST = 4, 0.37
 # Then so many lines across the ink are tested, in each direction. They cross an outline so often, in both directions
 # together so often, and within so short a run as a share of the digit's length. A 0 is crossed less. In ink that is
 # narrower than the last share, only rows are tested, because columns pass along the sides of a 1.
-LINES, CROSSINGS, BOTH, LONGEST_RUN, NARROW = 16, 1.8, 4.0, 0.13, 0.45
+LINES, CROSSINGS, BOTH, LONGEST_RUN, NARROW = 12, 1.8, 3.9, 0.13, 0.45
 # The least length of the hole's outline, with 2 pi times the width of the line around it, as a share of the length of
 # the digit's outline, and the greatest width of the filled strokes as a share of the digit's length. Of 1,200 outlines
 # all have the first and 99.7 % the second. Of other digits, narrow zeros have both.
