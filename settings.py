@@ -35,7 +35,7 @@ class Setting(Generic[T]):
     accepted: str = ""
 
     def read(self, environ: Mapping[str, str] = os.environ) -> T:
-        """The value in force: of the environment, else the default. Raises SettingError with name, value and type."""
+        """The value from the environment, or the default. Raises SettingError with name, value and type."""
         text = environ.get(self.name)  # empty means not set, as in .env.example
         if self.secret and not text and (file := environ.get(f"{self.name}_FILE")):
             text = self._read_file(file)
