@@ -128,7 +128,7 @@ class Predictor:
         if blank:
             probabilities, score = [1 / DIGITS] * DIGITS, 0.0
         confidence = max(probabilities)
-        is_digit = not blank and score >= self.digit_threshold
+        is_digit = score >= self.digit_threshold and score > 0
         return Prediction(
             digit=probabilities.index(confidence),
             confidence=confidence,
