@@ -3,8 +3,8 @@
     python -m training.publish --checkpoint runs/latest.pt --version 1.1 --history "the only run"
 
 writes training/release/mnist-1.1.pt, both ONNX files, .json and pictures, and training/MODEL_CARD.md. Every number is
-measured here or in the run; all students of a run are measured, for the spread. Only the history is typed: the number
-of runs and what was known about them at the selection. Without it, a test accuracy cannot be judged.
+measured here or in the run; all students of a run are measured, for the spread. Only --history is written by hand: the
+number of runs and what was known about them at the selection. Without it, a test accuracy cannot be judged.
 """
 
 import argparse
@@ -80,7 +80,7 @@ def _measure_seed(checkpoint: Path, test: Digits) -> dict[str, float | None]:
 def _other_seeds(checkpoint: Path, content: Checkpoint, test: Digits) -> list[dict[str, float | None]]:
     """Metrics of the run's other students, from their checkpoints beside this one.
 
-    A release that is published again has no such checkpoints; its description has the metrics.
+    Released checkpoints have no others beside them. To publish a release again, the metrics are taken from its JSON.
     """
     described = checkpoint.with_suffix(".json")
     if described.is_file() and "seeds" in (published := json.loads(described.read_text(encoding="utf-8"))):

@@ -1,10 +1,11 @@
 """The reference for drift: predictions for generated digits in all writing styles, on the page's canvas.
 
-MNIST is excluded, because no brush drew its lines. PSI of the ink share of pendigits (1,500 drawings by the 24 writers
-outside the reporting sets), in deciles: 0.21 against MNIST, 0.08 against a mixture, 0.01 against these digits.
+MNIST is excluded, because no brush drew its lines. The population stability index (PSI) in deciles compares pendigits
+(1,500 drawings by the 24 writers outside the reporting sets) with a reference. That of the ink share is 0.21 against
+MNIST, 0.08 against a mixture of both, and 0.01 against the generated digits.
 
-People write more clearly than the generated digits of training, so these vary less. PSI of release 2.0's digit scores
-of 1,039 digits by held-out writers, in deciles: 0.26 against usual variation, 0.15 against 0.65 of it.
+People write more clearly than the generated digits of training, so those of the reference vary less. PSI of release
+2.0's digit scores, of 1,039 digits by held-out writers: 0.26 with the variation of training, 0.15 with 0.65 of it.
 """
 
 from dataclasses import asdict

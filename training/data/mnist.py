@@ -59,7 +59,7 @@ def load(*, train: bool, root: Path = ROOT) -> Digits:
     """Load the training or the test set, preprocessed as in service. Raises DataError."""
     if missing := _missing(root):
         raise DataError(f"{raw_folder(root) / missing[0]} is missing or damaged; fetch it with: make data")
-    from torchvision.datasets import MNIST  # 3 s, which a check of complete files does not need
+    from torchvision.datasets import MNIST  # takes 3 s, and verifying complete files does not need it
 
     dataset = MNIST(root, train=train, download=False)
     images = [

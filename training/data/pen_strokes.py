@@ -19,8 +19,8 @@ from training.data.pen_data import OMNIGLOT, PENDIGITS, UJI
 from training.strokes.figure import Points
 from training.strokes.generate import NO_DIGIT
 
-# Held out for selection: a sixth of the writers of each set, and one alphabet, because people write signs of unknown
-# alphabets.
+# Held out for selection: a sixth of the writers of each set, and one alphabet as an example of the alphabets that no
+# training data has.
 HELD_OUT_PENDIGITS = (1, 7, 13, 19)
 HELD_OUT_UJI = (5, 10)
 HELD_OUT_OMNIGLOT = (17, 18, 19, 20)

@@ -1,8 +1,8 @@
-"""The reporting sets: real drawings that no model learns from, if they are beside the checkout.
+"""The reporting sets: real drawings for published numbers; no model learns from them. They are optional.
 
 `../shared/drawn/drawn.py` renders them as on the page's canvas: pendigits by the six writers with a number divisible by
 5, and the five alphabets of Omniglot's small background set 1. Only `make evaluate ARGS=--report`, publishing and the
-tests of the release read them. If they selected a recipe, its numbers would be too good.
+tests of the release read them. If a recipe were selected on them, its published numbers would be too good.
 """
 
 import runpy

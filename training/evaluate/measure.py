@@ -123,7 +123,7 @@ def non_digit_metrics(answered: Answers, of_digits: Answers) -> OtherMetrics:
 def measure_model(predictor: AnyPredictor, test: Digits, *, report: bool) -> Measured:
     """All metrics of a model; None for sets that are missing.
 
-    `report` reads the reporting sets. Development must not read them: held-out writers select recipes.
+    `report` reads the reporting sets, which must not select a recipe; held-out writers do.
     """
     drawn, others = (reporting_sets.digits(), reporting_sets.non_digits()) if report else (None, None)
     measured: Measured = {

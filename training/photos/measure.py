@@ -1,4 +1,4 @@
-"""The accuracy of a model on each kind of picture, with digits by people who had no part in its selection.
+"""The accuracy of a model on each kind of picture, with digits by held-out writers or by reporting writers.
 
 print(table(measure(predictor, strokes, count=30)))
 """

@@ -96,7 +96,7 @@ def chalkboard(strokes: Strokes, rng: Rng) -> Image.Image:
 
 @kind()
 def frosted_glass(strokes: Strokes, rng: Rng) -> Image.Image:
-    """A finger's strokes on a pane that is as uneven as the strokes are faint."""
+    """Faint strokes of a finger on a pane whose brightness varies as much as the strokes do."""
     cloudy = 18 * smooth_noise(LANDSCAPE, rng, 12) + 6 * smooth_noise(LANDSCAPE, rng, 120)
     m = written(strokes, LANDSCAPE, rng, low=0.3, high=0.6, thin=0.08, thick=0.14)
     return camera(lay(sheet(LANDSCAPE, (150, 165, 175)) + cloudy[..., None], 0.6 * m, (70, 80, 90)), rng)

@@ -21,7 +21,7 @@ from training.train.calibration import expected_calibration_error
 from training.train.checkpoint import EvaluationData, digit_groups
 
 SIGNIFICANT = 0.05
-# Tolerated losses. McNemar's test does not apply: these are not counts of the same drawings.
+# Tolerated losses of calibration error and of behaviour, where a fixed margin replaces McNemar's test.
 CALIBRATION_MARGIN = 0.003
 BEHAVIOUR_MARGIN = 0.005
 TITLES = {"validation": "MNIST validation", "held_out": "held-out styles", "people": "held-out writers"}
@@ -53,7 +53,10 @@ class Verdict:
 def judge(
     champion: AnyPredictor, challenger: AnyPredictor, test: EvaluationData, labelled: Labelled
 ) -> Verdict:
-    """Compare both models in their behaviour and on test splits, which selected nothing of the challenger."""
+    """Compare both models on the test split and the labelled drawings for testing, and in their behaviour.
+
+    None of this data was used to train the challenger or to select its factor, temperature or threshold.
+    """
     images, labels = labelled.digits.images, labelled.digits.labels
     old, new = answers(champion, images), answers(challenger, images)
     right = (old.digits == labels, new.digits == labels)

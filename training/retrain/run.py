@@ -47,7 +47,7 @@ REJECTED = 3  # exit status if the challenger does not win
 # Labelled drawings for training; with fewer, chance decides the comparison.
 FEWEST = 100
 # A short run at a low learning rate, on the training mix and labelled drawings. The share of non-digits is higher than
-# in training, because new writing styles blur the border to non-digits first.
+# in training, because a network that learns a new writing style first starts to accept more non-digits.
 RECIPE = Recipe(
     epochs=1,
     drawn_images=24_000,
@@ -94,10 +94,11 @@ def retrain(champion: Champion, labelled: Labelled, folder: Path, recipe: Recipe
     selection, test = split_for_selection(EvaluationData(validation, held_out))
     end, curve = _finetune(start, Mix(learned, drawings, recipe, screened.accepted.digits), recipe, folder)
     path = folder / "challenger.pt"
-    # The challenger accepts the share of non-digits that the champion accepts, so that a shifted threshold does not
-    # decide, minus half a standard error: otherwise every second challenger is less strict on the test split by chance.
-    passed = answers(before, selection.non_digits).is_digit
-    accepted_share = max(0.0, float(passed.mean() - passed.std() / len(passed) ** 0.5 / 2))
+    # Both models get thresholds that accept about the same share of non-digits, so that the comparison does not depend
+    # on a shifted threshold. The challenger's share is half a standard error lower: with equal shares, every second
+    # challenger would accept more non-digits of the test split by chance.
+    accepted = answers(before, selection.non_digits).is_digit
+    accepted_share = max(0.0, float(accepted.mean() - accepted.std() / len(accepted) ** 0.5 / 2))
     for factor in INTERPOLATION_FACTORS:
         network = interpolate_weights(start, end, factor)
         content = describe(network, selection, recipe, git_revision(), accepted_share)

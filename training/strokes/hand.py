@@ -21,7 +21,7 @@ SPACING = 3.5  # in UNIT, between two points of a path
 DOT = 25.0  # in UNIT: a drawing up to this size is a dot and is not enlarged
 SKIP_SHARE = 0.05  # share of drawings with a gap, where the pen or the finger skipped
 SKIPPED = (3.0, 9.0)  # length of the gap in UNIT
-LONG = 120.0  # in UNIT: a gap in a shorter line makes an exclamation mark
+LONG = 120.0  # in UNIT: a shorter line gets no gap, because with one it looks like an exclamation mark
 MOUSE_SHARE = 0.25  # share of drawings with straight segments
 MOUSE_SPACING = (6.0, 18.0)  # length of a segment in UNIT
 
@@ -37,9 +37,9 @@ class Amounts:
     proportion: float = 0.25  # logarithm of the exponent that shifts the middle
     warp: float = 3.5  # amplitude of slow waves of the plane
     slant: float = 0.3  # shear
-    mean_slant: float = 0.1  # mean of the shear, no deviation
+    mean_slant: float = 0.1  # mean of the shear, not a deviation
     rotation: float = 5.5  # degrees
-    most_rotation: float = 12.0  # limit in degrees, no deviation
+    most_rotation: float = 12.0  # limit in degrees, not a deviation
     width: float = 0.25  # logarithm of the width
 
 
@@ -156,8 +156,8 @@ def _vary_ends(line: Points, amount: float, rng: np.random.Generator) -> Points:
             direction = line[-1] - line[-3]
             line = np.concatenate([line, [line[-1] + direction * change / max(np.hypot(*direction), 1e-6)]])
         else:
-            kept = lengths[-1] + max(change, -0.15 * lengths[-1])
-            line = np.concatenate([line[lengths < kept], _interpolate(line, lengths, np.array([kept]))])
+            end = lengths[-1] + max(change, -0.15 * lengths[-1])
+            line = np.concatenate([line[lengths < end], _interpolate(line, lengths, np.array([end]))])
     return line
 
 

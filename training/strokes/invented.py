@@ -103,7 +103,7 @@ def _form(form: str, rng: np.random.Generator, start: Points | None) -> Stroke:
 
 
 def _round(form: str, rng: np.random.Generator, centre: Points) -> Stroke:
-    """A dot, a loop or an arc at a centre, or starting there."""
+    """A dot, loop or arc; `centre` is its centre or its start."""
     if form == "dot":
         place = centre + rng.choice([-14, 14], 2)
         return smooth([place, place + rng.normal(0, 1, 2)])

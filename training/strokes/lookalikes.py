@@ -39,7 +39,7 @@ def similarity(paths: Sequence[Points]) -> float:
 def _reference_digits() -> NDArray[np.float32]:
     """Digits in the training styles, because training must not use held-out styles; deterministic.
 
-    Float32 (N, 225), with mean 0 and length 1. They take a second of each process.
+    Float32 (N, 225), with mean 0 and length 1. Each process spends a second on them.
     """
     rngs = (
         (style, np.random.default_rng([number, i]))

@@ -25,7 +25,7 @@ def _stroke_width(images: Tensor, share: float, generator: torch.Generator) -> T
     thicker = F.max_pool2d(images, 3, stride=1, padding=1)
     thinner = -F.max_pool2d(-images, 3, stride=1, padding=1)
     images = torch.where(chosen < share / 2, images.lerp(thicker, amount), images)
-    # Half a step: a full step removes a stroke of one pixel.
+    # At most half of the way: thinning by a whole pixel removes a stroke of one pixel.
     return torch.where(chosen > 1 - share / 2, images.lerp(thinner, amount / 2), images)
 
 

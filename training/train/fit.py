@@ -33,8 +33,8 @@ BFLOAT16 = any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16"
 class Plan:
     """A network to train: its channels, number of epochs and seed.
 
-    With `start`, training continues from this network instead of random weights. Then its probabilities replace the
-    labels, except those of labelled drawings, to prevent forgetting: Z. Li, D. Hoiem, "Learning without Forgetting",
+    With `start`, training continues from this network instead of random weights. The targets are then its probabilities
+    and, for labelled drawings, the labels. This prevents forgetting: Z. Li, D. Hoiem, "Learning without Forgetting",
     2016.
     """
 
@@ -179,6 +179,13 @@ def _load_state(path: Path, plan: Plan, recipe: Recipe) -> dict[str, Any] | None
 
 
 def _identity(plan: Plan, recipe: Recipe) -> dict[str, Any]:
-    """Plan and recipe without output path and number of students. A saved state must match them to be resumed."""
-    of_plan = {"name": plan.name, "channels": list(plan.channels), "length": plan.epochs, "from": plan.seed}
-    return asdict(recipe) | {"output": "", "students": 0} | of_plan
+    """The settings that a saved state must match to be resumed; output path and number of students may differ."""
+    return {
+        "recipe": asdict(recipe) | {"output": "", "students": 0},
+        "plan": {
+            "name": plan.name,
+            "channels": list(plan.channels),
+            "epochs": plan.epochs,
+            "seed": plan.seed,
+        },
+    }

@@ -1,4 +1,4 @@
-"""The recipe: every setting of a training run, with its released value.
+"""The recipe: every setting of a training run. The defaults are those of the release, which has three students.
 
 python -m training.train --help
 python -m training.train --epochs 3 --output runs/three.pt
@@ -41,8 +41,8 @@ class Recipe:
 
     validation_images: int = _setting(
         5000,
-        "MNIST training images in the validation split, and digits and non-digits each in held-out styles; "
-        "they select the student, the temperature and the threshold",
+        "images in the validation split of MNIST's training set, and number of held-out generated digits and, again, "
+        "of held-out generated non-digits; they select the student, the temperature and the threshold",
         POSITIVE,
     )
     drawn_images: int = _setting(
@@ -52,7 +52,7 @@ class Recipe:
     renderings: int = _setting(12, "training images from each real drawing", POSITIVE)
     without_real_drawings: bool = _setting(False, "train without the real drawings")
 
-    batch_size: int = _setting(128, "images in a batch; MNIST fills what the other shares leave", POSITIVE)
+    batch_size: int = _setting(128, "images in a batch; MNIST has the rest beside the shares below", POSITIVE)
     drawn_share: float = _setting(0.2, "share of drawn digits in a batch, 0 to 1", SHARE)
     none_share: float = _setting(0.13, "share of drawn non-digits in a batch, 0 to 1", SHARE)
     labelled_share: float = _setting(
@@ -85,7 +85,7 @@ class Recipe:
     shift_pixels: float = _setting(2.0, "augmentation: largest shift in pixels, in either direction")
     stroke_share: float = _setting(
         0.4,
-        "augmentation: share of images with strokes up to one pixel thicker or thinner on each side",
+        "augmentation: share of images with strokes up to 1 pixel thicker or 0.5 thinner on each side",
         SHARE,
     )
     drawn_augmentation: float = _setting(
@@ -136,7 +136,7 @@ def parse(arguments: list[str]) -> Recipe:
             explanation += " (default %(default)s)"
             value = kind.__name__.upper()
             parser.add_argument(name, default=setting.default, type=kind, metavar=value, help=explanation)
-    # The values of a namespace replace defaults, and options replace both.
+    # argparse: values of the namespace replace defaults, and options replace both.
     quick = QUICK if "--quick" in arguments else {}
     values = vars(parser.parse_args(arguments, argparse.Namespace(**quick)))
     del values["quick"]

@@ -30,8 +30,8 @@ def train_students(
 ) -> float:
     """Train networks, write the checkpoint of each to its path after each epoch; return the minutes of the run.
 
-    They count from `begun`, a time.monotonic() before the drawings were made, and include an interrupted run that this
-    one resumes.
+    The minutes count from `begun`, a time.monotonic() before the drawings were made. Those of an interrupted run are
+    added when this run resumes it.
     """
     revision = git_revision()  # at the start, because files can change during the run
     saved = 0
