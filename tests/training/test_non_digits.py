@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 
 from training.photos import non_digits
+from training.strokes.generate import NO_DIGIT
 
 LINE = [np.array([[50.0, 0.0], [50.0, 100.0]])]
 RING = [100 * np.stack([np.cos(np.arange(0, 7, 0.1)), np.sin(np.arange(0, 7, 0.1))], axis=1)]
 
 
-def test_rings_against_lines(monkeypatch, capsys):
-    monkeypatch.setattr(non_digits, "digits_by_people", lambda *, report: [(RING, 0)])
-    monkeypatch.setattr(non_digits, "others_by_people", lambda: [([*LINE, LINE[0][:, ::-1]], 10)])
+def test_rings_are_separated_from_crosses_in_each_kind(monkeypatch, capsys):
+    drawings = [(RING, 0), ([*LINE, LINE[0][:, ::-1]], NO_DIGIT)]
+    monkeypatch.setattr(non_digits, "held_out_drawings", lambda: drawings)
     assert non_digits.main(["--count", "3", "--kinds", "clean_canvas", "blank_sheet", "form_box"]) == 0
     lines = [line.split(" | ") for line in capsys.readouterr().out.splitlines()]
     assert [line[0] for line in lines[1:]] == [
@@ -23,8 +24,8 @@ def test_rings_against_lines(monkeypatch, capsys):
     assert all(float(line[1].rstrip("%")) > 90 for line in lines[1:])
 
 
-def test_without_the_drawings_it_says_what_to_do(monkeypatch, capsys):
-    monkeypatch.setattr(non_digits, "digits_by_people", lambda *, report: None)
+def test_without_the_drawings_the_error_names_the_remedy(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("DRAWN_DATA", str(tmp_path))
     assert non_digits.main([]) == 1
     assert "DRAWN_DATA" in capsys.readouterr().err
 

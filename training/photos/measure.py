@@ -28,10 +28,14 @@ def digits_by_people(*, report: bool) -> list[tuple[Strokes, int]] | None:
     try:
         if report:
             return list(reporting_digits(pen_data.folder()))
-        drawings = load_pen_strokes(pen_data.folder())
+        return [drawing for drawing in held_out_drawings() if drawing[1] != NO_DIGIT]
     except OSError:
         return None
-    return [(one.strokes, one.label) for one in drawings if one.held_out and one.label != NO_DIGIT]
+
+
+def held_out_drawings() -> list[tuple[Strokes, int]]:
+    """Strokes and label of each drawing by the held-out writers. Raises OSError without the files."""
+    return [(one.strokes, one.label) for one in load_pen_strokes(pen_data.folder()) if one.held_out]
 
 
 class Row(NamedTuple):

@@ -14,19 +14,10 @@ from numpy.typing import NDArray
 
 from handler.predictor import Prediction, Predictor
 from training.archive.pack import RELEASED_CHECKPOINT
-from training.data import pen_data
-from training.data.pen_strokes import load_pen_strokes
 from training.photos import KINDS
-from training.photos.measure import digits_by_people, pictures
-from training.photos.scene import Strokes
+from training.photos.measure import held_out_drawings, pictures
 from training.strokes.generate import NO_DIGIT
 from training.train.calibration import area_under_curve
-
-
-def others_by_people() -> list[tuple[Strokes, int]]:
-    """Letters and signs by the held-out writers. Raises OSError without the files."""
-    drawings = load_pen_strokes(pen_data.folder())
-    return [(one.strokes, one.label) for one in drawings if one.held_out and one.label == NO_DIGIT]
 
 
 def scores(answers: Sequence[Prediction]) -> NDArray[np.float64]:
@@ -39,11 +30,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="all by default")
     options = parser.parse_args(arguments)
-    digits = digits_by_people(report=False)
-    if digits is None:
+    try:
+        drawings = held_out_drawings()
+    except OSError:
         print("No real drawings: run make data, or set DRAWN_DATA to their folder", file=sys.stderr)
         return 1
-    others = others_by_people()
+    digits = [drawing for drawing in drawings if drawing[1] != NO_DIGIT]
+    others = [drawing for drawing in drawings if drawing[1] == NO_DIGIT]
     predictor, found, both = Predictor.load(RELEASED_CHECKPOINT, "released", "int8"), [], []
     print("kind | AUROC | letters and signs called a digit")
     for kind in options.kinds:
