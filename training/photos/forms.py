@@ -14,6 +14,7 @@ from training.photos.scene import (
     Strokes,
     add_kinds,
     camera,
+    centre_of,
     image,
     kind,
     lay,
@@ -35,22 +36,20 @@ def form(
     """A cell with a digit of at most `high` of its height; `draw` prints on it."""
     height = rng.uniform(0.4, high) * CELL[1]
     thickness = rng.uniform(0.06, 0.14) * height
-    m = mask(
-        strokes, CELL, height, thickness, (0.5 + rng.uniform(-0.06, 0.06), 0.5 + rng.uniform(-0.06, 0.06))
-    )
-    made = image(lay(sheet(CELL, 255), m, colour))
+    ink = mask(strokes, CELL, height, thickness, centre_of(rng, 0.06))
+    made = image(lay(sheet(CELL, 255), ink, colour))
     draw(ImageDraw.Draw(made), rng)
     return made
 
 
 def frame(inset: int, colour: tuple[int, int, int], widest: int) -> Draw:
-    """Draws the frame of a cell, 1 to `widest` pixels wide."""
+    """A function that draws the frame of a cell, 1 to `widest` pixels wide."""
     box = (inset, inset, 199 - inset, 199 - inset)
     return lambda d, r: d.rectangle(box, outline=colour, width=int(r.integers(1, widest + 1)))
 
 
 def sides(count: int) -> Draw:
-    """Draws some sides of a frame."""
+    """A function that draws `count` sides of a frame."""
 
     def draw(d: ImageDraw.ImageDraw, r: Rng) -> None:
         for i in r.permutation(4)[:count]:

@@ -2,7 +2,7 @@
 
 from PIL import Image, ImageDraw
 
-from training.photos.forms import SCAN, add_dust
+from training.photos.forms import CELL, SCAN, add_dust, frame
 from training.photos.paper import rules, shadow
 from training.photos.scene import PORTRAIT, Rng, Strokes, add_kinds, camera, image, kind, light, png, sheet
 from training.photos.surfaces import wood
@@ -36,8 +36,6 @@ def rules_alone(_: Strokes, rng: Rng) -> Image.Image:
 
 @kind(digit=False)
 def frame_alone(_: Strokes, rng: Rng) -> Image.Image:
-    made = image(sheet((200, 200), 255))
-    inset = int(rng.integers(1, 40))
-    box = (inset, inset, 199 - inset, 199 - inset)
-    ImageDraw.Draw(made).rectangle(box, outline=(30, 30, 40), width=int(rng.integers(1, 5)))
+    made = image(sheet(CELL, 255))
+    frame(int(rng.integers(1, 40)), (30, 30, 40), 4)(ImageDraw.Draw(made), rng)
     return png(made) if rng.random() < 0.5 else camera(made, rng, 2)

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+from training.strokes.figure import find_box
+
 Real: TypeAlias = NDArray[np.float32]
 # A digit's pen strokes, (n, 2) each, x right and y down, in any unit.
 Strokes: TypeAlias = Sequence[NDArray[np.float64]]
@@ -54,8 +56,7 @@ def add_kinds(makes: Mapping[str, Make], *, digit: bool = True) -> None:
 def mask(strokes: Strokes, size: Size, height: float, thickness: float, centre: tuple[float, float]) -> Real:
     """Share of ink, (h, w), 0 to 1, of a digit `height` pixels tall; `centre` is x and y as shares of the size."""
     w, h = size
-    points = np.concatenate(strokes)
-    low, high = points.min(0), points.max(0)
+    low, high = find_box(strokes)
     scale = (height - thickness) / max((high - low).max(), 1e-9)
     middle = (low + high) / 2
     s = SUPERSAMPLE if max(size) <= 1000 else 1
