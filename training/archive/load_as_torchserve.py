@@ -1,6 +1,6 @@
 """Load an unpacked archive with TorchServe's own loader and print the digit of each picture.
 
-    python -P load_as_torchserve.py FOLDER PICTURE...
+    python -I load_as_torchserve.py FOLDER PICTURE...
 
 training.archive starts it as a process with the archive, not the checkout, on its import path.
 """

@@ -77,9 +77,8 @@ def check(packed: Path, folder: Path) -> None:
         contents.extractall(folder)
     pictures = dict(sorted((int(path.stem), path) for path in KNOWN_DIGITS.glob("*.png")))
     done = subprocess.run(
-        [sys.executable, "-P", Path(__file__).with_name("load_as_torchserve.py"), folder, *pictures.values()],
+        [sys.executable, "-I", Path(__file__).with_name("load_as_torchserve.py"), folder, *pictures.values()],
         cwd=folder,
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         capture_output=True,
         text=True,
         check=False,

@@ -1,6 +1,6 @@
 """Predict prepared images with the handler of an unpacked archive.
 
-    python -P archive_worker.py FOLDER VERSION RUNTIME
+    python -I archive_worker.py FOLDER VERSION RUNTIME
 
 archived_predictor.py starts it as a process with the archive, not the checkout, on its import path. It prints the
 runtime. Then it repeats: read a line with the number of images and their pixels, print the predictions as a JSON line.

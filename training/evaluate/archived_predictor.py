@@ -8,7 +8,6 @@ from the checkout. An archive is code: evaluate only archives that you would ser
 """
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -62,9 +61,8 @@ def open_archive(archive: Path, runtime: str) -> Iterator[ArchivedPredictor]:
         with zipfile.ZipFile(archive) as contents:
             contents.extractall(folder)
         with subprocess.Popen(
-            [sys.executable, "-P", SCRIPT, folder, archive.stem, runtime],
+            [sys.executable, "-I", SCRIPT, folder, archive.stem, runtime],
             cwd=folder,
-            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
