@@ -1,4 +1,4 @@
-"""Mark the tests that start a service, show the logs of a failed one, fail a session that leaves anything behind."""
+"""Mark tests that start a service, add service logs to failures, and fail a session that leaves processes or files."""
 
 import contextlib
 import os
@@ -26,14 +26,14 @@ SERVICE_FIXTURES = {
 }
 HARMED_FIXTURE = "own_system"
 TAIL_BYTES = 3000
-CLOCK_STEP_S = 0.1  # a file's time is coarser than the clock
+CLOCK_STEP_S = 0.1  # margin: the modification time of a file has a lower resolution than the clock
 SESSION = pytest.StashKey[Session]()
 LEFT_BEHIND = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SESSION] = Session.begin()
-    for host in ("127.0.0.1", "localhost", "[::1]"):  # what the tests themselves ask
+    for host in ("127.0.0.1", "localhost", "[::1]"):  # the hosts of the tests' own requests
         proxies.bypass(f"http://{host}")
 
 
@@ -57,10 +57,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def _log_tails(folder: Path, since: float) -> Iterator[tuple[str, str]]:
     """The end of each log below a folder that a service has written to since then."""
     for parent, folders, names in os.walk(folder):
-        # A browser's profile and SeaweedFS's database have files of that name that are not text.
+        # Chromium's profile and SeaweedFS's database have binary files with this suffix.
         folders[:] = [name for name in folders if not name.startswith(("playwright", "filerldb"))]
         for path in (Path(parent, name) for name in names if name.endswith(".log")):
-            with contextlib.suppress(FileNotFoundError):  # its service is just being removed
+            with contextlib.suppress(FileNotFoundError):  # its service may delete it at this moment
                 if path.stat().st_mtime >= since - CLOCK_STEP_S:
                     tail = path.read_bytes()[-TAIL_BYTES:].decode(errors="replace")
                     yield str(path.relative_to(folder)), tail

@@ -1,8 +1,8 @@
 """The documents for users, and the blocks of commands in them.
 
-A block of commands is a fenced block of the language `sh`. A comment in the line before it says how it is tested:
-`<!-- slow -->` by `make test-slow`, `<!-- not run: REASON -->` not at all, and without a comment by `make test`.
-The configurations of proxies are blocks of other languages, with the same comments.
+A block of commands is a fenced block of the language `sh`. `make test` runs it, unless the line before it has a
+comment: with `<!-- slow -->` `make test-slow` runs it, with `<!-- not run: REASON -->` no test does. The configurations
+of proxies are blocks of other languages, with the same comments.
 """
 
 import re

@@ -2,13 +2,13 @@
 
     session = Session.begin()
     ...
-    session.left_behind()      # a line for each process and file, none if all is well
+    session.left_behind()      # a line for each process and file; empty if there are none
 
-A process belongs to the session if its environment has the session's mark, or if it has a file below the session's
-temporary folder open, for nginx overwrites its environment with its title. Ports need no check of their own: an open
-port has a process. Temporary files need none: the session removes its temporary folder. But a system whose state is in
-that folder may have its sockets outside (System.sockets). Only the standard library is used, because this runs in the
-environment of every part.
+A process belongs to the session if its environment has the session's mark, or if it has opened a file in the session's
+temporary folder: nginx overwrites its environment with its title, so it has no mark. Open ports are not checked,
+because each has a process. Files in the temporary folder are not checked, because the session deletes the folder. The
+sockets of a system in that folder may be outside of it (System.sockets), so they are checked. The module needs only the
+standard library, because it runs in the environment of every part.
 """
 
 import os
@@ -25,18 +25,18 @@ from ops.system import System
 
 ROOT = Path(__file__).parent.parent
 MARK = "TEST_SESSION"
-# Where the programs of a checkout write by default.
+# The default output folders of a checkout's programs.
 OUTPUT_FOLDERS = ("backups", "model_store", "runs", "var")
-# Helper processes of multiprocessing, which end with the process that started them.
+# In the command line of multiprocessing's helper processes, which end with the process that started them.
 OF_MULTIPROCESSING = b"from multiprocessing."
-# A process that is ending takes a moment on a busy machine, and a session beside this one may have outputs for seconds.
+# On a busy machine a process takes seconds to end, and a concurrent session may have output files for seconds.
 END_WITHIN_S = 30.0
 POLL_INTERVAL_S = 0.1
 
 
 @dataclass(frozen=True)
 class Session:
-    """The mark of the processes, the temporary folder, and the outputs that the checkout had before."""
+    """The mark of the processes, the temporary folder, and the output files that existed before the session."""
 
     mark: str
     folder: Path
@@ -44,21 +44,21 @@ class Session:
 
     @classmethod
     def begin(cls) -> "Session":
-        """Set the mark and the temporary folder, which all processes started from here on inherit."""
-        # A short path: that of a Unix socket has at most 107 bytes.
+        """Set the mark and the temporary folder; all processes that are started later inherit them."""
+        # A short name, because the path of a Unix socket has at most 107 bytes.
         session = cls(
             uuid.uuid4().hex,
             Path(tempfile.mkdtemp(prefix="t")).resolve(),
             frozenset(_outputs()),
         )
-        # Run after multiprocessing has removed its own files there, which it does at priority -100.
+        # A lower priority than -100, at which multiprocessing deletes its own files in the folder.
         Finalize(None, shutil.rmtree, (session.folder,), {"ignore_errors": True}, exitpriority=-101)
         os.environ[MARK] = session.mark
         os.environ["TMPDIR"] = tempfile.tempdir = str(session.folder)
         return session
 
     def left_behind(self) -> list[str]:
-        """Name each process that does not end, and each new output that does not go, within END_WITHIN_S."""
+        """Name the processes that do not end, and the new output files that remain, within END_WITHIN_S."""
         deadline = time.monotonic() + END_WITHIN_S
         while (left := self._found()) and time.monotonic() < deadline:
             time.sleep(POLL_INTERVAL_S)
@@ -82,7 +82,7 @@ class Session:
                 return True
             opened = [*(process / "fd").iterdir(), process / "cwd"]
             return any(path.readlink().is_relative_to(self.folder) for path in opened)
-        except OSError:  # it has ended, or is another user's
+        except OSError:  # the process has ended, or belongs to another user
             return False
 
     def _folders_of_sockets(self) -> Iterator[Path]:

@@ -16,7 +16,7 @@ from fixtures.http_server import Handler, serving
 
 @dataclass
 class Span:
-    """What a test looks at."""
+    """The fields of a span that tests compare."""
 
     service: str
     name: str
@@ -76,7 +76,7 @@ def _attributes(pairs) -> dict[str, str | int | float]:
 
 @contextmanager
 def collector() -> Iterator[Collector]:
-    """One that runs in a thread."""
+    """A collector in a thread."""
     with serving(Collector()) as server:
         yield server
 

@@ -1,8 +1,8 @@
-"""A pytest plugin: ONNX Runtime's logits, each moved by up to 1e-4, as other processors and builds round otherwise.
+"""A pytest plugin that changes each of ONNX Runtime's logits by up to 1e-4, to simulate other processors and builds.
 
     python -m pytest -p tests.perturbed_logits tests/handler
 
-ONNX Runtime ignores the variables that disable a processor's instructions in torch.
+The environment variables that disable processor instructions in torch have no effect on ONNX Runtime.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
-"""The tests of what computes with floats, as on other processors: python -m tests.portable (make test-portable).
+"""Repeat the tests of training and handler as if on other processors: python -m tests.portable (make test-portable).
 
-Each run does without some instructions of this machine's processor, or has logits that are rounded otherwise. A run
-whose instructions the processor lacks is left out, and the output says so.
+Each run disables some instructions of this machine's processor, or changes the rounding of the logits. Runs that need
+instructions which this processor lacks are skipped and reported.
 """
 
 import os
@@ -18,7 +18,7 @@ RUNS = (
     ("oneDNN with AVX2", {"ONEDNN_MAX_CPU_ISA": "AVX2"}, "", "avx2"),
     ("ONNX Runtime's logits off by 1e-4", {}, "-p tests.perturbed_logits", None),
 )
-# All tests of the two parts that compute.
+# The two parts with floating-point computations.
 PARTS = ("test-training", "test-handler")
 
 
@@ -27,7 +27,7 @@ def main() -> int:
     failed = []
     for name, variables, arguments, flag in RUNS:
         if flag is not None and flag not in flags:
-            print(f"{name}: left out, for this processor has no {flag}", flush=True)
+            print(f"{name}: skipped, because this processor has no {flag}", flush=True)
             continue
         print(f"{name} ...", flush=True)
         command = ["make", "-s", "-k", "-j2", "-Otarget", *PARTS, f"ARGS={arguments}"]

@@ -1,4 +1,4 @@
-"""README and manuals agree with the code: make targets, settings, links, and blocks of commands."""
+"""README and manuals match the code: make targets, settings, links, and blocks of commands."""
 
 import re
 import subprocess
@@ -54,7 +54,7 @@ def test_a_setting_is_in_the_manual_and_in_the_example_with_its_default(setting)
 
 
 @each_document
-def test_links_and_anchors_resolve(document: Path):
+def test_links_and_anchors_exist(document: Path):
     broken = []
     for link in re.findall(r"\]\(([^)\s]+)\)", prose(document)):
         path, _, anchor = link.partition("#")
@@ -67,7 +67,7 @@ def test_links_and_anchors_resolve(document: Path):
 
 
 @each_document
-def test_a_block_of_commands_is_run_or_says_why_not(document):
+def test_every_block_of_commands_is_tested_or_has_a_reason(document):
     comments = {block.comment for block in blocks(document)}
     assert [
         comment
@@ -83,7 +83,7 @@ def test_a_table_has_short_cells(document):
     assert [cell for cell in cells if len(cell) > LONGEST_CELL] == []
 
 
-def test_the_readme_is_read_in_minutes():
+def test_the_readme_has_at_most_1300_words():
     assert len(prose(README).split()) <= MOST_WORDS
 
 

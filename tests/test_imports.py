@@ -1,4 +1,4 @@
-"""Imports have one direction, so that each part can be used alone: handler <- training, without circles."""
+"""Imports between parts have one direction and no circles, so that each part can be used alone."""
 
 import ast
 from graphlib import TopologicalSorter

@@ -1,4 +1,4 @@
-"""A test session that leaves a process or a file behind fails and names it; a test that hangs fails by its name."""
+"""A test session fails and names each leftover process and file, and each test that hangs."""
 
 import os
 import re
@@ -19,8 +19,8 @@ def test_it(tmp_path):
     subprocess.run([sys.executable, "-c", "pass"], check=True)
     tempfile.mkstemp()
 """
-# A process that goes on listening on its port, a file where archives lie, a folder in /tmp, a test that hangs, and one
-# that fails.
+# Tests that leave a listening process, a file in the model store and a folder in /tmp, one that hangs, and one that
+# fails.
 UNTIDY = """
 import os, sys, time
 import pytest
@@ -52,8 +52,8 @@ def test_fails(service):
     service.write_text("the reason")
     assert False
 """
-# The checkout's configuration and conftest.py, for a file that lies elsewhere; outputs are looked for beside that file,
-# and a process is waited for 0.5 s instead of 30.
+# The session has the checkout's configuration and conftest.py. Its test file is in another folder, where the session
+# searches for output files, and it waits 0.5 s instead of 30 for the end of processes.
 OPTIONS = ("-c", "pyproject.toml", "-p", "tests.conftest", "-p", "no:cacheprovider")
 PYTEST = """
 import sys, pytest
@@ -67,7 +67,7 @@ SOCKETS = r"^file (/tmp/mnist-\d+-[0-9a-f]{8})$"
 
 
 def _run(folder: Path, tests: str) -> tuple[str, int]:
-    """Run these tests in a session of their own; its output and exit status."""
+    """Run the tests in a new session; return its output and exit status."""
     file = folder / "test_it.py"
     file.write_text(tests)
     command = [sys.executable, "-c", PYTEST, *OPTIONS, file]
@@ -77,7 +77,7 @@ def _run(folder: Path, tests: str) -> tuple[str, int]:
 
 @pytest.fixture(scope="module")
 def untidy(tmp_path_factory):
-    """The output of a session that is not as it should be."""
+    """The output of the session with UNTIDY."""
     folder = tmp_path_factory.mktemp("untidy")
     (folder / "model_store").mkdir()
     output, status = _run(folder, UNTIDY)
@@ -95,24 +95,24 @@ def test_a_tidy_session_passes(tmp_path):
     assert "left behind" not in output
 
 
-def test_a_process_that_is_left_behind_is_named(untidy):
+def test_a_leftover_process_is_named(untidy):
     [line] = [line for line in untidy.splitlines() if line.startswith("process ")]
     assert "create_server" in line
 
 
-def test_a_file_that_is_left_behind_is_named(untidy):
+def test_a_leftover_file_is_named(untidy):
     assert re.search(r"^file .*/model_store/left-behind$", untidy, re.MULTILINE)
 
 
-def test_a_folder_of_sockets_that_is_left_behind_is_named(untidy):
+def test_a_leftover_socket_folder_is_named(untidy):
     assert len(re.findall(SOCKETS, untidy, re.MULTILINE)) == 1
 
 
-def test_a_test_that_hangs_is_ended_and_named(untidy):
+def test_a_hanging_test_is_ended_and_named(untidy):
     assert re.search(r"^FAILED .*::test_hangs - Failed: Timeout", untidy, re.MULTILINE)
 
 
-def test_a_failure_shows_the_logs_of_the_services_that_the_test_used(untidy):
+def test_a_failed_test_shows_the_logs_of_its_services(untidy):
     assert "part.log" in untidy
     assert "the reason" in untidy
     assert "not of this test" not in untidy

@@ -1,4 +1,4 @@
-"""The locks fit the requirements files, and nothing is installed past them: no network is needed."""
+"""The locks match the requirements files, and pip installs only from them. These tests need no network."""
 
 import functools
 import itertools
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 ALL = sorted(ROOT.glob("*/requirements*.txt"))
 TORCH = [path for path in ALL if path.name.endswith("-torch.txt")]
 REQUIREMENTS = [path for path in ALL if path not in TORCH]
-# MLflow's server shares its environment with this file alone (Makefile).
+# The environment of MLflow's server is installed from these two files (Makefile).
 ALONE, BESIDE_IT = ROOT / "ops/requirements-mlflow.txt", ROOT / "tests/requirements-mlflow.txt"
 PYTHONS = ("3.11", "3.12", "3.13")
 MACHINES = ("x86_64", "aarch64")
@@ -28,7 +28,7 @@ each_file = pytest.mark.parametrize("path", REQUIREMENTS, ids=_name)
 
 
 def _pins(path: Path) -> dict[str, set[str]]:
-    """Package -> versions that a requirements file asks for itself, or that a lock names."""
+    """The versions of each package in a requirements file or a lock."""
     pins: dict[str, set[str]] = {}
     for requirement in _requirements(path):
         assert re.fullmatch(r"==[^=*,]+", str(requirement.specifier)), f"{requirement} is not pinned"
@@ -50,13 +50,13 @@ def _lock(path: Path) -> Path:
 def test_a_lock_is_as_new_as_its_requirements_file(path):
     lock = _lock(path)
     assert lock.exists(), "run: make lock"
-    # Packages that are there because this file asks for them have "via -r FILE", alone or in a list.
-    asked: dict[str, set[str]] = {}
+    # The lock marks a direct dependency with "via -r FILE", alone or in a list.
+    direct: dict[str, set[str]] = {}
     for entry in re.split(r"\n(?=\w)", lock.read_text(encoding="utf-8")):
         if re.search(rf"^    #.* -r {re.escape(_name(path))}$", entry, re.MULTILINE):
             name, version = re.match(r"(\S+)==(\S+)", entry).groups()
-            asked.setdefault(name, set()).add(f"=={version}")
-    assert asked == _pins(path), "run: make lock"
+            direct.setdefault(name, set()).add(f"=={version}")
+    assert direct == _pins(path), "run: make lock"
 
 
 @each_file
@@ -102,7 +102,7 @@ def test_locks_that_share_an_environment_agree():
         assert {key: found for key, found in versions.items() if len(found) > 1} == {}
 
 
-def test_only_torch_and_what_its_builds_bring_has_no_hash():
+def test_only_torch_and_its_dependencies_have_no_hash():
     assert {name for path in TORCH for name in _pins(path)} == {"torch", "torchvision"}
     for path in REQUIREMENTS:
         locked = _pins(_lock(path))
@@ -114,9 +114,9 @@ def test_only_torch_and_what_its_builds_bring_has_no_hash():
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=_name)
-def test_pip_installs_what_a_lock_names_and_builds_nothing(path):
+def test_pip_installs_only_locked_wheels(path):
     text = re.sub(r"\s*\\\n\s*", " ", path.read_text(encoding="utf-8"))
-    # The Makefile's PIP is a part of its two commands.
+    # Two commands of the Makefile begin with its variable PIP.
     [pip, *_] = [*re.findall(r"^PIP = (.+)", text, re.MULTILINE), ""]
     text = re.sub(r"^PIP = .+", "", text, flags=re.MULTILINE).replace("$(PIP)", pip)
     for command in re.findall(r"pip\b[^&\n]* install .*?(?=&&|$)", text, re.MULTILINE):

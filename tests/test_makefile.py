@@ -1,4 +1,4 @@
-"""What `make` says when something is missing or wrong: one line with the way out."""
+"""The targets of the Makefile: their commands, and the one-line errors with a remedy."""
 
 import os
 import re
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def _make(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    # Without what was said to the make that runs these tests.
+    # Without the variables of the `make` that runs these tests.
     environment = {name: value for name, value in os.environ.items() if name not in ("ARGS", "SPEED")}
     return subprocess.run(
         ["make", *words],
@@ -28,7 +28,7 @@ def _make(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def bare_checkout(tmp_path):
-    """A checkout in which nothing is installed, and whose first lock is broken."""
+    """A checkout without environments, whose first lock is broken."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     for path in ROOT.glob("*/requirements*"):
         (tmp_path / path.relative_to(ROOT)).parent.mkdir(exist_ok=True)
@@ -37,12 +37,12 @@ def bare_checkout(tmp_path):
     return tmp_path
 
 
-def test_make_alone_is_help():
+def test_make_without_a_target_prints_the_help():
     assert _make().stdout == _make("help").stdout
     assert "  up " in _make().stdout
 
 
-def test_every_test_that_needs_no_engine_is_run_by_make_test():
+def test_make_test_runs_every_test_that_needs_no_container_engine():
     commands = _make("-n", "test").stdout
     ignored = {ROOT / path for path in re.findall(r"--ignore=(\S+)", commands)}
     assert ignored <= {ROOT / word for word in commands.split()}
@@ -79,7 +79,7 @@ def test_archive_with_a_wrong_version_names_it(version):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "error"),
     [
         ((), "DAYS is missing, for example: make prune DAYS=30"),
         (
@@ -92,13 +92,13 @@ def test_archive_with_a_wrong_version_names_it(version):
         ),
     ],
 )
-def test_prune_with_missing_or_wrong_days_gives_an_example(words, said):
+def test_prune_with_missing_or_wrong_days_gives_an_example(words, error):
     done = _make("prune", *words)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[0] == said
+    assert done.stderr.splitlines()[0] == error
 
 
-def test_without_a_suitable_python_it_says_which_are(bare_checkout):
+def test_without_a_suitable_python_the_accepted_versions_are_named(bare_checkout):
     done = _make("PYTHON=", ".venv/ops/installed", folder=bare_checkout)
     assert done.returncode != 0
     assert "Python 3.11 to 3.13 with venv is needed" in done.stderr
@@ -106,7 +106,7 @@ def test_without_a_suitable_python_it_says_which_are(bare_checkout):
 
 
 @pytest.mark.parametrize("character", list('"$`\\*?[:'))
-def test_a_path_in_which_nothing_would_run_is_named_before_anything_is_installed(bare_checkout, character):
+def test_an_unusable_checkout_path_is_reported_before_the_installation(bare_checkout, character):
     folder = bare_checkout / f"a{character}b"
     folder.mkdir()
     for path in (*bare_checkout.glob("*/requirements*"), bare_checkout / "Makefile"):
@@ -121,8 +121,8 @@ def test_a_path_in_which_nothing_would_run_is_named_before_anything_is_installed
     )
 
 
-def test_an_install_that_fails_says_why_and_is_tried_again(bare_checkout):
-    # In place of `python -m venv FOLDER`, which takes a core for seconds: a folder with this Python.
+def test_a_failed_installation_is_reported_and_repeated(bare_checkout):
+    # A stand-in for `python -m venv FOLDER`, which takes seconds: it makes a folder with this Python.
     python = bare_checkout / "python"
     python.write_text(
         f"""#!/bin/sh
@@ -140,8 +140,8 @@ def test_an_install_that_fails_says_why_and_is_tried_again(bare_checkout):
         assert not (bare_checkout / ".venv" / "ops" / "installed").exists()
 
 
-def test_a_selection_without_a_test_fails(bare_checkout):
-    # In place of `python -m venv FOLDER`: programs of which pytest ends as where no test is selected.
+def test_make_fails_if_arguments_select_no_test(bare_checkout):
+    # A stand-in for `python -m venv FOLDER`: in its environments, pytest ends with the status for "no test selected".
     python = bare_checkout / "python"
     python.write_text(
         """#!/bin/sh
@@ -159,34 +159,34 @@ def test_a_selection_without_a_test_fails(bare_checkout):
 
 
 @pytest.mark.parametrize(
-    ("place", "tells"),
+    ("place", "report"),
     [
         ("native", ".venv/tracking/bin/python -m ops.integrations.tracking"),
         ("containers", "ops/containers.sh track"),
         ("swarm", "ops/containers.sh track"),
     ],
 )
-def test_an_mlflow_server_is_told_where_one_is_named(bare_checkout, place, tells):
+def test_commands_report_to_mlflow_if_its_address_is_set(bare_checkout, place, report):
     targets = ["train", "retrain", "archive", "swap", "rollback", "canary", "promote"]
 
-    def times_told(*words: str) -> int:
+    def count_reports(*words: str) -> int:
         commands = _make("-n", f"RUNS_IN={place}", "VERSION=1.2", *targets, *words, folder=bare_checkout)
-        return commands.stdout.count(tells)
+        return commands.stdout.count(report)
 
-    assert times_told() == 0
-    assert times_told("MLFLOW_TRACKING_URI=http://127.0.0.1:5000") == len(targets)
+    assert count_reports() == 0
+    assert count_reports("MLFLOW_TRACKING_URI=http://127.0.0.1:5000") == len(targets)
     (bare_checkout / ".env").write_text("MLFLOW_TRACKING_URI=http://127.0.0.1:5000\n")
-    assert times_told() == len(targets)
+    assert count_reports() == len(targets)
 
 
-def test_training_without_real_drawings_needs_mnist_alone(bare_checkout):
+def test_training_without_real_drawings_fetches_only_mnist(bare_checkout):
     for arguments, fetched in (("--epochs 3", ""), ("--without-real-drawings", " --without-real-drawings")):
         commands = _make("-n", "train", f"ARGS={arguments}", folder=bare_checkout).stdout.splitlines()
         [data] = [command for command in commands if "-m training.data" in command]
         assert data.endswith(f"-m training.data{fetched}")
 
 
-def test_where_it_runs_is_one_of_three_words():
+def test_an_unknown_runs_in_names_the_accepted_values():
     done = _make("status", "RUNS_IN=cloud")
     assert done.returncode == 2
     assert "Setting 'RUNS_IN' has value 'cloud'. Accepted: native, containers, swarm" in done.stderr
@@ -207,7 +207,7 @@ def test_where_it_runs_is_one_of_three_words():
         ("containers", ("train", "QUICK=1"), "ops/containers.sh training training.train --quick"),
     ],
 )
-def test_the_same_command_goes_to_processes_or_containers(bare_checkout, place, words, runs):
+def test_a_command_runs_natively_or_in_containers(bare_checkout, place, words, runs):
     (bare_checkout / ".env").write_text(f"RUNS_IN={place}\n")
     done = _make("--dry-run", *words, folder=bare_checkout)
     assert runs in done.stdout

@@ -1,4 +1,4 @@
-"""Settings say which one is wrong, with which value, and never show a secret."""
+"""Values of settings, and errors that name the setting and its value but never show a secret."""
 
 import pytest
 
@@ -118,7 +118,7 @@ def test_the_error_names_an_invalid_origin(text):
 
 
 def _refusal(setting: Setting[str], text: str) -> str:
-    """The message for a wrong value."""
+    """The error message for a wrong value."""
     with pytest.raises(SettingError) as raised:
         setting.read({setting.name: text})
     return str(raised.value)

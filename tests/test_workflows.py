@@ -1,4 +1,4 @@
-"""What the workflows run is pinned by commit or digest, kept by Dependabot, and deployed as it was signed."""
+"""Workflows pin actions and images by commit or digest, Dependabot updates them, and releases deploy by digest."""
 
 import os
 import re
