@@ -100,8 +100,8 @@ def migrated(server):
 
 
 @pytest.fixture
-def drawn(migrated):
-    """The number of drawings, three, in the database of `server`."""
+def count_drawings(migrated):
+    """Store the released archive and three drawings in `server`; return a function that counts its drawings."""
     write_archive(migrated.model_store, RELEASED)
     with psycopg.connect(postgres.owner_url(migrated)) as connection:
         for _ in range(3):
@@ -115,7 +115,8 @@ def drawn(migrated):
 
 
 @pytest.fixture
-def kept(server, drawn, tmp_path):
-    path = tmp_path / "backups" / "kept.tar"
+def backup_file(server, count_drawings, tmp_path):
+    """A backup of `server` with three drawings."""
+    path = tmp_path / "backups" / "backup.tar"
     backup.backup(server, str(path))
     return path

@@ -19,10 +19,10 @@ from tests.system.proxy import Proxy, proxy
 
 ROOT = Path(__file__).parent.parent.parent
 # Modules that may use a library with support for the environment's proxies.
-MAY_ASK_A_PROXY = {
-    "ops/direct.py",  # switches that off
+MAY_USE_A_PROXY = {
+    "ops/direct.py",  # disables it
     "training/data/download.py",  # downloads data
-    "ui/model_client.py",  # switches that off
+    "ui/model_client.py",  # disables it
 }
 
 
@@ -87,7 +87,7 @@ def test_no_other_module_uses_a_client_with_proxies():
         for path in (ROOT / part).rglob("*.py")
         if obeys.search(path.read_text(encoding="utf-8"))
     }
-    assert found == MAY_ASK_A_PROXY
+    assert found == MAY_USE_A_PROXY
 
 
 @pytest.mark.parametrize(

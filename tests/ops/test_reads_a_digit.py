@@ -1,4 +1,4 @@
-"""The health check of TorchServe's container, and the address that it asks."""
+"""The health check of TorchServe's container, and the address of its request."""
 
 import socket
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def test_a_container_is_unhealthy_without_its_canary_or_its_state(digits, system
     assert capsys.readouterr().out.count("model server unavailable: ") == 2
 
 
-def test_of_a_shared_name_a_replica_takes_its_own_address(monkeypatch):
+def test_a_replica_checks_its_own_address_of_a_shared_name(monkeypatch):
     names = {"shared": [ELSEWHERE, "127.0.0.1"], "elsewhere": [ELSEWHERE]}
 
     def look_up(host):

@@ -102,7 +102,7 @@ def test_an_empty_period_is_named_and_writes_no_file(labelled, since, until, per
     assert not labelled[0].labels.exists()
 
 
-def test_without_a_label_there_is_no_file(server, drawn):
+def test_without_a_label_there_is_no_file(server, count_drawings):
     with pytest.raises(OpsError, match=r"^There is no labelled drawing: nothing is pushed$"):
         write_labels(server, "", "")
 

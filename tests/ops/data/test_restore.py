@@ -23,14 +23,14 @@ ARCHIVE = f"model_store/{archive_name(RELEASED)}"
 
 
 @pytest.fixture(autouse=True)
-def taken_up(monkeypatch, tmp_path):
-    """Only the database runs, so no part reloads. Backups of the current state go to the test's folder."""
+def database_only(monkeypatch, tmp_path):
+    """Reload no part, because only the database runs. Back up the current state to the test's folder."""
     monkeypatch.setattr(restore, "_reload_parts", lambda system, changed: None)
     monkeypatch.setattr(backup, "FOLDER", tmp_path / "saved")
 
 
 @pytest.fixture
-def state(server, drawn):
+def state(server, count_drawings):
     """The current state of everything that a restore changes."""
 
     def now():
@@ -79,15 +79,15 @@ def _restore_error(server, state, path, expected) -> str:
     return str(raised.value)
 
 
-def test_a_truncated_backup_changes_nothing(server, state, kept):
-    whole = kept.read_bytes()
+def test_a_truncated_backup_changes_nothing(server, state, backup_file):
+    whole = backup_file.read_bytes()
     for share in (0.0, 0.3, 0.6):
-        kept.write_bytes(whole[: int(share * len(whole))])
-        _restore_error(server, state, kept, "not a complete backup")
+        backup_file.write_bytes(whole[: int(share * len(whole))])
+        _restore_error(server, state, backup_file, "not a complete backup")
 
 
-def test_an_unknown_file_in_a_backup_is_rejected(server, state, kept, tmp_path):
-    whole = _files(kept)
+def test_an_unknown_file_in_a_backup_is_rejected(server, state, backup_file, tmp_path):
+    whole = _files(backup_file)
     for name in ("../../escaped", "/escaped", "model_store/../x", "model_store/mnist-x.mar", "x"):
         bad = _tar(tmp_path / "bad.tar", {name: b"x", **whole})
         _restore_error(server, state, bad, "which no backup contains: nothing is restored")
@@ -118,8 +118,8 @@ WRONG_PARTS = [
 ]
 
 
-def test_a_wrong_file_is_named_and_nothing_changes(server, state, kept, tmp_path):
-    whole = _files(kept)
+def test_a_wrong_file_is_named_and_nothing_changes(server, state, backup_file, tmp_path):
+    whole = _files(backup_file)
     for changed, expected in WRONG_PARTS:
         files = {name: content for name, content in {**whole, **changed}.items() if content is not None}
         message = _restore_error(server, state, _tar(tmp_path / "bad.tar", files), expected)
@@ -128,13 +128,13 @@ def test_a_wrong_file_is_named_and_nothing_changes(server, state, kept, tmp_path
         assert not (tmp_path / "saved").exists()
 
 
-def test_deeply_nested_contents_are_rejected(server, state, kept, tmp_path):
-    path = _tar(tmp_path / "deep.tar", {**_files(kept), backup.CONTENTS: b"[" * 100_000})
+def test_deeply_nested_contents_are_rejected(server, state, backup_file, tmp_path):
+    path = _tar(tmp_path / "deep.tar", {**_files(backup_file), backup.CONTENTS: b"[" * 100_000})
     _restore_error(server, state, path, r"FILE is not a complete backup \(RecursionError\)")
 
 
-def test_a_wrong_or_damaged_archive_is_rejected(server, state, kept, tmp_path):
-    whole = _files(kept)
+def test_a_wrong_or_damaged_archive_is_rejected(server, state, backup_file, tmp_path):
+    whole = _files(backup_file)
     other = write_archive(tmp_path, "7.5").read_bytes()
     flipped = write_archive(tmp_path, "7.4", weights="w" * 100).read_bytes().replace(b"w" * 100, b"v" * 100)
     for content, expected in (
@@ -151,21 +151,23 @@ def test_a_wrong_or_damaged_archive_is_rejected(server, state, kept, tmp_path):
         _restore_error(server, state, bad, message)
 
 
-def test_a_restore_replaces_a_damaged_or_missing_archive(server, kept):
+def test_a_restore_replaces_a_damaged_or_missing_archive(server, backup_file):
     archive = server.model_store / archive_name(RELEASED)
     whole = archive.read_bytes()
     archive.write_bytes(b"no zip")
-    restore.restore(server, str(kept))
+    restore.restore(server, str(backup_file))
     assert archive.read_bytes() == whole
     archive.unlink()
-    restore.restore(server, str(kept))
+    restore.restore(server, str(backup_file))
     assert archive.read_bytes() == whole
 
 
-def test_an_unlisted_file_is_rejected(server, state, kept):
-    with tarfile.open(kept, "a") as tar:
+def test_an_unlisted_file_is_rejected(server, state, backup_file):
+    with tarfile.open(backup_file, "a") as tar:
         tar.addfile(tarfile.TarInfo("model_store/mnist-6.6.mar"))
-    _restore_error(server, state, kept, r"mnist-6\.6\.mar is damaged in the backup: nothing is restored")
+    _restore_error(
+        server, state, backup_file, r"mnist-6\.6\.mar is damaged in the backup: nothing is restored"
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,8 +187,8 @@ def test_an_unknown_schema_version_is_rejected(server, state, tmp_path, statemen
     _restore_error(server, state, newer, expected)
 
 
-def test_a_damaged_dump_is_rejected(server, state, kept, tmp_path):
-    files = _files(kept)
+def test_a_damaged_dump_is_rejected(server, state, backup_file, tmp_path):
+    files = _files(backup_file)
     bad = _tar(tmp_path / "bad.tar", files | {backup.DUMP: files[backup.DUMP][:-300]})
     _restore_error(server, state, bad, r"database\.dump in the backup cannot be read: pg_restore failed")
 
@@ -202,12 +204,12 @@ def test_an_invalid_row_changes_nothing(server, state, tmp_path):
     )
 
 
-def test_without_a_backup_of_the_current_state_nothing_is_restored(server, state, kept, tmp_path):
+def test_without_a_backup_of_the_current_state_nothing_is_restored(server, state, backup_file, tmp_path):
     (tmp_path / "saved").write_text("a file in place of the folder")
-    _restore_error(server, state, kept, r"so nothing is restored: FILE .* cannot be written")
+    _restore_error(server, state, backup_file, r"so nothing is restored: FILE .* cannot be written")
 
 
-def test_a_restore_can_be_reverted(server, drawn, state, kept, capsys):
+def test_a_restore_can_be_reverted(server, count_drawings, state, backup_file, capsys):
     with psycopg.connect(postgres.owner_url(server)) as connection:
         connection.execute("UPDATE predictions SET true_label = 7, labelled_at = now(), revision = 2")
         connection.execute(sql.SQL("COMMENT ON TABLE predictions IS 'of before'"))
@@ -219,9 +221,9 @@ def test_a_restore_can_be_reverted(server, drawn, state, kept, capsys):
     rows, archives, versions, databases, roles = state()
     capsys.readouterr()
 
-    restore.restore(server, str(kept))
+    restore.restore(server, str(backup_file))
     printed = capsys.readouterr().out.splitlines()
-    assert drawn() == 3
+    assert count_drawings() == 3
     assert Versions.read(server.versions) == Versions(RELEASED)
     assert (server.model_store / archive_name(RELEASED)).read_bytes() == of_before
     assert state()[3:] == (databases, roles)
@@ -235,8 +237,8 @@ def test_a_restore_can_be_reverted(server, drawn, state, kept, capsys):
     assert list(server.run.glob("backup-*")) == []
 
 
-def test_a_restore_keeps_the_rights_of_the_page(server, kept):
-    restore.restore(server, str(kept))
+def test_a_restore_keeps_the_rights_of_the_page(server, backup_file):
+    restore.restore(server, str(backup_file))
     password = secrets.read(server, "database_page_password")
     with psycopg.connect(postgres.role_url(server), password=password, autocommit=True) as page:
         assert page.execute(COUNTED).fetchone() == (3,)
@@ -245,34 +247,34 @@ def test_a_restore_keeps_the_rights_of_the_page(server, kept):
             page.execute("DELETE FROM predictions")
 
 
-def test_a_restore_migrates_an_older_schema(server, drawn, tmp_path):
+def test_a_restore_migrates_an_older_schema(server, count_drawings, tmp_path):
     postgres.migrate_down_to(server, "0002")
     older = tmp_path / "older.tar"
     backup.backup(server, str(older))
     postgres.migrate(server)
     newest = postgres.schema_version(server)
     restore.restore(server, str(older))
-    assert drawn() == 3
+    assert count_drawings() == 3
     assert postgres.schema_version(server) == newest
     with psycopg.connect(postgres.owner_url(server)) as connection:
         assert connection.execute(COUNTED).fetchone() == (3,)
 
 
-def test_a_restore_ends_all_connections(server, drawn, kept):
+def test_a_restore_ends_all_connections(server, count_drawings, backup_file):
     with psycopg.connect(postgres.owner_url(server), autocommit=True) as connection:
-        restore.restore(server, str(kept))
+        restore.restore(server, str(backup_file))
         with pytest.raises(psycopg.OperationalError):
             connection.execute("SELECT 1")
-    assert drawn() == 3
+    assert count_drawings() == 3
 
 
-def test_a_restore_cleans_up_after_a_killed_one(server, state, kept):
+def test_a_restore_cleans_up_after_a_killed_one(server, state, backup_file):
     before = state()
     with psycopg.connect(postgres.owner_url(server), autocommit=True) as connection:
         for name in (restore.NEW, restore.OLD):
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(restore.LOADER)))
-    restore.restore(server, str(kept))
+    restore.restore(server, str(backup_file))
     assert state() == before
 
 
@@ -297,8 +299,8 @@ def _with_copy_statement(dump: bytes, statement: str) -> bytes:
     return dump[:begin] + statement.encode().ljust(end - begin) + dump[end:]
 
 
-def test_a_statement_in_a_dump_is_not_executed(server, state, kept, tmp_path):
-    whole = _files(kept)
+def test_a_statement_in_a_dump_is_not_executed(server, state, backup_file, tmp_path):
+    whole = _files(backup_file)
     touched = server.state / "touched"
     server.state.chmod(0o777)  # PostgreSQL may run as another user
     for statement in STATEMENTS:
@@ -309,7 +311,7 @@ def test_a_statement_in_a_dump_is_not_executed(server, state, kept, tmp_path):
     assert not (tmp_path / "saved").exists()
 
 
-def test_functions_and_triggers_of_a_dump_are_ignored(server, drawn, tmp_path):
+def test_functions_and_triggers_of_a_dump_are_ignored(server, count_drawings, tmp_path):
     with psycopg.connect(postgres.owner_url(server)) as connection:
         connection.execute(
             """
@@ -325,7 +327,7 @@ def test_functions_and_triggers_of_a_dump_are_ignored(server, drawn, tmp_path):
     bad = tmp_path / "bad.tar"
     backup.backup(server, str(bad))
     restore.restore(server, str(bad))
-    assert drawn() == 3
+    assert count_drawings() == 3
     with psycopg.connect(postgres.owner_url(server)) as connection:
         assert connection.execute("SELECT count(*) FROM pg_proc WHERE proname = 'mine'").fetchone() == (0,)
         may_delete = "SELECT has_table_privilege('page', 'predictions', 'DELETE')"
@@ -340,7 +342,7 @@ def test_a_missing_file_is_named(server, name, expected):
         restore.restore(server, name)
 
 
-def test_without_the_database_nothing_is_restored(server, kept):
+def test_without_the_database_nothing_is_restored(server, backup_file):
     away = replace(server, gateway_port=first_port())
     with pytest.raises(OpsError, match=r"so nothing is restored: .*refused"):
-        restore.restore(away, str(kept))
+        restore.restore(away, str(backup_file))

@@ -43,9 +43,9 @@ def archive(tmp_path) -> Path:
 
 
 @pytest.fixture
-def there(tmp_path) -> Path:
+def other_folder(tmp_path) -> Path:
     """The model store of another machine."""
-    return tmp_path / "there"
+    return tmp_path / "other"
 
 
 @pytest.fixture
@@ -61,18 +61,18 @@ def _name(labels: Path, version: int) -> str:
 
 
 @pytest.fixture
-def empty(tmp_path, monkeypatch) -> None:
+def empty_model_store(tmp_path, monkeypatch) -> None:
     """An empty model store for the command."""
     monkeypatch.setenv("MODEL_STORE", str(tmp_path))
 
 
-def test_a_pull_returns_the_pushed_bytes(store, archive, there):
+def test_a_pull_returns_the_pushed_bytes(store, archive, other_folder):
     assert "is pushed, 1,024,000 bytes, SHA-256 " in push(store, archive)
-    assert "is pulled" in pull(store, "7.1", there)
-    assert (there / archive.name).read_bytes() == archive.read_bytes()
-    assert [path.name for path in there.iterdir()] == [archive.name]
+    assert "is pulled" in pull(store, "7.1", other_folder)
+    assert (other_folder / archive.name).read_bytes() == archive.read_bytes()
+    assert [path.name for path in other_folder.iterdir()] == [archive.name]
     assert "is already in the store" in push(store, archive)
-    assert "is already here" in pull(store, "7.1", there)
+    assert "is already here" in pull(store, "7.1", other_folder)
 
 
 def test_a_local_store_is_reached_without_a_proxy(store, archive, monkeypatch):
@@ -83,9 +83,9 @@ def test_a_local_store_is_reached_without_a_proxy(store, archive, monkeypatch):
         assert outside.requests == []
 
 
-def test_a_version_is_never_overwritten(store, archive, there):
+def test_a_version_is_never_overwritten(store, archive, other_folder):
     push(store, archive)
-    pull(store, "7.1", there)
+    pull(store, "7.1", other_folder)
     archive.write_bytes(b"another")
     with pytest.raises(OpsError, match="in the store has different content; a version is never overwritten"):
         push(store, archive)
@@ -94,7 +94,7 @@ def test_a_version_is_never_overwritten(store, archive, there):
 
 
 def _interrupt(store, monkeypatch, push, file) -> list[int]:
-    """Break a push off after its first part; returns the numbers of the parts sent, to which later pushes append."""
+    """Interrupt a push after its first part; return the numbers of the sent parts, which later pushes extend."""
     monkeypatch.setattr(registry, "PART_BYTES", 5 * 2**20)
     upload_part, sent = store.client.upload_part, []
 
@@ -102,31 +102,31 @@ def _interrupt(store, monkeypatch, push, file) -> list[int]:
         sent.append(part["PartNumber"])
         return upload_part(**part)
 
-    def breaks(**part):
-        if len(sent) == 1:
+    def send_one(**part):
+        if sent:
             raise ConnectionError
         return send(**part)
 
-    monkeypatch.setattr(store.client, "upload_part", breaks)
+    monkeypatch.setattr(store.client, "upload_part", send_one)
     with pytest.raises(ConnectionError):
         push(store, file)
     monkeypatch.setattr(store.client, "upload_part", send)
     return sent
 
 
-def test_an_interrupted_push_is_invisible_and_resumes(store, archive, there, monkeypatch):
+def test_an_interrupted_push_is_invisible_and_resumes(store, archive, other_folder, monkeypatch):
     archive.write_bytes(bytes(range(256)) * 50_000)  # three parts
     sent = _interrupt(store, monkeypatch, push, archive)
     assert store.head(archive.name) is None
     with pytest.raises(OpsError, match="not in the store"):
-        pull(store, "7.1", there)
+        pull(store, "7.1", other_folder)
     push(store, archive)
-    assert sent == [1, 2, 3]  # the first only once
-    pull(store, "7.1", there)
-    assert (there / archive.name).read_bytes() == archive.read_bytes()
+    assert sent == [1, 2, 3]  # the first part is not sent again
+    pull(store, "7.1", other_folder)
+    assert (other_folder / archive.name).read_bytes() == archive.read_bytes()
 
 
-def test_a_push_does_not_resume_the_upload_of_other_content(store, archive, there, monkeypatch):
+def test_a_push_does_not_resume_the_upload_of_other_content(store, archive, other_folder, monkeypatch):
     monkeypatch.setattr(registry, "PART_BYTES", 5 * 2**20)
     archive.write_bytes(b"old" * 4_000_000)
     begun = store.client.create_multipart_upload(Bucket=store.bucket, Key=archive.name)["UploadId"]
@@ -134,56 +134,56 @@ def test_a_push_does_not_resume_the_upload_of_other_content(store, archive, ther
         Bucket=store.bucket, Key=archive.name, UploadId=begun, PartNumber=1, Body=b"x" * 5 * 2**20
     )
     push(store, archive)
-    pull(store, "7.1", there)
-    assert (there / archive.name).read_bytes() == archive.read_bytes()
+    pull(store, "7.1", other_folder)
+    assert (other_folder / archive.name).read_bytes() == archive.read_bytes()
 
 
-def test_an_interrupted_pull_resumes(store, archive, there):
+def test_an_interrupted_pull_resumes(store, archive, other_folder):
     push(store, archive)
-    there.mkdir()
-    (there / archive.name).with_suffix(".unfinished").write_bytes(archive.read_bytes()[:300_000])
-    pull(store, "7.1", there)
-    assert (there / archive.name).read_bytes() == archive.read_bytes()
+    other_folder.mkdir()
+    (other_folder / archive.name).with_suffix(".unfinished").write_bytes(archive.read_bytes()[:300_000])
+    pull(store, "7.1", other_folder)
+    assert (other_folder / archive.name).read_bytes() == archive.read_bytes()
 
 
 @pytest.mark.parametrize("length", [300_000, 1_024_000, 2_000_000])
-def test_a_damaged_archive_is_refused(store, archive, there, length):
+def test_a_damaged_archive_is_refused(store, archive, other_folder, length):
     push(store, archive)
-    there.mkdir()
+    other_folder.mkdir()
     # An earlier download that the disk damaged.
-    (there / archive.name).with_suffix(".unfinished").write_bytes(b"\0" * length)
+    (other_folder / archive.name).with_suffix(".unfinished").write_bytes(b"\0" * length)
     if length > archive.stat().st_size:  # longer than the archive: the download starts again
-        assert "is pulled" in pull(store, "7.1", there)
+        assert "is pulled" in pull(store, "7.1", other_folder)
         return
     with pytest.raises(OpsError, match="damaged in the store"):
-        pull(store, "7.1", there)
-    assert list(there.iterdir()) == []
+        pull(store, "7.1", other_folder)
+    assert list(other_folder.iterdir()) == []
 
 
-def test_an_object_with_replaced_content_is_rejected(store, archive, there):
+def test_an_object_with_replaced_content_is_rejected(store, archive, other_folder):
     push(store, archive)
     digest = store.head(archive.name)["Metadata"]
     store.client.put_object(Bucket=store.bucket, Key=archive.name, Body=b"other", Metadata=digest)
     with pytest.raises(OpsError, match="damaged in the store"):
-        pull(store, "7.1", there)
+        pull(store, "7.1", other_folder)
     store.client.put_object(Bucket=store.bucket, Key=archive.name, Body=b"other")
     with pytest.raises(OpsError, match="has no checksum"):
-        pull(store, "7.1", there)
-    assert list(there.iterdir()) == []
+        pull(store, "7.1", other_folder)
+    assert list(other_folder.iterdir()) == []
 
 
-def test_pushed_labels_are_listed_and_pulled(store, labels, there):
+def test_pushed_labels_are_listed_and_pulled(store, labels, other_folder):
     assert list_labels(store) == "The store has no labelled drawings. Push some: make push-labels"
     name = _name(labels, 1)
     assert push_labels(store, labels).startswith(
         f"{name} is pushed, 16,000,000 bytes, SHA-256 {digest(labels)}"
     )
     assert list_labels(store).splitlines() == [name, f"To fetch one run: make pull-labels NAME={name}"]
-    assert f"{there / name} is pulled" in pull_labels(store, name, there)
-    assert (there / name).read_bytes() == labels.read_bytes()
-    assert [path.name for path in there.iterdir()] == [name]
-    assert stat.S_IMODE(there.stat().st_mode) == 0o700
-    assert "is already here" in pull_labels(store, name, there)
+    assert f"{other_folder / name} is pulled" in pull_labels(store, name, other_folder)
+    assert (other_folder / name).read_bytes() == labels.read_bytes()
+    assert [path.name for path in other_folder.iterdir()] == [name]
+    assert stat.S_IMODE(other_folder.stat().st_mode) == 0o700
+    assert "is already here" in pull_labels(store, name, other_folder)
 
 
 def test_the_same_labels_keep_their_version_and_others_get_the_next(store, labels):
@@ -201,29 +201,29 @@ def test_the_same_labels_keep_their_version_and_others_get_the_next(store, label
     assert list_labels(store).splitlines()[1:3] == names
 
 
-def test_an_interrupted_push_of_labels_resumes(store, labels, there, monkeypatch):
+def test_an_interrupted_push_of_labels_resumes(store, labels, other_folder, monkeypatch):
     sent = _interrupt(store, monkeypatch, push_labels, labels)  # four parts
     assert list_labels(store).startswith("The store has no labelled drawings")
     push_labels(store, labels)
     assert sent == [1, 2, 3, 4]
-    pull_labels(store, _name(labels, 1), there)
-    assert (there / _name(labels, 1)).read_bytes() == labels.read_bytes()
+    pull_labels(store, _name(labels, 1), other_folder)
+    assert (other_folder / _name(labels, 1)).read_bytes() == labels.read_bytes()
 
 
-def test_an_interrupted_pull_of_labels_resumes(store, labels, there, monkeypatch):
+def test_an_interrupted_pull_of_labels_resumes(store, labels, other_folder, monkeypatch):
     push_labels(store, labels)
-    there.mkdir()
-    (there / _name(labels, 1)).with_suffix(".unfinished").write_bytes(labels.read_bytes()[:9_000_000])
+    other_folder.mkdir()
+    (other_folder / _name(labels, 1)).with_suffix(".unfinished").write_bytes(labels.read_bytes()[:9_000_000])
     ranges, get_object = [], store.client.get_object
     monkeypatch.setattr(
         store.client, "get_object", lambda **how: ranges.append(how["Range"]) or get_object(**how)
     )
-    pull_labels(store, _name(labels, 1), there)
+    pull_labels(store, _name(labels, 1), other_folder)
     assert ranges == ["bytes=9000000-"]
-    assert (there / _name(labels, 1)).read_bytes() == labels.read_bytes()
+    assert (other_folder / _name(labels, 1)).read_bytes() == labels.read_bytes()
 
 
-def test_damaged_labels_are_refused(store, labels, there):
+def test_damaged_labels_are_refused(store, labels, other_folder):
     push_labels(store, labels)
     name = _name(labels, 1)
     key = {"Bucket": store.bucket, "Key": f"labels/{name}"}
@@ -232,33 +232,33 @@ def test_damaged_labels_are_refused(store, labels, there):
     for checksum in (digest(labels), replaced):
         store.client.put_object(**key, Body=b"other", Metadata={"sha256": checksum})
         with pytest.raises(OpsError, match="damaged in the store: wrong checksum"):
-            pull_labels(store, name, there)
-        assert list(there.iterdir()) == []
+            pull_labels(store, name, other_folder)
+        assert list(other_folder.iterdir()) == []
 
 
-def test_labels_here_are_not_overwritten(store, labels, there):
+def test_a_pull_does_not_overwrite_local_labels(store, labels, other_folder):
     push_labels(store, labels)
-    there.mkdir()
-    (there / _name(labels, 1)).write_bytes(b"damaged")
+    other_folder.mkdir()
+    (other_folder / _name(labels, 1)).write_bytes(b"damaged")
     with pytest.raises(OpsError, match=r"differs from the store's; .+ or delete the file$"):
-        pull_labels(store, _name(labels, 1), there)
+        pull_labels(store, _name(labels, 1), other_folder)
 
 
 @pytest.mark.parametrize(
     "name", ["other.zip", "../labels", "2026-11-01_2026-12-01_v1_1234-drawings_sha256-0123456789ab.zip"]
 )
-def test_labels_that_are_not_in_the_store_are_named(store, there, name):
+def test_labels_that_are_not_in_the_store_are_named(store, other_folder, name):
     store.client.put_object(Bucket=store.bucket, Key="labels/other.zip", Body=b"not by make")
     with pytest.raises(
         UsageError, match=f"^NAME '{name}' is not in the store. To list the names run: make pull-labels$"
     ):
-        pull_labels(store, name, there)
-    assert not there.exists()
+        pull_labels(store, name, other_folder)
+    assert not other_folder.exists()
 
 
 @pytest.mark.parametrize(("key", "status"), [(SECRET_KEY, 0), ("not the right one", 1)])
-@pytest.mark.usefixtures("store", "empty")
-def test_no_drawing_stays_behind_after_a_push(labels, monkeypatch, key, status):
+@pytest.mark.usefixtures("store", "empty_model_store")
+def test_a_push_deletes_the_local_file_of_labels(labels, monkeypatch, key, status):
     monkeypatch.setenv("S3_SECRET_KEY", key)
     assert registry.main(["push-labels", str(labels)]) == status
     assert not labels.exists()
@@ -273,14 +273,14 @@ def test_no_drawing_stays_behind_after_a_push(labels, monkeypatch, key, status):
         (("pull", "9.9"), 1, "mnist-9.9.mar is not in the store. Push it first: make push VERSION=9.9"),
     ],
 )
-@pytest.mark.usefixtures("store", "empty")
-def test_an_impossible_command_prints_one_line(capsys, words, status, message):
+@pytest.mark.usefixtures("store", "empty_model_store")
+def test_a_command_that_cannot_work_prints_one_line(capsys, words, status, message):
     assert registry.main(list(words)) == status
     [line] = capsys.readouterr().err.splitlines()
     assert message in line
 
 
-@pytest.mark.usefixtures("store", "empty")
+@pytest.mark.usefixtures("store", "empty_model_store")
 def test_a_store_error_shows_no_secret(capsys, monkeypatch):
     monkeypatch.setenv("S3_SECRET_KEY", "not the right one")
     assert registry.main(["pull", "7.1"]) == 1

@@ -1,4 +1,4 @@
-"""The patch of TorchServe's batching class. test_torchserve.py tests its effect."""
+"""The patch of TorchServe's batching class. test_controller.py tests its effect."""
 
 import zipfile
 

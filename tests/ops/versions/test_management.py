@@ -109,7 +109,7 @@ def test_an_error_is_one_line(api, answer, message):
         management.list_versions()
 
 
-def test_a_hanging_torchserve_differs_from_an_absent_one(api):
+def test_a_hanging_torchserve_does_not_raise_away_error(api):
     server, management = api
     server.answer = None
     with pytest.raises(ManagementError, match=r"^no answer to GET /models within 0\.2 s$") as held:

@@ -103,9 +103,7 @@ def test_swap_canary_promote_and_rollback_act_on_all_replicas(operator, replicas
     ],
     ids=["wrong", "does not load", "other archive"],
 )
-def test_a_version_that_one_replica_cannot_serve_gets_traffic_nowhere(
-    operator, replicas, command, harm, reason
-):
+def test_a_version_that_one_replica_rejects_gets_no_traffic(operator, replicas, command, harm, reason):
     harm(replicas["second"])
     with pytest.raises(
         OpsError, match=rf"^7\.1 is not served: replica second: {reason}\. {RELEASED} stays the default\.$"
@@ -128,7 +126,7 @@ def test_a_repaired_version_is_checked_again(operator, replicas):
     assert _serve(replicas, Versions("7.1", previous=RELEASED))()
 
 
-def test_a_swap_that_one_replica_does_not_follow_is_undone(operator, replicas, monkeypatch):
+def test_a_swap_is_undone_if_one_replica_does_not_apply_it(operator, replicas, monkeypatch):
     monkeypatch.setattr(swap, "FOLLOW_TIMEOUT_S", 3.0)
     api = replicas["second"].api
     monkeypatch.setattr(api, "stuck", True)
@@ -150,7 +148,7 @@ def test_a_rollback_needs_the_previous_version_on_all_replicas(operator, replica
         swap.rollback(operator)
 
 
-def test_of_two_operators_one_is_refused(operator, replicas, monkeypatch):
+def test_the_second_of_two_concurrent_swaps_is_refused(operator, replicas, monkeypatch):
     refused = []
 
     def swap_too(store, version):
@@ -168,7 +166,7 @@ def test_of_two_operators_one_is_refused(operator, replicas, monkeypatch):
     assert _serve(replicas, Versions("7.1", previous=RELEASED))()
 
 
-def test_a_replica_that_is_away_follows_when_it_is_back(operator, replicas, capsys, monkeypatch):
+def test_an_absent_replica_applies_the_state_after_its_return(operator, replicas, capsys, monkeypatch):
     monkeypatch.setattr(report, "AWAY_AFTER_S", 3.0)
     monkeypatch.setattr(S3Store, "forget", lambda store: None)  # as after a power failure
     replicas["second"].stop()
@@ -193,16 +191,16 @@ def test_without_a_replica_nothing_changes(operator, replicas):
         swap.swap(operator, "7.1")
 
 
-def test_replicas_serve_the_last_state_while_the_store_is_away(operator, replicas, monkeypatch):
+def test_replicas_serve_the_last_state_while_the_store_is_unavailable(operator, replicas, monkeypatch):
     swap.swap(operator, "7.1")
     second = replicas["second"]
     with monkeypatch.context() as patch:
 
-        def is_away(*_: object) -> None:
+        def fail(*_: object) -> None:
             raise OpsError("The S3 store failed: away")
 
-        patch.setattr(S3Store, "_get", is_away)
-        patch.setattr(S3Store, "report", is_away)
+        patch.setattr(S3Store, "_get", fail)
+        patch.setattr(S3Store, "report", fail)
         with pytest.raises(OpsError, match="away"):
             swap.rollback(operator)
         second.stop()
@@ -212,7 +210,7 @@ def test_replicas_serve_the_last_state_while_the_store_is_away(operator, replica
         eventually(lambda: second.served() == Versions("7.1", previous=RELEASED), WITHIN_S)
         second.stop()
         second.api.workers.clear()
-        second.system.versions.unlink()  # a new machine does not know what to serve
+        second.system.versions.unlink()  # a new machine has no state
         second.api.done()
         second.start()
         time.sleep(3 * S3Store.poll_s)
@@ -221,7 +219,7 @@ def test_replicas_serve_the_last_state_while_the_store_is_away(operator, replica
     assert second.api.default == "7.1"
 
 
-def test_a_version_in_the_store_alone_is_swapped_in(operator, replicas):
+def test_a_swap_serves_a_version_that_is_only_in_the_store(operator, replicas):
     archive = operator.model_store / archive_name("7.1")
     S3Store(operator).share(archive)
     archive.unlink()
@@ -237,7 +235,7 @@ def test_a_killed_command_leaves_a_candidate_that_nobody_serves(operator, replic
     store = S3Store(operator)
     store.share(operator.model_store / archive_name("7.1"))
     store.read()
-    store.write(Versions(RELEASED, candidate="7.1"))  # and no lease
+    store.write(Versions(RELEASED, candidate="7.1"))  # without a lease
     time.sleep(3 * S3Store.poll_s)
     assert all(list(replica.api.workers) == [RELEASED] for replica in replicas.values())
     swap.swap(operator, "7.2")

@@ -33,7 +33,7 @@ def test_an_unchanged_split_is_not_written_again(system):
     assert contained.split.stat().st_ino != before
 
 
-def test_a_gateway_of_several_machines_follows_the_store(system, monkeypatch, caplog):
+def test_a_gateway_of_several_machines_applies_the_split_of_the_store(system, monkeypatch, caplog):
     contained = replace(system, hosts=IN_CONTAINERS)
     canary = Versions("1.1", split={"1.2": 0.1})
     answers = iter([Versions("1.1"), canary, OpsError("the store is away"), OpsError("the store is away")])
@@ -56,7 +56,7 @@ def test_a_gateway_of_several_machines_follows_the_store(system, monkeypatch, ca
     ]
 
 
-def test_a_command_waits_for_every_gateway_of_a_name(system, monkeypatch):
+def test_a_command_waits_for_every_gateway_with_the_same_name(system, monkeypatch):
     contained = replace(system, hosts=IN_CONTAINERS)
     asked = []
     monkeypatch.setattr(

@@ -48,7 +48,7 @@ def test_without_a_state_the_released_version_is_the_default(store, other):
     assert other.read() == store.read() == Versions("1.1", previous=RELEASED)
 
 
-def test_a_state_that_somebody_else_changed_is_not_overwritten(store, other):
+def test_a_concurrent_change_of_the_state_is_not_overwritten(store, other):
     for first, second in ((Versions("1.1"), Versions("1.2")), (Versions("1.3"), Versions("1.4"))):
         store.read()
         other.read()
@@ -60,7 +60,7 @@ def test_a_state_that_somebody_else_changed_is_not_overwritten(store, other):
 
 @pytest.mark.service
 @pytest.mark.usefixtures("shared")
-def test_of_many_writers_one_succeeds(system):
+def test_one_of_many_concurrent_writers_succeeds(system):
     for round_ in range(5):  # the first one creates the state
         stores = [s3_store.S3Store(system) for _ in range(8)]
         for each in stores:
@@ -101,7 +101,7 @@ def test_a_candidate_is_current_only_while_its_command_runs(store, other):
         assert read_current(other) == Versions("1.1", candidate="1.2")
 
 
-def test_of_many_commands_one_gets_the_lock(kind, system):
+def test_one_of_many_concurrent_commands_gets_the_lock(kind, system):
     for _ in range(3):
         start, end = threading.Barrier(6, timeout=60), threading.Barrier(6, timeout=60)
 
@@ -151,7 +151,7 @@ def test_a_report_is_read_back(store, other, monkeypatch):
 
 @pytest.mark.service
 @pytest.mark.usefixtures("shared")
-def test_each_replica_has_a_report_that_grows_old(system, monkeypatch):
+def test_each_replica_has_a_report_with_an_age(system, monkeypatch):
     stores = []
     for name in ("first", "second"):
         monkeypatch.setenv("REPLICA_NAME", name)
@@ -194,9 +194,9 @@ def test_an_archive_reaches_another_machine(system, tmp_path):
     here, other = s3_store.S3Store(system), s3_store.S3Store(there)
     with pytest.raises(OpsError, match=r"mnist-7\.1\.mar is not in the store\. Push it first"):
         other.fetch("7.1")
-    here.fetch("7.1")  # an archive that is here alone stays
+    here.fetch("7.1")  # an archive that is only local is kept
     here.share(archive)
-    with ThreadPoolExecutor(3) as replicas:  # they may share the folder
+    with ThreadPoolExecutor(3) as replicas:  # replicas may share a model store
         list(replicas.map(lambda _: s3_store.S3Store(there).fetch("7.1"), range(3)))
     assert (there.model_store / archive_name("7.1")).read_bytes() == archive.read_bytes()
     archive.write_bytes(b"other")
@@ -216,7 +216,7 @@ def test_a_damaged_shared_state_is_named(system):
         store.read()
 
 
-def test_a_store_that_is_away_is_named_without_its_key(system, monkeypatch):
+def test_the_error_names_an_unavailable_store_but_not_its_key(system, monkeypatch):
     for name, value in {
         "VERSIONS_IN": "s3",
         "S3_ENDPOINT": "http://127.0.0.1:9",
@@ -229,7 +229,7 @@ def test_a_store_that_is_away_is_named_without_its_key(system, monkeypatch):
     assert "of the store" not in str(raised.value)
 
 
-def test_a_native_system_has_no_boto3_and_says_so(system, monkeypatch):
+def test_a_native_system_rejects_the_shared_store(system, monkeypatch):
     monkeypatch.setenv("VERSIONS_IN", "s3")
     monkeypatch.setattr("ops.versions.store.importlib.util.find_spec", lambda name: None)
     with pytest.raises(OpsError, match="a native system needs VERSIONS_IN=files"):

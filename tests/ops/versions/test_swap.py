@@ -45,7 +45,7 @@ def test_a_version_becomes_the_default_and_back(replica, capsys):
     assert "replica" not in capsys.readouterr().out
 
 
-def test_where_little_memory_is_free_nothing_is_registered(replica, monkeypatch):
+def test_without_free_memory_no_version_is_registered(replica, monkeypatch):
     monkeypatch.setattr(selfcheck, "NEEDED_MIB", 10**9)  # no machine has so many
     with pytest.raises(OpsError) as refused:
         swap.swap(replica.system, "7.1")
@@ -67,7 +67,7 @@ def test_a_repaired_version_is_checked_again(replica):
     assert Versions.read(replica.system.versions) == Versions(RELEASED, split={"7.1": 0.1})
 
 
-def test_a_default_that_does_not_change_is_undone(replica, monkeypatch):
+def test_a_swap_is_undone_if_the_default_does_not_change(replica, monkeypatch):
     monkeypatch.setattr(swap, "FOLLOW_TIMEOUT_S", 1.0)
     replica.api.stuck = True
     with pytest.raises(OpsError) as undone:
@@ -78,7 +78,7 @@ def test_a_default_that_does_not_change_is_undone(replica, monkeypatch):
     assert Versions.read(replica.system.versions) == Versions(RELEASED)
 
 
-def test_a_file_that_somebody_changed_meanwhile_is_not_overwritten(replica, monkeypatch):
+def test_a_concurrent_change_of_the_file_is_not_overwritten(replica, monkeypatch):
     edited = Versions(RELEASED, previous="7.2")
     monkeypatch.setattr(swap, "write_references", lambda system: edited.write(system.versions))
     with pytest.raises(OpsError, match=CHANGED):
