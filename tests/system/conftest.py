@@ -45,8 +45,8 @@ def system(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Itera
 def own_system(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Iterator[RunningSystem]:
     """A second system, which tests stop and damage.
 
-    It starts from the state of an interrupted first start: initdb was running, and there was no archive. Its folder's
-    name has special characters of the shell, of nginx and of supervisord.
+    It starts with the files of an interrupted first start: initdb was running, and there was no archive. The name of
+    its folder has special characters of the shell, of nginx and of supervisord.
     """
     if os.environ.get("SYSTEM_ADDRESS"):
         pytest.skip("this test damages its own system, never the one at SYSTEM_ADDRESS")
@@ -60,7 +60,7 @@ def own_system(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> I
 
 @pytest.fixture(scope="session")
 def idle_pages(browser: Browser) -> dict[str, list[Page]]:
-    """Pages that no test uses now, by their options. The next test reuses what they have loaded and compiled."""
+    """Unused pages by their options, for reuse by the next test: their scripts are already loaded and compiled."""
     return {}
 
 

@@ -68,7 +68,7 @@ def test_the_table_has_a_row_per_kind_and_the_mean():
     assert lines[-1].split() == ["mean", "75.0%", "12.5%", "5.0%"]
 
 
-def test_the_label_is_correct_and_no_digit_only_for_some_kinds(monkeypatch):
+def test_no_digit_is_a_correct_answer_for_some_kinds_only(monkeypatch):
     class Refuses:
         def predict(self, images):
             return [predictor_answer(False)] * len(images)

@@ -104,7 +104,7 @@ def test_records_are_delivered_and_removed(outbox, database):
 
 
 class Pauses(threading.Event):
-    """Adds up the pauses of the deliverer. A record arrives at the beginning of the third."""
+    """Adds up the pauses of the deliverer. A record arrives at the beginning of the third pause."""
 
     def __init__(self, outbox, database):
         super().__init__()

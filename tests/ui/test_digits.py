@@ -1,4 +1,4 @@
-"""The page shows a digit by its name, so that other names make it the page of another classifier."""
+"""The page shows the names of the digits; with other names it is the page of another classifier."""
 
 from datetime import UTC
 

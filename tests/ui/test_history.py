@@ -63,7 +63,7 @@ def test_a_page_includes_the_newest_revisions_of_the_outbox():
     assert merged == [fresh, rows[0], corrected, rows[2]]
 
 
-def test_a_page_excludes_records_that_do_not_match_or_belong_to_another_page():
+def test_a_page_excludes_records_of_other_pages_and_records_that_do_not_match():
     rows = _rows(2)
     fresh = replace(RECORD, id=uuid.uuid4(), created_at=NOON + timedelta(minutes=1))
     assert history.merge_waiting(rows, [fresh], None, Filters(digit=1).match) == rows

@@ -128,8 +128,8 @@ def test_signing_in_shows_all_drawings_and_signing_out_hides_them(page, log, mon
     assert _shown_ids(page) == []
 
 
-def test_a_concurrent_run_does_not_take_the_page_for_loaded(page, log, monkeypatch):
-    """A second click on the link starts such a run."""
+def test_drawings_are_marked_as_loaded_only_after_they_are_read(page, log, monkeypatch):
+    """A second click on the link starts a run while the first one loads the drawings."""
     loaded = []
 
     def newest(*asked):

@@ -227,11 +227,11 @@ def test_a_revision_delivered_during_the_label_is_found(outbox):
     newest = replace(RECORD, revision=2)
     outbox.put(newest)
 
-    def the_deliverer_is_quicker():
+    def deliver_before_the_label():
         outbox.remove([newest])
         return RECORD
 
-    assert outbox.label(RECORD.id, 3, the_deliverer_is_quicker).revision == 3
+    assert outbox.label(RECORD.id, 3, deliver_before_the_label).revision == 3
 
 
 def test_a_slow_database_does_not_block_the_outbox(outbox):

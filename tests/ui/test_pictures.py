@@ -92,7 +92,7 @@ def test_a_stored_picture_has_less_than_100_kb(picture):
     assert pictures.make_thumbnail(scaled)
 
 
-def test_a_photo_keeps_its_size_and_looks_as_it_did():
+def test_a_photo_keeps_its_size_and_appearance():
     stored = Image.open(io.BytesIO(pictures.scale_down(_file(_photo(), "JPEG"))))
     assert (stored.format, stored.size) == ("WEBP", (1024, 768))
     difference = np.asarray(stored.convert("L"), float) - np.asarray(_photo().convert("L"), float)

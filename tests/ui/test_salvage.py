@@ -84,7 +84,7 @@ def overwrite(path: Path, place: int, data: bytes) -> None:
         file.write(data)
 
 
-def asides(path: Path) -> list[Path]:
+def set_aside_files(path: Path) -> list[Path]:
     """The files that were set aside, without their -wal and -shm files."""
     found = sorted(path.parent.glob(f"{path.name}.damaged-*"))
     return [aside for aside in found if not aside.name.endswith(("-wal", "-shm"))]
@@ -108,7 +108,7 @@ def test_an_overwritten_header_loses_nothing(outbox, path, records, caplog, leng
     assert outbox.oldest(1000) == records
     assert set(outbox.drawing_ids(VISITOR)) == {record.id for record in records}
     assert read_rejected(path) == [(str(REJECTED.id), REJECTED.drawing, "violates a constraint")]
-    [aside] = asides(path)
+    [aside] = set_aside_files(path)
     assert aside.read_bytes() == damaged
     [line] = [record.message for record in caplog.records]
     assert str(aside) in line
@@ -128,7 +128,7 @@ def test_an_overwritten_page_loses_at_most_its_rows(outbox, path, records, page,
     assert len(kept) == 20 if rows == 0 else 17 <= len(kept) < 20
     outbox.put(RECORD)
     assert outbox.find([RECORD.id]) == [RECORD]
-    assert len(asides(path)) == 1
+    assert len(set_aside_files(path)) == 1
 
 
 @pytest.mark.parametrize(("share", "at_least"), [(0.03, 0), (0.5, 0), (0.75, 1), (0.9, 14)])
@@ -138,7 +138,7 @@ def test_the_rest_of_a_truncated_file_is_read(outbox, path, records, share, at_l
     kept = outbox.oldest(1000)
     assert all(record in records for record in kept)
     assert at_least <= len(kept) < 20
-    assert len(asides(path)) == 1
+    assert len(set_aside_files(path)) == 1
 
 
 def test_an_empty_file_is_an_empty_outbox(outbox, path, records):
@@ -146,7 +146,7 @@ def test_an_empty_file_is_an_empty_outbox(outbox, path, records):
     assert outbox.oldest(1000) == []
     outbox.put(RECORD)
     assert outbox.oldest(1000) == [RECORD]
-    assert asides(path) == []
+    assert set_aside_files(path) == []
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ def test_a_damaged_log_loses_the_records_after_the_damage(logged, share):
     outbox.put(RECORD)
     assert outbox.find([RECORD.id]) == [RECORD]
     outbox.close()
-    assert asides(path) == []
+    assert set_aside_files(path) == []
 
 
 def test_the_log_of_a_damaged_file_is_read_and_set_aside(logged):
@@ -197,7 +197,7 @@ def test_the_log_of_a_damaged_file_is_read_and_set_aside(logged):
     assert len(kept) >= 25
     assert kept[-8:] == records[-8:]
     outbox.close()
-    [aside] = asides(path)
+    [aside] = set_aside_files(path)
     assert log_of(aside).read_bytes() == log
 
 
@@ -212,7 +212,7 @@ def test_an_undecodable_record_does_not_block_the_others(outbox, path, records):
     with pytest.raises(OutboxError):
         outbox.oldest(1000)
     assert outbox.oldest(1000) == records[:7] + records[8:]
-    assert len(asides(path)) == 1
+    assert len(set_aside_files(path)) == 1
 
 
 def test_damage_found_during_a_transaction_is_repaired(outbox, path, records, monkeypatch):
@@ -221,7 +221,7 @@ def test_damage_found_during_a_transaction_is_repaired(outbox, path, records, mo
     with pytest.raises(OutboxError, match="malformed"):
         outbox.oldest(1000)
     assert len(outbox.oldest(1000)) >= 17
-    assert len(asides(path)) == 1
+    assert len(set_aside_files(path)) == 1
 
 
 def test_another_process_continues_with_the_new_file(outbox, path, records):
@@ -237,7 +237,7 @@ def test_another_process_continues_with_the_new_file(outbox, path, records):
     other.close()
     outbox.close()
     assert len(waiting(outbox)) == 22
-    assert len(asides(path)) == 1
+    assert len(set_aside_files(path)) == 1
 
 
 def test_a_file_that_another_process_replaced_is_not_replaced_again(outbox, path, records):
@@ -246,7 +246,7 @@ def test_a_file_that_another_process_replaced_is_not_replaced_again(outbox, path
     for _ in range(2):
         damage.replace_damaged(path, damaged, SCHEMA, "a test")
     assert len(outbox.oldest(1000)) == 20
-    assert len(asides(path)) == 1
+    assert len(set_aside_files(path)) == 1
 
 
 def test_one_of_several_threads_replaces_the_file(path, records):
@@ -264,7 +264,7 @@ def test_one_of_several_threads_replaces_the_file(path, records):
     assert waiting(outboxes[0]) == {record.id for record in (*records, *added)}
     for outbox in outboxes:
         outbox.close()
-    assert len(asides(path)) == 1
+    assert len(set_aside_files(path)) == 1
 
 
 @pytest.mark.service
@@ -280,7 +280,7 @@ def test_one_of_several_processes_replaces_the_file(outbox, path, records):
         process.stdin.flush()
     added = {uuid.UUID(process.communicate()[0].strip()) for process in processes}
     assert waiting(outbox) == {record.id for record in records} | added
-    assert len(asides(path)) == 1
+    assert len(set_aside_files(path)) == 1
 
 
 @pytest.mark.parametrize("stopped_at", [1, 2])
@@ -320,7 +320,7 @@ def test_a_full_disk_leaves_the_damaged_file_in_its_place(outbox, path, records,
     with pytest.raises(OutboxError, match="No space left"):
         outbox.put(RECORD)
     assert path.read_bytes() == damaged
-    assert asides(path) == []
+    assert set_aside_files(path) == []
     monkeypatch.undo()
     assert len(outbox.oldest(1000)) == 20
 
@@ -331,7 +331,7 @@ def test_two_damaged_files_of_one_second_get_different_names(outbox, path, recor
         overwrite(path, 0, NOISE.randbytes(100))
         assert len(outbox.oldest(1000)) == 20
         outbox.close()
-    assert [aside.name for aside in asides(path)] == [
+    assert [aside.name for aside in set_aside_files(path)] == [
         "outbox.sqlite3.damaged-20261129-201500",
         "outbox.sqlite3.damaged-20261129-201500-2",
     ]
@@ -347,7 +347,7 @@ def test_a_locked_file_is_not_damage(outbox, path, records, monkeypatch):
         outbox.put(RECORD)
     other.close()
     assert len(outbox.oldest(1000)) == 20
-    assert asides(path) == []
+    assert set_aside_files(path) == []
 
 
 def test_a_transaction_waits_for_a_replacement(outbox, path, records, monkeypatch):
@@ -357,14 +357,14 @@ def test_a_transaction_waits_for_a_replacement(outbox, path, records, monkeypatc
         overwrite(path, 0, NOISE.randbytes(100))
         with pytest.raises(OutboxError):
             Outbox(path).oldest(1000)
-    assert asides(path) == []
+    assert set_aside_files(path) == []
 
 
 def test_a_folder_at_the_path_is_not_damage(tmp_path):
     (tmp_path / "outbox.sqlite3").mkdir()
     with pytest.raises(OutboxError, match="unable to open"):
         Outbox(tmp_path / "outbox.sqlite3").put(RECORD)
-    assert asides(tmp_path / "outbox.sqlite3") == []
+    assert set_aside_files(tmp_path / "outbox.sqlite3") == []
 
 
 @pytest.mark.parametrize(

@@ -384,7 +384,7 @@ def test_a_drawing_labelled_in_history_stays_closed_after_a_restart(session, can
 @pytest.mark.parametrize("delivered", [True, False])
 @pytest.mark.parametrize("with_picture", [True, False])
 @pytest.mark.parametrize("newest", [1, 4])
-def test_the_newer_of_a_label_of_history_and_a_delayed_label_counts(
+def test_the_newer_label_counts_if_one_of_history_overtakes_a_delayed_one(
     session, canvas, newest, with_picture, delivered
 ):
     canvas.show(ONE)

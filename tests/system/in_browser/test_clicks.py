@@ -136,12 +136,12 @@ def test_a_stroke_after_a_delayed_undo_is_stored(system: RunningSystem, slow_lin
     draw_with_mouse(page, [first])
     expect(page.locator(".st-key-answer")).not_to_have_text(NONE_YET)
     draw_with_mouse(page, [[(20, 90), (80, 90)]] * times)
-    slow_line.holds()
+    slow_line.hold()
     for _ in range(times):
         _press(page, "undo")
     draw_with_mouse(page, [second])
     page.wait_for_timeout(LONG_MS)
-    slow_line.goes_on()
+    slow_line.release()
     expect_answer(page, 4)
     eventually(lambda: system.newest()[:2] == (4, None))
 
@@ -154,12 +154,12 @@ def test_a_stroke_after_a_delayed_clear_and_brush_change_is_stored(
     draw_with_mouse(page, DIGITS[1])
     expect_answer(page, 1)
     thin = ink(page)
-    slow_line.holds()
+    slow_line.hold()
     _press(page, "clear")
     _press(page, "brush", "Bold")
     draw_with_mouse(page, DIGITS[1])
     page.wait_for_timeout(LONG_MS)
-    slow_line.goes_on()
+    slow_line.release()
     eventually(lambda: ink(page) > 1.2 * thin)
     expect_answer(page, 1)
 
@@ -172,12 +172,12 @@ def test_a_label_before_a_delayed_clear_applies_to_the_stroke_before_it(
     before = system.drawings()
     draw_with_mouse(page, DIGITS[1])
     expect_answer(page, 1)
-    slow_line.holds()
+    slow_line.hold()
     _press(page, "clear")
     draw_with_mouse(page, DIGITS[7])
     _press(page, "label-7")
     page.wait_for_timeout(LONG_MS)
-    slow_line.goes_on()
+    slow_line.release()
     expect(page.locator(".st-key-question")).to_contain_text("Noted: a 7")
     eventually(lambda: system.newest()[:2] == (7, 7))
     assert system.drawings() == before + 2
@@ -214,14 +214,14 @@ def test_the_page_shows_that_it_waits_for_an_answer(system: RunningSystem, slow_
     open_page(page, system.address)
     verdict = page.locator(".st-key-verdict")
     expect(verdict).to_have_attribute("aria-busy", "false")
-    slow_line.holds()
+    slow_line.hold()
     draw_with_mouse(page, DIGITS[7])
     expect(verdict).to_have_attribute("aria-busy", "true")
     parts = verdict.locator(".stHtml > *").all()
     assert len(parts) >= 5
     for part in parts:
         expect(part).to_have_css("opacity", "0.6")
-    slow_line.goes_on()
+    slow_line.release()
     expect_answer(page, 7)
     for part in verdict.locator(".stHtml > *").all():
         expect(part).to_have_css("opacity", "1")
@@ -231,7 +231,7 @@ def test_a_new_answer_is_not_dimmed_before_the_page_confirms_it(system: RunningS
     page = slow_line.page
     open_page(page, system.address)
     verdict = page.locator(".st-key-verdict")
-    slow_line.holds()
+    slow_line.hold()
     draw_with_mouse(page, DIGITS[7])
     digit = page.locator(".st-key-answer .stHtml > *")
     expect(digit).to_have_css("opacity", "0.6")
@@ -244,7 +244,7 @@ def test_a_new_answer_is_not_dimmed_before_the_page_confirms_it(system: RunningS
             }).observe(answer, { childList: true, subtree: true, characterData: true })
         }"""
     )
-    slow_line.goes_on()
+    slow_line.release()
     expect_answer(page, 7)
     expect(verdict).to_have_attribute("aria-busy", "false")
     assert page.evaluate("window.opacity") == "1"
@@ -260,7 +260,7 @@ def test_undo_clear_and_labels_do_not_wait_for_the_server(system: RunningSystem,
     draw_with_mouse(page, [second])
     expect_answer(page, 4)
     eventually(lambda: system.newest()[:3] == (4, None, 2))
-    slow_line.holds("answers")
+    slow_line.hold("answers")
     _press(page, "undo")
     eventually(lambda: ink(page) == one)
     draw_with_mouse(page, [second])
@@ -272,7 +272,7 @@ def test_undo_clear_and_labels_do_not_wait_for_the_server(system: RunningSystem,
     _press(page, "clear")
     eventually(lambda: ink(page) == 0)
     draw_with_mouse(page, DIGITS[7])
-    slow_line.goes_on()
+    slow_line.release()
     expect_answer(page, 7)
     stored = "SELECT prediction, true_label FROM predictions ORDER BY created_at DESC LIMIT "
     expected = [(7, None), (1, None), (4, 4)]
@@ -288,11 +288,11 @@ class SlowLine:
         self._waiting: list[tuple[WebSocketRoute, str | bytes]] = []
         page.route_web_socket("**/_stcore/stream", self._connect)
 
-    def holds(self, kind: Literal["messages", "answers"] = "messages") -> None:
+    def hold(self, kind: Literal["messages", "answers"] = "messages") -> None:
         self._held = kind
 
-    def goes_on(self) -> None:
-        while self._waiting:  # more may arrive during this
+    def release(self) -> None:
+        while self._waiting:  # more messages may arrive meanwhile
             receiver, message = self._waiting.pop(0)
             receiver.send(message)
         self._held = ""

@@ -29,7 +29,7 @@ class Sites(NamedTuple):
 
 @pytest.fixture(scope="module")
 def sites(system: RunningSystem, tmp_path_factory) -> Iterator[Sites]:
-    """A site that the gateway lists, one that it does not, and a gateway of their own before the system's model."""
+    """Two sites, and a gateway in front of the system's model that lists the origin of the first one."""
     inference = f"127.0.0.1:{system.system.inference_port}"
     folder = tmp_path_factory.mktemp("gateway")
     with (
@@ -56,13 +56,13 @@ def test_a_recipe_reads_a_digit_from_another_origin(sites: Sites, desktop: Page,
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=["blob", "form", "json"])
-def test_an_origin_that_is_not_listed_reads_nothing(sites: Sites, desktop: Page, recipe: str):
+def test_an_unlisted_origin_reads_nothing(sites: Sites, desktop: Page, recipe: str):
     desktop.goto(sites.other)
     with pytest.raises(Exception, match="Failed to fetch"):
         _run(desktop, recipe, sites.api)
 
 
-def test_a_listed_origin_reads_what_is_wrong(sites: Sites, desktop: Page):
+def test_a_listed_origin_reads_error_messages(sites: Sites, desktop: Page):
     desktop.goto(sites.listed)
     with pytest.raises(Exception, match="is not accepted"):
         _run(desktop, RECIPES[0].replace("body: file", 'body: "x"'), sites.api)

@@ -102,11 +102,11 @@ def test_a_first_stroke_is_read_by_a_page_that_restarts_slowly(own_system: Runni
     eventually(lambda: _reads(desktop, 7), timeout_s=RECOVERY_S)
 
 
-def test_after_history_and_a_restart_of_the_page_strokes_are_read(own_system: RunningSystem, desktop: Page):
+def test_strokes_are_read_after_history_and_a_restart_of_the_page(own_system: RunningSystem, desktop: Page):
     open_page(desktop, own_system.address)
     draw_with_mouse(desktop, DIGITS[7])
     expect_answer(desktop, 7)
-    # The last run was one of the whole page, so Streamlit itself requests no run after the restart.
+    # The last run was of the whole page. After such a run, Streamlit itself requests none when the server restarts.
     desktop.get_by_role("link", name="History").click()
     desktop.locator("h1", has_text="History").wait_for()
     desktop.get_by_role("link", name="Draw").click()
@@ -154,18 +154,18 @@ def test_a_disconnect_within_one_task_of_the_browser_is_noticed(system: RunningS
     open_page(desktop, system.address)
     sent.clear()
 
-    def asks_for_a_run() -> bool:
+    def requests_run() -> bool:
         desktop.title()  # Playwright reports frames during its calls
         return any(b"connected" in frame for frame in sent if isinstance(frame, bytes))
 
-    assert not asks_for_a_run()
+    assert not requests_run()
     desktop.evaluate(
         """() => {
             for (const state of ['PINGING_SERVER', 'CONNECTED'])
                 document.querySelector('.stApp').setAttribute('data-test-connection-state', state)
         }"""
     )
-    eventually(asks_for_a_run)
+    eventually(requests_run)
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def foreign(desktop: Page) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def rebound(browser: Browser) -> Iterator[Page]:
-    """A page of a browser in which the name of another site resolves to this machine."""
+    """A page in a browser whose DNS resolves the name of another site to this machine."""
     rule = f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1"
     other = browser.browser_type.launch(executable_path=chromium(), args=[*ARGUMENTS, rule])
     yield other.new_page()
@@ -46,7 +46,7 @@ def rebound(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture(autouse=True)
 def nothing_changes(system: RunningSystem) -> Iterator[None]:
-    """After the test the system has the drawings that it had before, and reads digits."""
+    """The test adds and deletes no drawing, and the system still reads digits."""
     before = system.drawings()
     yield
     assert system.drawings() == before
@@ -71,7 +71,7 @@ def test_the_page_itself_can_open_the_websocket(system: RunningSystem, desktop: 
         open_page(desktop, f"http://{host}:{_port(system)}")
         expect(desktop.get_by_role("link", name="Insights")).to_be_visible()  # a local visitor is an operator
         url = f"ws://{host}:{_port(system)}/_stcore/stream"
-        # A page has a policy that names its own host; this shows that the test above tries what may work.
+        # The same request succeeds from the page itself, so the test above fails for the right reason.
         assert websocket(desktop, url) == "open"
 
 
@@ -109,13 +109,13 @@ def test_another_page_reads_and_changes_nothing_behind_the_gateway(system: Runni
             assert fetch(foreign, f"http://{address}{path}") == "failed"
         for method, path in MANAGEMENT:
             assert fetch(foreign, f"http://{address}{path}", method=method) == "failed"
-        # The one that a browser sends without asking first. TorchServe's inference answers that it has no such path.
+        # A browser sends this request without a CORS preflight. TorchServe's inference API has no such path.
         fetch(foreign, f"http://{address}{REGISTER[1]}", method=REGISTER[0], mode="no-cors")
     registered = requests.post(f"{system.system.inference_url}/predictions/evil", data=b"x", timeout=30)
     assert registered.status_code == 404
 
 
-def test_the_page_is_shown_in_no_frame_of_another_page(system: RunningSystem, foreign: Page):
+def test_another_page_cannot_show_the_page_in_a_frame(system: RunningSystem, foreign: Page):
     url = f"http://localhost:{_port(system)}/"
     foreign.evaluate(
         """async (url) => {
@@ -149,7 +149,7 @@ def test_a_form_of_another_page_is_refused(system: RunningSystem, foreign: Page,
 
 
 @pytest.mark.parametrize("path", [*PAGE_PATHS, "/ping", "/openapi.json"])
-def test_a_rebound_name_is_refused_by_its_host(system: RunningSystem, rebound: Page, path):
+def test_the_gateway_rejects_the_host_of_a_rebound_name(system: RunningSystem, rebound: Page, path):
     answer = rebound.goto(f"http://{REBOUND}:{_port(system)}{path}")
     assert answer is not None
     assert answer.status == 403
@@ -158,14 +158,14 @@ def test_a_rebound_name_is_refused_by_its_host(system: RunningSystem, rebound: P
 
 
 @pytest.mark.parametrize("path", ["/ping", "/predict"])
-def test_a_rebound_name_is_refused_by_the_inner_listener_too(system: RunningSystem, rebound: Page, path):
+def test_the_inner_listener_rejects_the_host_of_a_rebound_name(system: RunningSystem, rebound: Page, path):
     answer = rebound.goto(f"http://{REBOUND}:{system.system.inner_port}{path}")
     assert answer is not None
     assert answer.status == 403
     assert answer.json()["type"] == "UnknownHost"
 
 
-def test_a_script_of_a_rebound_name_reads_only_the_refusal(system: RunningSystem, rebound: Page):
+def test_a_script_of_a_rebound_name_reads_only_the_error(system: RunningSystem, rebound: Page):
     rebound.goto(f"http://{REBOUND}:{_port(system)}/")
     for path in [*PAGE_PATHS, *API_PATHS]:
         for method in ("GET", "POST", "PUT", "DELETE"):

@@ -145,7 +145,7 @@ def test_the_drawing_continues_after_a_visit_to_history(system: RunningSystem, d
     expect_answer(desktop, 4)
     eventually(lambda: _row(system, drawing_id) == (4, None, 2))
     assert system.drawings() == before + 1
-    for shown in (drawn, 0):  # one from after the visit, one from before it
+    for shown in (drawn, 0):  # undo the stroke after the visit, then the one before it
         desktop.locator(".st-key-undo button").click()
         eventually(lambda shown=shown: ink(desktop) == shown)
 

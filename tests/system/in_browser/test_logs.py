@@ -34,12 +34,13 @@ BEARER, BROKEN = "a-bearers-token", b"iVBORw0KGgo, but broken off"
 def _log(system: RunningSystem) -> Iterator[tuple[Path, str]]:
     for path in sorted(system.system.logs.glob("*.log*")):
         rotated = path.with_name(f"{path.name}.1").exists()
-        for line in path.read_text(errors="replace").splitlines()[rotated:]:  # its first one may be torn
+        # The first line after a rotation may be incomplete.
+        for line in path.read_text(errors="replace").splitlines()[rotated:]:
             yield path, line
 
 
 def _lines(system: RunningSystem) -> list[dict]:
-    """What the parts wrote; fails where that is no JSON."""
+    """The log lines of the parts; fails if one is not JSON."""
     lines = []
     for path, line in _log(system):
         name = path.name.partition(".")[0]
@@ -53,7 +54,7 @@ def _lines(system: RunningSystem) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def used(own_system: RunningSystem, browser) -> tuple[RunningSystem, list[str], bytes]:
-    """A system that all of this has happened to, the cookies of its visitor, and the drawing."""
+    """A system after a drawing, a label, failures and a swap; the cookies of its visitor; and the drawing."""
     page = browser.new_page()
     open_page(page, own_system.address)
     draw_with_mouse(page, DIGITS[7])
@@ -129,7 +130,7 @@ def _of(drawing: str, lines: list[dict]) -> list[dict]:
 
 
 def _select(query: str, lines: list[dict]) -> list[dict]:
-    """The lines that a LogQL query of the dashboard selects, as far as these queries go."""
+    """The lines that a LogQL query of the dashboard selects; supports only the operators of these queries."""
     conditions = re.findall(r'(\w+)(=~|=)"([^"]*)"', query)
     assert conditions
     assert re.sub(r'\w+=~?"[^"]*"', "", query).count('"') == 0

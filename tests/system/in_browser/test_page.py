@@ -107,7 +107,7 @@ def test_undo_removes_one_stroke_and_clear_all(system: RunningSystem, desktop: P
     clear(desktop)
 
 
-def test_an_answer_moves_nothing(system: RunningSystem, desktop: Page):
+def test_an_answer_does_not_move_the_page(system: RunningSystem, desktop: Page):
     open_page(desktop, system.address)
     places = [".st-key-canvas", ".st-key-answer", ".st-key-notice", ".st-key-bars", ".st-key-label-0"]
     before = {place: desktop.locator(place).bounding_box() for place in places}
@@ -150,9 +150,7 @@ def test_an_upload_is_read(system: RunningSystem, desktop: Page, tmp_path):
     expect(desktop.locator(".st-key-notice")).to_contain_text("not a readable picture")
 
 
-def test_for_a_file_of_another_format_the_page_names_the_accepted_formats(
-    system: RunningSystem, new_page, tmp_path
-):
+def test_the_error_for_another_format_names_the_accepted_formats(system: RunningSystem, new_page, tmp_path):
     (tmp_path / "photo.heic").write_bytes(b"\x00\x00\x00\x18ftypheic")
     for width in (1280, 390):
         page = new_page(width=width, height=844)
@@ -166,7 +164,7 @@ def test_for_a_file_of_another_format_the_page_names_the_accepted_formats(
         assert 0 <= box["x"] <= box["x"] + box["width"] <= width
 
 
-def test_the_stored_picture_of_a_photo_is_small_and_the_one_that_the_model_read(
+def test_the_picture_that_the_model_reads_is_scaled_down_and_stored(
     system: RunningSystem, desktop: Page, tmp_path
 ):
     pixels = np.random.default_rng(3).normal(190, 5, (1600, 1600, 3))

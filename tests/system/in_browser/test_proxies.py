@@ -31,8 +31,8 @@ FAULT = ".connection-fault"
 
 @pytest.fixture(autouse=True)
 def plain_http(system: RunningSystem) -> None:
-    """The blocks name a gateway that speaks HTTP: in containers it speaks HTTPS only."""
-    assert system.system  # skips where the system is another's
+    """Skip for a remote system. The blocks need a gateway with HTTP; in containers it has only HTTPS."""
+    assert system.system  # skips the test for a remote system
 
 
 @pytest.mark.parametrize(("language", "block"), RUN)
@@ -66,7 +66,7 @@ def test_a_digit_is_drawn_through_a_proxy(
         assert answer.json()["digit"] == 7
 
 
-def test_the_manual_says_why_the_blocks_of_traefik_are_not_run():
+def test_the_manual_gives_the_reason_why_traefiks_blocks_are_not_run():
     of_traefik = [block for block in blocks(MANUAL, "yaml") if "routers" in block.commands]
     assert [block.comment.startswith(NOT_RUN) for block in of_traefik] == [True, True]
 

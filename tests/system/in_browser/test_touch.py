@@ -32,7 +32,7 @@ PALM = (88, 92)
 
 @pytest.fixture
 def low_phone(new_page: Callable[..., Page]) -> Page:
-    """A phone on its side, so that the page can be scrolled."""
+    """A phone with a low screen, so that the page can be scrolled."""
     return new_page(width=390, height=500, has_touch=True, is_mobile=True)
 
 

@@ -26,7 +26,7 @@ MOST_KEPT = 20 * MEBIBYTE
 
 @contextmanager
 def _uploads(system: RunningSystem, count: int) -> Iterator[list[str]]:
-    """Uploads of a session that stays open and reads none; returns the status of each."""
+    """Upload files in a session that stays open and reads none; yield the status of each upload."""
     values = [system.address, str(count), str(SIZE), str(AT_ONCE)]
     command = [str(system.system.python("page")), str(SCRIPT), *values]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

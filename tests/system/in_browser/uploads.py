@@ -1,9 +1,9 @@
-"""Uploads of a program that opened the page and asks for none of them to be read.
+"""Upload files in a session of the page without letting the page read them.
 
     python uploads.py ADDRESS COUNT BYTES AT_ONCE
 
-prints the status of each PUT, one a line, while its session stays open until its standard input ends. Runs in the
-page's environment, which has Streamlit's own messages.
+prints the status of each PUT, one a line, and keeps the session open until the end of its standard input. Runs in the
+page's environment, because it needs Streamlit's message classes.
 """
 
 import asyncio
@@ -18,13 +18,13 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 
 async def addresses(page: websockets.ClientConnection, count: int) -> list[str]:
-    """Where the page says that files are to be sent to."""
+    """The upload addresses that the page assigns."""
     ask = BackMsg()
     ask.rerun_script.query_string = ""
     await page.send(ask.SerializeToString())
     await _answer(page, "script_finished")
     found = []
-    for number in range(count):  # one a message, as a browser asks
+    for number in range(count):  # one in each message, as in a browser
         ask = BackMsg()
         ask.file_urls_request.request_id = str(number)
         ask.file_urls_request.file_names.append(f"{number}.png")

@@ -1,9 +1,9 @@
-"""Many visitors at once, as far as the page can tell: each a websocket that asks for the page and keeps it open.
+"""Simulate many concurrent visitors: each is a WebSocket that loads the page and stays open.
 
     python visitors.py ADDRESS COUNT
 
-prints a line when every one of them has the page, and holds them until its standard input ends. Runs in the page's
-environment, which has Streamlit's own messages.
+prints a line when all of them have the page, and keeps them open until the end of its standard input. Runs in the
+page's environment, because it needs Streamlit's message classes.
 """
 
 import asyncio

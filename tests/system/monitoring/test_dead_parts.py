@@ -29,7 +29,8 @@ ALERTS = {
     "exporter": "MonitoringAway",
     "alertmanager": "MonitoringAway",
 }  # A dead man's switch on another server reports a dead Prometheus.
-# Parts of unknown state while another is down: the gateway reports the model, and the deliverer waits for PostgreSQL.
+# Parts whose state is unknown while another part is down: the gateway reports the state of the model, and the deliverer
+# waits for PostgreSQL.
 UNKNOWN = {"gateway": {"torchserve"}, "postgres": {"deliverer"}}
 PARTS = {"gateway", "page", "deliverer", "postgres", "torchserve"}
 

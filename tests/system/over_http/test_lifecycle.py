@@ -74,7 +74,7 @@ def test_the_error_for_a_used_port_names_the_port_and_the_remedy(system: Running
     assert elsewhere.ops("down").returncode == 0  # removes the folder of the sockets
 
 
-def test_after_a_kill_of_the_supervisor_up_ends_the_orphans_and_restarts(own_system: RunningSystem, tmp_path):
+def test_up_after_a_kill_of_the_supervisor_ends_orphans_and_restarts(own_system: RunningSystem, tmp_path):
     drawing_id = own_system.insert()
     os.kill(int((own_system.system.run / "supervisord.pid").read_text()), signal.SIGKILL)
     orphans = {process.pid for process in leftovers.find(own_system.system)}
@@ -113,6 +113,6 @@ def test_no_process_has_a_secret_in_its_environment(own_system: RunningSystem):
 
 
 def test_up_continues_an_interrupted_first_start(own_system: RunningSystem):
-    # `own_system` started from the files of one: tests/system/conftest.py.
+    # `own_system` starts with the files of an interrupted first start: tests/system/conftest.py.
     assert own_system.ops("status").returncode == 0
     assert not list(own_system.system.state.rglob("*.unfinished"))

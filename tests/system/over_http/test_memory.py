@@ -19,7 +19,7 @@ def _cuda_of_torch(system: RunningSystem) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_after_a_thousand_predictions_the_system_fits_a_small_server(system: RunningSystem):
+def test_the_system_fits_a_small_server_after_a_thousand_predictions(system: RunningSystem):
     if cuda := _cuda_of_torch(system):
         pytest.skip(
             f"this torch is built for CUDA {cuda}, which doubles a worker; the bound is for a CPU build (TORCH_INDEX)"

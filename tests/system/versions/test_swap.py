@@ -134,7 +134,7 @@ def test_versions_split_and_drawings_survive_a_restart(swapped: RunningSystem):
     _end_canary(swapped, ids)
 
 
-@pytest.mark.slow  # test_after_a_kill_of_torchserve_during_a_swap kills the same process
+@pytest.mark.slow  # test_the_reported_version_is_served_after_a_kill_of_torchserve_during_a_swap kills the same process
 def test_versions_and_split_survive_a_crash(swapped: RunningSystem):
     first, second, _ = GOOD
     ids, before = _start_canary(swapped)
@@ -184,7 +184,7 @@ def _end_canary(system: RunningSystem, ids: list[str]) -> None:
     ],
     ids=["while it is registered", "while it takes over"],
 )
-def test_after_a_kill_of_torchserve_during_a_swap_the_reported_version_is_served(
+def test_the_reported_version_is_served_after_a_kill_of_torchserve_during_a_swap(
     swapped: RunningSystem, wanted, middle
 ):
     before = Versions.read(swapped.system.versions).default

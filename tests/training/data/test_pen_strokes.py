@@ -71,6 +71,6 @@ def test_a_missing_file_raises(folder):
         pen_strokes.load_pen_strokes(folder)
 
 
-def test_the_reporting_writers_digits_are_those_that_no_other_set_has(folder):
+def test_the_reporting_digits_are_in_no_other_set(folder):
     assert [label for _, label in pen_strokes.reporting_digits(folder)] == [5]
     assert 5 not in {drawing.writer for drawing in pen_strokes.load_pen_strokes(folder)}

@@ -34,7 +34,7 @@ def model() -> Cached:
 
 
 @pytest.fixture(scope="module")
-def by() -> EvaluationData:
+def evaluation() -> EvaluationData:
     held_out = generate_drawings(60, 0, outliers=0.5, held_out=True, processes=1)
     return EvaluationData(synthetic.digits(200), held_out)
 
@@ -82,54 +82,63 @@ def _failed_names(verdict) -> list[str]:
     return [line.name for line in verdict.comparisons if not line.holds]
 
 
-def test_an_equal_model_passes_every_comparison_and_does_not_win(model, by, labelled):
-    verdict = judge(model, model, by, labelled)
+def test_an_equal_model_passes_every_comparison_and_does_not_win(model, evaluation, labelled):
+    verdict = judge(model, model, evaluation, labelled)
     assert _failed_names(verdict) == []
     assert not verdict.better
     assert not verdict.wins
 
 
-def test_higher_accuracy_on_labelled_drawings_wins(model, by, labelled):
+def test_higher_accuracy_on_labelled_drawings_wins(model, evaluation, labelled):
     worse = Wrong(model, 0.1, labelled.digits.images)
-    verdict = judge(worse, model, by, labelled)
+    verdict = judge(worse, model, evaluation, labelled)
     assert verdict.wins
     assert verdict.comparisons[0].note == "12 gained, 0 lost"
     # Two more of 120 may be chance.
-    assert not judge(Wrong(model, 2 / 120, labelled.digits.images), model, by, labelled).wins
+    assert not judge(Wrong(model, 2 / 120, labelled.digits.images), model, evaluation, labelled).wins
 
 
-def test_lower_accuracy_elsewhere_does_not_win(model, by, labelled):
+def test_lower_accuracy_elsewhere_does_not_win(model, evaluation, labelled):
     champion = Wrong(model, 0.1, labelled.digits.images)
     for name, images in (
-        ("MNIST validation", by.validation.images),
-        ("held-out styles", by.held_out.images[by.held_out.labels < 10]),
+        ("MNIST validation", evaluation.validation.images),
+        ("held-out styles", evaluation.held_out.images[evaluation.held_out.labels < 10]),
     ):
-        verdict = judge(champion, Wrong(model, 0.3, images), by, labelled)
+        verdict = judge(champion, Wrong(model, 0.3, images), evaluation, labelled)
         assert verdict.better
         assert f"{name}, accuracy" in _failed_names(verdict)
         assert not verdict.wins
 
 
-def test_rejected_digits_and_accepted_non_digits_do_not_win(model, by, labelled):
+def test_rejected_digits_and_accepted_non_digits_do_not_win(model, evaluation, labelled):
     champion = Wrong(model, 0.1, labelled.digits.images)
-    verdict = judge(champion, Wrong(model, 0.2, by.validation.images, is_digit=False), by, labelled)
+    verdict = judge(
+        champion, Wrong(model, 0.2, evaluation.validation.images, is_digit=False), evaluation, labelled
+    )
     assert _failed_names(verdict) == ["MNIST validation, accepted as a digit"]
-    none = by.held_out.images[by.held_out.labels == 10]
+    none = evaluation.held_out.images[evaluation.held_out.labels == 10]
     refusing = Wrong(model, 1.0, none, is_digit=False)
     verdict = judge(
-        Wrong(refusing, 0.1, labelled.digits.images), Wrong(model, 1.0, none, is_digit=True), by, labelled
+        Wrong(refusing, 0.1, labelled.digits.images),
+        Wrong(model, 1.0, none, is_digit=True),
+        evaluation,
+        labelled,
     )
     assert _failed_names(verdict) == ["held-out non-digits, rejected"]
 
 
-def test_worse_calibration_does_not_win(model, by, labelled):
+def test_worse_calibration_does_not_win(model, evaluation, labelled):
     champion = Wrong(model, 0.1, labelled.digits.images)
-    unsure = Wrong(model, 1.0, by.validation.images, confidence=0.6)
-    assert "MNIST validation, calibration error" in _failed_names(judge(champion, unsure, by, labelled))
+    unsure = Wrong(model, 1.0, evaluation.validation.images, confidence=0.6)
+    assert "MNIST validation, calibration error" in _failed_names(
+        judge(champion, unsure, evaluation, labelled)
+    )
 
 
-def test_lower_invariance_does_not_win(model, by, labelled):
+def test_lower_invariance_does_not_win(model, evaluation, labelled):
     champion = Wrong(model, 0.1, labelled.digits.images)
-    challenger = Wrong(model, 0.0, by.validation.images)
+    challenger = Wrong(model, 0.0, evaluation.validation.images)
     challenger.moved = 0.98
-    assert _failed_names(judge(champion, challenger, by, labelled)) == ["invariance, same digit when moved"]
+    assert _failed_names(judge(champion, challenger, evaluation, labelled)) == [
+        "invariance, same digit when moved"
+    ]

@@ -98,7 +98,7 @@ def _right(report: Report, fresh: Digits) -> tuple[np.ndarray, np.ndarray]:
     return champion, challenger
 
 
-def test_a_labelled_style_is_read_better_and_nothing_worse(champion, folder, fresh, monkeypatch):
+def test_a_labelled_style_is_read_better_and_nothing_else_worse(champion, folder, fresh, monkeypatch):
     for measured in ("measure_invariance", "measure_acceptance"):
         monkeypatch.setattr(judge, measured, partial(getattr(judge, measured), count=BEHAVIOUR))
     report = retrain.retrain(champion, _label(wrong=0.0)[0], folder, RECIPE)
