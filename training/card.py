@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from training.evaluate.measure import DIGIT_SETS, Measured, percent, rows
@@ -73,11 +74,10 @@ def _worst(measured: Measured) -> str:
         if (metrics := measured[key]) and key != "held_out_writers":
             accuracy = metrics["accuracy_by_digit"]
             digit = accuracy.index(min(accuracy))
-            others = [
-                0 if index == digit else count for index, count in enumerate(metrics["confusion"][digit])
-            ]
+            errors = np.array(metrics["confusion"][digit])
+            errors[digit] = 0
             sentences.append(
                 f"In {title}, the {digit} has the lowest accuracy, {accuracy[digit]:.1%}; most often it is read as a "
-                f"{others.index(max(others))}."
+                f"{errors.argmax()}."
             )
     return " ".join(sentences)

@@ -34,15 +34,15 @@ class ModelError(Exception):
     """A file is not a model; the message names it and the accepted files."""
 
 
-def load(path: Path, until: ExitStack, runtime: str = "int8") -> AnyPredictor:
+def load(path: Path, stack: ExitStack, runtime: str = "int8") -> AnyPredictor:
     """Load a checkpoint or an archive, in `runtime` if it has a file for it. Raises ModelError.
 
-    The process of an archive ends when the stack `until` is closed.
+    The process of an archive ends when `stack` is closed.
     """
     archived = path.suffix == ".mar"
     try:
         if archived:
-            return until.enter_context(open_archive(path, runtime))
+            return stack.enter_context(open_archive(path, runtime))
         return Predictor.load(path, path.stem, runtime)
     except Exception as error:  # a broken file can raise any exception
         detail = str(error) if archived and isinstance(error, RuntimeError) else type(error).__name__
@@ -118,15 +118,14 @@ def main(arguments: list[str]) -> int:
         help="pictures of each kind of photo, %(default)s by default; 0 for none",
     )
     options = parser.parse_args(arguments)
-    with ExitStack() as until:
+    with ExitStack() as stack:
         try:
-            model = load(options.model, until)
+            model = load(options.model, stack)
             models = {f"{options.model.name}, {model.runtime}": model}
             if options.against or model.runtime == "int8":
-                other = load(
-                    options.against or options.model, until, "int8" if options.against else "float32"
-                )
-                models[f"{(options.against or options.model).name}, {other.runtime}"] = other
+                path, runtime = (options.against, "int8") if options.against else (options.model, "float32")
+                other = load(path, stack, runtime)
+                models[f"{path.name}, {other.runtime}"] = other
             test = data.load(train=False)
         except (ModelError, DataError) as error:
             print(error, file=sys.stderr)

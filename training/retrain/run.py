@@ -201,9 +201,9 @@ def main(arguments: list[str]) -> int:
     recipe = replace(RECIPE, without_real_drawings=bool(pen_data.missing_files(pen_data.folder())))
     if recipe.without_real_drawings:
         print("Training without real drawings; `make data` fetches them.", flush=True)
-    with ExitStack() as until:
+    with ExitStack() as stack:
         try:
-            predictor = load(options.checkpoint, until)
+            predictor = load(options.checkpoint, stack)
             champion = Champion(options.champion, predictor, extract_checkpoint(options.checkpoint, folder))
             if options.labels:
                 labelled = read(options.labels)

@@ -89,11 +89,11 @@ def prepare_all(
     work, numbered = partial(_prepare, draw), list(enumerate(samples))
     processes = min(processes or len(os.sched_getaffinity(0)), math.ceil(len(samples) / CHUNK))
     images = np.empty((len(samples), SIZE, SIZE), np.uint8)
-    with ExitStack() as until:
+    with ExitStack() as stack:
         made: Iterator[Pixels] = map(work, numbered)
         if processes > 1:
             # A fork server: a fork is unsafe in a process with threads, and torch has some.
-            pool = until.enter_context(multiprocessing.get_context("forkserver").Pool(processes))
+            pool = stack.enter_context(multiprocessing.get_context("forkserver").Pool(processes))
             made = pool.imap(work, numbered, CHUNK)
         progress = tqdm(made, "drawing", len(samples), unit="image", leave=False, disable=None)
         for number, image in enumerate(progress):
