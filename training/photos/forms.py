@@ -15,6 +15,7 @@ from training.photos.scene import (
     add_kinds,
     camera,
     centre_of,
+    digit_ink,
     image,
     kind,
     lay,
@@ -22,8 +23,7 @@ from training.photos.scene import (
     mask,
     png,
     sheet,
-    written,
-    written_sheet,
+    sheet_with_digit,
 )
 
 Draw: TypeAlias = Callable[[ImageDraw.ImageDraw, Rng], object]
@@ -93,9 +93,9 @@ def form_baseline(strokes: Strokes, rng: Rng) -> Image.Image:
     return png(made)
 
 
-def scanned(strokes: Strokes, rng: Rng, spread: float = 0.2) -> Real:
-    """Share of ink on a scanned sheet."""
-    return written(strokes, SCAN, rng, low=0.2, high=0.4, spread=spread, thin=0.04, thick=0.08)
+def scan_ink(strokes: Strokes, rng: Rng, spread: float = 0.2) -> Real:
+    """Share of ink, (h, w), of a digit on a scanned sheet."""
+    return digit_ink(strokes, SCAN, rng, low=0.2, high=0.4, spread=spread, thin=0.04, thick=0.08)
 
 
 def add_dust(picture: Real, rng: Rng, most: int) -> Real:
@@ -108,7 +108,7 @@ def add_dust(picture: Real, rng: Rng, most: int) -> Real:
 
 @kind()
 def bw_scan_dust(strokes: Strokes, rng: Rng) -> Image.Image:
-    bw = np.where(scanned(strokes, rng) > 0.5, 0, 255).astype(np.uint8)
+    bw = np.where(scan_ink(strokes, rng) > 0.5, 0, 255).astype(np.uint8)
     for _ in range(int(rng.integers(5, 40))):
         x, y, r = rng.integers(0, 298), rng.integers(0, 398), rng.integers(1, 3)
         bw[y : y + r, x : x + r] = 0
@@ -117,19 +117,19 @@ def bw_scan_dust(strokes: Strokes, rng: Rng) -> Image.Image:
 
 @kind()
 def fax_dither(strokes: Strokes, rng: Rng) -> Image.Image:
-    picture = written_sheet(strokes, SMALL_PORTRAIT, rng, low=0.3, high=0.5, thin=0.05)
+    picture = sheet_with_digit(strokes, SMALL_PORTRAIT, rng, low=0.3, high=0.5, thin=0.05)
     return png(image(picture * light(SMALL_PORTRAIT, rng, 0.75)), "1")
 
 
 @kind()
 def grey_scan_dust(strokes: Strokes, rng: Rng) -> Image.Image:
-    picture = lay(sheet(SCAN, 247), scanned(strokes, rng), (40, 40, 45))
+    picture = lay(sheet(SCAN, 247), scan_ink(strokes, rng), (40, 40, 45))
     return camera(add_dust(picture, rng, 25), rng, 2)
 
 
 @kind()
 def scan_black_edge(strokes: Strokes, rng: Rng) -> Image.Image:
-    picture = lay(sheet(SCAN, 244), scanned(strokes, rng, spread=0.15), (40, 40, 45))
+    picture = lay(sheet(SCAN, 244), scan_ink(strokes, rng, spread=0.15), (40, 40, 45))
     w, side = int(rng.integers(8, 40)), rng.integers(4)
     edges = (picture[:, :w], picture[:, -w:], picture[:w], picture[-w:])
     edges[side][:] = 12

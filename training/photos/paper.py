@@ -18,15 +18,15 @@ from training.photos.scene import (
     as_alpha,
     camera,
     centre_of,
+    digit_ink,
     kind,
     lay,
     light,
     mask,
-    pen,
+    pen_colour,
     photo,
     sheet,
-    written,
-    written_sheet,
+    sheet_with_digit,
 )  # fmt: skip
 
 Range: TypeAlias = tuple[float, float]
@@ -40,7 +40,7 @@ def lamp(strokes: Strokes, rng: Rng) -> Image.Image:
     y, x = np.mgrid[0:900, 0:675].astype(np.float32)
     cx, cy = rng.uniform(0.2, 0.8) * 675, rng.uniform(0.2, 0.8) * 900
     spot = np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * (rng.uniform(250, 500)) ** 2))
-    return camera(written_sheet(strokes, PORTRAIT, rng) * (0.35 + 0.65 * spot)[..., None], rng)
+    return camera(sheet_with_digit(strokes, PORTRAIT, rng) * (0.35 + 0.65 * spot)[..., None], rng)
 
 
 def shadow(size: Size, rng: Rng, soft: float, strength: float) -> Real:
@@ -56,7 +56,7 @@ def shadow(size: Size, rng: Rng, soft: float, strength: float) -> Real:
 
 @kind()
 def half_shadow(strokes: Strokes, rng: Rng) -> Image.Image:
-    picture = written_sheet(strokes, PORTRAIT, rng, (235, 232, 226))
+    picture = sheet_with_digit(strokes, PORTRAIT, rng, (235, 232, 226))
     return camera(picture * shadow(PORTRAIT, rng, rng.uniform(2, 12), rng.uniform(0.2, 0.5)), rng)
 
 
@@ -68,7 +68,7 @@ def phone_shadow(strokes: Strokes, rng: Rng) -> Image.Image:
     layer = layer.rotate(rng.uniform(-20, 20), resample=Image.Resampling.BILINEAR)
     layer = layer.filter(ImageFilter.GaussianBlur(rng.uniform(4, 20)))
     dark = 1 - rng.uniform(0.3, 0.5) * as_alpha(layer)[..., None]
-    return camera(written_sheet(strokes, PORTRAIT, rng, (238, 236, 232)) * dark, rng)
+    return camera(sheet_with_digit(strokes, PORTRAIT, rng, (238, 236, 232)) * dark, rng)
 
 
 @kind()
@@ -76,7 +76,7 @@ def blinds(strokes: Strokes, rng: Rng) -> Image.Image:
     y, x = np.mgrid[0:900, 0:675].astype(np.float32)
     a, period = rng.uniform(-0.6, 0.6), rng.uniform(120, 260)
     stripes = 0.5 + 0.5 * np.tanh(4 * np.sin(2 * np.pi * (y + a * x) / period + rng.uniform(0, 6)))
-    return camera(written_sheet(strokes, PORTRAIT, rng, low=0.2) * (0.6 + 0.4 * stripes)[..., None], rng)
+    return camera(sheet_with_digit(strokes, PORTRAIT, rng, low=0.2) * (0.6 + 0.4 * stripes)[..., None], rng)
 
 
 def rules(
@@ -135,7 +135,7 @@ def whiteboard_glare(strokes: Strokes, rng: Rng) -> Image.Image:
     y, x = np.mgrid[0:800, 0:600].astype(np.float32)
     cx, cy, r = rng.uniform(0, 600), rng.uniform(0, 800), rng.uniform(30, 90)
     glare = np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * r * r))[..., None]
-    picture = written_sheet(strokes, SMALL_PORTRAIT, rng, (175, 178, 185), thick=0.1)
+    picture = sheet_with_digit(strokes, SMALL_PORTRAIT, rng, (175, 178, 185), thick=0.1)
     picture = picture * light(SMALL_PORTRAIT, rng, 0.65, 1)
     return camera(picture * (1 - glare) + 255 * glare, rng, 3)
 
@@ -143,10 +143,10 @@ def whiteboard_glare(strokes: Strokes, rng: Rng) -> Image.Image:
 @kind()
 def second_digit_at_edge(strokes: Strokes, rng: Rng) -> Image.Image:
     size = SMALL_PORTRAIT
-    m = written(strokes, size, rng, low=0.2, high=0.35, spread=0.12)
+    m = digit_ink(strokes, size, rng, low=0.2, high=0.35, spread=0.12)
     side = rng.choice([-1, 1])
     other = mask(strokes, size, 0.28 * 800, 12, (0.5 + side * 0.52, rng.uniform(0.3, 0.7)))
-    return camera(lay(sheet(size, 235), np.maximum(m, other), pen(rng)) * light(size, rng), rng)
+    return camera(lay(sheet(size, 235), np.maximum(m, other), pen_colour(rng)) * light(size, rng), rng)
 
 
 @kind()
@@ -164,4 +164,4 @@ def a4_small_digit(strokes: Strokes, rng: Rng) -> Image.Image:
     size = (1500, 2000)
     h = rng.uniform(0.022, 0.04) * 2000
     m = mask(strokes, size, h, max(3, 0.07 * h), centre_of(rng, 0.35))
-    return camera(lay(sheet(size, 238), m, pen(rng)) * light(size, rng), rng)
+    return camera(lay(sheet(size, 238), m, pen_colour(rng)) * light(size, rng), rng)

@@ -138,11 +138,11 @@ def save(made: Image.Image, form: str, **options: int) -> Image.Image:
     return Image.open(file)
 
 
-def pen(rng: Rng) -> Colour:
+def pen_colour(rng: Rng) -> Colour:
     return PENS[rng.integers(len(PENS))]
 
 
-def written(
+def digit_ink(
     strokes: Strokes,
     size: Size,
     rng: Rng,
@@ -161,13 +161,13 @@ def written(
     return mask(strokes, size, height, max(2.0, rng.uniform(thin, thick) * height), centre_of(rng, spread))
 
 
-def written_sheet(
+def sheet_with_digit(
     strokes: Strokes, size: Size, rng: Rng, paper: Colour | float = 235, **shape: float
 ) -> Real:
-    """A sheet with a digit in a pen's colour; `shape` as in `written`."""
+    """A sheet with a digit in a pen's colour; `shape` as in `digit_ink`."""
     empty = sheet(size, paper)
-    ink = written(strokes, size, rng, **shape)
-    return lay(empty, ink, pen(rng))
+    ink = digit_ink(strokes, size, rng, **shape)
+    return lay(empty, ink, pen_colour(rng))
 
 
 def photo(
@@ -179,12 +179,12 @@ def photo(
     behind: Callable[[Real, Size, Rng], Real] | None = None,
     **shape: float,
 ) -> Image.Image:
-    """A photo of a digit on paper, in light from one side; `behind` prints on the paper, `shape` as in `written`."""
+    """A photo of a digit on paper, in light from one side; `behind` prints on the paper, `shape` as in `digit_ink`."""
     size: Size = [PORTRAIT, SMALL_PORTRAIT, LANDSCAPE, (768, 1024)][rng.integers(4)]
     picture = sheet(size, paper if paper is not None else rng.uniform(215, 250))
     picture += 3 * smooth_noise(size, rng, 40)[..., None]
     if behind is not None:
         picture = behind(picture, size, rng)
-    ink = written(strokes, size, rng, **shape) * rng.uniform(0.8, 1)
-    picture = lay(picture, ink, colour if colour is not None else pen(rng))
+    ink = digit_ink(strokes, size, rng, **shape) * rng.uniform(0.8, 1)
+    picture = lay(picture, ink, colour if colour is not None else pen_colour(rng))
     return camera(picture * light(size, rng), rng, rng.uniform(2, 6))

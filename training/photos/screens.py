@@ -20,7 +20,7 @@ from training.photos.scene import (
     mask,
     png,
     sheet,
-    written_sheet,
+    sheet_with_digit,
 )  # fmt: skip
 
 CANVAS = (280, 280)
@@ -166,7 +166,7 @@ def sixteen_bits(strokes: Strokes, rng: Rng) -> Image.Image:
 
 @kind()
 def palette(strokes: Strokes, rng: Rng) -> Image.Image:
-    made = written_sheet(strokes, (300, 300), rng, (250, 245, 230), low=0.3, high=0.7, spread=0.1)
+    made = sheet_with_digit(strokes, (300, 300), rng, (250, 245, 230), low=0.3, high=0.7, spread=0.1)
     return png(image(made).quantize(16), "P")
 
 

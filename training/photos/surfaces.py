@@ -16,16 +16,16 @@ from training.photos.scene import (
     add_kinds,
     as_alpha,
     camera,
+    digit_ink,
     kind,
     lay,
     light,
     mask,
-    pen,
+    pen_colour,
     photo,
     sheet,
+    sheet_with_digit,
     smooth_noise,
-    written,
-    written_sheet,
 )  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def on_desk(strokes: Strokes, rng: Rng, tilt: float, desk: Callable[[Size, Rng],
     alpha = as_alpha(layer.reduce(2))
     height = rng.uniform(0.4, 0.65) * min(sw, sh)
     m = mask(strokes, size, height, max(3, rng.uniform(0.05, 0.1) * height), (cx / w, cy / h))
-    sheet_ = lay(sheet(size, (238, 236, 230)), m, pen(rng))
+    sheet_ = lay(sheet(size, (238, 236, 230)), m, pen_colour(rng))
     picture = desk(size, rng) * (1 - alpha[..., None]) + sheet_ * alpha[..., None]
     return camera(picture * light(size, rng, 0.75, 1), rng, 3)
 
@@ -89,7 +89,7 @@ def chalkboard(strokes: Strokes, rng: Rng) -> Image.Image:
     picture = (
         sheet(size, [(35, 70, 55), (40, 42, 45)][rng.integers(2)]) + 8 * smooth_noise(size, rng, 7)[..., None]
     )
-    m = written(strokes, size, rng, low=0.3, high=0.5, spread=0.15, thin=0.05)
+    m = digit_ink(strokes, size, rng, low=0.3, high=0.5, spread=0.15, thin=0.05)
     m = m * (0.75 + 0.25 * rng.random((h, w), np.float32))
     return camera(lay(picture, m, (225, 225, 220)) * light(size, rng, 0.7, 1), rng)
 
@@ -98,13 +98,13 @@ def chalkboard(strokes: Strokes, rng: Rng) -> Image.Image:
 def frosted_glass(strokes: Strokes, rng: Rng) -> Image.Image:
     """Faint strokes of a finger on a pane whose brightness varies as much as the strokes do."""
     cloudy = 18 * smooth_noise(LANDSCAPE, rng, 12) + 6 * smooth_noise(LANDSCAPE, rng, 120)
-    m = written(strokes, LANDSCAPE, rng, low=0.3, high=0.6, thin=0.08, thick=0.14)
+    m = digit_ink(strokes, LANDSCAPE, rng, low=0.3, high=0.6, thin=0.08, thick=0.14)
     return camera(lay(sheet(LANDSCAPE, (150, 165, 175)) + cloudy[..., None], 0.6 * m, (70, 80, 90)), rng)
 
 
 @kind()
 def thumb_in_corner(strokes: Strokes, rng: Rng) -> Image.Image:
-    picture = written_sheet(strokes, PORTRAIT, rng, high=0.3, spread=0.1)
+    picture = sheet_with_digit(strokes, PORTRAIT, rng, high=0.3, spread=0.1)
     layer = Image.new("L", PORTRAIT)
     x, y = rng.choice([0, 675]), rng.choice([0, 900])
     ImageDraw.Draw(layer).ellipse([x - 130, y - 170, x + 130, y + 170], fill=255)
@@ -127,4 +127,4 @@ def spiral_notebook(strokes: Strokes, rng: Rng) -> Image.Image:
 @kind()
 def crumpled(strokes: Strokes, rng: Rng) -> Image.Image:
     fold = np.abs(smooth_noise(PORTRAIT, rng, 9)) * 0.25 + 0.1 * np.tanh(20 * smooth_noise(PORTRAIT, rng, 5))
-    return camera(written_sheet(strokes, PORTRAIT, rng, 238, low=0.2) * (0.8 + 0.3 * fold)[..., None], rng)
+    return camera(sheet_with_digit(strokes, PORTRAIT, rng, 238, low=0.2) * (0.8 + 0.3 * fold)[..., None], rng)
