@@ -27,15 +27,15 @@ def draw_reliability(sets: Mapping[str, tuple[Answers, Digits]], path: Path) -> 
     edges = np.linspace(0, 1, BINS + 1)
     for (name, (answers, digits)), (above, below) in zip(sets.items(), axes.T, strict=True):
         correct = answers.digits == digits.labels
-        places = calibration_bins(answers.confidences)
-        counts = np.bincount(places, minlength=BINS)
+        bins = calibration_bins(answers.confidences)
+        counts = np.bincount(bins, minlength=BINS)
         filled = counts > 0
-        sure = np.bincount(places, answers.confidences, BINS)[filled] / counts[filled]
-        right = np.bincount(places, correct, BINS)[filled] / counts[filled]
+        confidence = np.bincount(bins, answers.confidences, BINS)[filled] / counts[filled]
+        accuracy = np.bincount(bins, correct, BINS)[filled] / counts[filled]
         # Two standard errors of a bin of this size.
-        chance = 2 * np.sqrt(sure * (1 - sure) / counts[filled])
+        margin = 2 * np.sqrt(confidence * (1 - confidence) / counts[filled])
         above.plot([0, 1], [0, 1], color="0.7", linewidth=1)
-        above.errorbar(sure, right, chance, fmt="o", color="tab:blue", markersize=4, linewidth=1)
+        above.errorbar(confidence, accuracy, margin, fmt="o", color="tab:blue", markersize=4, linewidth=1)
         above.set(title=name, ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02))
         below.bar(edges[:-1], counts, 1 / BINS, align="edge", color="0.6")
         below.set(yscale="log", xlabel="confidence", ylabel="answers", xlim=(0, 1.02))

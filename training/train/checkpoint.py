@@ -51,9 +51,8 @@ class Description(TypedDict):
     look_again_below: float  # the limit for TTA
     score_line: list[float]  # slope and intercept
     settings: dict[str, Any]  # of the recipe
-    metrics: dict[
-        str, Any
-    ]  # numbers by name; the `curve` has those of each epoch, `students` those of each seed
+    # Numbers by name; `curve` has those of each epoch, `students` those of each seed.
+    metrics: dict[str, Any]
     git_revision: str
     libraries: dict[str, str]  # versions
     data_checksums: dict[str, str]
