@@ -19,7 +19,7 @@ from tests.system.running import first_port
 NAME = "digits.example.com"
 GATEWAY = "127.0.0.1:8000"
 
-# Configurations around the block, in place of those of the packages.
+# The main configurations, which contain the block; they replace those of the packages.
 NGINX = """
 daemon off;
 {user}

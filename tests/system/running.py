@@ -49,7 +49,7 @@ class RunningSystem:
     """A local system with its state in a temporary folder and on free ports; without `local`, a remote one."""
 
     local: System | None
-    environment: dict[str, str] = field(repr=False)  # a failed test shows the rest
+    environment: dict[str, str] = field(repr=False)  # with secrets, which a failed test must not show
     checkout: Path = ROOT
 
     @property

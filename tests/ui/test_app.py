@@ -50,7 +50,7 @@ class Pad(Canvas):
 
 
 class BoxPicker:
-    """Stands in for the component of ui/box_picker.py: what it shows, and a box that a person drags in it."""
+    """Stands in for the component of ui/box_picker.py: records its picture and boxes, and simulates a dragged box."""
 
     def __init__(self):
         self.shown = None

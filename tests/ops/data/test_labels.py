@@ -14,7 +14,7 @@ from ops.errors import OpsError, UsageError
 from ops.native import postgres
 
 VISITOR = "7e" * 32
-# Id, time and label, in another order than that of the ids.
+# Id, time and label; not in the order of the ids, in which the drawings are written.
 DRAWN = (
     (9, "2026-10-31T23:59:59.999999+00:00", 0),
     (8, "2026-11-01T00:00:00+00:00", 1),

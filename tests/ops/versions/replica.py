@@ -44,7 +44,7 @@ class Replica:
 
 @contextmanager
 def controllers(monkeypatch, *systems: System) -> Iterator[list[Replica]]:
-    """A replica for each system; they are not started, and stopped at the end."""
+    """A replica for each system, not yet started; all are stopped at the end."""
     made = [Replica(system) for system in systems]
     by_state = {each.system.state: each for each in made}
     by_inference = {each.system.inference_url: each for each in made}

@@ -1,4 +1,4 @@
-"""TorchServe without the controller: management API on a Unix socket, and batching."""
+"""TorchServe as the controller starts it: management socket, batching and memory; and the end of the controller."""
 
 import contextlib
 import json

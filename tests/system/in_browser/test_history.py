@@ -70,7 +70,7 @@ def _settle(page: Page) -> None:
 
 
 def _pick(page: Page, key: str, option: str) -> None:
-    """Choose an option of a select box; again after a run, which closes the box."""
+    """Choose an option of a select box, and repeat it if a run of the page has closed the box."""
 
     def pick() -> bool:
         _settle(page)

@@ -78,7 +78,7 @@ class Watched:
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Iterator[Watched]:
-    """One system for each module, because the metrics keep what a module did to its system."""
+    """A system for each module, because the effects of a module stay in the metrics of its system."""
     if os.environ.get("SYSTEM_ADDRESS"):
         pytest.skip("these tests start their own system")
     program("prometheus")

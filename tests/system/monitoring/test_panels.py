@@ -18,7 +18,8 @@ from tests.system.running import ROOT, RunningSystem
 
 pytestmark = pytest.mark.slow
 OTHER = "7.8"
-# Copies of one drawing, because some values need 200; half of them are labelled, every tenth of those as wrong.
+# Copies of one drawing, because some values need 200 drawings. Half of them have a label, and a tenth of the labels
+# differ from the prediction.
 COPIES = """
     INSERT INTO predictions (id, created_at, prediction, confidence, probabilities, is_digit, digit_score,
         model_version, latency_ms, drawing, revision, ink_share, true_label, labelled_at)

@@ -24,8 +24,8 @@ from ops.versions.swap import EXAMPLE_OF_CANARY
 from tests.system.running import ROOT, UP_WITHIN_S, RunningSystem
 
 GOOD = ("7.1", "7.2", "7.3")
-# Number of clients, and the pause in seconds of each after an answer, which leaves the processor to starting workers.
-# `make bench BENCH=swaps` has 20 without a pause.
+# Number of clients, and the pause of each after an answer, in seconds, so that starting workers get processor time.
+# `make bench BENCH=swaps` has 20 clients without a pause.
 MANY = 4, 0.05
 FEW = 2, 0.05
 SEVEN = (ROOT / "training" / "known_digits" / "7.png").read_bytes()
@@ -220,7 +220,7 @@ def test_a_second_change_is_refused_and_a_killed_swap_is_undone(swapped: Running
     ("change", "why"),
     [
         (archives.replace_initialize("raise RuntimeError('of no use')"), "RuntimeError: of no use"),
-        # As the kernel ends a process without memory. The test waits 12 s for the end of its log.
+        # The signal of the kernel's out-of-memory killer. The test waits 12 s for the end of the worker's log.
         pytest.param(
             archives.replace_initialize("import os; os.kill(os.getpid(), 9)"),
             "its workers exit while they start",
