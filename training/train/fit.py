@@ -182,10 +182,5 @@ def _identity(plan: Plan, recipe: Recipe) -> dict[str, Any]:
     """The settings that a saved state must match to be resumed; output path and number of students may differ."""
     return {
         "recipe": asdict(recipe) | {"output": "", "students": 0},
-        "plan": {
-            "name": plan.name,
-            "channels": list(plan.channels),
-            "epochs": plan.epochs,
-            "seed": plan.seed,
-        },
+        "plan": {name: value for name, value in vars(plan).items() if name != "start"},
     }
