@@ -29,9 +29,9 @@ class Changes(TypedDict):
     changed: dict[str, tuple[int, int]]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Report:
-    """Champion and challenger, their training and test drawings, and the verdict."""
+    """Champion and challenger, their training and test drawings, the verdict, and the changed labels."""
 
     version: str
     champion: AnyPredictor
@@ -40,7 +40,7 @@ class Report:
     test_labels: Labelled
     screened: Screened
     verdict: Verdict
-    changes: Changes | None = None
+    changes: Changes
 
     def text(self) -> str:
         """All comparisons, one per line, and the decision."""
@@ -55,9 +55,8 @@ class Report:
         tail = ["", "Left out for manual review:", *doubts] if doubts else []
         return "\n".join([*head, *comparisons, "", self.conclusion(), *tail])
 
-    def write(self, folder: Path, changes: Changes) -> None:
-        """Write report.txt and report.html; `changes`: differences to the labels of the previous run."""
-        self.changes = changes
+    def write(self, folder: Path) -> None:
+        """Write report.txt and report.html."""
         (folder / "report.txt").write_text(self.text() + "\n", encoding="utf-8")
         (folder / "report.html").write_text(self._html(), encoding="utf-8")
 
@@ -69,9 +68,7 @@ class Report:
         )
 
     def label_changes(self) -> str:
-        """The differences to the labels of the previous run; "" before they are known."""
-        if not self.changes:
-            return ""
+        """The differences to the labels of the previous run."""
         changed = ", ".join(
             f"{id_}: {was} is now {now}" for id_, (was, now) in self.changes["changed"].items()
         )

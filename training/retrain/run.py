@@ -74,7 +74,7 @@ class Champion:
 
 
 def retrain(champion: Champion, labelled: Labelled, folder: Path, recipe: Recipe) -> Report:
-    """Train and judge a challenger; write its checkpoint, ONNX files and description to `folder`.
+    """Train and judge a challenger; write its checkpoint, ONNX files and description, and the labels, to `folder`.
 
     Raises ValueError if there are too few labelled drawings, DataError if MNIST, or pen strokes that
     the recipe needs, are missing.
@@ -114,7 +114,8 @@ def retrain(champion: Champion, labelled: Labelled, folder: Path, recipe: Recipe
     print(f"weight interpolation factor: {factor:g} (0: start, 1: retrained)", flush=True)
     verdict = judge(before, after, test, test_labels)
     write_description({**content, "judged": [asdict(line) for line in verdict.comparisons]}, path)
-    return Report(champion.version, before, after, labelled, test_labels, screened, verdict)
+    changes = _update_labels(labelled.labels(), folder)
+    return Report(champion.version, before, after, labelled, test_labels, screened, verdict, changes)
 
 
 def _initial_network(champion: Champion) -> DigitClassifier:
@@ -213,7 +214,7 @@ def main(arguments: list[str]) -> int:
         except (DataError, LabelledError, ModelError, ValueError) as error:
             print(error, file=sys.stderr)
             return 1
-        report.write(folder, _update_labels(labelled.labels(), folder))
+        report.write(folder)
     print(report.text())
     print(f"\nreport: {folder / 'report.html'}")
     return 0 if report.verdict.wins else REJECTED
