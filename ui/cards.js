@@ -10,28 +10,13 @@ const mark = (cards, chosen) => {
 
 // Replaces only the cards that changed, so that a click in progress on another card goes on.
 const update = (list, cards) => {
+  const shown = list.shown ?? []
   while (list.children.length > cards.length) list.lastChild.remove()
   cards.forEach((html, i) => {
-    const old = list.children[i]
-    if (old?.html === html) return
-    const template = document.createElement('template')
-    template.innerHTML = html
-    const card = Object.assign(template.content.firstChild, { html })
-    if (old) old.replaceWith(card)
-    else list.append(card)
+    if (i >= shown.length) list.insertAdjacentHTML('beforeend', html)
+    else if (shown[i] !== html) list.children[i].outerHTML = html
   })
-}
-
-// The grid has as many columns as fit: the second row begins at the first card that lies lower.
-const columns = (cards) => {
-  const second = cards.findIndex((card) => card.offsetTop > cards[0].offsetTop)
-  return second < 0 ? cards.length : second
-}
-
-const STEPS = {
-  ArrowLeft: () => -1, ArrowRight: () => 1,
-  ArrowUp: (cards) => -columns(cards), ArrowDown: columns,
-  Home: () => -Infinity, End: () => Infinity,
+  list.shown = cards
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -47,11 +32,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
     setTriggerValue('chosen', card.dataset.id)
   }
   list.onkeydown = (event) => {
-    const step = STEPS[event.key]
+    const columns = getComputedStyle(list).gridTemplateColumns.split(' ').length  // as many as fit
+    const step = {
+      ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: -Infinity, End: Infinity,
+    }[event.key]
     const from = cards.indexOf(event.target.closest('.card'))
     if (!step || from < 0) return
     event.preventDefault()
-    const to = cards[Math.max(0, Math.min(cards.length - 1, from + step(cards)))]
+    const to = cards[Math.max(0, Math.min(cards.length - 1, from + step))]
     cards[from].tabIndex = -1
     to.tabIndex = 0
     to.focus()

@@ -336,6 +336,29 @@ def test_a_drawing_is_chosen_and_labelled_by_keyboard(system: RunningSystem, des
     assert _row(system, first) == (7, None, 1)
 
 
+def test_arrow_keys_move_the_focus_to_the_cards_beside_above_and_below(system: RunningSystem, desktop: Page):
+    ids = _insert(system, 12, model_version="0.4")
+    desktop.goto(f"{system.operators_address}/history")
+    _pick(desktop, "filter-version", "0.4")
+    cards = desktop.locator(".card")
+    expect(cards).to_have_count(len(ids))
+    tops = cards.evaluate_all("cards => cards.map(card => card.offsetTop)")
+    columns = tops.count(tops[0])
+    assert 1 < columns < len(ids)
+    cards.first.focus()
+    keys = {
+        "ArrowDown": columns,
+        "ArrowRight": columns + 1,
+        "ArrowUp": 1,
+        "ArrowLeft": 0,
+        "End": -1,
+        "Home": 0,
+    }
+    for key, focused in keys.items():
+        desktop.keyboard.press(key)
+        expect(desktop.locator(f'.card[data-id="{ids[focused]}"]')).to_be_focused()
+
+
 def test_a_label_that_arrives_during_a_click_on_another_card_does_not_cancel_the_click(
     system: RunningSystem, desktop: Page
 ):
