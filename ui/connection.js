@@ -9,8 +9,7 @@ const SOCKET_TIMEOUT_MS = 10000
 
 const proxyFault = (reason) =>
   `This page cannot open its WebSocket: a proxy in front of it ${reason} See docs/operations.md, section Reverse proxies.`
-const HOST = proxyFault(`changes the header Host. Let the proxy pass on Host with its port, or add ${location.host} to the \
-setting PUBLIC_HOSTS.`)
+const HOST = proxyFault(`changes the header Host. Let it pass on Host and port, or add ${location.host} to PUBLIC_HOSTS.`)
 const UPGRADE = proxyFault('does not pass on the headers Upgrade and Connection.')
 const PAGE_UNAVAILABLE = 'Page server unavailable'
 const GATEWAY_UNAVAILABLE = 'Gateway unavailable'
