@@ -15,9 +15,10 @@ BRUSHES = {"Fine": 12, MEDIUM: 20, "Bold": 30}  # CSS pixels
 # handler/canvas_png.py.
 INK_AND_PAPER = {"light": ("#181818", "#ffffff"), "dark": ("#f6f6f6", "#161616")}
 PAD = "pad"  # the component's key
+SCRIPT_COMPONENT = "streamlit-drawable-canvas.streamlit_drawable_canvas"
 # Only the package's script is used. Streamlit serves it at this address, relative to the page.
 _SCRIPT = next(file.name for file in files("streamlit-drawable-canvas") or [] if file.match("index-*.js"))
-MODULE = f"./_stcore/bidi-components/streamlit-drawable-canvas.streamlit_drawable_canvas/{_SCRIPT}"
+MODULE = f"./_stcore/bidi-components/{SCRIPT_COMPONENT}/{_SCRIPT}"
 _pad = st.components.v2.component(
     PAD,
     html='<div class="canvas-root"></div>',

@@ -87,6 +87,12 @@ def scale_down(file: bytes) -> bytes:
         raise PictureError(NO_PICTURE) from None
 
 
+def read_size(file: bytes) -> tuple[int, int]:
+    """Width and height of a stored picture, in pixels."""
+    with Image.open(io.BytesIO(file), formats=tuple(FORMATS)) as picture:
+        return picture.size
+
+
 def crop(file: bytes, box: Box) -> bytes:
     """A box of a stored picture, as a stored picture."""
     with Image.open(io.BytesIO(file), formats=tuple(FORMATS)) as picture:

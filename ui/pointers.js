@@ -6,12 +6,14 @@
 
 // A palm often touches again between two strokes of a pen.
 const PALM_PAUSE_MS = 1000
+// The button of the package's toolbar (hidden by style.css) that removes all lines from the canvas of box_picker.py.
+const RESET = '[aria-label="Reset canvas & history"]'
 
 let stroke = null  // { id, kind, target } of the drawing pointer
 let penSeenAt = -Infinity
 const fingers = new Set()  // pointer ids of the fingers on the canvas
 
-const isOnCanvas = (event) => event.target.closest?.('.st-key-canvas') != null
+const isOnCanvas = (event) => event.target.closest?.('.dc-container') != null
 
 // After a revoked stroke the canvas loads asynchronously, so the next events wait in this queue.
 let queue = Promise.resolve()
@@ -23,6 +25,7 @@ const draw = (type, { clientX, clientY, shiftKey }, isRevoked = false) => {
   const options = { bubbles: true, cancelable: true, view: window, buttons, clientX, clientY, shiftKey }
   const event = Object.assign(new MouseEvent(type, options), { isRevoked })  // pad.js restores the strokes before
   enqueue(() => { target.dispatchEvent(event) })
+  if (isRevoked) enqueue(() => { target.closest('.st-key-sheet .dc-root')?.querySelector(RESET).click() })
   if (isRevoked) enqueue(() => new Promise((resolve) => setTimeout(resolve)))
   if (type === 'mouseup') stroke = null
 }

@@ -50,20 +50,21 @@ class Pad(Canvas):
 
 
 class BoxPicker:
-    """Stands in for the component of ui/box_picker.py: records its picture and boxes, and simulates a dragged box."""
+    """Stands in for the canvas of ui/box_picker.py, and sends a line that a person draws on it."""
 
     def __init__(self):
         self.shown = None
 
-    def __call__(self, *, key, data, on_chosen_change):
-        self.shown, self._choose = data, on_chosen_change
+    def __call__(self, *, key, data, on_drawing_change):
+        self._key, self.shown, self._send = key, data, on_drawing_change
 
-    def drag(self, page, box):
+    def draw(self, page, **line):
         import streamlit as st
 
+        sent = SimpleNamespace(drawing={"raw": {"objects": [line]}})
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(st, "session_state", {"box-picker": SimpleNamespace(chosen=box)})
-            self._choose()
+            patch.setattr(st, "session_state", {self._key: sent})
+            self._send()
         page.run()
 
 
@@ -143,7 +144,7 @@ def picture(picture_format):
 @pytest.fixture
 def box_picker(monkeypatch):
     box_picker = BoxPicker()
-    monkeypatch.setattr("ui.box_picker._box_picker", box_picker)
+    monkeypatch.setattr("ui.box_picker._canvas", lambda: box_picker)
     return box_picker
 
 
@@ -296,18 +297,34 @@ def test_the_box_picker_shows_the_box_and_reads_another(page, box_picker, fake_m
     assert box_picker.shown is None
     fake_model.content = ANSWER | {"box": [0.2, 0.1, 0.4, 0.5]}
     page.choose("seven.bmp", picture("BMP"))
-    assert box_picker.shown["picture"].startswith("data:image/png;base64,")
-    assert box_picker.shown["box"] == (0.2, 0.1, 0.4, 0.5)
-    whole = box_picker.shown["picture"]
+    assert (box_picker.shown["canvasWidth"], box_picker.shown["canvasHeight"]) == (276, 276)
+    whole = re.search('src="data:image/png;base64,[^"]*"', page.html("sheet"))[0]
+    assert _box(page) == pytest.approx((0.2, 0.1, 0.4, 0.5), abs=1e-4)
     fake_model.content = ANSWER | {"digit": 3, "box": [0.0, 0.0, 1.0, 1.0]}
-    box_picker.drag(page, [0.5, 0.5, 1, 1])
+    canvas = box_picker.shown
+    box_picker.draw(page, left=207, top=207, width=138, height=138)  # of the lower right quarter
     assert page.text("answer") == "3"
-    assert box_picker.shown == {"picture": whole, "box": pytest.approx((0.425, 0.425, 1.0, 1.0))}
-    box_picker.drag(page, ["not", "a", "box"])
+    assert whole in page.html("sheet")
+    assert _box(page) == pytest.approx((0.425, 0.425, 1.0, 1.0), abs=1e-4)
+    assert box_picker.shown == canvas  # another drawing would end a line in progress
+    box_picker.draw(page, left="not", top="a", width="line")
     assert len(page.rows()) == 2
     box_picker.shown = None
     page.draw("stroke")
     assert box_picker.shown is None
+
+
+def test_the_box_picker_shows_no_box_around_nothing(page, fake_model):
+    fake_model.content = ANSWER | {"is_digit": False, "reason": "blank"}
+    page.choose("seven.bmp", picture("BMP"))
+    assert '<div class="box" hidden>' in page.html("sheet")
+
+
+def _box(page):
+    """The shown box: left, top, right, bottom, as shares of the picture's sides."""
+    [style] = re.findall('class="box" style="(.*?)"', page.html("sheet"))
+    left, top, width, height = (float(share) / 100 for share in re.findall(r": (\S+)%", style))
+    return left, top, left + width, top + height
 
 
 def test_an_unreadable_file_is_reported(page, fake_model):
