@@ -25,6 +25,9 @@ STEP, FULLEST = 4, 0.37
 # together so often, and within so short a run as a share of the digit's length. A 0 is crossed less. In ink that is
 # narrower than the last share, only rows are tested, because columns pass along the sides of a 1.
 LINES, CROSSINGS, BOTH, LONGEST_RUN, NARROW = 12, 1.8, 3.9, 0.13, 0.45
+# All rows of the area inside cross its outline twice. Of 900 outlines, at least 86 % of the rows do so one after the
+# other; of the 8s and 9s that cross as many lines, four in five break off between their loops or below the only one.
+UNBROKEN = 0.7
 # The least length of the hole's outline, with 2 pi times the width of the line around it, as a share of the length of
 # the digit's outline, and the greatest width of the filled strokes as a share of the digit's length. Of 1,200 outlines
 # all have the first and 99.7 % the second. Of other digits, narrow zeros have both.
@@ -67,6 +70,9 @@ def _crossings(part: Mask) -> float:
 def _fill(outline: Mask) -> Mask | None:
     """The outline and the largest area that it encloses, or None if that is no stroke along it."""
     height, width = outline.shape
+    runs = (outline[:, 1:] > outline[:, :-1]).sum(axis=1, dtype=np.uint8) + outline[:, 0]
+    if max(map(len, (runs > 1).tobytes().split(b"\0"))) < UNBROKEN * height:
+        return None  # without connected components, which take 0.1 ms
     wall = np.zeros((height + 4, width + 4), bool)
     for top, left in itertools.product((2, 3), repeat=2):  # 8-connected areas do not pass diagonally
         wall[top : top + height, left : left + width] |= outline
@@ -75,16 +81,14 @@ def _fill(outline: Mask) -> Mask | None:
     if len(areas) < 2:
         return None
     hole = areas.paint(numbers == 1 + areas.area[1:].argmax())  # 0 is outside
+    filled = wall | hole
+    filled = filled[:-1, :-1] & filled[:-1, 1:] & filled[1:, :-1] & filled[1:, 1:]
+    if 2 * np.count_nonzero(filled) >= WIDEST * max(outline.shape) * _outline_length(filled):
+        return None
     around = ~areas.paint(numbers == 0)
     outer, inner = _outline_length(around), _outline_length(hole)
     line = 2 * np.count_nonzero(around & ~hole) / (outer + inner)
-    if inner + 2 * math.pi * line < FOLLOWS * outer:
-        return None
-    filled = wall | hole
-    for axis in (0, 1):
-        filled &= np.roll(filled, -1, axis)
-    width = 2 * np.count_nonzero(filled) / _outline_length(filled)
-    return filled[2:-2, 2:-2] if width < WIDEST * max(outline.shape) else None
+    return filled[2:-1, 2:-1] if inner + 2 * math.pi * line >= FOLLOWS * outer else None
 
 
 def _outline_length(mask: Mask) -> float:
