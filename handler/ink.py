@@ -45,6 +45,8 @@ from handler.writing import Group, groups
 SMALL_PICTURE = 40
 # In a picture below MNIST's own size, ink can reach the edge, so either level can be the ink.
 TINY_PICTURE = 20
+# The side of the sample of pixels that shows the contrast of most large pictures.
+SAMPLED_SIDE = 128
 # Factor on the score of all ink together, which is less likely the digit than the part that resembles writing: a 1 in a
 # circle resembles a 0.
 WHOLE = 0.03
@@ -119,11 +121,14 @@ def _find_in_opaque(picture: Picture, sheets: int = 2) -> list[Ink]:
 
 
 def _is_large_photo(image: Image.Image) -> bool:
-    """Whether the edge of a large picture shows light and grain. Its full conversion to greys would take 2 to 6 ms."""
+    """Whether a large picture shows light and grain. Its full conversion to greys would take 2 to 6 ms."""
     if max(image.size) <= SEARCHED_SIZE:
         return False
     values = edge_of_image(image)
-    return np.ptp(values) >= MINIMUM_CONTRAST and flat_paper(values) is None and has_grain(values)
+    if flat_paper(values) is not None or not has_grain(values):
+        return False
+    sample = image.resize((SAMPLED_SIDE, SAMPLED_SIDE), Image.Resampling.NEAREST)
+    return max(np.ptp(values), np.ptp(to_grey(sample))) >= MINIMUM_CONTRAST
 
 
 def _find_in_small(image: Image.Image, grey: Grey, low: int, high: int) -> list[Ink]:
