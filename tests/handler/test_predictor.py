@@ -99,6 +99,24 @@ def test_the_score_of_the_ink_weighs_in_the_choice(predictor):
     assert predictor.predict_candidates([make_candidates(likely, unlikely)])[0].digit == 0
 
 
+def test_a_rival_with_another_digit_makes_the_answer_less_sure(predictor):
+    zero, one = quadrants(255, 0, 0, 0), quadrants(0, 255, 0, 0)
+    alone, same, equal, weak = predictor.predict_candidates(
+        [
+            make_candidates((zero, {})),
+            make_candidates((zero, {}), (zero, {})),
+            make_candidates((zero, {}), (one, {})),
+            make_candidates((zero, {}), (one, {"score": 0.01})),
+        ]
+    )
+    assert [answer.digit for answer in (alone, same, equal, weak)] == [0, 0, 0, 0]
+    assert same == alone
+    assert equal.confidence == pytest.approx(equal.probabilities[1]) == pytest.approx(0.5, abs=0.01)
+    assert equal.confidence < weak.confidence < alone.confidence
+    assert sum(weak.probabilities) == pytest.approx(1)
+    assert (equal.digit_score, equal.is_digit) == (alone.digit_score, True)
+
+
 def test_another_digit_beside_the_first_is_the_reason(predictor):
     answer = predictor.predict_candidates([make_candidates((quadrants(255, 0, 0, 0), {"several": True}))])[0]
     assert answer.confidence > 0.9
