@@ -13,6 +13,8 @@ LINE_LENGTH, LINE_THICKNESS = 0.42, 0.03
 FRAME_COVER = 0.85
 # The box of a line is narrower than this share of its length, because paper is rarely straight.
 LINE_BREADTH = 0.12
+# A component that lies along the border for a smaller share of the picture is not the desk.
+LEAST_BORDER = 0.1
 # A circled digit is longer than the first share of its ring. Its distance from the ring is more than the second share
 # of the ring; the slash of a 0 is closer.
 RINGED, RING_MARGIN = 0.25, 0.18
@@ -42,13 +44,14 @@ def is_clutter(parts: Components, sides: Mask, flat: bool) -> Mask:
     rejected = np.where(flat, thin & ((breadth < LINE_BREADTH * length) | (touched >= 2)), thin)
     rejected |= (touched >= 2) & (solid | (not flat))
     large = (length > 0.3 * shorter) & (breadth > 0.2 * shorter)
-    for number in np.flatnonzero(~rejected & (large | thin | (touched > 0))):
+    along_border = (touched > 0) & (length > LEAST_BORDER * shorter)
+    for number in np.flatnonzero(~rejected & (large | thin | along_border)):
         covered = _covered_sides(parts.inside(number))
         frame = large[number] and not solid[number] and covered.mean() > FRAME_COVER
         rule = thin[number] and (covered > FRAME_COVER).sum() >= 2
         pixels = covered * np.tile([parts.height[number], parts.width[number]], 2)
         along = pixels[sides[:, number]].max(initial=0)
-        border = along > max(0.5 * length[number], 0.1 * shorter) and (solid[number] or not flat)
+        border = along > max(0.5 * length[number], LEAST_BORDER * shorter) and (solid[number] or not flat)
         rejected[number] = frame or rule or border
     for number in np.flatnonzero(~rejected & ~solid & (length > 0.2 * shorter)):
         rejected[number] = _is_ring(parts, number, ~rejected)
