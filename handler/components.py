@@ -118,8 +118,8 @@ def _join_runs(start: Numbers, end: Numbers, stride: int) -> tuple[Numbers, int]
         np.minimum.at(root, np.maximum(one, other), np.minimum(one, other))
         while (further := root[root]).tobytes() != root.tobytes():
             root = further
-    roots, component = np.unique(root, return_inverse=True)
-    return component, len(roots)
+    is_root = root == np.arange(len(root))
+    return (is_root.cumsum() - 1)[root], int(np.count_nonzero(is_root))
 
 
 def fill(mask: Mask) -> Mask:
