@@ -35,6 +35,9 @@ Request = tuple[int, Images, bool]  # row, images, and whether it asked for a li
 
 logger = logging.getLogger(__name__)
 
+# json.dumps would create an encoder for each answer.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 # Images in each warm-up batch, up to twice batchSize in model-config.yaml.
 WARM_UP_BATCHES = (1, 2, 4, 8, 16)
 # A batch that takes longer is logged.
@@ -98,8 +101,9 @@ class DigitHandler:
                 (to_explain if is_explanation else to_predict).append((index, images, many))
             preprocess_ms.append((time.perf_counter() - before) * 1000)
         before = time.perf_counter()
-        answers |= self._run(to_predict, headers, is_explanation=False)
-        answers |= self._run(to_explain, headers, is_explanation=True)
+        for requests, is_explanation in ((to_predict, False), (to_explain, True)):
+            if requests:
+                answers |= self._run(requests, headers, is_explanation=is_explanation)
         network_ms = (time.perf_counter() - before) * 1000
         elapsed_ms = (time.perf_counter() - started) * 1000
         for index, answer in answers.items():
@@ -126,7 +130,7 @@ class DigitHandler:
         try:
             if is_explanation:
                 results = explain(self.predictor, images)
-            elif images:
+            else:
                 with self.stage_times("network"):
                     results = self.predictor.predict_candidates(images)
         except Exception as error:  # affects all of these requests
@@ -177,4 +181,4 @@ def _response(answer: Answer, context: Any, index: int) -> bytes:
     status = HTTPStatus(answer.get("code", HTTPStatus.OK))
     context.set_response_status(code=status.value, phrase=status.phrase, idx=index)
     context.set_response_content_type(index, "application/json")
-    return json.dumps(answer, separators=(",", ":")).encode("ascii")
+    return _encode(answer).encode("ascii")

@@ -1,7 +1,9 @@
 """The read buffer gives the same requests as TorchServe's own function, with fewer system calls."""
 
+import select
 import socket
 import struct
+import threading
 
 import pytest
 from ts.protocol import otf_message_handler
@@ -13,23 +15,29 @@ BODY = bytes(range(256)) * 1000  # more than a buffer holds
 
 
 class Connection(socket.socket):
-    """Counts its reads."""
+    """Counts its reads, and those that had to wait for bytes."""
 
     reads = 0
+    waits = 0
 
     def recv(self, *arguments):
-        self.reads += 1
+        self._count()
         return super().recv(*arguments)
 
     def recv_into(self, *arguments):
-        self.reads += 1
+        self._count()
         return super().recv_into(*arguments)
+
+    def _count(self):
+        self.reads += 1
+        self.waits += not select.select([self], [], [], 0)[0]
 
 
 @pytest.fixture
 def connection(monkeypatch):
     """TorchServe's end of a worker's connection, and the worker's."""
-    monkeypatch.setattr(otf_message_handler, "_retrieve_buffer", otf_message_handler._retrieve_buffer)
+    for function in ("_retrieve_buffer", "_retrieve_int"):
+        monkeypatch.setattr(otf_message_handler, function, getattr(otf_message_handler, function))
     server, worker = socket.socketpair()
     counting = Connection(fileno=worker.detach())
     yield server, counting
@@ -66,6 +74,17 @@ def test_the_same_request_is_read_in_few_calls(connection):
         server.sendall(_batch(b"one", b""))
         assert otf_message_handler.retrieve_msg(worker) == expected
     assert worker.reads - before <= 4  # two a batch
+
+
+def test_a_worker_waits_for_requests_outside_of_recv(connection):
+    server, worker = connection
+    read_ahead()
+    later = threading.Timer(0.2, server.sendall, [_batch(b"one")])
+    later.start()
+    command, [request] = otf_message_handler.retrieve_msg(worker)
+    later.join()
+    assert (command, request["parameters"][0]["value"]) == (b"I", b"one")
+    assert (worker.reads, worker.waits) == (1, 0)
 
 
 def test_a_body_larger_than_the_buffer_arrives_whole(connection):
