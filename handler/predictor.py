@@ -144,7 +144,8 @@ class Predictor:
 def _pick_best(image: Sequence[Candidate], answers: Sequence[Prediction]) -> Prediction:
     """The answer of the best candidate, with its probabilities mixed with those of the best one for another digit.
 
-    The weight of a candidate is the product of digit score, confidence and square root of the ink's score.
+    The weight of a candidate is the product of digit score, confidence and square root of the ink's score. If the mixed
+    probabilities name the other digit, its candidate is the one that is shown.
     """
     if not image:
         return answers[0]
@@ -153,27 +154,32 @@ def _pick_best(image: Sequence[Candidate], answers: Sequence[Prediction]) -> Pre
         for candidate, answer in zip(image, answers, strict=True)
     ]
     best, *others = sorted(range(len(image)), key=weights.__getitem__, reverse=True)
-    answer, ink = answers[best], image[best].ink
-    rival = next((number for number in others if answers[number].digit != answer.digit), None)
+    probabilities = answers[best].probabilities
+    rival = next((number for number in others if answers[number].digit != answers[best].digit), None)
     if rival is not None and weights[best]:
-        answer = _mix(answer, answers[rival], weights[rival] / weights[best])
+        probabilities = _mix(probabilities, answers[rival].probabilities, weights[rival] / weights[best])
+        if probabilities.index(max(probabilities)) == answers[rival].digit:
+            best = rival
+    ink, confidence = image[best].ink, max(probabilities)
+    answer = replace(
+        answers[best],
+        digit=probabilities.index(confidence),
+        confidence=confidence,
+        probabilities=probabilities,
+        box=ink.relative_box,
+    )
     if ink.several:
-        return replace(answer, is_digit=False, reason="several_digits", box=ink.relative_box)
-    reason = "too_small" if ink.tiny and not answer.is_digit else answer.reason
-    return replace(answer, reason=reason, box=ink.relative_box)
+        return replace(answer, is_digit=False, reason="several_digits")
+    return replace(answer, reason="too_small") if ink.tiny and not answer.is_digit else answer
 
 
-def _mix(answer: Prediction, rival: Prediction, weight: float) -> Prediction:
-    """The answer with the weighted mean of both probabilities. `weight` is the rival's, 0 to 1.
+def _mix(probabilities: list[float], rivals: list[float], weight: float) -> list[float]:
+    """The weighted mean of two lists of probabilities. `weight` is the second's, 0 to 1; the first's is 1.
 
     Without it, half of the sure wrong answers on photos showed a part of the digit, or dirt. Section "Evaluate" of
     docs/training.md has the numbers.
     """
-    mixed = np.array(answer.probabilities) + weight * np.array(rival.probabilities)
-    probabilities = (mixed / (1 + weight)).tolist()
-    confidence = max(probabilities)
-    digit = probabilities.index(confidence)
-    return replace(answer, digit=digit, confidence=confidence, probabilities=probabilities)
+    return [(own + weight * other) / (1 + weight) for own, other in zip(probabilities, rivals, strict=True)]
 
 
 def digit_probabilities(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:

@@ -117,6 +117,17 @@ def test_a_rival_with_another_digit_makes_the_answer_less_sure(predictor):
     assert (equal.digit_score, equal.is_digit) == (alone.digit_score, True)
 
 
+def test_the_shown_candidate_is_of_the_digit_that_the_mixed_probabilities_name(predictor):
+    unsure, sure = quadrants(100, 98, 0, 0), quadrants(0, 255, 0, 0)
+    likely = (unsure, {"score": 16.0, "relative_box": (0.1, 0.1, 0.2, 0.2)})
+    rival = (sure, {"relative_box": (0.5, 0.5, 0.9, 0.9)})
+    alone, mixed = predictor.predict_candidates([make_candidates(likely), make_candidates(likely, rival)])
+    assert (alone.digit, mixed.digit) == (0, 1)
+    assert mixed.box == (0.5, 0.5, 0.9, 0.9)
+    assert base64.b64decode(mixed.input) == sure.tobytes()
+    assert mixed.confidence == max(mixed.probabilities) < 1
+
+
 def test_another_digit_beside_the_first_is_the_reason(predictor):
     answer = predictor.predict_candidates([make_candidates((quadrants(255, 0, 0, 0), {"several": True}))])[0]
     assert answer.confidence > 0.9
