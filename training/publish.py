@@ -63,8 +63,9 @@ def publish(checkpoint: Path, version: str, history: str, folder: Path = FOLDER)
     }
     released = folder / "release" / f"mnist-{version}.pt"
     released.parent.mkdir(parents=True, exist_ok=True)
-    for suffix in (".pt", FLOAT32, INT8):
-        shutil.copyfile(checkpoint.with_suffix(suffix), released.with_suffix(suffix))
+    if checkpoint.resolve() != released.resolve():
+        for suffix in (".pt", FLOAT32, INT8):
+            shutil.copyfile(checkpoint.with_suffix(suffix), released.with_suffix(suffix))
     draw(f"mnist {version}", int8, test, released.parent, f"{released.stem}-", report=True)
     released.with_suffix(".json").write_text(json.dumps(published, indent=2) + "\n", encoding="utf-8")
     path = folder / "MODEL_CARD.md"

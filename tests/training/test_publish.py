@@ -107,6 +107,8 @@ def test_publishing_a_release_again_keeps_the_metrics_of_other_seeds(tmp_path, r
     seeds = json.loads((tmp_path / "release" / "mnist-7.4.json").read_text())["seeds"]
     assert [seed[name] for seed in seeds[1:]] == [0.2, 0.3]
     assert seeds[0][name] > 0.9
+    publish.publish(first.with_suffix(".pt"), "7.3", "In place.", tmp_path)
+    assert json.loads(first.read_text())["history"] == "In place."
 
 
 def test_a_card_marks_metrics_that_were_not_measured(tmp_path, run, small_sets, monkeypatch):
