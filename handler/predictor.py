@@ -154,23 +154,20 @@ def _pick_best(image: Sequence[Candidate], answers: Sequence[Prediction]) -> Pre
         for candidate, answer in zip(image, answers, strict=True)
     ]
     best, *others = sorted(range(len(image)), key=weights.__getitem__, reverse=True)
-    probabilities = answers[best].probabilities
-    rival = next((number for number in others if answers[number].digit != answers[best].digit), None)
+    answer = answers[best]
+    rival = next((number for number in others if answers[number].digit != answer.digit), None)
     if rival is not None and weights[best]:
-        probabilities = _mix(probabilities, answers[rival].probabilities, weights[rival] / weights[best])
-        if probabilities.index(max(probabilities)) == answers[rival].digit:
+        mixed = _mix(answer.probabilities, answers[rival].probabilities, weights[rival] / weights[best])
+        confidence = max(mixed)
+        digit = mixed.index(confidence)
+        if digit == answers[rival].digit:
             best = rival
-    ink, confidence = image[best].ink, max(probabilities)
-    answer = replace(
-        answers[best],
-        digit=probabilities.index(confidence),
-        confidence=confidence,
-        probabilities=probabilities,
-        box=ink.relative_box,
-    )
+        answer = replace(answers[best], digit=digit, confidence=confidence, probabilities=mixed)
+    ink = image[best].ink
     if ink.several:
-        return replace(answer, is_digit=False, reason="several_digits")
-    return replace(answer, reason="too_small") if ink.tiny and not answer.is_digit else answer
+        return replace(answer, is_digit=False, reason="several_digits", box=ink.relative_box)
+    reason = "too_small" if ink.tiny and not answer.is_digit else answer.reason
+    return replace(answer, reason=reason, box=ink.relative_box)
 
 
 def _mix(probabilities: list[float], rivals: list[float], weight: float) -> list[float]:
