@@ -25,7 +25,7 @@ LONG_MS = 3000
 
 @pytest.fixture
 def slow_line(browser: Browser) -> Iterator["SlowLine"]:
-    """A page of its own, because Playwright forwards its messages only while the test waits for the browser."""
+    """A separate page: Playwright delivers the messages of a page only while the test waits for the browser."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, ignore_https_errors=True)
     yield SlowLine(context.new_page())
     context.close()
