@@ -20,6 +20,7 @@ from tqdm import tqdm
 from handler.model import DIGITS, OUTPUTS, DigitClassifier
 from training.train.checkpoint import write
 from training.train.mix import Batch, Mix
+from training.train.optimizer import Optimizer
 from training.train.recipe import Recipe
 
 Curve = list[dict[str, float]]
@@ -49,8 +50,7 @@ class Plan:
 class _Run:
     network: nn.Module
     average: AveragedModel
-    optimizer: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler
+    optimizer: Optimizer
     curve: Curve
 
     @property
@@ -91,12 +91,10 @@ def _start(plan: Plan, mix: Mix, recipe: Recipe) -> _Run:
     network = copy.deepcopy(plan.start) if plan.start else DigitClassifier(plan.channels)
     network = network.to(memory_format=torch.channels_last)
     average = AveragedModel(network, avg_fn=_moving_average(recipe.average_steps), use_buffers=True)
-    rate = recipe.learning_rate
-    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=recipe.weight_decay)
     # At least ten steps: OneCycleLR fails if its first phase has none.
     steps = max(plan.epochs * mix.steps, 10)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.2)
-    return _Run(network, average, optimizer, schedule, [])
+    optimizer = Optimizer(network, recipe.learning_rate, recipe.weight_decay, steps)
+    return _Run(network, average, optimizer, [])
 
 
 def _moving_average(steps: int) -> Any:
@@ -125,7 +123,6 @@ def _train_epoch(run: _Run, plan: Plan, mix: Mix, recipe: Recipe, number: int) -
             run.optimizer.zero_grad()
             loss.backward()
             run.optimizer.step()
-            run.schedule.step()
             run.average.update_parameters(run.network)
             total += loss.item()
             batches.set_postfix(loss=f"{total / count:.4f}", refresh=False)
