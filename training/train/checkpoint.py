@@ -91,8 +91,9 @@ def describe(
 ) -> Checkpoint:
     """The checkpoint of a network; temperature, threshold and metrics are computed on the selection data.
 
-    The threshold rejects at most the recipe's share of the digits in MNIST's validation split, in held-out styles and
-    of each held-out writer. With `accepted_share`, 0 to 1, it accepts this share of non-digits, at least one.
+    The threshold rejects at most the recipe's share of the digits in MNIST's validation split and of each held-out
+    writer. Held-out styles count only without writers: the rarest styles would lower it for all people. With
+    `accepted_share`, 0 to 1, it accepts this share of non-digits, at least one.
     """
     is_other = selection.held_out.labels == NO_DIGIT
     styles = selection.held_out.styles
@@ -110,11 +111,11 @@ def describe(
         line = fit_score_line(*odds)
     scores = {name: digit_scores(logits, temperature, line) for name, (logits, _) in answered.items()}
     other_scores = digit_scores(other_logits, temperature, line)
-    not_by_people = [group for name, group in scores.items() if name != "people"]
     writer = styles[~is_other & (styles >= FIRST_WRITER_STYLE)]
     writers = [scores["people"][writer == number] for number in np.unique(writer)]
     if accepted_share is None:
-        threshold = _threshold([*not_by_people, *writers], recipe.rejected_share)
+        groups = [scores["validation"], *writers] if writers else list(scores.values())
+        threshold = _threshold(groups, recipe.rejected_share)
     else:
         threshold = float(np.quantile(other_scores, 1 - accepted_share))
     metrics: dict[str, float] = {}
@@ -125,7 +126,9 @@ def describe(
         if name != "validation":
             metrics[f"{name}_area_under_curve"] = area_under_curve(scores[name], other_scores)
     if writers:
-        metrics["people_rejected"] = _cross_validate_rejection(writers, not_by_people, recipe.rejected_share)
+        metrics["people_rejected"] = _cross_validate_rejection(
+            writers, scores["validation"], recipe.rejected_share
+        )
     if len(other_scores):
         metrics["held_out_none_called_digit"] = float((other_scores >= threshold).mean())
     learned = () if recipe.without_real_drawings else pen_data.LEARNED
@@ -165,12 +168,12 @@ def _threshold(groups: Sequence[NDArray[np.float64]], share: float) -> float:
 
 
 def _cross_validate_rejection(
-    writers: Sequence[NDArray[np.float64]], others: Sequence[NDArray[np.float64]], share: float
+    writers: Sequence[NDArray[np.float64]], validation: NDArray[np.float64], share: float
 ) -> float:
-    """The rejected share of the writers' digits; for each writer, all other groups select the threshold."""
+    """The rejected share of the writers' digits; for each writer, the others and MNIST select the threshold."""
     rejected = 0
     for number, scores in enumerate(writers):
-        threshold = _threshold([*others, *writers[:number], *writers[number + 1 :]], share)
+        threshold = _threshold([validation, *writers[:number], *writers[number + 1 :]], share)
         rejected += np.count_nonzero(scores < threshold)
     return float(rejected / sum(map(len, writers)))
 

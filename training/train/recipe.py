@@ -73,8 +73,7 @@ class Recipe:
     average_steps: int = _setting(500, "steps that the moving average of the weights spans", POSITIVE)
     rejected_share: float = _setting(
         0.005,
-        "largest share of digits that is_digit rejects in MNIST validation, in held-out styles and of each "
-        "held-out writer, 0 to 1",
+        "largest share of digits that is_digit rejects in MNIST validation and of each held-out writer, 0 to 1",
         SHARE,
     )
 

@@ -88,11 +88,23 @@ def test_the_threshold_limits_the_rejected_share_of_every_writer():
     assert checkpoint._threshold([validation, *writers], 0.0) == 0.2
 
 
+@pytest.mark.parametrize(("style", "rejected"), [(0, False), (FIRST_WRITER_STYLE, True)])
+def test_held_out_styles_select_the_threshold_only_without_writers(style: int, rejected: bool):
+    labels = np.array([*range(10), *range(10), *[NO_DIGIT] * 10])
+    seen = labels.copy()
+    seen[0] = NO_DIGIT  # a digit in a held-out style looks like no digit
+    selection = _selection(seen, labels, np.array([0] * 10 + [style] * 20))
+    content = describe(_Sure(), selection, synthetic.quick(rejected_share=0.0), "a revision")
+    images = torch.from_numpy(selection.held_out.images[:1]).unsqueeze(1).float().div(255)
+    score = digit_scores(_Sure()(images).numpy(), content["temperature"], content["score_line"])
+    assert (score[0] < content["digit_threshold"]) == rejected
+
+
 def test_the_other_groups_select_the_threshold_for_a_writer():
-    writers, validation = [np.array([0.9, 0.8]), np.array([0.2, 0.3])], [np.array([0.95])]
+    writers, validation = [np.array([0.9, 0.8]), np.array([0.2, 0.3])], np.array([0.95])
     # The threshold is 0.8 for the second writer, above both scores, and 0.2 for the first, below both.
     assert checkpoint._cross_validate_rejection(writers, validation, 0.0) == 0.5
-    assert checkpoint._cross_validate_rejection([writers[0]], [np.array([0.7])], 0.0) == 0.0
+    assert checkpoint._cross_validate_rejection([writers[0]], np.array([0.7]), 0.0) == 0.0
 
 
 def test_held_out_writers_calibrate_the_scores():
