@@ -1,6 +1,6 @@
 """Test-time augmentation (TTA): where the network is uncertain, its logits are the mean of three passes.
 
-    logits = add_tta(eager(model), below=0.95)
+    logits = add_tta(eager(model), below=0.9)
     logits(pixels)   # uint8 (N, 28, 28), ink 255, to float32 (N, outputs)
 
 The second and third pass get the image shifted by half a pixel. The shift blurs it a little, so an answer that depends
