@@ -38,8 +38,8 @@ from training.train.calibration import (
 from training.train.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
-# Test-time augmentation below this probability. Selected on the selection data (benchmarks/training.md): most of the gain
-# of augmentation for every image, for a tenth more work on MNIST digits.
+# Test-time augmentation below this probability. Selected on the selection data (benchmarks/training.md): most of the
+# gain of augmentation for every image, for a tenth more work on MNIST digits.
 TTA_BELOW = 0.9
 
 
