@@ -66,7 +66,7 @@ class Recipe:
         24, "passes over MNIST; fewer than the default is a trial without the test set", POSITIVE
     )
     learning_rate: float = _setting(4e-3, "peak learning rate, reached after a fifth of the steps", POSITIVE)
-    weight_decay: float = _setting(1e-2, "weight decay of AdamW")
+    weight_decay: float = _setting(1e-2, "weight decay of Muon and AdamW")
     label_smoothing: float = _setting(
         0.01, "share of a digit's label that is spread among the ten digits, 0 to 1", SHARE
     )

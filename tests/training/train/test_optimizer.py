@@ -1,3 +1,5 @@
+"""Muon updates each filter as a row of a matrix; both optimizers learn and resume."""
+
 import pytest
 import torch
 from torch import nn
